@@ -1,0 +1,90 @@
+//! What a store refuses to open.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use holdfast_store::{BackendKind, Batch, StoreConfig, StoreHandle, Table};
+
+use crate::{ENTRIES, Fixture, TABLES};
+
+fn reason(config: &StoreConfig) -> &'static str {
+    StoreHandle::open(config, &TABLES).map(drop).unwrap_err().reason()
+}
+
+pub(crate) fn directories_are_created_private(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let deep = store.directory.path().join("data/node-1/store");
+    let _handle = StoreHandle::open(&StoreConfig::at(&deep).with_backend(backend), &TABLES).unwrap();
+    for directory in [deep.as_path(), deep.parent().unwrap(), deep.parent().unwrap().parent().unwrap()] {
+        assert_eq!(fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700, "{directory:?}");
+    }
+}
+
+pub(crate) fn directory_that_others_can_access_is_refused(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let config = store.config();
+    fs::create_dir(&config.path).unwrap();
+    for mode in [0o755, 0o750, 0o701, 0o770] {
+        fs::set_permissions(&config.path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(reason(&config), "STORE_DIRECTORY_OPEN_TO_OTHERS", "mode {mode:o}");
+    }
+    fs::set_permissions(&config.path, fs::Permissions::from_mode(0o700)).unwrap();
+    StoreHandle::open(&config, &TABLES).unwrap().close_blocking().unwrap();
+}
+
+pub(crate) fn second_opener_is_refused_while_the_first_lives(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let first = store.open();
+    assert_eq!(reason(&store.config()), "STORE_LOCKED");
+    first.close_blocking().unwrap();
+    store.open();
+}
+
+pub(crate) fn store_of_the_other_backend_is_refused(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let handle = store.open();
+    handle.commit_blocking(Batch::new().put(ENTRIES, "k", "v")).unwrap();
+    handle.close_blocking().unwrap();
+    let other = match backend {
+        BackendKind::Redb => BackendKind::Sled,
+        BackendKind::Sled => BackendKind::Redb,
+    };
+    assert_eq!(reason(&store.config().with_backend(other)), "STORE_BACKEND_MISMATCH");
+    assert_eq!(store.open().read(ENTRIES, b"k").unwrap(), Some(b"v".to_vec()));
+}
+
+pub(crate) fn unknown_format_version_is_refused(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    store.open().close_blocking().unwrap();
+    write_format_version(&store.config(), b"2");
+    let refused = StoreHandle::open(&store.config(), &TABLES).unwrap_err();
+    assert_eq!(refused.reason(), "STORE_FORMAT_UNKNOWN");
+    assert!(refused.to_string().contains("`2`"), "{refused}");
+}
+
+/// Writes the format record as a later version of this program would.
+fn write_format_version(config: &StoreConfig, version: &[u8]) {
+    match config.backend {
+        BackendKind::Redb => {
+            let database = redb::Database::open(config.path.join("store.redb")).unwrap();
+            let transaction = database.begin_write().unwrap();
+            let definition = redb::TableDefinition::<&[u8], &[u8]>::new("holdfast.meta");
+            transaction.open_table(definition).unwrap().insert(b"format".as_slice(), version).unwrap();
+            transaction.commit().unwrap();
+        }
+        BackendKind::Sled => {
+            let path = config.path.join("sled");
+            let database = sled::Config::new().path(path).segment_size(1 << 20).open().unwrap();
+            let length = (version.len() as u32).to_be_bytes();
+            let value = [length.as_slice(), version].concat();
+            database.insert(b"h\x0dholdfast.metaformat", value).unwrap();
+            database.flush().unwrap();
+        }
+    }
+}
+
+pub(crate) fn reserved_table_cannot_be_declared(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let refused = StoreHandle::open(&store.config(), &[Table::new("holdfast.meta")]).unwrap_err();
+    assert_eq!(refused.reason(), "STORE_TABLE_INVALID");
+}
