@@ -11,15 +11,21 @@ mod amount;
 mod asset;
 mod chain_id;
 mod digest;
+mod effects;
 pub mod ethereum;
 mod fixed_hex;
 mod public_key;
 mod serde_text;
+mod signature;
 
 pub use amount::{Amount, AmountError};
 pub use asset::{Asset, AssetSymbol, AssetSymbolError};
 pub use chain_id::{ChainId, ChainIdError};
 pub use digest::Digest;
-pub use ethereum::{Address, AddressError};
+pub use effects::{EffectMismatch, Effects, ExpectedEffects, FieldMismatch, Transfer, check_effects};
+pub use ethereum::{
+    Address, AddressError, AssembleError, DecodeError, Eip1559Draft, SignedTransaction, UnsignedTransaction,
+};
 pub use fixed_hex::HexError;
 pub use public_key::{PublicKey, PublicKeyError};
+pub use signature::{Signature, SignatureError};

@@ -100,7 +100,7 @@ text_value!(PublicKey, PublicKeyError, "a SEC1 compressed secp256k1 key as 66 lo
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PublicKeyError {
     /// The text is not 66 lower-case digits.
-    #[error("public key is not a hexadecimal text of its form")]
+    #[error(transparent)]
     Hex(#[from] HexError),
     /// Not 33 bytes.
     #[error("public key must be 33 bytes (SEC1 compressed), found {found}")]
