@@ -52,7 +52,6 @@ pub struct ExpectedEffects<'a> {
 }
 
 /// Compares a transaction's effects with what was asked for.
-///
 // INVARIANT: `Ok` means same chain, same asset, same destination, same amount, fee within the cap (G1).
 pub fn check_effects(effects: &Effects, expected: &ExpectedEffects<'_>) -> Result<(), EffectMismatch> {
     let mut mismatches = Vec::new();

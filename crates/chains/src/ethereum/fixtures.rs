@@ -64,7 +64,7 @@ pub(crate) const PUBLISHED_NATIVE: Published = Published {
     sender: "0x8a23e63694e5f37756c354091365ef606b54c38a",
     contract: None,
     to: "0xdfaa75323fb721e5f29d43859390f62cc4b600b8",
-    amount: "19793688635706059",
+    amount: "19793697888111307",
     nonce: 43,
     gas_limit: 21_000,
     max_fee_per_gas: 2_929_669_704,
