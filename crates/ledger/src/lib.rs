@@ -1,1 +1,51 @@
-//! Under construction.
+//! The governing state machine of a Holdfast cell: entries, roster, statements, ceremonies and `State::apply`.
+//!
+//! Coordinator, nodes, auditors and officers' tools run this same code over the same log, so a decision is never
+//! taken as input: it is derived. The crate is pure: no clock, no randomness, no file system, no network.
+//! It must never learn a key share and never decide anything from a source other than the log (G10).
+
+mod act;
+mod ceremony;
+mod fingerprint;
+mod genesis;
+mod ids;
+mod latch;
+mod officer_key;
+mod order;
+mod payload;
+mod rejection;
+mod replica;
+mod roster;
+mod rules;
+mod state;
+mod statement;
+mod time;
+mod wallet;
+mod withdrawal;
+
+pub use act::{Act, ActError, VerifiedAct, verify_act};
+pub use ceremony::{
+    Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, WalletProposal, WhitelistProposal,
+};
+pub use fingerprint::fingerprint;
+pub use genesis::{
+    AssetEntry, ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, GenesisError, NodeEntry,
+    OfficerEntry, ProviderEntry, Quorum, ScreeningListEntry, ThresholdEntry,
+};
+pub use ids::{CeremonyId, StatementDigest, WithdrawalId};
+pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
+pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
+pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
+pub use payload::{
+    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
+    SessionReport, SignatureLogged, WithdrawalRequest, key_id,
+};
+pub use rejection::{Rejection, RejectionCode};
+pub use replica::{Replica, ReplicaError};
+pub use roster::{Client, Coordinator, Node, Officer, Provider, Roster};
+pub use rules::RULES_VERSION;
+pub use state::{Admission, Applied, ApplyError, Outcome, State};
+pub use statement::{Statement, StatementBody, StatementError};
+pub use time::format_rfc3339_ms;
+pub use wallet::{PauseRecord, Wallet};
+pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};

@@ -1,0 +1,239 @@
+//! From an envelope to an authenticated act: who speaks, and what they say.
+//!
+//! Two kinds of failure are kept apart. A bad signature, an unknown signer or an unknown payload type cannot come from
+//! an honest sequencer, so the entry is refused and a node stops there. An authentic payload that makes no sense is its
+//! signer's slip: it stays in the log as a no-op.
+
+use holdfast_log::Envelope;
+use holdfast_policy::{ClientId, NodeId, OfficerId, ProviderId};
+use sha2::{Digest as _, Sha256};
+
+use crate::ids::StatementDigest;
+use crate::officer_key::OFFICER_NAMESPACE;
+use crate::payload::{
+    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
+    SessionReport, SignatureLogged, WithdrawalRequest, parse,
+};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::roster::Roster;
+use crate::statement::Statement;
+
+/// What an authenticated party says.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// An officer's statement, with its exact text.
+    Statement {
+        /// The parsed statement.
+        statement: Statement,
+        /// The exact bytes that the officer signed.
+        text: String,
+        /// Their digest.
+        digest: StatementDigest,
+    },
+    /// A client's request, with the digest of its exact payload.
+    Request(Box<WithdrawalRequest>, [u8; 32]),
+    /// A client's transaction.
+    Bind(BindTransaction),
+    /// A client's cancellation.
+    Cancel(CancelWithdrawal),
+    /// A provider's report.
+    Session(SessionReport),
+    /// A node's confirmation.
+    Confirmation(Box<KeygenConfirmation>),
+    /// The coordinator activates an epoch.
+    Activate(EpochActivated),
+    /// The coordinator asks to authorize.
+    Authorize(Authorize),
+    /// The coordinator logs a signature.
+    Signature(SignatureLogged),
+}
+
+/// An authentic act, or an authentic payload that is not admissible whatever the state.
+#[derive(Clone, Debug)]
+pub struct VerifiedAct {
+    kind: PayloadKind,
+    act: Result<Act, Rejection>,
+}
+
+/// An envelope that no honest sequencer would put into the log.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// The payload type is unknown under the active rules.
+    #[error("payload type `{0}` is unknown under the active rules")]
+    UnknownPayloadType(String),
+    /// A genesis document after the first entry.
+    #[error("a genesis document can only be the first entry")]
+    SecondGenesis,
+    /// Not exactly one signature.
+    #[error("an entry of this type carries exactly one signature, found {0}")]
+    SignatureCount(usize),
+    /// The key id does not name a party that may sign this type.
+    #[error("signer `{0}` is unknown or may not sign this payload type")]
+    SignerUnknown(String),
+    /// The signature does not verify.
+    #[error("the signature of `{0}` does not verify")]
+    SignatureInvalid(String),
+}
+
+impl ActError {
+    /// The stable reason code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ActError::UnknownPayloadType(_) => "PAYLOAD_TYPE_UNKNOWN",
+            ActError::SecondGenesis => "SECOND_GENESIS",
+            ActError::SignatureCount(_) => "SIGNATURE_COUNT",
+            ActError::SignerUnknown(_) => "SIGNER_UNKNOWN",
+            ActError::SignatureInvalid(_) => "ENVELOPE_SIGNATURE_INVALID",
+        }
+    }
+}
+
+impl VerifiedAct {
+    /// The kind of payload.
+    pub fn kind(&self) -> PayloadKind {
+        self.kind
+    }
+
+    /// What was said.
+    ///
+    /// # Errors
+    /// The [`Rejection`] of an authentic payload that is not admissible in any state.
+    pub fn act(&self) -> Result<&Act, &Rejection> {
+        self.act.as_ref()
+    }
+}
+
+/// Verifies an envelope against the roster.
+///
+/// # Errors
+/// [`ActError`] if the envelope cannot be in an honest log.
+pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, ActError> {
+    let payload_type = envelope.payload_type.as_str();
+    let kind = PayloadKind::parse(payload_type)
+        .ok_or_else(|| ActError::UnknownPayloadType(payload_type.chars().take(128).collect()))?;
+    let act = match kind {
+        PayloadKind::Genesis => return Err(ActError::SecondGenesis),
+        PayloadKind::Statement => statement(roster, envelope)?,
+        PayloadKind::WithdrawalRequest => {
+            let client = client(roster, envelope)?;
+            WithdrawalRequest::parse(&envelope.payload).and_then(|request| {
+                speaks_for("client", &request.client, &client)?;
+                Ok(Act::Request(Box::new(request), Sha256::digest(&envelope.payload).into()))
+            })
+        }
+        PayloadKind::BindTransaction => {
+            let client = client(roster, envelope)?;
+            parse(&envelope.payload).and_then(|bind: BindTransaction| {
+                speaks_for("client", &bind.client, &client)?;
+                Ok(Act::Bind(bind))
+            })
+        }
+        PayloadKind::CancelWithdrawal => {
+            let client = client(roster, envelope)?;
+            parse(&envelope.payload).and_then(|cancel: CancelWithdrawal| {
+                speaks_for("client", &cancel.client, &client)?;
+                Ok(Act::Cancel(cancel))
+            })
+        }
+        PayloadKind::SessionReport => {
+            let provider = provider(roster, envelope)?;
+            parse(&envelope.payload).and_then(|report: SessionReport| {
+                speaks_for("provider", &report.provider, &provider)?;
+                Ok(Act::Session(report))
+            })
+        }
+        PayloadKind::KeygenConfirmation => {
+            let node = node(roster, envelope)?;
+            parse(&envelope.payload).and_then(|confirmation: KeygenConfirmation| {
+                speaks_for("node", &confirmation.node, &node)?;
+                Ok(Act::Confirmation(Box::new(confirmation)))
+            })
+        }
+        PayloadKind::EpochActivated => {
+            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Activate))?
+        }
+        PayloadKind::Authorize => {
+            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Authorize))?
+        }
+        PayloadKind::SignatureLogged => {
+            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Signature))?
+        }
+    };
+    Ok(VerifiedAct { kind, act })
+}
+
+/// INVARIANT (G1): an entry speaks only for the party whose key signed it.
+fn speaks_for<T: PartialEq>(field: &str, claimed: &T, signer: &T) -> Result<(), Rejection> {
+    if claimed == signer {
+        return Ok(());
+    }
+    let detail = format!("`{field}` is not the party that signed");
+    Err(Rejection::new(RejectionCode::SignerNotAuthorized, detail).with_field(field))
+}
+
+fn statement(roster: &Roster, envelope: &Envelope) -> Result<Result<Act, Rejection>, ActError> {
+    let (key_id, name) = signer(envelope, "officer")?;
+    let id = OfficerId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
+    let officer = roster.officer(&id).ok_or_else(|| ActError::SignerUnknown(key_id.clone()))?;
+    let signature = only_signature(envelope)?;
+    officer
+        .key
+        .verify(OFFICER_NAMESPACE, &envelope.payload, &signature.signature)
+        .map_err(|_| ActError::SignatureInvalid(key_id))?;
+    Ok(Statement::parse(&envelope.payload).and_then(|(statement, text)| {
+        speaks_for("officer", &statement.officer, &id)?;
+        Ok(Act::Statement { statement, digest: StatementDigest::of(text.as_bytes()), text })
+    }))
+}
+
+fn client(roster: &Roster, envelope: &Envelope) -> Result<ClientId, ActError> {
+    let (key_id, name) = signer(envelope, "client")?;
+    let id = ClientId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
+    let client = roster.client(&id).ok_or_else(|| ActError::SignerUnknown(key_id))?;
+    verify_ed25519(envelope, &client.key)?;
+    Ok(id)
+}
+
+fn provider(roster: &Roster, envelope: &Envelope) -> Result<ProviderId, ActError> {
+    let (key_id, name) = signer(envelope, "provider")?;
+    let id = ProviderId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
+    let provider = roster.provider(&id).ok_or_else(|| ActError::SignerUnknown(key_id))?;
+    verify_ed25519(envelope, &provider.key)?;
+    Ok(id)
+}
+
+fn node(roster: &Roster, envelope: &Envelope) -> Result<NodeId, ActError> {
+    let (key_id, name) = signer(envelope, "node")?;
+    let id = NodeId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
+    let node = roster.node(&id).ok_or_else(|| ActError::SignerUnknown(key_id))?;
+    verify_ed25519(envelope, &node.message_key)?;
+    Ok(id)
+}
+
+fn coordinator(roster: &Roster, envelope: &Envelope) -> Result<(), ActError> {
+    signer(envelope, "coordinator")?;
+    verify_ed25519(envelope, &roster.coordinator().entry_key)
+}
+
+fn signer(envelope: &Envelope, role: &str) -> Result<(String, String), ActError> {
+    let key_id = only_signature(envelope)?.key_id.clone();
+    let name = key_id.strip_prefix(role).and_then(|rest| rest.strip_prefix(':')).map(str::to_owned);
+    match name {
+        Some(name) => Ok((key_id, name)),
+        None => Err(ActError::SignerUnknown(key_id)),
+    }
+}
+
+fn only_signature(envelope: &Envelope) -> Result<&holdfast_log::EnvelopeSignature, ActError> {
+    match envelope.signatures.as_slice() {
+        [signature] => Ok(signature),
+        signatures => Err(ActError::SignatureCount(signatures.len())),
+    }
+}
+
+fn verify_ed25519(envelope: &Envelope, key: &ed25519_dalek::VerifyingKey) -> Result<(), ActError> {
+    let signature = only_signature(envelope)?;
+    signature
+        .verify_ed25519(&envelope.payload_type, &envelope.payload, key)
+        .map_err(|_| ActError::SignatureInvalid(signature.key_id.clone()))
+}

@@ -1,0 +1,176 @@
+//! Ceremonies: what officers propose and approve together.
+//!
+//! | phase | accepts | next |
+//! |---|---|---|
+//! | proposed | an officer's approval | proposed, approved (create wallet), activated (all others) |
+//! | approved | a node's key generation confirmation | approved, confirmed, failed |
+//! | confirmed | `EpochActivated` | activated |
+//! | activated, failed | nothing | |
+//!
+//! A proposal that is past its expiry accepts nothing and shows as expired. Every other pair of phase and message is
+//! refused with `CEREMONY_PHASE`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_chains::{Address, AssetSymbol, ChainId};
+use holdfast_policy::{CustomerRef, NodeId, OfficerId, RoleName, TimestampMs, WalletId, WhitelistEntryId};
+use serde::Serialize;
+
+use crate::genesis::Quorum;
+use crate::ids::{CeremonyId, StatementDigest};
+use crate::payload::KeygenConfirmation;
+
+/// Names under which genesis lists quorums.
+pub(crate) const QUORUM_NAMES: [&str; 3] = ["create-wallet", "add-whitelist-entry", "resume-wallet"];
+
+/// A wallet to be created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WalletProposal {
+    /// The wallet's name.
+    pub wallet: WalletId,
+    /// Engine and generation.
+    pub engine: String,
+    /// Shares needed to sign.
+    pub t: u8,
+    /// Shares that exist.
+    pub n: u8,
+    /// The committee, in party order.
+    pub nodes: Vec<NodeId>,
+}
+
+/// A whitelist entry to be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WhitelistProposal {
+    /// Chain of the address.
+    pub chain_id: ChainId,
+    /// Who may be paid.
+    pub address: Address,
+    /// In which assets, sorted.
+    pub assets: Vec<AssetSymbol>,
+    /// The customer it belongs to; `None` is a house entry.
+    pub customer: Option<CustomerRef>,
+    /// Valid from this time, or from the end of the cooling-off if that is later.
+    pub not_before: Option<TimestampMs>,
+    /// Valid until just before this time.
+    pub expires_at: TimestampMs,
+}
+
+/// What a ceremony is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CeremonyKind {
+    /// Generates a key and creates a wallet.
+    CreateWallet(WalletProposal),
+    /// Adds a whitelist entry.
+    AddWhitelistEntry(WhitelistProposal),
+    /// Lifts exactly these pauses of a wallet.
+    ResumeWallet {
+        /// The wallet.
+        wallet: WalletId,
+        /// The pause statements it lifts; one made later stays in force.
+        lifts: Vec<StatementDigest>,
+    },
+}
+
+impl CeremonyKind {
+    /// The kind's name, which is also its quorum's in genesis.
+    pub fn name(&self) -> &'static str {
+        match self {
+            CeremonyKind::CreateWallet(_) => "create-wallet",
+            CeremonyKind::AddWhitelistEntry(_) => "add-whitelist-entry",
+            CeremonyKind::ResumeWallet { .. } => "resume-wallet",
+        }
+    }
+}
+
+/// Where a ceremony stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CeremonyPhase {
+    /// Waits for officers.
+    Proposed,
+    /// Approved; nodes generate the key.
+    Approved,
+    /// All nodes confirmed one transcript and a restored backup.
+    Confirmed,
+    /// Done.
+    Activated,
+    /// Not approved in time.
+    Expired,
+    /// Confirmations contradict each other.
+    Failed,
+}
+
+/// One officer's approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CeremonyApproval {
+    /// Who.
+    pub officer: OfficerId,
+    /// In the roles held at that time.
+    pub roles: BTreeSet<RoleName>,
+    /// When, by the entry's time.
+    pub time: TimestampMs,
+    /// Log index of the approval.
+    pub index: u64,
+}
+
+/// A ceremony.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ceremony {
+    /// Derived from the proposing statement.
+    pub id: CeremonyId,
+    /// What it is for.
+    #[serde(flatten)]
+    pub kind: CeremonyKind,
+    /// The proposing statement, exactly.
+    pub statement: String,
+    /// Who proposed it.
+    pub proposer: OfficerId,
+    /// From this time on it accepts no approval.
+    pub expires_at: TimestampMs,
+    /// Log index of the proposal.
+    pub index: u64,
+    /// Who must approve.
+    pub quorum: Quorum,
+    /// Who approved.
+    pub approvals: Vec<CeremonyApproval>,
+    /// Key generation results, by node.
+    pub confirmations: BTreeMap<NodeId, KeygenConfirmation>,
+    /// The entry it added, for whitelist ceremonies.
+    pub whitelist_entry: Option<WhitelistEntryId>,
+    pub(crate) phase: CeremonyPhase,
+}
+
+impl Ceremony {
+    /// The phase at a given time.
+    pub fn phase_at(&self, now: TimestampMs) -> CeremonyPhase {
+        match self.phase {
+            CeremonyPhase::Proposed if now >= self.expires_at => CeremonyPhase::Expired,
+            phase => phase,
+        }
+    }
+
+    /// Whether the approvals so far meet the quorum.
+    pub fn quorum_met(&self) -> bool {
+        let approved: Vec<_> = self.approvals.iter().map(|a| (a.officer.clone(), a.roles.clone())).collect();
+        quorum_met(&self.quorum, &approved)
+    }
+
+    /// Committee nodes that have not confirmed, for ceremonies that generate a key.
+    pub fn unconfirmed_nodes(&self) -> Vec<NodeId> {
+        match &self.kind {
+            CeremonyKind::CreateWallet(proposal) => proposal
+                .nodes
+                .iter()
+                .filter(|node| !self.confirmations.contains_key(*node))
+                .cloned()
+                .collect(),
+            CeremonyKind::AddWhitelistEntry(_) | CeremonyKind::ResumeWallet { .. } => Vec::new(),
+        }
+    }
+}
+
+/// INVARIANT (G1): distinct people, and one person fills one role.
+pub(crate) fn quorum_met(quorum: &Quorum, approved: &[(OfficerId, BTreeSet<RoleName>)]) -> bool {
+    holdfast_policy::quorum_is_met(quorum, approved)
+}

@@ -1,0 +1,156 @@
+//! Proofs that the log permits a node to act now. Signing and key generation take them as arguments, so a path that
+//! skips the checks does not compile: only [`crate::State`] makes them.
+
+use holdfast_chains::{Digest, PublicKey};
+use holdfast_policy::{NodeId, WalletId};
+
+use crate::ids::{CeremonyId, WithdrawalId};
+
+/// The log permits signing this digest now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedWithdrawal {
+    pub(crate) withdrawal: WithdrawalId,
+    pub(crate) wallet: WalletId,
+    pub(crate) epoch: u32,
+    pub(crate) public_key: PublicKey,
+    pub(crate) nodes: Vec<NodeId>,
+    pub(crate) threshold: u8,
+    pub(crate) digests: Vec<Digest>,
+    pub(crate) digest: Digest,
+    pub(crate) authorization_index: u64,
+}
+
+impl AuthorizedWithdrawal {
+    /// The withdrawal.
+    pub fn withdrawal(&self) -> WithdrawalId {
+        self.withdrawal
+    }
+
+    /// The wallet whose key signs.
+    pub fn wallet(&self) -> &WalletId {
+        &self.wallet
+    }
+
+    /// The key epoch to use.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The wallet's public key.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The committee, in party order.
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+
+    /// How many of them sign.
+    pub fn threshold(&self) -> u8 {
+        self.threshold
+    }
+
+    /// All digests of the authorization.
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+
+    /// The one to sign.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Log index of the authorization.
+    pub fn authorization_index(&self) -> u64 {
+        self.authorization_index
+    }
+}
+
+/// The log permits generating this wallet's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovedKeygen {
+    pub(crate) ceremony: CeremonyId,
+    pub(crate) wallet: WalletId,
+    pub(crate) engine: String,
+    pub(crate) threshold: u8,
+    pub(crate) nodes: Vec<NodeId>,
+}
+
+impl ApprovedKeygen {
+    /// The approved ceremony.
+    pub fn ceremony(&self) -> CeremonyId {
+        self.ceremony
+    }
+
+    /// The wallet to create.
+    pub fn wallet(&self) -> &WalletId {
+        &self.wallet
+    }
+
+    /// The engine that the officers approved.
+    pub fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// Shares needed to sign.
+    pub fn threshold(&self) -> u8 {
+        self.threshold
+    }
+
+    /// The committee, in party order.
+    pub fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+}
+
+/// Why a node must not act now.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderRefusal {
+    /// The log does not know the withdrawal or ceremony.
+    #[error("the log knows no `{0}`")]
+    Unknown(String),
+    /// It is not in the state that permits this.
+    #[error("the log does not permit it: `{0}`")]
+    NotPermitted(String),
+    /// The authorization is ahead of this node's clock by more than the permitted skew.
+    #[error("the authorization is {ahead_ms} ms ahead of this node's clock")]
+    AheadOfClock {
+        /// By how much, ms.
+        ahead_ms: u64,
+    },
+    /// The authorization is too old; it must be renewed.
+    #[error("the authorization is {age_ms} ms old, it must be renewed")]
+    AuthorizationTooOld {
+        /// Its age by this node's clock, ms.
+        age_ms: u64,
+    },
+    /// The intent has expired by this node's clock.
+    #[error("the intent has expired")]
+    IntentExpired,
+    /// A pause is in force.
+    #[error("wallet `{0}` is paused")]
+    WalletPaused(WalletId),
+    /// This node's own evaluation, now, does not allow it.
+    #[error("this node's own evaluation does not allow it: {0}")]
+    PolicyRefuses(String),
+    /// The bound transaction does not decode to the intent, or its digest is another.
+    #[error("the transaction is not what was authorized: {0}")]
+    TransactionMismatch(String),
+}
+
+impl OrderRefusal {
+    /// The stable reason code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            OrderRefusal::Unknown(_) => "ORDER_UNKNOWN",
+            OrderRefusal::NotPermitted(_) => "ORDER_NOT_PERMITTED",
+            OrderRefusal::AheadOfClock { .. } => "AUTHORIZATION_AHEAD_OF_CLOCK",
+            OrderRefusal::AuthorizationTooOld { .. } => "AUTHORIZATION_TOO_OLD",
+            OrderRefusal::IntentExpired => "INTENT_EXPIRED",
+            OrderRefusal::WalletPaused(_) => "WALLET_PAUSED",
+            OrderRefusal::PolicyRefuses(_) => "POLICY_REFUSES",
+            OrderRefusal::TransactionMismatch(_) => "TRANSACTION_MISMATCH",
+        }
+    }
+}

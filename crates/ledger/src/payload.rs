@@ -1,0 +1,204 @@
+//! What entries say: the signed payloads, one type each, parsed strictly (unknown and repeated members are refused).
+//!
+//! Payloads are stored and verified as received and never re-encoded; these types are only their reading.
+
+use holdfast_chains::{Digest, PublicKey, Signature};
+use holdfast_log::PayloadType;
+use holdfast_policy::{ClientId, ClusterId, CustomerRef, NodeId, ProviderId, TimestampMs, WalletId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{CeremonyId, WithdrawalId};
+use crate::rejection::{Rejection, RejectionCode};
+
+mod request;
+
+pub use request::{BindTransaction, WithdrawalRequest};
+
+/// Which payload an envelope carries; the text form is the envelope's `payloadType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PayloadKind {
+    /// The genesis document: first entry only.
+    Genesis,
+    /// An officer's statement.
+    Statement,
+    /// A client's request for a withdrawal.
+    WithdrawalRequest,
+    /// A client's unsigned transaction for an earlier request.
+    BindTransaction,
+    /// A client's cancellation.
+    CancelWithdrawal,
+    /// A provider's report on a customer's session.
+    SessionReport,
+    /// A node's confirmation of a key generation.
+    KeygenConfirmation,
+    /// The commit point of a wallet's epoch.
+    EpochActivated,
+    /// The coordinator's request to authorize a withdrawal.
+    Authorize,
+    /// The canonical signature of an authorized withdrawal.
+    SignatureLogged,
+}
+
+impl PayloadKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [PayloadKind; 10] = [
+        PayloadKind::Genesis,
+        PayloadKind::Statement,
+        PayloadKind::WithdrawalRequest,
+        PayloadKind::BindTransaction,
+        PayloadKind::CancelWithdrawal,
+        PayloadKind::SessionReport,
+        PayloadKind::KeygenConfirmation,
+        PayloadKind::EpochActivated,
+        PayloadKind::Authorize,
+        PayloadKind::SignatureLogged,
+    ];
+
+    /// The DSSE `payloadType`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PayloadKind::Genesis => "application/vnd.holdfast.genesis.v1+json",
+            PayloadKind::Statement => "text/vnd.holdfast.statement.v1",
+            PayloadKind::WithdrawalRequest => "application/vnd.holdfast.withdrawal-request.v1+json",
+            PayloadKind::BindTransaction => "application/vnd.holdfast.bind-transaction.v1+json",
+            PayloadKind::CancelWithdrawal => "application/vnd.holdfast.cancel-withdrawal.v1+json",
+            PayloadKind::SessionReport => "application/vnd.holdfast.session-report.v1+json",
+            PayloadKind::KeygenConfirmation => "application/vnd.holdfast.keygen-confirmation.v1+json",
+            PayloadKind::EpochActivated => "application/vnd.holdfast.epoch-activated.v1+json",
+            PayloadKind::Authorize => "application/vnd.holdfast.authorize.v1+json",
+            PayloadKind::SignatureLogged => "application/vnd.holdfast.signature.v1+json",
+        }
+    }
+
+    /// The DSSE `payloadType` as an envelope carries it.
+    pub fn payload_type(self) -> PayloadType {
+        PayloadType::from_static(self.as_str())
+    }
+
+    /// The kind with this `payloadType`, if the active rules know it.
+    pub fn parse(payload_type: &str) -> Option<PayloadKind> {
+        PayloadKind::ALL.into_iter().find(|kind| kind.as_str() == payload_type)
+    }
+}
+
+/// The DSSE `keyid` of a signer: `<role>:<name>`.
+pub fn key_id(role: &str, name: &str) -> String {
+    format!("{role}:{name}")
+}
+
+/// Cancels a withdrawal that is not authorized yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CancelWithdrawal {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The client that asked for the withdrawal.
+    pub client: ClientId,
+    /// The withdrawal to cancel.
+    pub withdrawal: WithdrawalId,
+}
+
+/// Two session signals of one customer, observed by a provider. Sequence numbers are gapless from 1 for each provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionReport {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The provider that observed the session.
+    pub provider: ProviderId,
+    /// 1 for the provider's first report, then one more each time: a dropped report is noticed.
+    pub sequence: u64,
+    /// Whose session.
+    pub customer: CustomerRef,
+    /// When the provider observed it.
+    pub observed_at_ms: TimestampMs,
+    /// The session runs on a device not seen before.
+    pub new_device: bool,
+    /// A second factor was reset within the provider's look-back window.
+    pub second_factor_reset: bool,
+}
+
+/// One node's confirmation that key generation ended with this public result and that its share survived a restore
+/// from its backup. A wallet is activated only when all n confirmations agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeygenConfirmation {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The approved ceremony.
+    pub ceremony: CeremonyId,
+    /// The confirming node.
+    pub node: NodeId,
+    /// The wallet being created.
+    pub wallet: WalletId,
+    /// Key epoch, 0 at creation.
+    pub epoch: u32,
+    /// Engine and generation of its message formats.
+    pub engine: String,
+    /// The joint public key, SEC1 compressed.
+    pub public_key: PublicKey,
+    /// BIP-32 chain code, 32 bytes.
+    pub chain_code: Digest,
+    /// Verifying share of each party in committee order, SEC1 compressed.
+    pub verifying_shares: Vec<PublicKey>,
+    /// Hash of the key generation's transcript as this node saw it.
+    pub transcript: Digest,
+    /// The node restored its sealed backup and the share matched its verifying share.
+    pub backup_restored: bool,
+}
+
+/// The only commit point of a wallet's epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochActivated {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The confirmed ceremony.
+    pub ceremony: CeremonyId,
+    /// The wallet.
+    pub wallet: WalletId,
+    /// The epoch that becomes active.
+    pub epoch: u32,
+}
+
+/// Asks the state machine to authorize: it evaluates again at the entry's time, and only its result counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorize {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The withdrawal.
+    pub withdrawal: WithdrawalId,
+    /// The digests that may be signed, in order; must be those the state machine computed itself.
+    pub digests: Vec<Digest>,
+}
+
+/// A valid signature over an authorized digest; the first one logged is canonical.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureLogged {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The withdrawal.
+    pub withdrawal: WithdrawalId,
+    /// Index into the authorization's digests.
+    pub digest_index: u32,
+    /// r, s and y parity.
+    pub signature: Signature,
+    /// The nodes that made it, sorted.
+    pub signers: Vec<NodeId>,
+}
+
+/// Parses a payload strictly; the rejection names the member at fault.
+pub(crate) fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection> {
+    let mut deserializer = serde_json::Deserializer::from_slice(payload);
+    let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        Rejection::new(RejectionCode::FieldInvalid, error.inner().to_string()).with_field(&path)
+    })?;
+    deserializer
+        .end()
+        .map_err(|_| Rejection::new(RejectionCode::FieldInvalid, "bytes follow the payload's JSON object"))?;
+    Ok(parsed)
+}

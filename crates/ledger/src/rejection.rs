@@ -1,0 +1,187 @@
+//! Why an authentic entry changes nothing: it stays in the log as a no-op with this reason.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// Stable reason codes of inadmissible entries. `docs/api.md` maps each to what the caller does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RejectionCode {
+    /// A member is missing, unknown, repeated or malformed.
+    FieldInvalid,
+    /// The destination's EIP-55 checksum is wrong.
+    AddressChecksum,
+    /// The payload names another cell.
+    ClusterMismatch,
+    /// The signer may not do this.
+    SignerNotAuthorized,
+    /// No asset of this cell is on this chain.
+    UnknownChain,
+    /// The asset is not in the registry.
+    UnknownAsset,
+    /// No such wallet.
+    UnknownWallet,
+    /// No such withdrawal.
+    UnknownWithdrawal,
+    /// No such ceremony.
+    UnknownCeremony,
+    /// No such whitelist entry.
+    UnknownWhitelistEntry,
+    /// The wallet has no active key.
+    WalletNotActive,
+    /// The intent's expiry has passed.
+    IntentExpired,
+    /// The intent is dated too far ahead of the log's time.
+    IntentFromTheFuture,
+    /// The same idempotency key came with another body.
+    IdempotencyKeyReused,
+    /// The same thing is recorded already: a repeat.
+    AlreadyRecorded,
+    /// The withdrawal is past the point where it can be cancelled.
+    WithdrawalNotCancellable,
+    /// The withdrawal waits for nobody's approval.
+    WithdrawalNotHeld,
+    /// The withdrawal is not in a state that can be authorized.
+    WithdrawalNotAuthorizable,
+    /// The withdrawal is authorized or closed: its transaction is final.
+    TransactionAlreadyBound,
+    /// The transaction cannot be decoded or does not do what the intent says; the code is the chain's.
+    Transaction(&'static str),
+    /// Another withdrawal was authorized with the same account nonce.
+    AccountNonceUsed,
+    /// The digests are not those of the bound transaction.
+    DigestMismatch,
+    /// The signature does not verify under the wallet's key.
+    WalletSignatureInvalid,
+    /// The statement is not, byte for byte, what this log says it should be.
+    StatementMismatch,
+    /// The statement's own validity has passed or is too long.
+    StatementExpired,
+    /// The statement is dated ahead of the log's time.
+    StatementFromTheFuture,
+    /// The statement acted before.
+    StatementAlreadyUsed,
+    /// The ceremony is not in a phase that accepts this.
+    CeremonyPhase,
+    /// This officer has approved already.
+    AlreadyApproved,
+    /// A wallet or ceremony under this name exists already.
+    AlreadyExists,
+    /// The wallet is paused already or not paused.
+    WalletPauseState,
+    /// A provider's sequence number is not the next one.
+    SequenceGap,
+    /// A node's confirmation contradicts another's: the ceremony has failed.
+    ConfirmationMismatch,
+    /// Not all nodes have confirmed.
+    ConfirmationsMissing,
+    /// The policy does not permit these values.
+    PolicyBound,
+}
+
+impl RejectionCode {
+    /// The stable text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RejectionCode::FieldInvalid => "FIELD_INVALID",
+            RejectionCode::AddressChecksum => "ADDRESS_CHECKSUM",
+            RejectionCode::ClusterMismatch => "CLUSTER_MISMATCH",
+            RejectionCode::SignerNotAuthorized => "SIGNER_NOT_AUTHORIZED",
+            RejectionCode::UnknownChain => "UNKNOWN_CHAIN",
+            RejectionCode::UnknownAsset => "UNKNOWN_ASSET",
+            RejectionCode::UnknownWallet => "UNKNOWN_WALLET",
+            RejectionCode::UnknownWithdrawal => "UNKNOWN_WITHDRAWAL",
+            RejectionCode::UnknownCeremony => "UNKNOWN_CEREMONY",
+            RejectionCode::UnknownWhitelistEntry => "UNKNOWN_WHITELIST_ENTRY",
+            RejectionCode::WalletNotActive => "WALLET_NOT_ACTIVE",
+            RejectionCode::IntentExpired => "INTENT_EXPIRED",
+            RejectionCode::IntentFromTheFuture => "INTENT_FROM_THE_FUTURE",
+            RejectionCode::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            RejectionCode::AlreadyRecorded => "ALREADY_RECORDED",
+            RejectionCode::WithdrawalNotCancellable => "WITHDRAWAL_NOT_CANCELLABLE",
+            RejectionCode::WithdrawalNotHeld => "WITHDRAWAL_NOT_HELD",
+            RejectionCode::WithdrawalNotAuthorizable => "WITHDRAWAL_NOT_AUTHORIZABLE",
+            RejectionCode::TransactionAlreadyBound => "TRANSACTION_ALREADY_BOUND",
+            RejectionCode::Transaction(code) => code,
+            RejectionCode::AccountNonceUsed => "ACCOUNT_NONCE_USED",
+            RejectionCode::DigestMismatch => "DIGEST_MISMATCH",
+            RejectionCode::WalletSignatureInvalid => "WALLET_SIGNATURE_INVALID",
+            RejectionCode::StatementMismatch => "STATEMENT_MISMATCH",
+            RejectionCode::StatementExpired => "STATEMENT_EXPIRED",
+            RejectionCode::StatementFromTheFuture => "STATEMENT_FROM_THE_FUTURE",
+            RejectionCode::StatementAlreadyUsed => "STATEMENT_ALREADY_USED",
+            RejectionCode::CeremonyPhase => "CEREMONY_PHASE",
+            RejectionCode::AlreadyApproved => "ALREADY_APPROVED",
+            RejectionCode::AlreadyExists => "ALREADY_EXISTS",
+            RejectionCode::WalletPauseState => "WALLET_PAUSE_STATE",
+            RejectionCode::SequenceGap => "SEQUENCE_GAP",
+            RejectionCode::ConfirmationMismatch => "CONFIRMATION_MISMATCH",
+            RejectionCode::ConfirmationsMissing => "CONFIRMATIONS_MISSING",
+            RejectionCode::PolicyBound => "POLICY_BOUND",
+        }
+    }
+
+    /// Whether the attempt itself is evidence that auditors want in the log, as opposed to a slip that only its sender
+    /// needs to hear about.
+    pub fn is_evidence(self) -> bool {
+        matches!(
+            self,
+            RejectionCode::Transaction(_)
+                | RejectionCode::IdempotencyKeyReused
+                | RejectionCode::AccountNonceUsed
+                | RejectionCode::StatementMismatch
+                | RejectionCode::SignerNotAuthorized
+                | RejectionCode::ConfirmationMismatch
+        )
+    }
+}
+
+impl fmt::Display for RejectionCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for RejectionCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// An authentic entry that is not admissible, with its reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{detail}")]
+pub struct Rejection {
+    code: RejectionCode,
+    field: Option<String>,
+    detail: String,
+}
+
+impl Rejection {
+    /// A rejection with its reason in words: lower case, no full stop.
+    pub fn new(code: RejectionCode, detail: impl Into<String>) -> Self {
+        Self { code, field: None, detail: detail.into() }
+    }
+
+    /// Names the payload's member at fault.
+    #[must_use]
+    pub fn with_field(mut self, field: &str) -> Self {
+        self.field = Some(field.to_owned());
+        self
+    }
+
+    /// The stable reason code.
+    pub fn code(&self) -> RejectionCode {
+        self.code
+    }
+
+    /// The payload's member at fault, if one is.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    /// The reason in words.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+}

@@ -1,0 +1,100 @@
+//! A log applied: the state machine and the tree's right edge, always at the same position.
+
+use holdfast_log::{Entry, Hash, RightEdge, TreeError};
+
+use crate::genesis::GenesisError;
+use crate::state::{Applied, ApplyError, State};
+
+/// State and right edge of one log prefix.
+#[derive(Clone, Debug)]
+pub struct Replica {
+    state: State,
+    edge: RightEdge,
+}
+
+/// Why a replica cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplicaError {
+    /// The first entry is not an acceptable genesis.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The genesis document is not the one this party was installed with.
+    #[error("the log starts with genesis {found}, this party was installed with {expected}")]
+    OtherGenesis {
+        /// Pinned SHA-256, hex.
+        expected: String,
+        /// Found SHA-256, hex.
+        found: String,
+    },
+    /// An entry cannot be in an honest log.
+    #[error("entry {index}: {source}")]
+    Apply {
+        /// Log index of the entry.
+        index: u64,
+        /// What is wrong with it.
+        source: ApplyError,
+    },
+    /// The tree cannot grow.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+impl ReplicaError {
+    /// The stable reason code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ReplicaError::Genesis(_) => "GENESIS_INVALID",
+            ReplicaError::OtherGenesis { .. } => "OTHER_GENESIS",
+            ReplicaError::Apply { source, .. } => source.code(),
+            ReplicaError::Tree(_) => "TREE_FULL",
+        }
+    }
+}
+
+impl Replica {
+    /// A replica that holds the first entry, whose document's SHA-256 must be the pinned one.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] if the entry is not that genesis, complete and signed.
+    pub fn from_genesis(entry: &Entry, pinned: &[u8; 32]) -> Result<Self, ReplicaError> {
+        let state = State::from_genesis(entry)?;
+        if state.genesis().hash != *pinned {
+            let (expected, found) = (hex::encode(pinned), hex::encode(state.genesis().hash));
+            return Err(ReplicaError::OtherGenesis { expected, found });
+        }
+        let mut edge = RightEdge::new();
+        edge.append(entry.leaf_hash())?;
+        Ok(Self { state, edge })
+    }
+
+    /// Applies the next entry to both.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Apply`]; nothing changed then.
+    pub fn append(&mut self, entry: &Entry) -> Result<Applied, ReplicaError> {
+        let index = self.state.size();
+        let applied = self.state.apply(entry).map_err(|source| ReplicaError::Apply { index, source })?;
+        self.edge.append(entry.leaf_hash())?;
+        Ok(applied)
+    }
+
+    /// The state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The right edge.
+    pub fn edge(&self) -> &RightEdge {
+        &self.edge
+    }
+
+    /// Entries applied.
+    pub fn size(&self) -> u64 {
+        self.state.size()
+    }
+
+    /// The tree's root.
+    pub fn root(&self) -> Hash {
+        self.edge.root()
+    }
+}

@@ -1,0 +1,273 @@
+//! The state machine: `apply` takes the next entry and derives everything from it.
+//!
+//! INVARIANT (G10): `apply` is a pure function of the log. It reads no clock; the entry's time is the time.
+//! INVARIANT (G7): an entry that is authentic but not admissible changes nothing except the size and the time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_chains::ChainId;
+use holdfast_log::{Entry, Envelope};
+use holdfast_policy::{
+    ClusterId, CustomerRef, ProviderId, ScreeningIndex, TimestampMs, WalletId, Whitelist, WhitelistEntry,
+};
+
+use crate::act::{Act, ActError, VerifiedAct, verify_act};
+use crate::ceremony::Ceremony;
+use crate::genesis::{Genesis, GenesisError};
+use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
+use crate::payload::SessionReport;
+use crate::rejection::{Rejection, RejectionCode};
+use crate::roster::Roster;
+use crate::wallet::Wallet;
+use crate::withdrawal::Withdrawal;
+
+mod authorize;
+mod ceremonies;
+mod change;
+mod decide;
+mod describe;
+mod holds;
+mod orders;
+mod requests;
+mod statements;
+
+pub(crate) use change::Change;
+
+/// Everything the log says, at one position.
+#[derive(Clone, Debug)]
+pub struct State {
+    genesis: Arc<Genesis>,
+    screening: Arc<ScreeningIndex>,
+    size: u64,
+    last_time: TimestampMs,
+    wallets: BTreeMap<WalletId, Wallet>,
+    withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
+    ceremonies: BTreeMap<CeremonyId, Ceremony>,
+    whitelist: Whitelist,
+    sessions: BTreeMap<CustomerRef, BTreeMap<ProviderId, SessionReport>>,
+    sequences: BTreeMap<ProviderId, u64>,
+    statements: BTreeSet<StatementDigest>,
+    account_nonces: BTreeMap<(WalletId, ChainId, u64), WithdrawalId>,
+}
+
+/// What one entry did.
+#[derive(Clone, Debug)]
+pub struct Applied {
+    /// The entry's log index.
+    pub index: u64,
+    /// The entry's time.
+    pub time: TimestampMs,
+    /// Whether it changed anything.
+    pub outcome: Outcome,
+}
+
+/// Whether an entry changed anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It took effect on these.
+    Admitted(Admission),
+    /// It stays in the log as a no-op.
+    Rejected(Rejection),
+}
+
+/// What an admitted entry touched: for those who watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// The withdrawal it changed.
+    pub withdrawal: Option<WithdrawalId>,
+    /// The ceremony it changed.
+    pub ceremony: Option<CeremonyId>,
+    /// The wallet it changed.
+    pub wallet: Option<WalletId>,
+}
+
+/// An entry that cannot be in an honest log: whoever meets it stops there.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// Its time is before the previous entry's.
+    #[error("entry time {found} is before the previous entry's {previous}")]
+    TimeRegress {
+        /// The previous entry's time, ms.
+        previous: u64,
+        /// This entry's time, ms.
+        found: u64,
+    },
+    /// It is not authentic.
+    #[error(transparent)]
+    Act(#[from] ActError),
+}
+
+impl ApplyError {
+    /// The stable reason code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            ApplyError::TimeRegress { .. } => "TIME_REGRESS",
+            ApplyError::Act(error) => error.code(),
+        }
+    }
+}
+
+impl State {
+    /// The state after the first entry.
+    ///
+    /// # Errors
+    /// [`GenesisError`] if the entry is not a complete, fully signed genesis document.
+    pub fn from_genesis(entry: &Entry) -> Result<Self, GenesisError> {
+        let genesis = Genesis::from_entry(entry)?;
+        let mut screening = ScreeningIndex::new();
+        for list in &genesis.screening {
+            screening.insert(list.clone());
+        }
+        Ok(Self {
+            genesis: Arc::new(genesis),
+            screening: Arc::new(screening),
+            size: 1,
+            last_time: TimestampMs(entry.time_ms()),
+            wallets: BTreeMap::new(),
+            withdrawals: BTreeMap::new(),
+            ceremonies: BTreeMap::new(),
+            whitelist: Whitelist::new(),
+            sessions: BTreeMap::new(),
+            sequences: BTreeMap::new(),
+            statements: BTreeSet::new(),
+            account_nonces: BTreeMap::new(),
+        })
+    }
+
+    /// Applies the next entry.
+    ///
+    /// # Errors
+    /// [`ApplyError`] if no honest sequencer could have logged it; the state is unchanged then.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Applied, ApplyError> {
+        let time = TimestampMs(entry.time_ms());
+        if time < self.last_time {
+            return Err(ApplyError::TimeRegress { previous: self.last_time.0, found: time.0 });
+        }
+        let act = verify_act(self.roster(), entry.envelope())?;
+        let index = self.size;
+        let outcome = match self.admit(&act, index, time) {
+            Ok(change) => Outcome::Admitted(self.write(change)),
+            Err(rejection) => Outcome::Rejected(rejection),
+        };
+        self.size = self.size.saturating_add(1);
+        self.last_time = time;
+        Ok(Applied { index, time, outcome })
+    }
+
+    /// What [`State::apply`] would say to this envelope now, without changing anything: sequencers use it to answer
+    /// callers before they log.
+    ///
+    /// # Errors
+    /// [`ActError`] if the envelope is not authentic.
+    pub fn check(&self, envelope: &Envelope, now: TimestampMs) -> Result<Result<(), Rejection>, ActError> {
+        let act = verify_act(self.roster(), envelope)?;
+        Ok(self.admit(&act, self.size, now.max(self.last_time)).map(|_| ()))
+    }
+
+    /// One arm for each act; nothing else changes state.
+    fn admit(&self, act: &VerifiedAct, index: u64, time: TimestampMs) -> Result<Change, Rejection> {
+        match act.act().map_err(Clone::clone)? {
+            Act::Request(request, digest) => self.admit_request(request, *digest, index, time),
+            Act::Bind(bind) => self.admit_bind(bind, index, time),
+            Act::Cancel(cancel) => self.admit_cancel(cancel, index, time),
+            Act::Session(report) => self.admit_session(report, time),
+            Act::Statement { statement, text, digest } => {
+                self.admit_statement(statement, text, *digest, index, time)
+            }
+            Act::Confirmation(confirmation) => self.admit_confirmation(confirmation),
+            Act::Activate(activated) => self.admit_activation(activated, index),
+            Act::Authorize(authorize) => self.admit_authorize(authorize, index, time),
+            Act::Signature(signature) => self.admit_signature(signature, index),
+        }
+    }
+
+    /// INVARIANT (G1): a payload made for another cell never acts in this one.
+    fn check_cluster(&self, cluster: &ClusterId) -> Result<(), Rejection> {
+        if cluster == self.cluster() {
+            return Ok(());
+        }
+        let detail = format!("made for cluster `{cluster}`, this is `{}`", self.cluster());
+        Err(Rejection::new(RejectionCode::ClusterMismatch, detail).with_field("cluster"))
+    }
+
+    /// The cell's id.
+    pub fn cluster(&self) -> &ClusterId {
+        self.roster().cluster()
+    }
+
+    /// The genesis document.
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// Who may speak.
+    pub fn roster(&self) -> &Roster {
+        &self.genesis.roster
+    }
+
+    /// Entries applied.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Time of the last entry.
+    pub fn last_time(&self) -> TimestampMs {
+        self.last_time
+    }
+
+    /// The wallet of this name, once it is active.
+    pub fn wallet(&self, id: &WalletId) -> Option<&Wallet> {
+        self.wallets.get(id)
+    }
+
+    /// All active wallets, by name.
+    pub fn wallets(&self) -> impl Iterator<Item = &Wallet> {
+        self.wallets.values()
+    }
+
+    /// The withdrawal with this id.
+    pub fn withdrawal(&self, id: &WithdrawalId) -> Option<&Withdrawal> {
+        self.withdrawals.get(id)
+    }
+
+    /// All withdrawals, by id.
+    pub fn withdrawals(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.withdrawals.values()
+    }
+
+    /// Withdrawals with an id after `after`, by id: for paging.
+    pub fn withdrawals_after(&self, after: Option<WithdrawalId>) -> impl Iterator<Item = &Withdrawal> {
+        use std::ops::Bound;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.withdrawals.range((from, Bound::Unbounded)).map(|(_, withdrawal)| withdrawal)
+    }
+
+    /// The ceremony with this id.
+    pub fn ceremony(&self, id: &CeremonyId) -> Option<&Ceremony> {
+        self.ceremonies.get(id)
+    }
+
+    /// All ceremonies, by id.
+    pub fn ceremonies(&self) -> impl Iterator<Item = &Ceremony> {
+        self.ceremonies.values()
+    }
+
+    /// All whitelist entries ever added, by id.
+    pub fn whitelist(&self) -> impl Iterator<Item = &WhitelistEntry> {
+        self.whitelist.iter()
+    }
+
+    /// The next sequence number of a provider's reports.
+    pub fn next_sequence(&self, provider: &ProviderId) -> u64 {
+        self.sequences.get(provider).map_or(1, |last| last.saturating_add(1))
+    }
+
+    /// Whether this exact statement has acted.
+    pub fn statement_acted(&self, digest: &StatementDigest) -> bool {
+        self.statements.contains(digest)
+    }
+}
+
+#[cfg(test)]
+mod tests;

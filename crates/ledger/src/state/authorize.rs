@@ -1,0 +1,113 @@
+//! Authorization and the canonical signature.
+
+use holdfast_policy::TimestampMs;
+
+use super::{Change, State};
+use crate::payload::{Authorize, SignatureLogged};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
+
+impl State {
+    /// The coordinator asks; the state machine evaluates again at the entry's time, and its result is what counts.
+    pub(super) fn admit_authorize(
+        &self,
+        authorize: &Authorize,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&authorize.cluster)?;
+        let withdrawal = self.withdrawals.get(&authorize.withdrawal).ok_or_else(|| {
+            let detail = format!("no withdrawal `{}`", authorize.withdrawal);
+            Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
+        })?;
+        let bound = self.authorizable(withdrawal, time)?;
+        // INVARIANT (G5): one withdrawal has one list of digests, computed here from the bound transaction.
+        if authorize.digests != [bound.signing_hash] {
+            let detail = "the digests are not those of the bound transaction";
+            return Err(Rejection::new(RejectionCode::DigestMismatch, detail).with_field("digests"));
+        }
+        let nonce = (withdrawal.request.wallet.clone(), bound.effects.chain_id, bound.effects.nonce);
+        if self.account_nonces.get(&nonce).is_some_and(|holder| *holder != withdrawal.id) {
+            let detail =
+                format!("account nonce {} was authorized for another withdrawal", bound.effects.nonce);
+            return Err(Rejection::new(RejectionCode::AccountNonceUsed, detail).with_field("withdrawal"));
+        }
+        let mut withdrawal = withdrawal.clone();
+        self.redecide(&mut withdrawal, time);
+        if !withdrawal.decision.is_allowed() && withdrawal.authorization.is_some() {
+            // What was authorized still counts; a node will refuse by the same evaluation.
+            let detail = "the policy no longer allows it: the authorization is not renewed";
+            return Err(Rejection::new(RejectionCode::WithdrawalNotAuthorizable, detail));
+        }
+        withdrawal.settle(index);
+        if !withdrawal.decision.is_allowed() {
+            return Ok(Change::withdrawal(withdrawal));
+        }
+        let renewals =
+            withdrawal.authorization.as_ref().map_or(0, |earlier| earlier.renewals.saturating_add(1));
+        withdrawal.authorization =
+            Some(Authorization { digests: authorize.digests.clone(), time, index, renewals });
+        withdrawal.state = WithdrawalState::Authorized;
+        withdrawal.positions.authorized = Some(index);
+        Ok(Change { account_nonce: Some(nonce), ..Change::withdrawal(withdrawal) })
+    }
+
+    /// The first valid signature is canonical.
+    pub(super) fn admit_signature(&self, logged: &SignatureLogged, index: u64) -> Result<Change, Rejection> {
+        self.check_cluster(&logged.cluster)?;
+        let withdrawal = self.withdrawals.get(&logged.withdrawal).ok_or_else(|| {
+            let detail = format!("no withdrawal `{}`", logged.withdrawal);
+            Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
+        })?;
+        if withdrawal.signature.is_some() {
+            return Err(Rejection::new(
+                RejectionCode::AlreadyRecorded,
+                "the canonical signature is logged already",
+            ));
+        }
+        let invalid = |detail: &str| {
+            Rejection::new(RejectionCode::WalletSignatureInvalid, detail).with_field("signature")
+        };
+        let digest_index = usize::try_from(logged.digest_index).map_err(|_| invalid("no such digest"))?;
+        let digests = withdrawal.authorization.as_ref().map(|authorization| authorization.digests.as_slice());
+        let digest =
+            digests.and_then(|digests| digests.get(digest_index)).ok_or_else(|| invalid("no such digest"))?;
+        let wallet =
+            self.wallet(&withdrawal.request.wallet).ok_or_else(|| invalid("the wallet has no key"))?;
+        if logged.signature.verify(digest, &wallet.public_key).is_err() {
+            return Err(invalid("the signature does not verify under the wallet's key"));
+        }
+        let mut withdrawal = withdrawal.clone();
+        withdrawal.signature = Some(logged.signature.clone());
+        withdrawal.state = WithdrawalState::Signed;
+        withdrawal.positions.signed = Some(index);
+        Ok(Change::withdrawal(withdrawal))
+    }
+
+    fn authorizable<'a>(
+        &self,
+        withdrawal: &'a Withdrawal,
+        time: TimestampMs,
+    ) -> Result<&'a BoundTransaction, Rejection> {
+        let refuse = |detail: &str| {
+            Rejection::new(RejectionCode::WithdrawalNotAuthorizable, detail).with_field("withdrawal")
+        };
+        match withdrawal.state_at(time) {
+            WithdrawalState::Bound => {}
+            WithdrawalState::Authorized if time < withdrawal.request.expires_at_ms => {}
+            WithdrawalState::Received
+            | WithdrawalState::Held
+            | WithdrawalState::Allowed
+            | WithdrawalState::Authorized
+            | WithdrawalState::Signed
+            | WithdrawalState::Denied
+            | WithdrawalState::Cancelled
+            | WithdrawalState::Expired
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => {
+                return Err(refuse("only a bound, unexpired withdrawal can be authorized"));
+            }
+        }
+        withdrawal.transaction.as_ref().ok_or_else(|| refuse("no transaction is bound"))
+    }
+}

@@ -1,0 +1,75 @@
+//! What an admissible entry writes. Admission computes it and touches nothing; writing it cannot fail.
+
+use holdfast_chains::ChainId;
+use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
+
+use super::{Admission, State};
+use crate::ceremony::Ceremony;
+use crate::ids::StatementDigest;
+use crate::payload::SessionReport;
+use crate::wallet::Wallet;
+use crate::withdrawal::Withdrawal;
+
+/// Records to write; each replaces the one with the same id.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(super) withdrawal: Option<Withdrawal>,
+    pub(super) ceremony: Option<Ceremony>,
+    pub(super) wallet: Option<Wallet>,
+    pub(super) whitelist_entry: Option<WhitelistEntry>,
+    pub(super) revoked: Option<(WhitelistEntryId, TimestampMs)>,
+    pub(super) session: Option<SessionReport>,
+    pub(super) statement: Option<StatementDigest>,
+    pub(super) account_nonce: Option<(WalletId, ChainId, u64)>,
+}
+
+impl Change {
+    pub(super) fn withdrawal(withdrawal: Withdrawal) -> Self {
+        Self { withdrawal: Some(withdrawal), ..Self::default() }
+    }
+
+    pub(super) fn ceremony(ceremony: Ceremony) -> Self {
+        Self { ceremony: Some(ceremony), ..Self::default() }
+    }
+
+    pub(super) fn wallet(wallet: Wallet) -> Self {
+        Self { wallet: Some(wallet), ..Self::default() }
+    }
+}
+
+impl State {
+    pub(super) fn write(&mut self, change: Change) -> Admission {
+        let mut admission = Admission::default();
+        if let Some(report) = change.session {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            let reports = self.sessions.entry(report.customer.clone()).or_default();
+            reports.insert(report.provider.clone(), report);
+        }
+        if let Some(withdrawal) = change.withdrawal {
+            admission.withdrawal = Some(withdrawal.id);
+            if let Some(nonce) = change.account_nonce {
+                self.account_nonces.insert(nonce, withdrawal.id);
+            }
+            self.withdrawals.insert(withdrawal.id, withdrawal);
+        }
+        if let Some(ceremony) = change.ceremony {
+            admission.ceremony = Some(ceremony.id);
+            self.ceremonies.insert(ceremony.id, ceremony);
+        }
+        if let Some(wallet) = change.wallet {
+            admission.wallet = Some(wallet.id.clone());
+            self.wallets.insert(wallet.id.clone(), wallet);
+        }
+        // Admission checked that the entry is new, or exists and is not revoked: neither call can fail.
+        if let Some(entry) = change.whitelist_entry {
+            let _ = self.whitelist.insert(entry);
+        }
+        if let Some((entry, at)) = change.revoked {
+            let _ = self.whitelist.revoke(&entry, at);
+        }
+        if let Some(statement) = change.statement {
+            self.statements.insert(statement);
+        }
+        admission
+    }
+}

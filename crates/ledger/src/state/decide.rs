@@ -1,0 +1,127 @@
+//! The one way from facts in the log to a decision.
+
+use holdfast_chains::{Asset, AssetSymbol};
+use holdfast_policy::{
+    CustomerRef, Decision, Outcome, PolicyDocument, PolicyVersion, PolicyView, ScreeningIndex,
+    SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist, WithdrawalFacts, evaluate,
+};
+
+use super::State;
+use crate::payload::{SessionReport, WithdrawalRequest};
+use crate::withdrawal::{Approval, Withdrawal, WithdrawalState};
+
+/// The genesis policy; ceremonies that replace it count on from here.
+const GENESIS_POLICY: PolicyVersion = PolicyVersion(1);
+
+impl State {
+    /// Evaluates the policy in force at this position of the log.
+    pub(super) fn decide(
+        &self,
+        request: &WithdrawalRequest,
+        requested_at: TimestampMs,
+        approvals: &[Approval],
+        at: TimestampMs,
+    ) -> Decision {
+        let facts = WithdrawalFacts {
+            wallet: request.wallet.clone(),
+            asset: request.asset.clone(),
+            amount: request.amount,
+            destination: request.destination,
+            fee_cap: request.fee_cap,
+            client: request.client.clone(),
+            requesters: std::collections::BTreeSet::new(),
+            customer: Some(request.customer.clone()),
+            requested_at,
+            approvals: approvals.iter().map(|approval| self.counted(approval)).collect(),
+        };
+        let session = self.session_signals(&request.customer, at);
+        evaluate(&View { state: self, session }, &facts, at)
+    }
+
+    /// What [`State::apply`] would decide about this request now: for dry runs.
+    pub fn evaluate_request(&self, request: &WithdrawalRequest, at: TimestampMs) -> Decision {
+        self.decide(request, at, &[], at)
+    }
+
+    pub(super) fn redecide(&self, withdrawal: &mut Withdrawal, at: TimestampMs) {
+        withdrawal.decision =
+            self.decide(&withdrawal.request, withdrawal.received_at, &withdrawal.approvals, at);
+    }
+
+    /// INVARIANT (G4): an approval counts in the roles its officer holds now, not in those held when it was given.
+    fn counted(&self, approval: &Approval) -> holdfast_policy::Approval {
+        holdfast_policy::Approval {
+            officer: approval.officer.clone(),
+            roles: self.roles_of(&approval.officer),
+            hold: approval.hold,
+            expires_at: approval.expires_at,
+        }
+    }
+
+    /// The worst of all providers' newest reports that are young enough; if none is, the newest one, which policy then
+    /// finds stale.
+    fn session_signals(&self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
+        let reports = self.sessions.get(customer)?;
+        let newest = reports.values().max_by_key(|report| report.observed_at_ms)?;
+        let max_age = self.genesis.policy.risk().max_report_age;
+        let young = |report: &&SessionReport| at.0.saturating_sub(report.observed_at_ms.0) <= max_age.0;
+        let counted: Vec<_> = reports.values().filter(young).collect();
+        let worst = |signal: fn(&SessionReport) -> bool| counted.iter().any(|report| signal(report));
+        Some(SessionSignals {
+            new_device: newest.new_device || worst(|report| report.new_device),
+            second_factor_reset: newest.second_factor_reset || worst(|report| report.second_factor_reset),
+            observed_at: newest.observed_at_ms,
+            provider: newest.provider.clone(),
+        })
+    }
+}
+
+/// The log as the policy sees it.
+struct View<'a> {
+    state: &'a State,
+    session: Option<SessionSignals>,
+}
+
+impl PolicyView for View<'_> {
+    fn document(&self) -> &PolicyDocument {
+        &self.state.genesis.policy
+    }
+
+    fn policy_version(&self) -> PolicyVersion {
+        GENESIS_POLICY
+    }
+
+    fn whitelist(&self) -> &Whitelist {
+        &self.state.whitelist
+    }
+
+    fn screening(&self) -> &ScreeningIndex {
+        &self.state.screening
+    }
+
+    fn session_signals(&self, _customer: &CustomerRef) -> Option<&SessionSignals> {
+        self.session.as_ref()
+    }
+
+    fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset> {
+        self.state.genesis.document.assets.iter().find(|asset| asset.symbol == *symbol)
+    }
+
+    fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
+        let wallet = self.state.wallet(wallet)?;
+        Some(if wallet.is_paused() { WalletStatus::Paused } else { WalletStatus::Active })
+    }
+}
+
+impl Withdrawal {
+    /// Follows the newest decision, for a withdrawal that is not authorized yet.
+    pub(super) fn settle(&mut self, index: u64) {
+        self.positions.decision = index;
+        self.state = match (&self.decision.outcome, &self.transaction) {
+            (Outcome::Deny, _) => WithdrawalState::Denied,
+            (Outcome::Hold(_), _) => WithdrawalState::Held,
+            (Outcome::Allow, None) => WithdrawalState::Allowed,
+            (Outcome::Allow, Some(_)) => WithdrawalState::Bound,
+        };
+    }
+}

@@ -1,0 +1,105 @@
+//! What the ledger itself adds to a statement, so that officers see the subject and not only its id.
+
+use holdfast_chains::Amount;
+
+use super::State;
+use super::statements::{unknown_entry, unknown_wallet};
+use crate::ids::{CeremonyId, WithdrawalId};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::statement::StatementBody;
+use crate::withdrawal::Withdrawal;
+
+type Details = Vec<(String, String)>;
+
+impl State {
+    pub(super) fn describe(&self, body: &StatementBody) -> Result<Details, Rejection> {
+        match body {
+            // Proposals carry all their data themselves.
+            StatementBody::ProposeWallet(_)
+            | StatementBody::ProposeWhitelistEntry(_)
+            | StatementBody::ProposeResume { .. } => Ok(Details::new()),
+            StatementBody::ApproveCeremony(ceremony) => self.describe_ceremony(ceremony),
+            StatementBody::ApproveHold(withdrawal) | StatementBody::RejectHold(withdrawal) => {
+                self.describe_withdrawal(withdrawal)
+            }
+            StatementBody::RevokeWhitelistEntry(id) => {
+                let entry = self.whitelist.entry(id).ok_or_else(|| unknown_entry(id))?;
+                Ok(vec![line("chain id", entry.chain_id), line("address", entry.address)])
+            }
+            StatementBody::PauseWallet(id) => {
+                let wallet = self.wallet(id).ok_or_else(|| unknown_wallet(id))?;
+                Ok(vec![line("address", wallet.address)])
+            }
+        }
+    }
+
+    /// The proposal's own lines, from its exact text.
+    fn describe_ceremony(&self, id: &CeremonyId) -> Result<Details, Rejection> {
+        let ceremony = self.ceremonies.get(id).ok_or_else(|| {
+            Rejection::new(RejectionCode::UnknownCeremony, format!("no ceremony `{id}`"))
+                .with_field("ceremony")
+        })?;
+        let lines = ceremony.statement.lines().skip(2).filter_map(|text| text.split_once(": "));
+        let mut details: Details = lines
+            .take_while(|(key, _)| *key != "officer")
+            .map(|(key, value)| {
+                line(
+                    if key == "action" { "to" } else { key },
+                    value.strip_prefix("propose to ").unwrap_or(value),
+                )
+            })
+            .collect();
+        details.push(line("proposed by", &ceremony.proposer));
+        Ok(details)
+    }
+
+    fn describe_withdrawal(&self, id: &WithdrawalId) -> Result<Details, Rejection> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| {
+            Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
+                .with_field("withdrawal")
+        })?;
+        let request = &withdrawal.request;
+        let asset = self.asset(request)?;
+        let mut details = vec![
+            line("wallet", &request.wallet),
+            line("pays", format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol)),
+            line("base units", request.amount),
+            line("chain id", request.chain_id),
+            line("to address", request.destination),
+            line("fee at most", format!("{} wei", request.fee_cap)),
+            line("customer", &request.customer),
+            line("asked by client", &request.client),
+            line("intent", hex::encode(withdrawal.request_digest)),
+            line("intent expires", crate::time::format_rfc3339_ms(request.expires_at_ms)),
+            line("transaction", transaction(withdrawal)),
+        ];
+        details.extend(hold(withdrawal));
+        Ok(details)
+    }
+}
+
+fn transaction(withdrawal: &Withdrawal) -> String {
+    withdrawal.transaction.as_ref().map_or_else(
+        || "not bound yet; it must do exactly the above".to_owned(),
+        |bound| {
+            let fee: Amount = bound.effects.max_fee;
+            format!(
+                "nonce {}, fee at most {fee} wei, signing hash {}",
+                bound.effects.nonce, bound.signing_hash
+            )
+        },
+    )
+}
+
+fn hold(withdrawal: &Withdrawal) -> Details {
+    let Some(hold) = withdrawal.decision.hold() else { return Details::new() };
+    let mut details = vec![line("risk score", withdrawal.decision.risk.score)];
+    details.extend(hold.reasons.iter().map(|reason| line("held because", reason.code)));
+    details.extend(hold.approvals.iter().map(|(role, count)| line("needs", format!("{count} of {role}"))));
+    details.push(line("hold digest", hold.digest()));
+    details
+}
+
+fn line(key: &str, value: impl ToString) -> (String, String) {
+    (key.to_owned(), value.to_string())
+}

@@ -1,0 +1,154 @@
+//! A node's own last look before it acts, at its own tip and its own clock.
+
+use holdfast_chains::{ExpectedEffects, UnsignedTransaction, check_effects};
+use holdfast_policy::{Decision, TimestampMs, WhitelistEntryId};
+
+use super::State;
+use crate::ceremony::{CeremonyKind, CeremonyPhase};
+use crate::ids::{CeremonyId, WithdrawalId};
+use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
+use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
+
+impl State {
+    /// Whether this node may sign digest `digest_index` of the withdrawal at its clock's `now`.
+    ///
+    /// INVARIANT (G1): evaluates the policy again at this replica's tip and this clock, decodes the transaction's bytes
+    /// again and computes the digest from them; nothing is taken from whoever sent the order.
+    ///
+    /// # Errors
+    /// [`OrderRefusal`]: anything absent, stale or contradictory refuses (G9).
+    pub fn authorized_withdrawal(
+        &self,
+        id: &WithdrawalId,
+        digest_index: u32,
+        now: TimestampMs,
+    ) -> Result<AuthorizedWithdrawal, OrderRefusal> {
+        let withdrawal = self.withdrawals.get(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
+        let (authorization, bound) = authorized(withdrawal)?;
+        self.check_clock(withdrawal, authorization, now)?;
+        let wallet = self
+            .wallet(&withdrawal.request.wallet)
+            .ok_or_else(|| OrderRefusal::Unknown(withdrawal.request.wallet.to_string()))?;
+        if wallet.is_paused() {
+            return Err(OrderRefusal::WalletPaused(wallet.id.clone()));
+        }
+        self.check_transaction(withdrawal, authorization, bound)?;
+        let at = now.max(authorization.time);
+        let decision = self.decide(&withdrawal.request, withdrawal.received_at, &withdrawal.approvals, at);
+        if !decision.is_allowed() {
+            return Err(OrderRefusal::PolicyRefuses(reasons(&decision)));
+        }
+        let position = usize::try_from(digest_index).ok();
+        let digest = position.and_then(|position| authorization.digests.get(position)).ok_or_else(|| {
+            OrderRefusal::NotPermitted(format!("the authorization has no digest {digest_index}"))
+        })?;
+        Ok(AuthorizedWithdrawal {
+            withdrawal: withdrawal.id,
+            wallet: wallet.id.clone(),
+            epoch: wallet.epoch,
+            public_key: wallet.public_key,
+            nodes: wallet.nodes.clone(),
+            threshold: wallet.t,
+            digests: authorization.digests.clone(),
+            digest: *digest,
+            authorization_index: authorization.index,
+        })
+    }
+
+    /// The whitelist entries that the withdrawal may rely on: a node with a latch on any of them refuses.
+    pub fn whitelist_entries_of(&self, id: &WithdrawalId) -> Vec<WhitelistEntryId> {
+        let Some(withdrawal) = self.withdrawals.get(id) else { return Vec::new() };
+        let request = &withdrawal.request;
+        let entries = self.whitelist.iter();
+        entries
+            .filter(|entry| entry.chain_id == request.chain_id && entry.address == request.destination)
+            .map(|entry| entry.id.clone())
+            .collect()
+    }
+
+    /// Whether this node may take part in generating the ceremony's key.
+    ///
+    /// # Errors
+    /// [`OrderRefusal`] unless officers approved it and no key exists yet.
+    pub fn approved_keygen(&self, id: &CeremonyId) -> Result<ApprovedKeygen, OrderRefusal> {
+        let ceremony = self.ceremonies.get(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
+        let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else {
+            return Err(OrderRefusal::NotPermitted("the ceremony makes no key".to_owned()));
+        };
+        match ceremony.phase {
+            CeremonyPhase::Approved => {}
+            CeremonyPhase::Proposed
+            | CeremonyPhase::Confirmed
+            | CeremonyPhase::Activated
+            | CeremonyPhase::Expired
+            | CeremonyPhase::Failed => {
+                return Err(OrderRefusal::NotPermitted(
+                    format!("the ceremony is {:?}", ceremony.phase).to_lowercase(),
+                ));
+            }
+        }
+        Ok(ApprovedKeygen {
+            ceremony: ceremony.id,
+            wallet: proposal.wallet.clone(),
+            engine: proposal.engine.clone(),
+            threshold: proposal.t,
+            nodes: proposal.nodes.clone(),
+        })
+    }
+
+    fn check_clock(
+        &self,
+        withdrawal: &Withdrawal,
+        authorization: &Authorization,
+        now: TimestampMs,
+    ) -> Result<(), OrderRefusal> {
+        let ahead_ms = authorization.time.0.saturating_sub(now.0);
+        if ahead_ms > self.genesis.document.max_clock_skew_ms {
+            return Err(OrderRefusal::AheadOfClock { ahead_ms });
+        }
+        let age_ms = now.0.saturating_sub(authorization.time.0);
+        if age_ms > self.genesis.policy.authorization_max_age().0 {
+            return Err(OrderRefusal::AuthorizationTooOld { age_ms });
+        }
+        if now >= withdrawal.request.expires_at_ms {
+            return Err(OrderRefusal::IntentExpired);
+        }
+        Ok(())
+    }
+
+    fn check_transaction(
+        &self,
+        withdrawal: &Withdrawal,
+        authorization: &Authorization,
+        bound: &BoundTransaction,
+    ) -> Result<(), OrderRefusal> {
+        let mismatch = |detail: String| OrderRefusal::TransactionMismatch(detail);
+        let transaction = UnsignedTransaction::decode(bound.transaction.as_bytes())
+            .map_err(|error| mismatch(error.to_string()))?;
+        let request = &withdrawal.request;
+        let expected = ExpectedEffects {
+            chain_id: request.chain_id,
+            asset: self.asset(request).map_err(|rejection| mismatch(rejection.to_string()))?,
+            destination: request.destination,
+            amount: request.amount,
+            fee_cap: request.fee_cap,
+        };
+        check_effects(&transaction.effects(), &expected).map_err(|error| mismatch(error.to_string()))?;
+        if authorization.digests != [transaction.signing_hash()] {
+            return Err(mismatch("its signing hash is not the authorized digest".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+fn reasons(decision: &Decision) -> String {
+    decision.reasons().iter().map(|reason| reason.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn authorized(withdrawal: &Withdrawal) -> Result<(&Authorization, &BoundTransaction), OrderRefusal> {
+    let state = withdrawal.logged_state();
+    match (state, &withdrawal.authorization, &withdrawal.transaction) {
+        (WithdrawalState::Authorized, Some(authorization), Some(bound)) => Ok((authorization, bound)),
+        (_, _, _) => Err(OrderRefusal::NotPermitted(format!("the withdrawal is {state:?}").to_lowercase())),
+    }
+}

@@ -1,0 +1,235 @@
+//! What clients and providers say: requests, transactions, cancellations, session reports.
+
+use holdfast_chains::{Asset, ExpectedEffects, UnsignedTransaction, check_effects};
+use holdfast_policy::TimestampMs;
+
+use super::{Change, State};
+use crate::payload::{BindTransaction, CancelWithdrawal, SessionReport, WithdrawalRequest};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::withdrawal::{BoundTransaction, Positions, Withdrawal, WithdrawalState};
+
+impl State {
+    pub(super) fn admit_request(
+        &self,
+        request: &WithdrawalRequest,
+        digest: [u8; 32],
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&request.cluster)?;
+        self.check_not_repeated(request, &digest)?;
+        self.check_scope(request, time)?;
+        self.check_intent_times(request, time)?;
+        let transaction = request.transaction.as_deref().map(|hex| self.bind(request, hex)).transpose()?;
+        let mut withdrawal = Withdrawal {
+            id: request.withdrawal_id(),
+            request: request.clone(),
+            request_digest: digest,
+            received_at: time,
+            decision: self.decide(request, time, &[], time),
+            positions: Positions {
+                request: index,
+                bound: transaction.is_some().then_some(index),
+                ..Positions::default()
+            },
+            transaction,
+            approvals: Vec::new(),
+            authorization: None,
+            signature: None,
+            rejected_by: None,
+            state: WithdrawalState::Received,
+        };
+        withdrawal.settle(index);
+        Ok(Change::withdrawal(withdrawal))
+    }
+
+    pub(super) fn admit_bind(
+        &self,
+        bind: &BindTransaction,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&bind.cluster)?;
+        let mut withdrawal = self.own_withdrawal(&bind.withdrawal, &bind.client)?.clone();
+        match withdrawal.state_at(time) {
+            WithdrawalState::Received
+            | WithdrawalState::Held
+            | WithdrawalState::Allowed
+            | WithdrawalState::Bound => {}
+            WithdrawalState::Authorized
+            | WithdrawalState::Signed
+            | WithdrawalState::Denied
+            | WithdrawalState::Cancelled
+            | WithdrawalState::Expired
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => {
+                let detail = "the withdrawal is authorized or closed, its transaction is final";
+                return Err(
+                    Rejection::new(RejectionCode::TransactionAlreadyBound, detail).with_field("withdrawal")
+                );
+            }
+        }
+        let transaction = self.bind(&withdrawal.request, &bind.transaction)?;
+        if withdrawal.transaction.as_ref() == Some(&transaction) {
+            return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this transaction is bound already"));
+        }
+        withdrawal.transaction = Some(transaction);
+        withdrawal.positions.bound = Some(index);
+        self.redecide(&mut withdrawal, time);
+        withdrawal.settle(index);
+        Ok(Change::withdrawal(withdrawal))
+    }
+
+    pub(super) fn admit_cancel(
+        &self,
+        cancel: &CancelWithdrawal,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&cancel.cluster)?;
+        let mut withdrawal = self.own_withdrawal(&cancel.withdrawal, &cancel.client)?.clone();
+        match withdrawal.state_at(time) {
+            WithdrawalState::Received
+            | WithdrawalState::Held
+            | WithdrawalState::Allowed
+            | WithdrawalState::Bound => {
+                withdrawal.state = WithdrawalState::Cancelled;
+                withdrawal.positions.decision = index;
+                Ok(Change::withdrawal(withdrawal))
+            }
+            WithdrawalState::Cancelled => {
+                Err(Rejection::new(RejectionCode::AlreadyRecorded, "the withdrawal is cancelled already"))
+            }
+            WithdrawalState::Authorized
+            | WithdrawalState::Signed
+            | WithdrawalState::Denied
+            | WithdrawalState::Expired
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => {
+                let detail = "the withdrawal is authorized or closed: a signature may exist";
+                Err(Rejection::new(RejectionCode::WithdrawalNotCancellable, detail).with_field("withdrawal"))
+            }
+        }
+    }
+
+    pub(super) fn admit_session(
+        &self,
+        report: &SessionReport,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&report.cluster)?;
+        let next = self.next_sequence(&report.provider);
+        if report.sequence < next {
+            return Err(Rejection::new(
+                RejectionCode::AlreadyRecorded,
+                "a report with this sequence is logged already",
+            ));
+        }
+        if report.sequence > next {
+            let detail = format!("the next sequence of `{}` is {next}: a report is missing", report.provider);
+            return Err(Rejection::new(RejectionCode::SequenceGap, detail).with_field("sequence"));
+        }
+        let latest = time.0.saturating_add(self.genesis.document.max_clock_skew_ms);
+        if report.observed_at_ms.0 > latest {
+            let detail = "observed in the future: check the provider's clock";
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("observed_at_ms"));
+        }
+        Ok(Change { session: Some(report.clone()), ..Change::default() })
+    }
+
+    /// INVARIANT (G1): decodes the transaction here and requires exactly the intent's effects.
+    pub(super) fn bind(&self, request: &WithdrawalRequest, hex: &str) -> Result<BoundTransaction, Rejection> {
+        let refuse = |code, detail: String| {
+            Rejection::new(RejectionCode::Transaction(code), detail).with_field("transaction")
+        };
+        let transaction =
+            UnsignedTransaction::parse_hex(hex).map_err(|error| refuse(error.code(), error.to_string()))?;
+        let expected = ExpectedEffects {
+            chain_id: request.chain_id,
+            asset: self.asset(request)?,
+            destination: request.destination,
+            amount: request.amount,
+            fee_cap: request.fee_cap,
+        };
+        check_effects(&transaction.effects(), &expected).map_err(|mismatch| {
+            let code = mismatch.codes().next().unwrap_or("TRANSACTION_MISMATCH");
+            refuse(code, mismatch.to_string())
+        })?;
+        Ok(BoundTransaction::new(transaction))
+    }
+
+    /// The registry's entry for the asset that the request names.
+    pub(crate) fn asset(&self, request: &WithdrawalRequest) -> Result<&Asset, Rejection> {
+        let assets = &self.genesis.document.assets;
+        if !assets.iter().any(|asset| asset.chain_id == request.chain_id) {
+            let detail = format!("no asset of this cluster is on chain {}", request.chain_id);
+            return Err(Rejection::new(RejectionCode::UnknownChain, detail).with_field("chain_id"));
+        }
+        assets
+            .iter()
+            .find(|asset| asset.chain_id == request.chain_id && asset.symbol == request.asset)
+            .ok_or_else(|| {
+                let detail = format!("`{}` is not registered on chain {}", request.asset, request.chain_id);
+                Rejection::new(RejectionCode::UnknownAsset, detail).with_field("asset")
+            })
+    }
+
+    fn check_not_repeated(&self, request: &WithdrawalRequest, digest: &[u8; 32]) -> Result<(), Rejection> {
+        match self.withdrawals.get(&request.withdrawal_id()) {
+            None => Ok(()),
+            Some(known) if known.request_digest == *digest => {
+                Err(Rejection::new(RejectionCode::AlreadyRecorded, "this request is logged already"))
+            }
+            Some(known) => {
+                let detail = format!("the key was used for withdrawal `{}` with another body", known.id);
+                Err(Rejection::new(RejectionCode::IdempotencyKeyReused, detail).with_field("idempotency_key"))
+            }
+        }
+    }
+
+    fn check_scope(&self, request: &WithdrawalRequest, time: TimestampMs) -> Result<(), Rejection> {
+        self.asset(request)?;
+        if self.wallet(&request.wallet).is_none() {
+            let detail = format!("no active wallet `{}`", request.wallet);
+            return Err(Rejection::new(RejectionCode::UnknownWallet, detail).with_field("wallet"));
+        }
+        let client = self.roster().client(&request.client);
+        let in_scope =
+            client.is_some_and(|client| client.wallets.contains(&request.wallet) && time < client.expires_at);
+        if !in_scope {
+            let detail = format!(
+                "client `{}` may not use wallet `{}`, or its key has expired",
+                request.client, request.wallet
+            );
+            return Err(Rejection::new(RejectionCode::SignerNotAuthorized, detail).with_field("client"));
+        }
+        Ok(())
+    }
+
+    fn check_intent_times(&self, request: &WithdrawalRequest, time: TimestampMs) -> Result<(), Rejection> {
+        if time >= request.expires_at_ms {
+            let detail = "the intent has expired: sign it again with a later expiry";
+            return Err(Rejection::new(RejectionCode::IntentExpired, detail).with_field("expires_at_ms"));
+        }
+        let latest = time.0.saturating_add(self.genesis.document.max_clock_skew_ms);
+        if request.created_at_ms.0 > latest {
+            let detail = "made in the future: check the client's clock";
+            return Err(
+                Rejection::new(RejectionCode::IntentFromTheFuture, detail).with_field("created_at_ms")
+            );
+        }
+        Ok(())
+    }
+
+    fn own_withdrawal(
+        &self,
+        id: &crate::ids::WithdrawalId,
+        client: &holdfast_policy::ClientId,
+    ) -> Result<&Withdrawal, Rejection> {
+        // Another client's withdrawal is as unknown as one that does not exist.
+        self.withdrawals.get(id).filter(|withdrawal| withdrawal.request.client == *client).ok_or_else(|| {
+            Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
+                .with_field("withdrawal")
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Officers' statements: checked byte for byte, used once, then dispatched.
+
+use holdfast_policy::{TimestampMs, WalletId, WhitelistEntryId};
+
+use super::{Change, State};
+use crate::ids::StatementDigest;
+use crate::rejection::{Rejection, RejectionCode};
+use crate::statement::{Statement, StatementBody};
+use crate::wallet::PauseRecord;
+
+/// Longest validity of a statement, so that an old one cannot be kept in a drawer: 7 days.
+const MAX_STATEMENT_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+impl State {
+    /// The exact text of a statement as this log describes its subject; officers sign these bytes.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if the subject does not exist or the statement's own data is malformed.
+    pub fn statement_text(&self, statement: &Statement) -> Result<String, Rejection> {
+        statement.check().map_err(|error| {
+            Rejection::new(RejectionCode::FieldInvalid, error.to_string()).with_field(error.field())
+        })?;
+        Ok(statement.render(&self.describe(&statement.body)?))
+    }
+
+    /// Whether an officer's protective statement would act on this log: what a node asks before it sets a latch.
+    ///
+    /// # Errors
+    /// A [`Rejection`] naming what is wrong with it.
+    pub fn check_protective(&self, statement: &Statement, text: &str) -> Result<(), Rejection> {
+        self.check_cluster(&statement.cluster)?;
+        self.check_text(statement, text)
+    }
+
+    pub(super) fn admit_statement(
+        &self,
+        statement: &Statement,
+        text: &str,
+        digest: StatementDigest,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&statement.cluster)?;
+        if self.statement_acted(&digest) {
+            return Err(Rejection::new(
+                RejectionCode::StatementAlreadyUsed,
+                "this statement acted before: make a new one",
+            ));
+        }
+        self.check_validity(statement, time)?;
+        self.check_text(statement, text)?;
+        let change = match &statement.body {
+            StatementBody::ProposeWallet(proposal) => {
+                self.propose_wallet(statement, proposal, text, index)?
+            }
+            StatementBody::ProposeWhitelistEntry(proposal) => {
+                self.propose_whitelist_entry(statement, proposal, text, index, time)?
+            }
+            StatementBody::ProposeResume { wallet, lifts } => {
+                self.propose_resume(statement, wallet, lifts, text, index)?
+            }
+            StatementBody::ApproveCeremony(ceremony) => {
+                self.approve_ceremony(statement, ceremony, index, time)?
+            }
+            StatementBody::ApproveHold(withdrawal) => {
+                self.admit_hold_approval(statement, withdrawal, index, time)?
+            }
+            StatementBody::RejectHold(withdrawal) => {
+                self.admit_hold_rejection(statement, withdrawal, index, time)?
+            }
+            StatementBody::RevokeWhitelistEntry(entry) => self.revoke(entry, time)?,
+            StatementBody::PauseWallet(wallet) => self.pause(statement, wallet, digest, index, time)?,
+        };
+        Ok(Change { statement: Some(digest), ..change })
+    }
+
+    /// INVARIANT (G1): the officer signed exactly what this log says about the subject, or nothing happens.
+    fn check_text(&self, statement: &Statement, text: &str) -> Result<(), Rejection> {
+        if self.statement_text(statement)? == text {
+            return Ok(());
+        }
+        let detail = "the statement does not describe its subject as the log does: make a new one";
+        Err(Rejection::new(RejectionCode::StatementMismatch, detail))
+    }
+
+    fn check_validity(&self, statement: &Statement, time: TimestampMs) -> Result<(), Rejection> {
+        let Some(expires) = statement.expires_at else { return Ok(()) };
+        if time >= expires || expires.0.saturating_sub(statement.issued_at.0) > MAX_STATEMENT_LIFE_MS {
+            let detail = "past its expiry, or valid for more than 7 days";
+            return Err(Rejection::new(RejectionCode::StatementExpired, detail).with_field("expires"));
+        }
+        let latest = time.0.saturating_add(self.genesis.document.max_clock_skew_ms);
+        if statement.issued_at.0 > latest {
+            let detail = "made in the future: check the clock of the officer's machine";
+            return Err(Rejection::new(RejectionCode::StatementFromTheFuture, detail).with_field("issued"));
+        }
+        Ok(())
+    }
+
+    fn revoke(&self, entry: &WhitelistEntryId, time: TimestampMs) -> Result<Change, Rejection> {
+        let known = self.whitelist.entry(entry).ok_or_else(|| unknown_entry(entry))?;
+        if known.revoked_at.is_some() {
+            return Err(Rejection::new(RejectionCode::AlreadyRecorded, "the entry is revoked already"));
+        }
+        Ok(Change { revoked: Some((entry.clone(), time)), ..Change::default() })
+    }
+
+    /// A second pause is a second record: lifting the first does not lift it.
+    fn pause(
+        &self,
+        statement: &Statement,
+        wallet: &WalletId,
+        digest: StatementDigest,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        let mut wallet = self.wallet(wallet).ok_or_else(|| unknown_wallet(wallet))?.clone();
+        wallet.pauses.push(PauseRecord {
+            statement: digest,
+            officer: statement.officer.clone(),
+            time,
+            index,
+        });
+        Ok(Change::wallet(wallet))
+    }
+}
+
+pub(super) fn unknown_wallet(wallet: &WalletId) -> Rejection {
+    Rejection::new(RejectionCode::UnknownWallet, format!("no active wallet `{wallet}`")).with_field("wallet")
+}
+
+pub(super) fn unknown_entry(entry: &WhitelistEntryId) -> Rejection {
+    let detail = format!("no whitelist entry `{entry}`");
+    Rejection::new(RejectionCode::UnknownWhitelistEntry, detail).with_field("whitelist entry")
+}

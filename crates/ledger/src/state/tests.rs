@@ -1,0 +1,4 @@
+mod cell;
+mod ceremonies;
+mod genesis;
+mod withdrawals;

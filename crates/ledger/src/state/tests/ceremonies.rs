@@ -1,0 +1,145 @@
+//! Ceremonies: quorums, phases, contradictions, pauses and resumptions.
+
+use holdfast_policy::{TimestampMs, WalletId};
+use serde_json::json;
+
+use super::cell::{Cell, PAYEE, confirmation, coordinator, signed_statement};
+use crate::*;
+
+fn proposal(cell: &Cell, wallet: &str) -> StatementBody {
+    let nodes = cell.state.roster().nodes().iter().map(|node| node.id.clone()).collect();
+    let wallet = WalletId::new(wallet).unwrap();
+    StatementBody::ProposeWallet(WalletProposal { wallet, engine: "test".to_owned(), t: 2, n: 3, nodes })
+}
+
+#[test]
+fn wallet_is_active_only_after_two_officers_and_three_equal_confirmations() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let proposed = cell.statement("alice", body);
+    let id = cell.accept(&proposed).ceremony.unwrap();
+    let activate = coordinator(
+        PayloadKind::EpochActivated,
+        &json!({"cluster": "demo-1", "ceremony": id, "wallet": "hot-1", "epoch": 0}),
+    );
+    assert_eq!(cell.refuse(&confirmation(id, "hot-1", 1, "aa")), "CEREMONY_PHASE");
+    let by_alice = cell.statement("alice", StatementBody::ApproveCeremony(id));
+    cell.accept(&by_alice);
+    assert_eq!(cell.refuse(&by_alice), "STATEMENT_ALREADY_USED");
+    cell.now += 1;
+    let again = cell.statement("alice", StatementBody::ApproveCeremony(id));
+    assert_eq!(cell.refuse(&again), "ALREADY_APPROVED");
+    let by_bob = cell.statement("bob", StatementBody::ApproveCeremony(id));
+    cell.accept(&by_bob);
+    for node in 1..=2 {
+        cell.accept(&confirmation(id, "hot-1", node, "aa"));
+    }
+    assert_eq!(cell.refuse(&activate), "CEREMONY_PHASE");
+    cell.accept(&confirmation(id, "hot-1", 3, "aa"));
+    assert!(cell.state.wallet(&WalletId::new("hot-1").unwrap()).is_none());
+    cell.accept(&activate);
+    assert!(cell.state.wallet(&WalletId::new("hot-1").unwrap()).is_some());
+}
+
+#[test]
+fn one_contradicting_confirmation_fails_the_ceremony_for_good() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let id = cell.approved(body);
+    cell.accept(&confirmation(id, "hot-1", 1, "aa"));
+    cell.accept(&confirmation(id, "hot-1", 2, "bb"));
+    assert_eq!(cell.state.ceremony(&id).unwrap().phase_at(TimestampMs(cell.now)), CeremonyPhase::Failed);
+    assert_eq!(cell.refuse(&confirmation(id, "hot-1", 3, "aa")), "CEREMONY_PHASE");
+}
+
+#[test]
+fn officer_without_a_role_in_the_quorum_neither_proposes_nor_approves() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let by_carol = cell.statement("carol", body.clone());
+    assert_eq!(cell.refuse(&by_carol), "SIGNER_NOT_AUTHORIZED");
+    let by_alice = cell.statement("alice", body);
+    let id = cell.accept(&by_alice).ceremony.unwrap();
+    let approval = cell.statement("carol", StatementBody::ApproveCeremony(id));
+    assert_eq!(cell.refuse(&approval), "SIGNER_NOT_AUTHORIZED");
+}
+
+#[test]
+fn approval_of_other_words_than_the_proposal_is_refused() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let proposed = cell.statement("alice", body);
+    let id = cell.accept(&proposed).ceremony.unwrap();
+    let approval = cell.statement("bob", StatementBody::ApproveCeremony(id));
+    let text = String::from_utf8(approval.payload).unwrap();
+    for (shown, signed) in [("threshold: 2 of 3", "threshold: 3 of 3"), ("wallet: hot-1", "wallet: cold-1")] {
+        assert_eq!(cell.refuse(&signed_statement("bob", &text.replace(shown, signed))), "STATEMENT_MISMATCH");
+    }
+    let elsewhere = text.replace("cluster: demo-1", "cluster: demo-2");
+    assert_eq!(cell.refuse(&signed_statement("bob", &elsewhere)), "CLUSTER_MISMATCH");
+    let for_alice = text.replace("officer: bob", "officer: alice");
+    assert_eq!(cell.refuse(&signed_statement("bob", &for_alice)), "SIGNER_NOT_AUTHORIZED");
+}
+
+#[test]
+fn expired_proposals_and_statements_accept_nothing() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let proposed = cell.statement("alice", body);
+    let id = cell.accept(&proposed).ceremony.unwrap();
+    let early = cell.statement("bob", StatementBody::ApproveCeremony(id));
+    cell.now += 3_600_000;
+    assert_eq!(cell.refuse(&early), "STATEMENT_EXPIRED");
+    let late = cell.statement("bob", StatementBody::ApproveCeremony(id));
+    assert_eq!(cell.refuse(&late), "CEREMONY_PHASE");
+}
+
+#[test]
+fn resume_lifts_only_the_pauses_it_names() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+    cell.accept(&pause);
+    assert_eq!(cell.refuse(&pause), "STATEMENT_ALREADY_USED");
+    let lifts: Vec<_> =
+        cell.state.wallet(&wallet).unwrap().pauses.iter().map(|pause| pause.statement).collect();
+    let resume = cell.statement("alice", StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
+    let id = cell.accept(&resume).ceremony.unwrap();
+    cell.now += 1;
+    let second = cell.statement("bob", StatementBody::PauseWallet(wallet.clone()));
+    cell.accept(&second);
+    for officer in ["alice", "bob"] {
+        let approval = cell.statement(officer, StatementBody::ApproveCeremony(id));
+        cell.accept(&approval);
+    }
+    let left = &cell.state.wallet(&wallet).unwrap().pauses;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].officer.as_str(), "bob");
+}
+
+#[test]
+fn whitelist_entry_is_revoked_by_one_officer_at_once() {
+    let mut cell = Cell::ready();
+    let entry = cell.whitelist("0xdD870fA1b7C4700F2BD7f44238821C26f7392148", 1_000_000);
+    let revoke = cell.statement("carol", StatementBody::RevokeWhitelistEntry(entry.clone()));
+    cell.accept(&revoke);
+    cell.now += 1;
+    let again = cell.statement("carol", StatementBody::RevokeWhitelistEntry(entry));
+    assert_eq!(cell.refuse(&again), "ALREADY_RECORDED");
+    let _ = PAYEE;
+}
+
+#[test]
+fn replay_of_the_same_log_gives_the_same_state() {
+    let mut cell = Cell::ready();
+    let request = cell.request("k-1", 1250);
+    let id = cell.ask(&request);
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    let mut replayed = State::from_genesis(&cell.log[0]).unwrap();
+    for entry in &cell.log[1..] {
+        replayed.apply(entry).unwrap();
+    }
+    assert_eq!(format!("{:?}", replayed.withdrawals), format!("{:?}", cell.state.withdrawals));
+    assert_eq!(format!("{:?}", replayed.wallets), format!("{:?}", cell.state.wallets));
+}

@@ -1,0 +1,132 @@
+//! Reading a statement's own data back from its text.
+
+use std::str::FromStr;
+
+use holdfast_chains::{Address, AssetSymbol, ChainId};
+use holdfast_policy::{CustomerRef, NodeId, TimestampMs};
+
+use super::lines::{Reader, StatementError};
+use super::{Statement, StatementBody, TITLE};
+use crate::ceremony::{WalletProposal, WhitelistProposal};
+use crate::ids::StatementDigest;
+use crate::time::parse_rfc3339_ms;
+
+const MAX_NODES: usize = 16;
+const MAX_ASSETS: usize = 16;
+const MAX_LIFTS: usize = 32;
+const MAX_ENGINE_CHARS: usize = 64;
+
+pub(super) fn statement(payload: &[u8]) -> Result<(Statement, String), StatementError> {
+    let text = std::str::from_utf8(payload).map_err(|_| StatementError::new("statement", "not ASCII"))?;
+    let mut reader = Reader::new(TITLE, text)?;
+    let cluster = value(&mut reader, "cluster")?;
+    let action = reader.take("action")?;
+    let body = body(action, &mut reader)?;
+    reader.skip_to("officer");
+    let officer = value(&mut reader, "officer")?;
+    let issued_at = time("issued", reader.take("issued")?)?;
+    let expires_at = reader.take_if("expires").map(|text| time("expires", text)).transpose()?;
+    let note = match reader.take_if("note") {
+        None => String::new(),
+        Some(text) => quoted("note", text)?,
+    };
+    reader.end()?;
+    let statement = Statement { cluster, officer, issued_at, expires_at, note, body };
+    statement.check()?;
+    Ok((statement, text.to_owned()))
+}
+
+fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, StatementError> {
+    match action {
+        "propose to create a wallet" => Ok(StatementBody::ProposeWallet(wallet_proposal(reader)?)),
+        "propose to add a whitelist entry" => {
+            Ok(StatementBody::ProposeWhitelistEntry(whitelist_proposal(reader)?))
+        }
+        "propose to resume a wallet" => {
+            let wallet = value(reader, "wallet")?;
+            let lifts = reader.take_all("lifts pause", MAX_LIFTS)?;
+            let lifts = lifts.into_iter().map(digest).collect::<Result<_, _>>()?;
+            Ok(StatementBody::ProposeResume { wallet, lifts })
+        }
+        "approve a ceremony" => Ok(StatementBody::ApproveCeremony(value(reader, "ceremony")?)),
+        "approve a held withdrawal" => Ok(StatementBody::ApproveHold(value(reader, "withdrawal")?)),
+        "reject a held withdrawal" => Ok(StatementBody::RejectHold(value(reader, "withdrawal")?)),
+        "revoke a whitelist entry" => {
+            Ok(StatementBody::RevokeWhitelistEntry(value(reader, "whitelist entry")?))
+        }
+        "pause a wallet" => Ok(StatementBody::PauseWallet(value(reader, "wallet")?)),
+        other => Err(StatementError::new("action", format!("`{other}` is unknown"))),
+    }
+}
+
+fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementError> {
+    let wallet = value(reader, "wallet")?;
+    let engine = reader.take("engine")?;
+    if engine.is_empty() || engine.len() > MAX_ENGINE_CHARS {
+        return Err(StatementError::new("engine", "1 to 64 characters"));
+    }
+    let threshold = reader.take("threshold")?;
+    let (t, n) = threshold
+        .split_once(" of ")
+        .and_then(|(t, n)| Some((t.parse().ok()?, n.parse().ok()?)))
+        .ok_or_else(|| StatementError::new("threshold", "must read `T of N`"))?;
+    let nodes = reader.take_all("node", MAX_NODES)?;
+    let nodes = nodes.into_iter().map(|node| typed::<NodeId>("node", node)).collect::<Result<_, _>>()?;
+    Ok(WalletProposal { wallet, engine: engine.to_owned(), t, n, nodes })
+}
+
+fn whitelist_proposal(reader: &mut Reader<'_>) -> Result<WhitelistProposal, StatementError> {
+    let chain_id = ChainId(value(reader, "chain id")?);
+    let address = reader.take("address")?;
+    let address =
+        Address::parse(address).map_err(|error| StatementError::new("address", error.to_string()))?;
+    let assets = reader.take_all("asset", MAX_ASSETS)?;
+    let assets = assets
+        .into_iter()
+        .map(|asset| typed::<AssetSymbol>("asset", asset))
+        .collect::<Result<Vec<_>, _>>()?;
+    if assets.is_empty() || !assets.is_sorted_by(|a, b| a < b) {
+        return Err(StatementError::new("asset", "at least one, sorted, each once"));
+    }
+    let customer = match reader.take("owner")? {
+        "house" => None,
+        owner => {
+            let customer = owner
+                .strip_prefix("customer ")
+                .ok_or_else(|| StatementError::new("owner", "must read `house` or `customer REF`"))?;
+            Some(typed::<CustomerRef>("owner", customer)?)
+        }
+    };
+    let not_before = reader.take_if("valid from").map(|text| time("valid from", text)).transpose()?;
+    let expires_at = time("valid until", reader.take("valid until")?)?;
+    Ok(WhitelistProposal { chain_id, address, assets, customer, not_before, expires_at })
+}
+
+fn value<T: FromStr>(reader: &mut Reader<'_>, key: &str) -> Result<T, StatementError>
+where
+    T::Err: std::fmt::Display,
+{
+    typed(key, reader.take(key)?)
+}
+
+fn typed<T: FromStr>(key: &str, text: &str) -> Result<T, StatementError>
+where
+    T::Err: std::fmt::Display,
+{
+    text.parse().map_err(|error: T::Err| StatementError::new(key, error.to_string()))
+}
+
+fn time(key: &str, text: &str) -> Result<TimestampMs, StatementError> {
+    parse_rfc3339_ms(text)
+        .ok_or_else(|| StatementError::new(key, "must read like `2026-11-21T01:02:03.004Z`"))
+}
+
+fn quoted(key: &str, text: &str) -> Result<String, StatementError> {
+    let inner =
+        text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).filter(|inner| !inner.is_empty());
+    inner.map(str::to_owned).ok_or_else(|| StatementError::new(key, "must be in double quotes"))
+}
+
+fn digest(text: &str) -> Result<StatementDigest, StatementError> {
+    text.parse().map_err(|_| StatementError::new("lifts pause", "must be 64 hex digits"))
+}

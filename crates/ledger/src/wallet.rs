@@ -1,0 +1,62 @@
+//! Wallets: a threshold key with its public data and its pauses.
+
+use holdfast_chains::{Address, Digest, PublicKey};
+use holdfast_policy::{NodeId, OfficerId, TimestampMs, WalletId};
+use serde::Serialize;
+
+use crate::ids::{CeremonyId, StatementDigest};
+
+/// A pause in force. Each is lifted by name, so a pause made during a resume ceremony stays.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PauseRecord {
+    /// The pausing statement.
+    pub statement: StatementDigest,
+    /// Who paused.
+    pub officer: OfficerId,
+    /// Since when, by the entry's time.
+    pub time: TimestampMs,
+    /// Log index.
+    pub index: u64,
+}
+
+/// A wallet whose key exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Wallet {
+    /// The wallet's name.
+    pub id: WalletId,
+    /// Engine and generation.
+    pub engine: String,
+    /// Shares needed to sign.
+    pub t: u8,
+    /// The committee, in party order: party indices are positions, from 1.
+    pub nodes: Vec<NodeId>,
+    /// Key epoch; 0 at creation.
+    pub epoch: u32,
+    /// The joint public key.
+    pub public_key: PublicKey,
+    /// BIP-32 chain code.
+    pub chain_code: Digest,
+    /// Verifying share of each party.
+    pub verifying_shares: Vec<PublicKey>,
+    /// The Ethereum address of the joint public key.
+    pub address: Address,
+    /// The ceremony that made it.
+    pub ceremony: CeremonyId,
+    /// Log index of its activation.
+    pub index: u64,
+    /// Pauses in force; empty means it may pay.
+    pub pauses: Vec<PauseRecord>,
+}
+
+impl Wallet {
+    /// Whether any pause is in force.
+    pub fn is_paused(&self) -> bool {
+        !self.pauses.is_empty()
+    }
+
+    /// The 1-based party index of a node in this wallet's committee.
+    pub fn party_index(&self, node: &NodeId) -> Option<u8> {
+        let position = self.nodes.iter().position(|member| member == node)?;
+        u8::try_from(position.checked_add(1)?).ok()
+    }
+}

@@ -1,0 +1,153 @@
+//! A withdrawal as the log knows it.
+
+use std::collections::BTreeSet;
+
+use holdfast_chains::{Digest, Effects, Signature, UnsignedTransaction};
+use holdfast_policy::{Decision, HoldDigest, OfficerId, RoleName, TimestampMs};
+use serde::Serialize;
+
+use crate::ids::WithdrawalId;
+use crate::payload::WithdrawalRequest;
+
+/// Where a withdrawal stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WithdrawalState {
+    /// Logged, not decided yet.
+    Received,
+    /// Waits for people.
+    Held,
+    /// Permitted; waits for its transaction.
+    Allowed,
+    /// Permitted, with a transaction that does what the intent says.
+    Bound,
+    /// Nodes may sign its digests. From here its amount counts.
+    Authorized,
+    /// The canonical signature is logged.
+    Signed,
+    /// Refused by policy or by an officer.
+    Denied,
+    /// Cancelled by its client.
+    Cancelled,
+    /// Its expiry or its hold's deadline passed before authorization.
+    Expired,
+    /// Superseded by another withdrawal.
+    Replaced,
+    /// Given up after n - t + 1 + f nodes swore not to sign it.
+    Tombstoned,
+}
+
+/// A transaction that was decoded and checked against the intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundTransaction {
+    /// The decoded transaction with its exact bytes.
+    pub transaction: UnsignedTransaction,
+    /// What it does.
+    pub effects: Effects,
+    /// The one digest that may be signed for it.
+    pub signing_hash: Digest,
+}
+
+impl BoundTransaction {
+    pub(crate) fn new(transaction: UnsignedTransaction) -> Self {
+        let (effects, signing_hash) = (transaction.effects(), transaction.signing_hash());
+        Self { transaction, effects, signing_hash }
+    }
+}
+
+/// One officer's approval of a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Approval {
+    /// Who.
+    pub officer: OfficerId,
+    /// In the roles held at that time.
+    pub roles: BTreeSet<RoleName>,
+    /// The reasons that were approved; other reasons need another approval.
+    pub hold: HoldDigest,
+    /// When, by the entry's time.
+    pub time: TimestampMs,
+    /// From this time on it no longer counts towards an authorization.
+    pub expires_at: TimestampMs,
+    /// Log index.
+    pub index: u64,
+}
+
+/// Permission to sign exactly these digests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Authorization {
+    /// What may be signed; the same list for ever (G5).
+    pub digests: Vec<Digest>,
+    /// Time of the newest authorizing entry.
+    pub time: TimestampMs,
+    /// Its log index.
+    pub index: u64,
+    /// How often it was renewed because nodes were away.
+    pub renewals: u32,
+}
+
+/// Log indices of what happened to a withdrawal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Positions {
+    /// The request.
+    pub request: u64,
+    /// The entry that last changed the decision.
+    pub decision: u64,
+    /// The entry that bound the transaction.
+    pub bound: Option<u64>,
+    /// The newest authorization.
+    pub authorized: Option<u64>,
+    /// The canonical signature.
+    pub signed: Option<u64>,
+}
+
+/// A withdrawal with everything the log says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// Derived from cluster, client and idempotency key.
+    pub id: WithdrawalId,
+    /// The client's intent.
+    pub request: WithdrawalRequest,
+    /// SHA-256 of the exact request payload.
+    pub request_digest: [u8; 32],
+    /// Time of the request's entry.
+    pub received_at: TimestampMs,
+    /// The newest decision.
+    pub decision: Decision,
+    /// The bound transaction.
+    pub transaction: Option<BoundTransaction>,
+    /// Officers' approvals so far.
+    pub approvals: Vec<Approval>,
+    /// Permission to sign.
+    pub authorization: Option<Authorization>,
+    /// The canonical signature.
+    pub signature: Option<Signature>,
+    /// The officer who rejected it, if one did.
+    pub rejected_by: Option<OfficerId>,
+    /// Where in the log.
+    pub positions: Positions,
+    pub(crate) state: WithdrawalState,
+}
+
+impl Withdrawal {
+    /// The state at a given time: expiry needs no entry.
+    pub fn state_at(&self, now: TimestampMs) -> WithdrawalState {
+        let open = matches!(
+            self.state,
+            WithdrawalState::Received
+                | WithdrawalState::Held
+                | WithdrawalState::Allowed
+                | WithdrawalState::Bound
+        );
+        let deadline_passed = self.state == WithdrawalState::Held
+            && self.decision.hold().is_some_and(|hold| now >= hold.deadline);
+        if open && (now >= self.request.expires_at_ms || deadline_passed) {
+            return WithdrawalState::Expired;
+        }
+        self.state
+    }
+
+    /// The state the log last gave it, expiry aside.
+    pub fn logged_state(&self) -> WithdrawalState {
+        self.state
+    }
+}
