@@ -189,7 +189,7 @@ fn statement(roster: &Roster, envelope: &Envelope) -> Result<Result<Act, Rejecti
 fn client(roster: &Roster, envelope: &Envelope) -> Result<ClientId, ActError> {
     let (key_id, name) = signer(envelope, "client")?;
     let id = ClientId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
-    let client = roster.client(&id).ok_or_else(|| ActError::SignerUnknown(key_id))?;
+    let client = roster.client(&id).ok_or(ActError::SignerUnknown(key_id))?;
     verify_ed25519(envelope, &client.key)?;
     Ok(id)
 }
@@ -197,7 +197,7 @@ fn client(roster: &Roster, envelope: &Envelope) -> Result<ClientId, ActError> {
 fn provider(roster: &Roster, envelope: &Envelope) -> Result<ProviderId, ActError> {
     let (key_id, name) = signer(envelope, "provider")?;
     let id = ProviderId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
-    let provider = roster.provider(&id).ok_or_else(|| ActError::SignerUnknown(key_id))?;
+    let provider = roster.provider(&id).ok_or(ActError::SignerUnknown(key_id))?;
     verify_ed25519(envelope, &provider.key)?;
     Ok(id)
 }
@@ -205,7 +205,7 @@ fn provider(roster: &Roster, envelope: &Envelope) -> Result<ProviderId, ActError
 fn node(roster: &Roster, envelope: &Envelope) -> Result<NodeId, ActError> {
     let (key_id, name) = signer(envelope, "node")?;
     let id = NodeId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
-    let node = roster.node(&id).ok_or_else(|| ActError::SignerUnknown(key_id))?;
+    let node = roster.node(&id).ok_or(ActError::SignerUnknown(key_id))?;
     verify_ed25519(envelope, &node.message_key)?;
     Ok(id)
 }

@@ -144,10 +144,8 @@ pub struct Ceremony {
 impl Ceremony {
     /// The phase at a given time.
     pub fn phase_at(&self, now: TimestampMs) -> CeremonyPhase {
-        match self.phase {
-            CeremonyPhase::Proposed if now >= self.expires_at => CeremonyPhase::Expired,
-            phase => phase,
-        }
+        let lapsed = self.phase == CeremonyPhase::Proposed && now >= self.expires_at;
+        if lapsed { CeremonyPhase::Expired } else { self.phase }
     }
 
     /// Whether the approvals so far meet the quorum.

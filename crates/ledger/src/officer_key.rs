@@ -43,9 +43,11 @@ impl OfficerKey {
     /// [`OfficerKeyError::Malformed`] or [`OfficerKeyError::Algorithm`].
     pub fn parse(line: &str) -> Result<Self, OfficerKeyError> {
         let key = PublicKey::from_openssh(line).map_err(OfficerKeyError::Malformed)?;
-        match key.algorithm() {
-            Algorithm::Ed25519 | Algorithm::SkEd25519 => Ok(Self(key)),
-            other => Err(OfficerKeyError::Algorithm(other.to_string())),
+        let algorithm = key.algorithm();
+        if matches!(algorithm, Algorithm::Ed25519 | Algorithm::SkEd25519) {
+            Ok(Self(key))
+        } else {
+            Err(OfficerKeyError::Algorithm(algorithm.to_string()))
         }
     }
 

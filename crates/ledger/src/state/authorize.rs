@@ -78,7 +78,7 @@ impl State {
             return Err(invalid("the signature does not verify under the wallet's key"));
         }
         let mut withdrawal = withdrawal.clone();
-        withdrawal.signature = Some(logged.signature.clone());
+        withdrawal.signature = Some(logged.signature);
         withdrawal.state = WithdrawalState::Signed;
         withdrawal.positions.signed = Some(index);
         Ok(Change::withdrawal(withdrawal))

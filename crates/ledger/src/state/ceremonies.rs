@@ -57,7 +57,7 @@ impl State {
                 .iter()
                 .any(|a| a.chain_id == proposal.chain_id && a.symbol == *symbol)
         };
-        if let Some(asset) = proposal.assets.iter().find(|symbol| !registered(*symbol)) {
+        if let Some(asset) = proposal.assets.iter().find(|symbol| !registered(symbol)) {
             let detail = format!("`{asset}` is not registered on chain {}", proposal.chain_id);
             return Err(Rejection::new(RejectionCode::UnknownAsset, detail).with_field("asset"));
         }

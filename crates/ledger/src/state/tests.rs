@@ -1,3 +1,6 @@
+//! Attacks on the state machine, on a whole cell in memory.
+#![expect(clippy::arithmetic_side_effects, reason = "test times and amounts are small")]
+
 mod cell;
 mod ceremonies;
 mod genesis;
