@@ -1,0 +1,30 @@
+# The two commands of the README are `make demo` and `make test`; both install the Debian packages they miss and say so.
+CARGO ?= cargo
+
+.PHONY: demo test test-long lint bench build packages deny
+
+demo: packages build ## a whole cell on loopback: watch a withdrawal signed and thefts refused
+	@"$$(scripts/target-dir)"/debug/holdfast demo
+
+test: packages lint build ## everything CI runs: lints, unit tests, real processes, the Python client
+	$(CARGO) test --workspace --locked
+
+test-long: packages build ## the long forms: more kills, more seeds, more cases
+	HOLDFAST_LONG_TESTS=1 PROPTEST_CASES=4096 $(CARGO) test --workspace --locked
+
+lint: ## formatting and clippy, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+bench: packages ## withdrawals a second through real processes beside the bare engine's cost
+	$(CARGO) build --release --locked --bins
+	$(CARGO) bench --locked -p holdfast-tests
+
+build:
+	$(CARGO) build --workspace --bins --locked
+
+packages:
+	@scripts/install-packages
+
+deny: ## licences and banned crates; needs `cargo install cargo-deny`
+	$(CARGO) deny --all-features check bans licenses sources
