@@ -43,6 +43,7 @@ impl SignedCheckpoint {
             .collect::<Result<_, _>>()
             .map_err(|_| malformed("a signature line is not one"))?;
         let signed = Self::new(checkpoint, signatures)?;
+        // The library is strict already; this holds `to_bytes` to its promise if it ever is not.
         if signed.to_bytes() != bytes {
             return Err(malformed("it is not in canonical form"));
         }

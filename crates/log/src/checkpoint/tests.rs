@@ -223,6 +223,9 @@ fn cosignature_with_another_time_checkpoint_or_cosigner_is_refused() {
     let other = Checkpoint { size: 8, ..checkpoint() };
     assert_eq!(code(good.verify(&other, &node(2).verifier())), "COSIGNATURE_INVALID");
     assert_eq!(code(good.verify(&checkpoint(), &node(3).verifier())), "COSIGNER_MISMATCH");
+    let rotated = CosignatureVerifier::new(node(2).verifier().name().clone(), key(3).verifying_key());
+    assert_eq!(code(good.verify(&checkpoint(), &rotated)), "COSIGNER_MISMATCH");
+    assert_eq!(witnessed_by(&[2]).cosignatures(&[rotated]).unwrap(), []);
 }
 
 #[test]
@@ -282,6 +285,9 @@ fn bodies_outside_the_canonical_form_are_refused() {
         let refused = Checkpoint::parse_body(body.as_bytes()).unwrap_err();
         assert_eq!(refused.code(), "CHECKPOINT_MALFORMED", "{body:?}");
     }
+    let extended = format!("{}extension\n", checkpoint().to_body());
+    let refused = Checkpoint::parse_body(extended.as_bytes()).unwrap_err();
+    assert!(refused.to_string().contains("extension lines"), "{refused}");
     let empty = Checkpoint { origin: origin(), size: 0, root: Hash::EMPTY_TREE };
     assert_eq!(Checkpoint::parse_body(empty.to_body().as_bytes()).unwrap(), empty);
     let false_empty = Checkpoint { root: Hash::leaf(b"x"), ..empty };
