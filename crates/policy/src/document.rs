@@ -1,0 +1,238 @@
+//! Owns the policy document: what it may say, in types that cannot hold a document which [`PolicyDocument::parse`] would
+//! refuse. It never guesses: an unknown field, a missing field or a contradiction refuses the whole document.
+
+mod check;
+mod error;
+mod read;
+mod toml_field;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_chains::{Amount, AssetSymbol, ChainId};
+
+use crate::{
+    digest::{PolicyHash, sha256},
+    ids::{ClientId, ListId, RoleName, RuleId, WalletId},
+    time::DurationMs,
+    whitelist::WhitelistTerms,
+};
+
+pub use error::{FieldProblem, PolicyError};
+
+/// The largest policy document, in bytes.
+pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+
+/// How many officers of each role must approve; never empty, no count is zero.
+pub type RequiredApprovals = BTreeMap<RoleName, u32>;
+
+/// A checked policy document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyDocument {
+    source: String,
+    hash: PolicyHash,
+    rules: Rules,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Rules {
+    grants: Vec<Grant>,
+    restrictions: Vec<Restriction>,
+    risk: RiskTerms,
+    hold: HoldTerms,
+    whitelist: WhitelistTerms,
+    authorization_max_age: DurationMs,
+}
+
+/// What may happen: without a matching grant a withdrawal is denied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The rule's id.
+    pub id: RuleId,
+    /// The wallets it covers.
+    pub wallets: BTreeSet<WalletId>,
+    /// The assets it covers.
+    pub assets: BTreeSet<AssetSymbol>,
+    /// The clients it covers; `None` is every registered client.
+    pub clients: Option<BTreeSet<ClientId>>,
+    /// Which destinations it covers.
+    pub destinations: Destinations,
+    /// The most it gives in one transaction, for each asset, in base units; an asset without a value has no maximum here.
+    pub max_amount: BTreeMap<AssetSymbol, Amount>,
+}
+
+/// Which destinations a grant covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destinations {
+    /// Destinations with an active whitelist entry.
+    Whitelisted,
+}
+
+/// What limits every grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restriction {
+    /// The rule's id.
+    pub id: RuleId,
+    /// What it demands.
+    pub rule: RestrictionRule,
+}
+
+/// What a restriction demands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestrictionRule {
+    /// The destination has an active whitelist entry for the asset and the customer.
+    Whitelist,
+    /// A limit for one transaction.
+    LimitPerTransaction(LimitPerTransaction),
+    /// Screening lists that must not name the destination.
+    Screening(ScreeningRule),
+    /// Thresholds of the risk score.
+    Risk(RiskLimits),
+    /// A limit of the fee cap that a client may ask for.
+    FeeCap(FeeCap),
+}
+
+/// A limit for one transaction in one asset; at least one of the two bounds is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitPerTransaction {
+    /// The asset.
+    pub asset: AssetSymbol,
+    /// Amounts strictly above this need approvals.
+    pub hold_above: Option<HoldAbove>,
+    /// Amounts strictly above this are denied.
+    pub deny_above: Option<Amount>,
+}
+
+/// The automatic limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldAbove {
+    /// The largest automatic amount, in base units.
+    pub amount: Amount,
+    /// Whose approvals a larger amount needs.
+    pub approvals: RequiredApprovals,
+}
+
+/// Lists that must not name the destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScreeningRule {
+    /// The lists; each must be loaded.
+    pub lists: BTreeSet<ListId>,
+    /// What a match does.
+    pub on_match: OnMatch,
+}
+
+/// What a match on a screening list does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMatch {
+    /// It denies the withdrawal.
+    Deny,
+}
+
+/// Thresholds of the risk score, 0 to 100; `hold_at` is not above `deny_at`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RiskLimits {
+    /// From this score on the withdrawal is held.
+    pub hold_at: u8,
+    /// From this score on it is denied.
+    pub deny_at: u8,
+    /// Whose approvals a hold needs, also a hold because the score is not known.
+    pub approvals: RequiredApprovals,
+}
+
+/// The highest fee cap a client may ask for on one chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeeCap {
+    /// The chain.
+    pub chain_id: ChainId,
+    /// The highest fee cap, in base units of the chain's native coin (wei).
+    pub max: Amount,
+}
+
+/// The `[risk]` table: what each fact adds to the score, 0 to 100.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RiskTerms {
+    /// For a destination on a list that a screening rule names.
+    pub listed_address: u8,
+    /// For a session from a new device.
+    pub new_device: u8,
+    /// For a second factor that was reset lately.
+    pub second_factor_reset: u8,
+    /// The oldest session report that counts.
+    pub max_report_age: DurationMs,
+}
+
+/// The `[hold]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldTerms {
+    /// How long a hold may wait, counted from the request; then it is denied.
+    pub deadline: DurationMs,
+    /// The role that looks after holds.
+    pub owner: RoleName,
+}
+
+impl PolicyDocument {
+    /// Reads and checks a document.
+    ///
+    /// `docs/policy.md` describes the format. Errors name line and field.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > MAX_DOCUMENT_BYTES {
+            return Err(PolicyError::TooLarge { size: text.len() });
+        }
+        let rules = read::read(text)?;
+        Ok(Self { source: text.to_owned(), hash: PolicyHash::from_bytes(sha256(text.as_bytes())), rules })
+    }
+
+    /// SHA-256 over the exact bytes.
+    pub fn hash(&self) -> PolicyHash {
+        self.hash
+    }
+
+    /// The exact text it was read from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The grants, in the document's order; at least one.
+    pub fn grants(&self) -> &[Grant] {
+        &self.rules.grants
+    }
+
+    /// The restrictions, in the document's order.
+    pub fn restrictions(&self) -> &[Restriction] {
+        &self.rules.restrictions
+    }
+
+    /// The weights of the risk score.
+    pub fn risk(&self) -> &RiskTerms {
+        &self.rules.risk
+    }
+
+    /// Who looks after holds, and until when.
+    pub fn hold(&self) -> &HoldTerms {
+        &self.rules.hold
+    }
+
+    /// What the life of a whitelist entry must be.
+    pub fn whitelist(&self) -> &WhitelistTerms {
+        &self.rules.whitelist
+    }
+
+    /// How old an authorization may be when a node starts to sign it.
+    pub fn authorization_max_age(&self) -> DurationMs {
+        self.rules.authorization_max_age
+    }
+
+    /// Every screening list that the document relies on.
+    pub fn screening_lists(&self) -> BTreeSet<&ListId> {
+        let rules = self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
+            RestrictionRule::Screening(rule) => Some(&rule.lists),
+            RestrictionRule::Whitelist
+            | RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::FeeCap(_) => None,
+        });
+        rules.flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! Owns the format of the document: which tables and fields there are and what each may hold. Checks that need two rules
+//! at once lie in `check.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::{fmt, str::FromStr};
+
+use holdfast_chains::{Amount, AssetSymbol, ChainId};
+
+use super::{
+    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, OnMatch, PolicyError,
+    RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, Rules, ScreeningRule,
+    check::{self, RuleIds},
+    error::FieldProblem,
+    toml_field::{self, Field, Table},
+};
+use crate::{ids::RoleName, risk::MAX_SCORE, time::DurationMs, whitelist::WhitelistTerms};
+
+const VERSION: u64 = 1;
+const MAX_RULES: usize = 256;
+const MAX_VALUES: usize = 256;
+const MAX_ROLES: usize = 8;
+const MAX_APPROVALS_OF_A_ROLE: u32 = 16;
+// Ten years: longer is a typing error.
+const MAX_DURATION_MS: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
+
+pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
+    let document = toml_field::parse(text)?;
+    let mut root = Table::root(text, &document);
+    let version = root.required("version")?;
+    if version.number(0, u64::MAX)? != VERSION {
+        return Err(version.invalid(format_args!("this program reads version {VERSION}")));
+    }
+    let grants = root.required("grant")?.elements(MAX_RULES)?;
+    let restrictions = match root.optional("restriction") {
+        Some(field) => field.elements(MAX_RULES)?,
+        None => Vec::new(),
+    };
+    let mut ids = RuleIds::default();
+    let rules = Rules {
+        grants: grants.into_iter().map(|field| grant(field, &mut ids)).collect::<Result<_, _>>()?,
+        restrictions: restrictions
+            .into_iter()
+            .map(|field| restriction(field, &mut ids))
+            .collect::<Result<_, _>>()?,
+        risk: risk_terms(root.required("risk")?.table()?)?,
+        hold: hold_terms(root.required("hold")?.table()?)?,
+        whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
+        authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
+    };
+    root.finish()?;
+    Ok(rules)
+}
+
+fn grant(field: Field<'_>, ids: &mut RuleIds) -> Result<Grant, PolicyError> {
+    let mut table = field.table()?;
+    let id = ids.claim(&table.required("id")?)?;
+    let wallets = set(&table.required("wallets")?)?;
+    let assets = set(&table.required("assets")?)?;
+    let clients = table.optional("clients").map(|field| set(&field)).transpose()?;
+    let destinations = destinations(&table.required("destinations")?)?;
+    let max_amount = match table.optional("max_amount") {
+        Some(field) => amounts(field, &assets)?,
+        None => BTreeMap::new(),
+    };
+    table.finish()?;
+    Ok(Grant { id, wallets, assets, clients, destinations, max_amount })
+}
+
+fn destinations(field: &Field<'_>) -> Result<Destinations, PolicyError> {
+    match field.string()? {
+        "whitelisted" => Ok(Destinations::Whitelisted),
+        _ => Err(field.invalid("the only value is `whitelisted`")),
+    }
+}
+
+fn amounts(
+    field: Field<'_>,
+    assets: &BTreeSet<AssetSymbol>,
+) -> Result<BTreeMap<AssetSymbol, Amount>, PolicyError> {
+    let mut amounts = BTreeMap::new();
+    for (name, field) in field.table()?.entries() {
+        let asset = AssetSymbol::parse(name).map_err(|error| field.invalid(error))?;
+        if !assets.contains(&asset) {
+            return Err(field.invalid("the grant does not name this asset in `assets`"));
+        }
+        amounts.insert(asset, field.parse()?);
+    }
+    Ok(amounts)
+}
+
+fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, PolicyError> {
+    let mut table = field.table()?;
+    let id = ids.claim(&table.required("id")?)?;
+    let kind = table.required("type")?;
+    let rule = match kind.string()? {
+        "whitelist" => RestrictionRule::Whitelist,
+        "limit_per_transaction" => RestrictionRule::LimitPerTransaction(limit_per_transaction(&mut table)?),
+        "screening" => RestrictionRule::Screening(screening(&mut table)?),
+        "risk" => RestrictionRule::Risk(risk_limits(&mut table)?),
+        "fee_cap" => RestrictionRule::FeeCap(fee_cap(&mut table)?),
+        _ => {
+            let reason = "use `whitelist`, `limit_per_transaction`, `screening`, `risk` or `fee_cap`";
+            return Err(kind.invalid(reason));
+        }
+    };
+    table.finish()?;
+    Ok(Restriction { id, rule })
+}
+
+fn limit_per_transaction(table: &mut Table<'_>) -> Result<LimitPerTransaction, PolicyError> {
+    let asset = table.required("asset")?.parse()?;
+    let hold_above = table.optional("hold_above").map(hold_above).transpose()?;
+    let deny_above = match (table.optional("deny_above"), &hold_above) {
+        (Some(field), hold) => {
+            let deny_above = field.parse()?;
+            check::not_below(
+                &field,
+                &deny_above,
+                hold.as_ref().map(|hold| &hold.amount),
+                "hold_above.amount",
+            )?;
+            Some(deny_above)
+        }
+        (None, Some(_)) => None,
+        // A limit that limits nothing is a mistake: ask for the stricter of the two.
+        (None, None) => Some(table.required("deny_above")?.parse()?),
+    };
+    Ok(LimitPerTransaction { asset, hold_above, deny_above })
+}
+
+fn hold_above(field: Field<'_>) -> Result<HoldAbove, PolicyError> {
+    let mut table = field.table()?;
+    let amount = table.required("amount")?.parse()?;
+    let approvals = approvals(table.required("approvals")?)?;
+    table.finish()?;
+    Ok(HoldAbove { amount, approvals })
+}
+
+fn screening(table: &mut Table<'_>) -> Result<ScreeningRule, PolicyError> {
+    let lists = set(&table.required("lists")?)?;
+    let on_match = table.required("on_match")?;
+    match on_match.string()? {
+        "deny" => Ok(ScreeningRule { lists, on_match: OnMatch::Deny }),
+        _ => Err(on_match.invalid("the only value is `deny`")),
+    }
+}
+
+fn risk_limits(table: &mut Table<'_>) -> Result<RiskLimits, PolicyError> {
+    let hold_at = score(&table.required("hold_at")?)?;
+    let deny_field = table.required("deny_at")?;
+    let deny_at = score(&deny_field)?;
+    check::not_below(&deny_field, &deny_at, Some(&hold_at), "hold_at")?;
+    Ok(RiskLimits { hold_at, deny_at, approvals: approvals(table.required("approvals")?)? })
+}
+
+fn fee_cap(table: &mut Table<'_>) -> Result<FeeCap, PolicyError> {
+    let chain_id = ChainId(table.required("chain_id")?.number(1, u64::MAX)?);
+    Ok(FeeCap { chain_id, max: table.required("max")?.parse()? })
+}
+
+fn risk_terms(mut table: Table<'_>) -> Result<RiskTerms, PolicyError> {
+    let terms = RiskTerms {
+        listed_address: score(&table.required("listed_address")?)?,
+        new_device: score(&table.required("new_device")?)?,
+        second_factor_reset: score(&table.required("second_factor_reset")?)?,
+        max_report_age: duration(&table.required("max_report_age_ms")?, 1)?,
+    };
+    table.finish()?;
+    Ok(terms)
+}
+
+fn hold_terms(mut table: Table<'_>) -> Result<HoldTerms, PolicyError> {
+    let deadline = duration(&table.required("deadline_ms")?, 1)?;
+    let owner = table.required("owner")?.parse()?;
+    table.finish()?;
+    Ok(HoldTerms { deadline, owner })
+}
+
+fn whitelist_terms(mut table: Table<'_>) -> Result<WhitelistTerms, PolicyError> {
+    let cooling_off = duration(&table.required("cooling_off_ms")?, 0)?;
+    let max_life = duration(&table.required("max_life_ms")?, 1)?;
+    table.finish()?;
+    Ok(WhitelistTerms { cooling_off, max_life })
+}
+
+fn authorization_max_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError> {
+    let max_age = duration(&table.required("max_age_ms")?, 1)?;
+    table.finish()?;
+    Ok(max_age)
+}
+
+fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {
+    let mut required = RequiredApprovals::new();
+    for (role, count) in field.clone().table()?.entries() {
+        let role = RoleName::new(role).map_err(|error| count.invalid(error))?;
+        required.insert(role, count.number(1, MAX_APPROVALS_OF_A_ROLE)?);
+    }
+    match required.len() {
+        0 => Err(field.error(FieldProblem::Empty)),
+        1..=MAX_ROLES => Ok(required),
+        _ => Err(field.error(FieldProblem::TooMany { max: MAX_ROLES })),
+    }
+}
+
+fn score(field: &Field<'_>) -> Result<u8, PolicyError> {
+    field.number(0, MAX_SCORE)
+}
+
+fn duration(field: &Field<'_>, min: u64) -> Result<DurationMs, PolicyError> {
+    field.number(min, MAX_DURATION_MS).map(DurationMs)
+}
+
+fn set<T: FromStr<Err: fmt::Display> + Ord + fmt::Display>(
+    field: &Field<'_>,
+) -> Result<BTreeSet<T>, PolicyError> {
+    let mut values = BTreeSet::new();
+    for element in field.elements(MAX_VALUES)? {
+        let value: T = element.parse()?;
+        if values.contains(&value) {
+            return Err(element.error(FieldProblem::Duplicate { value: value.to_string() }));
+        }
+        values.insert(value);
+    }
+    Ok(values)
+}

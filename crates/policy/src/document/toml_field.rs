@@ -1,0 +1,138 @@
+//! Owns the step from TOML to values: every field knows its path and line, and a table complains about fields that nobody
+//! asked for. It never converts between types (a number is not a string) and knows nothing about policies.
+
+use std::{collections::BTreeMap, fmt, ops::Range, str::FromStr};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::error::{FieldProblem, PolicyError, excerpt};
+
+/// One value of the document.
+#[derive(Clone)]
+pub(super) struct Field<'t> {
+    text: &'t str,
+    path: String,
+    span: Range<usize>,
+    value: &'t DeValue<'t>,
+}
+
+/// One table of the document. Fields are taken out by name; [`finish`](Table::finish) refuses what is left.
+pub(super) struct Table<'t> {
+    text: &'t str,
+    path: String,
+    span: Range<usize>,
+    left: BTreeMap<&'t str, Field<'t>>,
+}
+
+/// Parses the document's text as TOML.
+pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
+    DeTable::parse(text).map_err(|error| PolicyError::Syntax {
+        line: line_at(text, error.span().map_or(0, |span| span.start)),
+        message: excerpt(error.message()),
+    })
+}
+
+impl<'t> Table<'t> {
+    pub(super) fn root(text: &'t str, table: &'t Spanned<DeTable<'t>>) -> Self {
+        Self::new(text, String::new(), table.span(), table.get_ref())
+    }
+
+    fn new(text: &'t str, path: String, span: Range<usize>, table: &'t DeTable<'t>) -> Self {
+        let left = table.iter().map(|(key, value)| {
+            let name: &str = key.get_ref();
+            let path = if path.is_empty() { excerpt(name) } else { format!("{path}.{}", excerpt(name)) };
+            (name, Field { text, path, span: key.span(), value: value.get_ref() })
+        });
+        let left = left.collect();
+        Self { text, path, span, left }
+    }
+
+    pub(super) fn required(&mut self, name: &'static str) -> Result<Field<'t>, PolicyError> {
+        self.optional(name).ok_or_else(|| {
+            let field = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+            let line = line_at(self.text, self.span.start);
+            PolicyError::Field { line, field, problem: FieldProblem::Missing }
+        })
+    }
+
+    pub(super) fn optional(&mut self, name: &str) -> Option<Field<'t>> {
+        self.left.remove(name)
+    }
+
+    /// All fields of a table whose keys are values, such as role names.
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'t str, Field<'t>)> {
+        self.left.into_iter()
+    }
+
+    /// Refuses fields that nobody took.
+    pub(super) fn finish(self) -> Result<(), PolicyError> {
+        let first = self.left.into_values().min_by_key(|field| field.span.start);
+        first.map_or(Ok(()), |field| Err(field.error(FieldProblem::Unknown)))
+    }
+}
+
+impl<'t> Field<'t> {
+    pub(super) fn error(&self, problem: FieldProblem) -> PolicyError {
+        PolicyError::Field { line: line_at(self.text, self.span.start), field: self.path.clone(), problem }
+    }
+
+    pub(super) fn invalid(&self, reason: impl fmt::Display) -> PolicyError {
+        self.error(FieldProblem::Invalid { reason: reason.to_string() })
+    }
+
+    pub(super) fn string(&self) -> Result<&'t str, PolicyError> {
+        self.value.as_str().ok_or_else(|| self.wrong_type("a string"))
+    }
+
+    /// A string that `T` reads.
+    pub(super) fn parse<T: FromStr<Err: fmt::Display>>(&self) -> Result<T, PolicyError> {
+        self.string()?.parse().map_err(|error| self.invalid(error))
+    }
+
+    /// A whole number from `min` to `max`.
+    pub(super) fn number<T>(&self, min: T, max: T) -> Result<T, PolicyError>
+    where
+        T: TryFrom<u64> + Into<u64> + PartialOrd + Copy,
+    {
+        let integer = self.value.as_integer().ok_or_else(|| self.wrong_type("a whole number"))?;
+        u64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .and_then(|number| T::try_from(number).ok())
+            .filter(|number| (min..=max).contains(number))
+            .ok_or_else(|| self.error(FieldProblem::OutOfRange { min: min.into(), max: max.into() }))
+    }
+
+    pub(super) fn table(self) -> Result<Table<'t>, PolicyError> {
+        let table = self.value.as_table().ok_or_else(|| self.wrong_type("a table"))?;
+        Ok(Table::new(self.text, self.path, self.span, table))
+    }
+
+    /// The elements of an array, at least one and at most `max`.
+    pub(super) fn elements(&self, max: usize) -> Result<Vec<Field<'t>>, PolicyError> {
+        let array = self.value.as_array().ok_or_else(|| self.wrong_type("an array"))?;
+        if array.is_empty() {
+            return Err(self.error(FieldProblem::Empty));
+        }
+        if array.len() > max {
+            return Err(self.error(FieldProblem::TooMany { max }));
+        }
+        let element = |(index, value): (usize, &'t Spanned<DeValue<'t>>)| Field {
+            text: self.text,
+            path: format!("{}[{index}]", self.path),
+            span: value.span(),
+            value: value.get_ref(),
+        };
+        Ok(array.iter().enumerate().map(element).collect())
+    }
+
+    fn wrong_type(&self, expected: &'static str) -> PolicyError {
+        self.error(FieldProblem::WrongType { expected })
+    }
+}
+
+fn line_at(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|b| *b == b'\n').count().saturating_add(1)
+}

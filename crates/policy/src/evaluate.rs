@@ -1,0 +1,52 @@
+//! Owns the decision: [`evaluate`] gathers the facts once, asks every rule, and concludes. It never stops at the first
+//! refusal, because a decision reports every rule, and it never reads anything but its arguments (G10).
+
+mod builtin;
+mod case;
+mod conclude;
+mod fee_cap;
+mod finding;
+mod grant;
+mod limit;
+mod risk;
+mod screening;
+mod whitelist;
+
+use crate::{
+    decision::Decision,
+    document::{Restriction, RestrictionRule},
+    facts::{PolicyView, WithdrawalFacts},
+    time::TimestampMs,
+};
+use case::Case;
+use finding::Finding;
+
+/// Decides about one withdrawal at one time.
+///
+/// Any denying rule denies; without a matching grant it is denied; the approvals required are the maximum for each role over
+/// all rules that hold. What cannot be evaluated denies.
+///
+/// `at` is the time of the log entry that asks, or a node's clock, but never less than the time of the newest entry that
+/// `view` contains: an earlier time would make reports look as if they came from the future.
+pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, at: TimestampMs) -> Decision {
+    let case = Case::gather(view, withdrawal, at);
+    let mut findings = vec![builtin::wallet(&case), builtin::asset(&case)];
+    // INVARIANT (G1): every rule of the document is asked, whatever the others say.
+    findings
+        .extend(case.document.restrictions().iter().flat_map(|restriction| restricted(&case, restriction)));
+    findings.extend(grant::check(&case));
+    conclude::conclude(case, view.policy_version(), findings)
+}
+
+fn restricted<'a>(case: &Case<'a>, restriction: &'a Restriction) -> Vec<Finding<'a>> {
+    let id = &restriction.id;
+    match &restriction.rule {
+        RestrictionRule::Whitelist => vec![whitelist::check(case, id)],
+        RestrictionRule::LimitPerTransaction(limit) => vec![limit::check(case, id, limit)],
+        RestrictionRule::Screening(rule) => vec![screening::check(case, id, rule)],
+        RestrictionRule::Risk(limits) => {
+            vec![risk::session_report(case, id, limits), risk::score(case, id, limits)]
+        }
+        RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],
+    }
+}

@@ -1,0 +1,134 @@
+//! Owns the facts of one evaluation, looked up once and before any rule, so that all rules see the same. A fact that is
+//! absent, stale or contradictory stays visible as such.
+
+use holdfast_chains::{Amount, Asset};
+
+use crate::{
+    document::PolicyDocument,
+    facts::{PolicyView, SessionSignals, WalletStatus, WithdrawalFacts},
+    reason::ReasonCode,
+    risk::RiskScore,
+    screening::ScreeningIndex,
+    time::{DurationMs, TimestampMs},
+    whitelist::{WhitelistEntry, WhitelistRefusal},
+};
+
+pub(super) struct Case<'a> {
+    pub(super) withdrawal: &'a WithdrawalFacts,
+    pub(super) at: TimestampMs,
+    pub(super) document: &'a PolicyDocument,
+    pub(super) wallet: Option<WalletStatus>,
+    /// The registry's asset, or why there is none.
+    pub(super) asset: Result<&'a Asset, ReasonCode>,
+    /// The whitelist entry that covers the withdrawal, or why none does.
+    pub(super) whitelist: Result<&'a WhitelistEntry, WhitelistRefusal<'a>>,
+    pub(super) screening: &'a ScreeningIndex,
+    pub(super) session: SessionReport<'a>,
+    pub(super) risk: RiskScore,
+}
+
+/// The customer's session report, if it counts.
+#[derive(Clone, Copy)]
+pub(super) enum SessionReport<'a> {
+    Current { report: &'a SessionSignals, age: DurationMs },
+    Stale { report: &'a SessionSignals, age: DurationMs },
+    Absent { because: &'static str },
+}
+
+impl<'a> Case<'a> {
+    pub(super) fn gather<V: PolicyView + ?Sized>(
+        view: &'a V,
+        withdrawal: &'a WithdrawalFacts,
+        at: TimestampMs,
+    ) -> Self {
+        let document = view.document();
+        let screening = view.screening();
+        let asset = registered_asset(view, withdrawal);
+        let session = SessionReport::find(view, withdrawal, at);
+        let listed = listed(document, screening, withdrawal);
+        Self {
+            withdrawal,
+            at,
+            document,
+            wallet: view.wallet(&withdrawal.wallet),
+            asset,
+            whitelist: covering_entry(view, withdrawal, asset, at),
+            screening,
+            session,
+            risk: RiskScore::assess(document.risk(), listed, session.current()),
+        }
+    }
+
+    /// An amount of the withdrawal's asset for people.
+    pub(super) fn money(&self, amount: Amount) -> String {
+        match self.asset {
+            Ok(asset) => format!("{} {}", amount.format_units(asset.decimals), asset.symbol),
+            Err(_) => format!("{amount} base units of {}", self.withdrawal.asset),
+        }
+    }
+}
+
+impl<'a> SessionReport<'a> {
+    fn find<V: PolicyView + ?Sized>(view: &'a V, withdrawal: &WithdrawalFacts, at: TimestampMs) -> Self {
+        // INVARIANT (G9): leaving the customer out of a request must not be a way around the session signals.
+        let Some(customer) = &withdrawal.customer else {
+            return Self::Absent { because: "the withdrawal names no customer" };
+        };
+        let Some(report) = view.session_signals(customer) else {
+            return Self::Absent { because: "no provider reported about the customer" };
+        };
+        let Some(age) = at.checked_duration_since(report.observed_at) else {
+            return Self::Absent { because: "the newest report is from the future" };
+        };
+        if age > view.document().risk().max_report_age {
+            Self::Stale { report, age }
+        } else {
+            Self::Current { report, age }
+        }
+    }
+
+    fn current(self) -> Option<&'a SessionSignals> {
+        match self {
+            Self::Current { report, .. } => Some(report),
+            Self::Stale { .. } | Self::Absent { .. } => None,
+        }
+    }
+}
+
+fn registered_asset<'a, V: PolicyView + ?Sized>(
+    view: &'a V,
+    withdrawal: &WithdrawalFacts,
+) -> Result<&'a Asset, ReasonCode> {
+    let asset = view.asset(&withdrawal.asset).ok_or(ReasonCode::UnknownAsset)?;
+    // A registry that answers with another asset would put decimals and chain of one on the amount of the other.
+    if asset.symbol == withdrawal.asset { Ok(asset) } else { Err(ReasonCode::EvaluationFailed) }
+}
+
+fn covering_entry<'a, V: PolicyView + ?Sized>(
+    view: &'a V,
+    withdrawal: &WithdrawalFacts,
+    asset: Result<&Asset, ReasonCode>,
+    at: TimestampMs,
+) -> Result<&'a WhitelistEntry, WhitelistRefusal<'a>> {
+    let asset = asset.map_err(|code| WhitelistRefusal { code, entry: None })?;
+    let destination = (asset.chain_id, withdrawal.destination);
+    let customer = withdrawal.customer.as_ref();
+    view.whitelist().covering(view.document().whitelist(), destination, &asset.symbol, customer, at)
+}
+
+/// Whether a list that the document names lists the destination; `None` when a list is missing and no other one does.
+fn listed(
+    document: &PolicyDocument,
+    screening: &ScreeningIndex,
+    withdrawal: &WithdrawalFacts,
+) -> Option<bool> {
+    let mut complete = true;
+    for id in document.screening_lists() {
+        match screening.list(id) {
+            Some(list) if list.contains(&withdrawal.destination) => return Some(true),
+            Some(_) => {}
+            None => complete = false,
+        }
+    }
+    complete.then_some(false)
+}

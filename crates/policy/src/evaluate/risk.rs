@@ -1,0 +1,41 @@
+//! Owns the `risk` restriction. It speaks twice: whether the session can be judged at all, and what the score says. A score
+//! with unknown parts is a lower bound, so what is unknown holds by itself.
+
+use super::{
+    case::{Case, SessionReport},
+    finding::{Finding, Speaker},
+};
+use crate::{decision::RuleKind, document::RiskLimits, ids::RuleId, reason::ReasonCode};
+
+pub(super) fn session_report<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
+    let speaker = Speaker { kind: RuleKind::SessionReport, rule };
+    let oldest = case.document.risk().max_report_age;
+    match case.session {
+        SessionReport::Current { report, age } => {
+            let detail = format!("the report of `{}` is {age} old, at most {oldest} count", report.provider);
+            speaker.passes(ReasonCode::SessionReportCurrent, detail)
+        }
+        // INVARIANT (G9): what nobody reported, or reported too long ago, holds.
+        SessionReport::Stale { report, age } => {
+            let detail = format!("the report of `{}` is {age} old, at most {oldest} count", report.provider);
+            speaker.holds(ReasonCode::SessionReportStale, detail, &limits.approvals, Vec::new())
+        }
+        SessionReport::Absent { because } => {
+            speaker.holds(ReasonCode::SessionReportAbsent, because, &limits.approvals, Vec::new())
+        }
+    }
+}
+
+pub(super) fn score<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
+    let speaker = Speaker { kind: RuleKind::Risk, rule };
+    let score = case.risk.score;
+    let because: Vec<_> = case.risk.contributing().map(|part| part.code).collect();
+    let detail = format!("score {score}, held from {}, denied from {}", limits.hold_at, limits.deny_at);
+    if score >= limits.deny_at {
+        speaker.denies(ReasonCode::RiskDeny, detail)
+    } else if score >= limits.hold_at {
+        speaker.holds(ReasonCode::RiskHold, detail, &limits.approvals, because)
+    } else {
+        speaker.passes(ReasonCode::RiskAcceptable, detail)
+    }
+}

@@ -1,0 +1,100 @@
+//! Owns what evaluation looks at: the withdrawal, and the view of everything the log says about it. It never holds what a
+//! caller concluded: decisions are derived, not passed in.
+
+use holdfast_chains::{Address, Amount, Asset, AssetSymbol};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    approvals::Approval,
+    document::PolicyDocument,
+    ids::{ClientId, CustomerRef, OfficerId, ProviderId, WalletId},
+    screening::ScreeningIndex,
+    time::TimestampMs,
+    whitelist::Whitelist,
+};
+
+/// Everything the log says that a decision depends on, at one position of the log.
+///
+/// Implementations answer from memory and always the same: evaluation is a pure function of the view, the withdrawal and
+/// the time (G10). A fact that is absent is `None`, never a default.
+pub trait PolicyView {
+    /// The policy in force.
+    fn document(&self) -> &PolicyDocument;
+    /// The version under which it came into force.
+    fn policy_version(&self) -> PolicyVersion;
+    /// All whitelist entries.
+    fn whitelist(&self) -> &Whitelist;
+    /// The screening lists in force.
+    fn screening(&self) -> &ScreeningIndex;
+    /// The newest session report about a customer; a newer report supersedes an older one.
+    fn session_signals(&self, customer: &CustomerRef) -> Option<&SessionSignals>;
+    /// An asset of the registry.
+    fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset>;
+    /// A wallet's status; `None` unless its key is active.
+    fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
+}
+
+/// Counts the policies of a cluster; the genesis policy is version 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PolicyVersion(pub u64);
+
+impl fmt::Display for PolicyVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Whether a wallet may pay out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WalletStatus {
+    /// It may.
+    Active,
+    /// An officer paused it.
+    Paused,
+    /// It is frozen.
+    Frozen,
+}
+
+/// What a provider reported about the customer's session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SessionSignals {
+    /// The session came from a device not seen before.
+    pub new_device: bool,
+    /// The second factor was reset lately.
+    pub second_factor_reset: bool,
+    /// When the provider looked.
+    #[serde(rename = "observed_at_ms")]
+    pub observed_at: TimestampMs,
+    /// Who reported.
+    pub provider: ProviderId,
+}
+
+/// One requested withdrawal and the approvals it has so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithdrawalFacts {
+    /// The wallet that pays.
+    pub wallet: WalletId,
+    /// The asset.
+    pub asset: AssetSymbol,
+    /// The amount, in the asset's base units.
+    pub amount: Amount,
+    /// Where it goes, on the asset's chain.
+    pub destination: Address,
+    /// The highest fee the client accepts, in base units of the chain's native coin (wei).
+    pub fee_cap: Amount,
+    /// The client that asked.
+    pub client: ClientId,
+    /// Officers whose approval does not count, because they stand behind the client that asked. An officer with the same
+    /// name as the client never counts.
+    pub requesters: BTreeSet<OfficerId>,
+    /// The customer it is for; `None` for the house's own withdrawals.
+    pub customer: Option<CustomerRef>,
+    /// The time of the log entry that carried the request: the hold's deadline counts from here.
+    pub requested_at: TimestampMs,
+    /// Approvals so far, with the roles that the roster gives each officer now.
+    pub approvals: Vec<Approval>,
+}

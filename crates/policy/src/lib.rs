@@ -1,0 +1,49 @@
+//! The policy: rules, whitelist, screening and risk, and [`evaluate`], which turns them and one withdrawal into a
+//! [`Decision`].
+//!
+//! Pure: no clock, no storage, no network, no floats, no map order. Whoever replays the same facts gets the same
+//! decision byte for byte (G10). The crate decides; it never signs, stores or sends anything, and it never takes a
+//! decision as input.
+//!
+//! Start at [`evaluate`], which reads top-down; the rules lie in `evaluate/`, one file each. `docs/policy.md`
+//! describes the document format and lists every [`ReasonCode`].
+
+mod approvals;
+mod date;
+mod decision;
+mod digest;
+mod document;
+mod evaluate;
+mod facts;
+mod hold;
+mod ids;
+mod reason;
+mod risk;
+mod screening;
+mod time;
+mod whitelist;
+
+pub use approvals::{Approval, quorum_is_met};
+pub use date::{CalendarDate, CalendarDateError};
+pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
+pub use digest::{DigestError, HoldDigest, ListHash, PolicyHash};
+pub use document::{
+    Destinations, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms, LimitPerTransaction, MAX_DOCUMENT_BYTES,
+    OnMatch, PolicyDocument, PolicyError, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
+    RiskTerms, ScreeningRule,
+};
+pub use evaluate::evaluate;
+pub use facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus, WithdrawalFacts};
+pub use hold::{HoldReason, HoldRequirement};
+pub use ids::{
+    ClientId, ClusterId, CustomerRef, IdError, ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName,
+    RuleId, WalletId, WhitelistEntryId,
+};
+pub use reason::{ReasonCode, ReasonCodeError};
+pub use risk::{ComponentState, MAX_SCORE, RiskComponent, RiskScore};
+pub use screening::{MAX_LIST_BYTES, ScreeningError, ScreeningIndex, ScreeningList};
+pub use time::{DurationMs, TimestampMs};
+pub use whitelist::{
+    EntryOwner, EntryStatus, Whitelist, WhitelistEntry, WhitelistError, WhitelistRefusal, WhitelistTerms,
+    WhitelistTermsError,
+};

@@ -1,0 +1,168 @@
+//! Owns the one table of reasons: a stable code, what an officer reads, and what a customer reads. A customer's sentence
+//! never says which rule spoke, because a thief in the customer's account reads it too.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Customers read one of these three. More would let a thief probe limits, lists and risk signals.
+const PROCESSING: &str = "Your withdrawal is being processed.";
+const REVIEWING: &str = "Your withdrawal is being reviewed. You do not need to do anything.";
+const REFUSED: &str = "This withdrawal cannot be made. Contact support if you need help.";
+
+macro_rules! reasons {
+    ($($variant:ident, $code:literal, $customer:ident, $officer:literal;)+) => {
+        /// Why a rule passed, held or denied. Codes are stable: they are logged, shown by tools and mapped by clients.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "&'static str")]
+        pub enum ReasonCode {
+            $(#[doc = $officer] $variant,)+
+        }
+
+        impl ReasonCode {
+            /// Every reason, in the order of the table in `docs/policy.md`.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable code, in capitals.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$variant => $code),+ }
+            }
+
+            /// What an officer, an auditor or an operator reads.
+            pub const fn officer_sentence(self) -> &'static str {
+                match self { $(Self::$variant => $officer),+ }
+            }
+
+            /// What a customer may read.
+            pub const fn customer_sentence(self) -> &'static str {
+                match self { $(Self::$variant => $customer),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    // Passed.
+    WalletActive, "WALLET_ACTIVE", PROCESSING, "The wallet is known and neither paused nor frozen.";
+    AssetKnown, "ASSET_KNOWN", PROCESSING, "The asset is in the registry.";
+    Granted, "GRANTED", PROCESSING, "The grant covers this wallet, asset, client, amount and destination.";
+    DestinationNotListed, "DESTINATION_NOT_LISTED", PROCESSING, "The destination is on none of the rule's screening lists.";
+    DestinationWhitelisted, "DESTINATION_WHITELISTED", PROCESSING, "An active whitelist entry covers the destination.";
+    WithinAutomaticLimit, "WITHIN_AUTOMATIC_LIMIT", PROCESSING, "The amount is not above the automatic limit.";
+    FeeCapAcceptable, "FEE_CAP_ACCEPTABLE", PROCESSING, "The fee cap that the client asked for is not above the policy's.";
+    SessionReportCurrent, "SESSION_REPORT_CURRENT", PROCESSING, "The customer's session report is young enough to count.";
+    RiskAcceptable, "RISK_ACCEPTABLE", PROCESSING, "The risk score is below the rule's thresholds.";
+    ApprovalsComplete, "APPROVALS_COMPLETE", PROCESSING, "Enough different officers approved exactly this hold.";
+    NotApplicable, "NOT_APPLICABLE", PROCESSING, "The rule says nothing about this withdrawal.";
+
+    // Why a grant does not match.
+    GrantOtherWallet, "GRANT_OTHER_WALLET", REFUSED, "The grant is for other wallets.";
+    GrantOtherAsset, "GRANT_OTHER_ASSET", REFUSED, "The grant is for other assets.";
+    GrantOtherClient, "GRANT_OTHER_CLIENT", REFUSED, "The grant is for other clients.";
+    AboveGrantMaximum, "ABOVE_GRANT_MAXIMUM", REFUSED, "The amount is above what the grant gives.";
+
+    // Held.
+    AboveAutomaticLimit, "ABOVE_AUTOMATIC_LIMIT", REVIEWING, "The amount is above the automatic limit and needs approvals.";
+    SessionReportAbsent, "SESSION_REPORT_ABSENT", REVIEWING, "No usable session report exists for the customer, so the session risk is unknown.";
+    SessionReportStale, "SESSION_REPORT_STALE", REVIEWING, "The customer's session report is too old, so the session risk is unknown.";
+    RiskHold, "RISK_HOLD", REVIEWING, "The risk score reaches the threshold for a hold.";
+    ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
+
+    // Parts of the risk score.
+    ListedAddress, "LISTED_ADDRESS", REFUSED, "The destination is on a screening list that the policy names.";
+    NewDevice, "NEW_DEVICE", REVIEWING, "The customer's session came from a device not seen before.";
+    SecondFactorReset, "SECOND_FACTOR_RESET", REVIEWING, "The customer's second factor was reset lately.";
+
+    // Denied.
+    UnknownWallet, "UNKNOWN_WALLET", REFUSED, "No active wallet has this id.";
+    WalletPaused, "WALLET_PAUSED", REFUSED, "The wallet is paused by an officer.";
+    WalletFrozen, "WALLET_FROZEN", REFUSED, "The wallet is frozen.";
+    UnknownAsset, "UNKNOWN_ASSET", REFUSED, "The asset is not in the registry.";
+    DestinationSanctioned, "DESTINATION_SANCTIONED", REFUSED, "The destination is on a screening list.";
+    ScreeningListAbsent, "SCREENING_LIST_ABSENT", REFUSED, "A screening list that the policy names is not loaded, so the destination cannot be cleared.";
+    DestinationNotWhitelisted, "DESTINATION_NOT_WHITELISTED", REFUSED, "No whitelist entry names the destination.";
+    WhitelistEntryPending, "WHITELIST_ENTRY_PENDING", REFUSED, "The whitelist entry is still cooling off.";
+    WhitelistEntryExpired, "WHITELIST_ENTRY_EXPIRED", REFUSED, "The whitelist entry has expired.";
+    WhitelistEntryRevoked, "WHITELIST_ENTRY_REVOKED", REFUSED, "The whitelist entry was revoked.";
+    WhitelistAssetNotCovered, "WHITELIST_ASSET_NOT_COVERED", REFUSED, "The whitelist entry does not cover this asset.";
+    WhitelistOwnerMismatch, "WHITELIST_OWNER_MISMATCH", REFUSED, "The whitelist entry belongs to another customer.";
+    AboveMaximum, "ABOVE_MAXIMUM", REFUSED, "The amount is above the maximum for one transaction.";
+    FeeCapTooHigh, "FEE_CAP_TOO_HIGH", REFUSED, "The fee cap that the client asked for is above the policy's.";
+    RiskDeny, "RISK_DENY", REFUSED, "The risk score reaches the threshold for a denial.";
+    NoGrant, "NO_GRANT", REFUSED, "No grant of the policy covers this withdrawal.";
+    HoldExpired, "HOLD_EXPIRED", REFUSED, "The hold's deadline passed before enough officers approved.";
+    EvaluationFailed, "EVALUATION_FAILED", REFUSED, "The rule could not be evaluated on these facts, so it denies.";
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl FromStr for ReasonCode {
+    type Err = ReasonCodeError;
+    fn from_str(code: &str) -> Result<Self, ReasonCodeError> {
+        Self::ALL.iter().copied().find(|reason| reason.code() == code).ok_or(ReasonCodeError)
+    }
+}
+
+impl TryFrom<String> for ReasonCode {
+    type Error = ReasonCodeError;
+    fn try_from(code: String) -> Result<Self, ReasonCodeError> {
+        code.parse()
+    }
+}
+
+impl From<ReasonCode> for &'static str {
+    fn from(reason: ReasonCode) -> Self {
+        reason.code()
+    }
+}
+
+/// Text that is no reason code of this version.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("unknown reason code; this version may be older than the decision")]
+pub struct ReasonCodeError;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_in_capitals() {
+        let codes: BTreeSet<_> = ReasonCode::ALL.iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.len(), ReasonCode::ALL.len());
+        assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
+    }
+
+    #[test]
+    fn codes_round_trip_through_json() {
+        for reason in ReasonCode::ALL {
+            let json = serde_json::to_string(reason).unwrap();
+            assert_eq!(json, format!("\"{}\"", reason.code()));
+            assert_eq!(serde_json::from_str::<ReasonCode>(&json).unwrap(), *reason);
+        }
+        assert!(serde_json::from_str::<ReasonCode>("\"no_grant\"").is_err());
+    }
+
+    #[test]
+    fn customers_cannot_tell_which_rule_spoke() {
+        let sentences: BTreeSet<_> =
+            ReasonCode::ALL.iter().map(|reason| reason.customer_sentence()).collect();
+        assert_eq!(sentences, BTreeSet::from([PROCESSING, REVIEWING, REFUSED]));
+    }
+
+    #[test]
+    fn sentences_are_printable_ascii_and_complete() {
+        for reason in ReasonCode::ALL {
+            for sentence in [reason.officer_sentence(), reason.customer_sentence()] {
+                assert!(sentence.ends_with('.') && sentence.is_ascii(), "{sentence}");
+                assert!(!sentence.contains('|'), "would break the table in docs/policy.md: {sentence}");
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Owns screening lists: addresses that somebody published as sanctioned. It never skips a line that it cannot read: an
+//! address lost in parsing is an address that gets paid.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_chains::{Address, AddressError};
+use thiserror::Error;
+
+use crate::{
+    date::CalendarDate,
+    digest::{ListHash, sha256},
+    ids::ListId,
+};
+
+/// The largest screening list, in bytes.
+pub const MAX_LIST_BYTES: usize = 8 * 1024 * 1024;
+const MAX_SOURCE_BYTES: usize = 200;
+// Longer than any address format in use (Cardano's longest has 108).
+const MAX_LINE_BYTES: usize = 128;
+
+/// One list at one date.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScreeningList {
+    id: ListId,
+    source: String,
+    as_of: CalendarDate,
+    ethereum: BTreeSet<Address>,
+    other_chains: BTreeSet<String>,
+    hash: ListHash,
+}
+
+/// A list that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ScreeningError {
+    /// The text is too large.
+    #[error(
+        "screening list has {size} bytes, at most {MAX_LIST_BYTES} are accepted; split it into several lists"
+    )]
+    TooLarge {
+        /// The size in bytes.
+        size: usize,
+    },
+    /// The source cannot be shown safely.
+    #[error("`source` must be 1 to {MAX_SOURCE_BYTES} printable ASCII characters")]
+    InvalidSource,
+    /// The list names nobody: most likely a failed download.
+    #[error("screening list has no addresses; fetch it again")]
+    Empty,
+    /// A line that looks like an Ethereum address and is none.
+    #[error("line {line}: not an Ethereum address; correct the line or remove it")]
+    InvalidAddress {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        #[source]
+        source: AddressError,
+    },
+    /// A line that is no address of any chain.
+    #[error("line {line}: not an address: expected up to {MAX_LINE_BYTES} letters, digits, `:`, `_` or `-`")]
+    InvalidLine {
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl ScreeningError {
+    /// The stable reason code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "SCREENING_LIST_TOO_LARGE",
+            Self::InvalidSource => "SCREENING_SOURCE_INVALID",
+            Self::Empty => "SCREENING_LIST_EMPTY",
+            Self::InvalidAddress { .. } => "SCREENING_ADDRESS_INVALID",
+            Self::InvalidLine { .. } => "SCREENING_LINE_INVALID",
+        }
+    }
+}
+
+impl ScreeningList {
+    /// Reads a plain text list: one address a line, any case; blank lines and lines that start with `#` are skipped.
+    ///
+    /// Addresses of other chains are kept and hashed, and ignored when an Ethereum address is looked up.
+    pub fn parse(id: ListId, source: &str, as_of: CalendarDate, text: &str) -> Result<Self, ScreeningError> {
+        if text.len() > MAX_LIST_BYTES {
+            return Err(ScreeningError::TooLarge { size: text.len() });
+        }
+        let printable = source.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+        if source.is_empty() || source.len() > MAX_SOURCE_BYTES || !printable {
+            return Err(ScreeningError::InvalidSource);
+        }
+        let mut list = Self {
+            id,
+            source: source.to_owned(),
+            as_of,
+            ethereum: BTreeSet::new(),
+            other_chains: BTreeSet::new(),
+            hash: ListHash::from_bytes(sha256(text.as_bytes())),
+        };
+        for (line, entry) in (1..).zip(text.lines().map(str::trim)) {
+            if !entry.is_empty() && !entry.starts_with('#') {
+                list.add(line, entry)?;
+            }
+        }
+        if list.is_empty() { Err(ScreeningError::Empty) } else { Ok(list) }
+    }
+
+    /// The list's id, as the policy names it.
+    pub fn id(&self) -> &ListId {
+        &self.id
+    }
+
+    /// Who published it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The day it was published.
+    pub fn as_of(&self) -> &CalendarDate {
+        &self.as_of
+    }
+
+    /// SHA-256 over the exact text; `sha256sum` prints the same.
+    pub fn hash(&self) -> ListHash {
+        self.hash
+    }
+
+    /// Whether the list names this address.
+    pub fn contains(&self, address: &Address) -> bool {
+        self.ethereum.contains(address)
+    }
+
+    /// The Ethereum addresses, in ascending order.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.ethereum.iter()
+    }
+
+    /// How many different addresses the list names, of all chains.
+    pub fn len(&self) -> usize {
+        self.ethereum.len().saturating_add(self.other_chains.len())
+    }
+
+    /// Whether the list names nobody; a parsed list never is.
+    pub fn is_empty(&self) -> bool {
+        self.ethereum.is_empty() && self.other_chains.is_empty()
+    }
+
+    fn add(&mut self, line: usize, entry: &str) -> Result<(), ScreeningError> {
+        if let Some(digits) = ethereum_digits(entry) {
+            let address = Address::parse_unchecked_case(&format!("0x{digits}"))
+                .map_err(|source| ScreeningError::InvalidAddress { line, source })?;
+            self.ethereum.insert(address);
+            return Ok(());
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
+        if entry.len() > MAX_LINE_BYTES || !entry.bytes().all(plain) {
+            return Err(ScreeningError::InvalidLine { line });
+        }
+        self.other_chains.insert(entry.to_owned());
+        Ok(())
+    }
+}
+
+// Published lists write `0x`, `0X` or nothing; bare hexadecimal of the right length is meant to be an address.
+fn ethereum_digits(entry: &str) -> Option<&str> {
+    let prefixed = entry.strip_prefix("0x").or_else(|| entry.strip_prefix("0X"));
+    let bare = entry.len() == 40 && entry.bytes().all(|b| b.is_ascii_hexdigit());
+    prefixed.or_else(|| bare.then_some(entry))
+}
+
+/// The lists in force, one for each id.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScreeningIndex {
+    lists: BTreeMap<ListId, ScreeningList>,
+}
+
+impl ScreeningIndex {
+    /// No lists.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a list in force and returns the one it replaces. Whether a list may replace another is the caller's rule.
+    pub fn insert(&mut self, list: ScreeningList) -> Option<ScreeningList> {
+        self.lists.insert(list.id.clone(), list)
+    }
+
+    /// The list with this id.
+    pub fn list(&self, id: &ListId) -> Option<&ScreeningList> {
+        self.lists.get(id)
+    }
+
+    /// All lists, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &ScreeningList> {
+        self.lists.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTED: &str = "0x03893a7c7463AE47D46bc7f091665f1893656003";
+
+    fn parse(text: &str) -> Result<ScreeningList, ScreeningError> {
+        let id = ListId::new("ofac-eth").unwrap();
+        ScreeningList::parse(id, "OFAC SDN list", CalendarDate::parse("2025-11-01").unwrap(), text)
+    }
+
+    fn listed() -> Address {
+        Address::parse_unchecked_case(LISTED).unwrap()
+    }
+
+    #[test]
+    fn listed_address_is_found_in_any_case_and_with_any_prefix() {
+        let digits = LISTED.trim_start_matches("0x");
+        for line in [
+            LISTED.to_owned(),
+            LISTED.to_lowercase(),
+            format!("0x{}", digits.to_uppercase()),
+            format!("0X{digits}"),
+            digits.to_owned(),
+            format!("  {LISTED}\t\r"),
+        ] {
+            assert!(parse(&format!("# header\n\n{line}\n")).unwrap().contains(&listed()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn damaged_ethereum_address_is_refused_with_its_line_and_never_skipped() {
+        for damaged in
+            ["0x03893a7c7463AE47D46bc7f091665f189365600", "0x03893a7c7463AE47D46bc7f091665f189365600g", "0x"]
+        {
+            let error = parse(&format!("{LISTED}\n{damaged}\n")).unwrap_err();
+            assert!(matches!(error, ScreeningError::InvalidAddress { line: 2, .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn line_that_is_no_address_is_refused() {
+        for line in ["not an address", "<html>", "a,b", "\u{1b}[2J", &"a".repeat(MAX_LINE_BYTES + 1)] {
+            assert_eq!(parse(line).unwrap_err(), ScreeningError::InvalidLine { line: 1 }, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_other_chains_are_kept_and_match_no_ethereum_address() {
+        let list = parse("123WBUDmSJv4GctdVEz6Qq6z8nXSKrJ4KX\nTBHTJqAy4DhHhmT3dNceJYNRz4SdLofLre\n").unwrap();
+        assert_eq!(list.len(), 2);
+        assert!(!list.contains(&listed()));
+    }
+
+    #[test]
+    fn empty_and_oversized_lists_are_refused() {
+        assert_eq!(parse("").unwrap_err(), ScreeningError::Empty);
+        assert_eq!(parse("# only a comment\n").unwrap_err(), ScreeningError::Empty);
+        let size = MAX_LIST_BYTES + 1;
+        assert_eq!(parse(&"\n".repeat(size)).unwrap_err(), ScreeningError::TooLarge { size });
+    }
+
+    #[test]
+    fn source_that_could_disturb_a_terminal_is_refused() {
+        let id = ListId::new("x").unwrap();
+        let day = CalendarDate::parse("2025-11-01").unwrap();
+        for source in ["", "a\nb", "\u{1b}[2J", &"s".repeat(MAX_SOURCE_BYTES + 1)] {
+            let result = ScreeningList::parse(id.clone(), source, day.clone(), LISTED);
+            assert_eq!(result.unwrap_err(), ScreeningError::InvalidSource);
+        }
+    }
+
+    #[test]
+    fn hash_covers_the_exact_bytes() {
+        let hash = parse(LISTED).unwrap().hash();
+        assert_eq!(hash, parse(LISTED).unwrap().hash());
+        assert_ne!(hash, parse(&format!("{LISTED}\n")).unwrap().hash());
+        assert_ne!(hash, parse(&LISTED.to_lowercase()).unwrap().hash());
+    }
+
+    #[test]
+    fn newer_list_replaces_the_older_one_of_the_same_id() {
+        let mut index = ScreeningIndex::new();
+        assert_eq!(index.insert(parse(LISTED).unwrap()), None);
+        let replaced = index.insert(parse("0x01e2919679362dFBC9ee1644Ba9C6da6D6245BB1").unwrap());
+        assert!(replaced.unwrap().contains(&listed()));
+        assert!(!index.list(&ListId::new("ofac-eth").unwrap()).unwrap().contains(&listed()));
+        assert_eq!(index.iter().count(), 1);
+    }
+}

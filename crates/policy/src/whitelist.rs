@@ -1,0 +1,294 @@
+//! Owns whitelist entries and the look-up of a destination among them. It never decides by itself that an entry may be
+//! added: the ledger does, with [`WhitelistTerms::check`] and the approvals it needs.
+
+mod terms;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_chains::{Address, AssetSymbol, ChainId};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    ids::{CustomerRef, WhitelistEntryId},
+    reason::ReasonCode,
+    time::TimestampMs,
+};
+
+pub use terms::{WhitelistTerms, WhitelistTermsError};
+
+/// One allowed destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhitelistEntry {
+    /// The entry's id, unique for ever.
+    pub id: WhitelistEntryId,
+    /// The chain of the address.
+    pub chain_id: ChainId,
+    /// The destination.
+    pub address: Address,
+    /// The assets that may be sent there; at least one.
+    pub assets: BTreeSet<AssetSymbol>,
+    /// Whose entry it is.
+    pub owner: EntryOwner,
+    /// The first millisecond at which the entry is active.
+    #[serde(rename = "not_before_ms")]
+    pub not_before: TimestampMs,
+    /// The first millisecond at which the entry is no longer active.
+    #[serde(rename = "expires_at_ms")]
+    pub expires_at: TimestampMs,
+    /// When it was revoked. Any value makes the entry unusable at every time.
+    #[serde(rename = "revoked_at_ms", default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<TimestampMs>,
+}
+
+/// Whose whitelist entry it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum EntryOwner {
+    /// Added by officers: usable by every withdrawal.
+    House,
+    /// Confirmed by one customer: usable by that customer's withdrawals only.
+    Customer(CustomerRef),
+}
+
+/// What an entry is at one point in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryStatus {
+    /// Still cooling off.
+    Pending,
+    /// Usable.
+    Active,
+    /// Its life is over.
+    Expired,
+    /// Revoked, for ever.
+    Revoked,
+}
+
+impl WhitelistEntry {
+    /// Active from `not_before` (inclusive) to `expires_at` (exclusive), unless revoked.
+    pub fn status_at(&self, now: TimestampMs) -> EntryStatus {
+        self.status_until(self.expires_at, now)
+    }
+
+    /// Like [`status_at`](Self::status_at), with a life of at most `terms.max_life`: a policy that shortens lives shortens
+    /// those of existing entries too.
+    pub fn status_under(&self, terms: &WhitelistTerms, now: TimestampMs) -> EntryStatus {
+        let longest = self.not_before.checked_add(terms.max_life).unwrap_or(self.expires_at);
+        self.status_until(self.expires_at.min(longest), now)
+    }
+
+    fn status_until(&self, end: TimestampMs, now: TimestampMs) -> EntryStatus {
+        // INVARIANT (G4, G9): a revocation wins over every time, also over a clock that is behind it.
+        if self.revoked_at.is_some() {
+            EntryStatus::Revoked
+        } else if now >= end {
+            EntryStatus::Expired
+        } else if now < self.not_before {
+            EntryStatus::Pending
+        } else {
+            EntryStatus::Active
+        }
+    }
+}
+
+/// A change of the whitelist that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum WhitelistError {
+    /// The id is taken, also by an entry that is expired or revoked.
+    #[error("whitelist entry `{0}` exists already; choose another id")]
+    DuplicateId(WhitelistEntryId),
+    /// The entry would cover nothing.
+    #[error("whitelist entry `{0}` has no assets; name at least one")]
+    NoAssets(WhitelistEntryId),
+    /// The entry would never be active.
+    #[error("whitelist entry `{0}` would expire before it becomes active")]
+    NeverActive(WhitelistEntryId),
+    /// There is no such entry.
+    #[error("no whitelist entry `{0}`")]
+    Unknown(WhitelistEntryId),
+    /// The entry is revoked already; the first revocation stands.
+    #[error("whitelist entry `{0}` is revoked already")]
+    AlreadyRevoked(WhitelistEntryId),
+}
+
+impl WhitelistError {
+    /// The stable reason code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DuplicateId(_) => "WHITELIST_ENTRY_EXISTS",
+            Self::NoAssets(_) => "WHITELIST_ENTRY_NO_ASSETS",
+            Self::NeverActive(_) => "WHITELIST_ENTRY_NEVER_ACTIVE",
+            Self::Unknown(_) => "WHITELIST_ENTRY_UNKNOWN",
+            Self::AlreadyRevoked(_) => "WHITELIST_ENTRY_ALREADY_REVOKED",
+        }
+    }
+}
+
+/// All entries ever added, found by destination or by id in logarithmic time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whitelist {
+    places: BTreeMap<Place, Vec<WhitelistEntry>>,
+    ids: BTreeMap<WhitelistEntryId, Place>,
+}
+
+// The owner is part of the key, so that one customer's entries never slow down another's look-up.
+type Place = (ChainId, Address, EntryOwner);
+
+/// Why no entry covers a withdrawal, and the entry that came closest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WhitelistRefusal<'a> {
+    /// One of the whitelist's reasons.
+    pub code: ReasonCode,
+    /// The entry that came closest, if any names the destination.
+    pub entry: Option<&'a WhitelistEntry>,
+}
+
+impl Whitelist {
+    /// An empty whitelist.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an entry.
+    pub fn insert(&mut self, entry: WhitelistEntry) -> Result<(), WhitelistError> {
+        if self.ids.contains_key(&entry.id) {
+            return Err(WhitelistError::DuplicateId(entry.id));
+        }
+        if entry.assets.is_empty() {
+            return Err(WhitelistError::NoAssets(entry.id));
+        }
+        if entry.expires_at <= entry.not_before {
+            return Err(WhitelistError::NeverActive(entry.id));
+        }
+        let place = (entry.chain_id, entry.address, entry.owner.clone());
+        self.ids.insert(entry.id.clone(), place.clone());
+        self.places.entry(place).or_default().push(entry);
+        Ok(())
+    }
+
+    /// Revokes an entry, at once and for ever, and returns it.
+    pub fn revoke(
+        &mut self,
+        id: &WhitelistEntryId,
+        at: TimestampMs,
+    ) -> Result<&WhitelistEntry, WhitelistError> {
+        let place = self.ids.get(id).ok_or_else(|| WhitelistError::Unknown(id.clone()))?;
+        let entries = self.places.get_mut(place).into_iter().flatten();
+        let mut named = entries.filter(|entry| entry.id == *id);
+        let entry = named.next().ok_or_else(|| WhitelistError::Unknown(id.clone()))?;
+        if entry.revoked_at.is_some() {
+            return Err(WhitelistError::AlreadyRevoked(id.clone()));
+        }
+        entry.revoked_at = Some(at);
+        Ok(entry)
+    }
+
+    /// The entry with this id.
+    pub fn entry(&self, id: &WhitelistEntryId) -> Option<&WhitelistEntry> {
+        let place = self.ids.get(id)?;
+        self.places.get(place)?.iter().find(|entry| entry.id == *id)
+    }
+
+    /// All entries, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &WhitelistEntry> {
+        self.ids.keys().filter_map(|id| self.entry(id))
+    }
+
+    /// How many entries there are, whatever their status.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether no entry was ever added.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The entry that lets `customer` send `asset` to this destination at `now`, or why there is none.
+    ///
+    /// House entries serve everybody. An entry of a customer serves that customer only; a withdrawal without a customer
+    /// can use house entries only.
+    pub fn covering(
+        &self,
+        terms: &WhitelistTerms,
+        destination: (ChainId, Address),
+        asset: &AssetSymbol,
+        customer: Option<&CustomerRef>,
+        now: TimestampMs,
+    ) -> Result<&WhitelistEntry, WhitelistRefusal<'_>> {
+        let mut closest: Option<(Gap, &WhitelistEntry)> = None;
+        for entry in self.usable_by(destination, customer) {
+            let Some(gap) = Gap::of(entry, terms, asset, now) else { return Ok(entry) };
+            if closest.is_none_or(|(smallest, _)| gap < smallest) {
+                closest = Some((gap, entry));
+            }
+        }
+        Err(match closest {
+            Some((gap, entry)) => WhitelistRefusal { code: gap.code(), entry: Some(entry) },
+            None => self.refusal_without_own_entry(destination),
+        })
+    }
+
+    fn usable_by(
+        &self,
+        (chain_id, address): (ChainId, Address),
+        customer: Option<&CustomerRef>,
+    ) -> impl Iterator<Item = &WhitelistEntry> {
+        let own = customer.cloned().map(EntryOwner::Customer);
+        let owners = [Some(EntryOwner::House), own].into_iter().flatten();
+        // Newest first: after a renewal the older entries need not be looked at.
+        owners.flat_map(move |owner| self.places.get(&(chain_id, address, owner)).into_iter().flatten().rev())
+    }
+
+    fn refusal_without_own_entry(&self, (chain_id, address): (ChainId, Address)) -> WhitelistRefusal<'_> {
+        let first = (chain_id, address, EntryOwner::House);
+        let next = self.places.range(first..).next();
+        let of_others = next.filter(|((chain, at, _), _)| *chain == chain_id && *at == address);
+        match of_others.and_then(|(_, entries)| entries.last()) {
+            Some(entry) => WhitelistRefusal { code: ReasonCode::WhitelistOwnerMismatch, entry: Some(entry) },
+            None => WhitelistRefusal { code: ReasonCode::DestinationNotWhitelisted, entry: None },
+        }
+    }
+}
+
+/// What keeps an entry from covering a withdrawal, the smallest gap first: the closest entry explains the refusal.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    Pending,
+    Expired,
+    Revoked,
+    OtherAsset,
+}
+
+impl Gap {
+    fn of(
+        entry: &WhitelistEntry,
+        terms: &WhitelistTerms,
+        asset: &AssetSymbol,
+        now: TimestampMs,
+    ) -> Option<Self> {
+        if !entry.assets.contains(asset) {
+            return Some(Self::OtherAsset);
+        }
+        match entry.status_under(terms, now) {
+            EntryStatus::Revoked => Some(Self::Revoked),
+            EntryStatus::Expired => Some(Self::Expired),
+            EntryStatus::Pending => Some(Self::Pending),
+            EntryStatus::Active => None,
+        }
+    }
+
+    fn code(self) -> ReasonCode {
+        match self {
+            Self::OtherAsset => ReasonCode::WhitelistAssetNotCovered,
+            Self::Revoked => ReasonCode::WhitelistEntryRevoked,
+            Self::Expired => ReasonCode::WhitelistEntryExpired,
+            Self::Pending => ReasonCode::WhitelistEntryPending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

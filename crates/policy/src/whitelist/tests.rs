@@ -1,0 +1,192 @@
+//! Tests of the whitelist: boundaries, owners, and which entry explains a refusal.
+
+use super::*;
+use crate::time::DurationMs;
+
+const DAY: u64 = 86_400_000;
+const START: TimestampMs = TimestampMs(1_000_000);
+const END: TimestampMs = TimestampMs(1_000_000 + DAY);
+const TERMS: WhitelistTerms = WhitelistTerms { cooling_off: DurationMs(0), max_life: DurationMs(365 * DAY) };
+
+fn address(last: u8) -> Address {
+    let mut bytes = [0x11; 20];
+    bytes[19] = last;
+    Address::from_bytes(bytes)
+}
+
+fn customer(name: &str) -> EntryOwner {
+    EntryOwner::Customer(CustomerRef::new(name).unwrap())
+}
+
+fn entry(id: &str, owner: EntryOwner) -> WhitelistEntry {
+    WhitelistEntry {
+        id: WhitelistEntryId::new(id).unwrap(),
+        chain_id: ChainId(1),
+        address: address(1),
+        assets: BTreeSet::from([AssetSymbol::parse("USDT").unwrap()]),
+        owner,
+        not_before: START,
+        expires_at: END,
+        revoked_at: None,
+    }
+}
+
+fn whitelist(entries: impl IntoIterator<Item = WhitelistEntry>) -> Whitelist {
+    let mut whitelist = Whitelist::new();
+    for entry in entries {
+        whitelist.insert(entry).unwrap();
+    }
+    whitelist
+}
+
+fn look_up(list: &Whitelist, asset: &str, who: Option<&str>, now: u64) -> Result<String, ReasonCode> {
+    let asset = AssetSymbol::parse(asset).unwrap();
+    let who = who.map(|name| CustomerRef::new(name).unwrap());
+    list.covering(&TERMS, (ChainId(1), address(1)), &asset, who.as_ref(), TimestampMs(now))
+        .map(|entry| entry.id.to_string())
+        .map_err(|refusal| refusal.code)
+}
+
+#[test]
+fn entry_is_active_from_not_before_inclusive_to_expires_at_exclusive() {
+    let entry = entry("a", EntryOwner::House);
+    assert_eq!(entry.status_at(TimestampMs(START.0 - 1)), EntryStatus::Pending);
+    assert_eq!(entry.status_at(START), EntryStatus::Active);
+    assert_eq!(entry.status_at(TimestampMs(END.0 - 1)), EntryStatus::Active);
+    assert_eq!(entry.status_at(END), EntryStatus::Expired);
+}
+
+#[test]
+fn revoked_entry_is_revoked_at_every_time_even_before_the_revocation() {
+    let mut entry = entry("a", EntryOwner::House);
+    entry.revoked_at = Some(END);
+    for now in [TimestampMs(0), START, END, TimestampMs(u64::MAX)] {
+        assert_eq!(entry.status_at(now), EntryStatus::Revoked);
+    }
+}
+
+#[test]
+fn shorter_life_in_a_newer_policy_ends_old_entries_earlier() {
+    let entry = entry("a", EntryOwner::House);
+    let shorter = WhitelistTerms { cooling_off: DurationMs(0), max_life: DurationMs(1_000) };
+    assert_eq!(entry.status_under(&shorter, TimestampMs(START.0 + 999)), EntryStatus::Active);
+    assert_eq!(entry.status_under(&shorter, TimestampMs(START.0 + 1_000)), EntryStatus::Expired);
+    assert_eq!(entry.status_at(TimestampMs(START.0 + 1_000)), EntryStatus::Active);
+}
+
+#[test]
+fn longest_life_that_does_not_fit_never_lengthens_an_entry() {
+    let entry = entry("a", EntryOwner::House);
+    let endless = WhitelistTerms { cooling_off: DurationMs(0), max_life: DurationMs(u64::MAX) };
+    assert_eq!(entry.status_under(&endless, END), EntryStatus::Expired);
+}
+
+#[test]
+fn house_entry_serves_everybody_and_customer_entry_its_customer_only() {
+    let house = whitelist([entry("h", EntryOwner::House)]);
+    assert_eq!(look_up(&house, "USDT", None, START.0), Ok("h".into()));
+    assert_eq!(look_up(&house, "USDT", Some("alice"), START.0), Ok("h".into()));
+
+    let alice = whitelist([entry("a", customer("alice"))]);
+    assert_eq!(look_up(&alice, "USDT", Some("alice"), START.0), Ok("a".into()));
+    assert_eq!(look_up(&alice, "USDT", Some("mallory"), START.0), Err(ReasonCode::WhitelistOwnerMismatch));
+    assert_eq!(look_up(&alice, "USDT", None, START.0), Err(ReasonCode::WhitelistOwnerMismatch));
+}
+
+#[test]
+fn other_chain_and_other_address_are_not_whitelisted() {
+    let list = whitelist([entry("h", EntryOwner::House)]);
+    let usdt = AssetSymbol::parse("USDT").unwrap();
+    for place in [(ChainId(137), address(1)), (ChainId(1), address(0)), (ChainId(1), address(2))] {
+        let refusal = list.covering(&TERMS, place, &usdt, None, START).unwrap_err();
+        assert_eq!(refusal, WhitelistRefusal { code: ReasonCode::DestinationNotWhitelisted, entry: None });
+    }
+}
+
+#[test]
+fn refusal_is_explained_by_the_entry_that_came_closest() {
+    let mut entries = vec![entry("asset", EntryOwner::House)];
+    entries[0].assets = BTreeSet::from([AssetSymbol::parse("ETH").unwrap()]);
+    let explain = |entries: &[WhitelistEntry]| {
+        look_up(&whitelist(entries.to_vec()), "USDT", None, START.0).unwrap_err()
+    };
+    assert_eq!(explain(&entries), ReasonCode::WhitelistAssetNotCovered);
+
+    entries.push(WhitelistEntry { revoked_at: Some(START), ..entry("revoked", EntryOwner::House) });
+    assert_eq!(explain(&entries), ReasonCode::WhitelistEntryRevoked);
+
+    let past =
+        WhitelistEntry { not_before: TimestampMs(1), expires_at: START, ..entry("past", EntryOwner::House) };
+    entries.push(past);
+    assert_eq!(explain(&entries), ReasonCode::WhitelistEntryExpired);
+
+    let future =
+        WhitelistEntry { not_before: TimestampMs(START.0 + 1), ..entry("future", EntryOwner::House) };
+    entries.push(future);
+    assert_eq!(explain(&entries), ReasonCode::WhitelistEntryPending);
+
+    entries.reverse();
+    assert_eq!(
+        explain(&entries),
+        ReasonCode::WhitelistEntryPending,
+        "the order of insertion does not matter"
+    );
+}
+
+#[test]
+fn renewed_entry_is_usable_beside_its_revoked_predecessor() {
+    let mut list = whitelist([entry("old", EntryOwner::House)]);
+    list.revoke(&WhitelistEntryId::new("old").unwrap(), START).unwrap();
+    list.insert(entry("new", EntryOwner::House)).unwrap();
+    assert_eq!(look_up(&list, "USDT", None, START.0), Ok("new".into()));
+}
+
+#[test]
+fn revocation_is_found_by_id_and_cannot_be_repeated_or_moved() {
+    let id = WhitelistEntryId::new("a").unwrap();
+    let mut list = whitelist([entry("a", EntryOwner::House), entry("b", customer("bob"))]);
+    assert_eq!(list.revoke(&id, START).unwrap().revoked_at, Some(START));
+    assert_eq!(list.revoke(&id, END), Err(WhitelistError::AlreadyRevoked(id.clone())));
+    assert_eq!(list.entry(&id).unwrap().revoked_at, Some(START));
+    assert_eq!(look_up(&list, "USDT", None, START.0), Err(ReasonCode::WhitelistEntryRevoked));
+    let unknown = WhitelistEntryId::new("c").unwrap();
+    assert_eq!(list.revoke(&unknown, START), Err(WhitelistError::Unknown(unknown)));
+}
+
+#[test]
+fn id_of_a_revoked_entry_cannot_be_used_again() {
+    let mut list = whitelist([entry("a", EntryOwner::House)]);
+    list.revoke(&WhitelistEntryId::new("a").unwrap(), START).unwrap();
+    let again = list.insert(entry("a", customer("mallory"))).unwrap_err();
+    assert_eq!(again, WhitelistError::DuplicateId(WhitelistEntryId::new("a").unwrap()));
+    assert_eq!(list.len(), 1);
+}
+
+#[test]
+fn entry_that_covers_nothing_is_refused() {
+    let mut list = Whitelist::new();
+    let empty = WhitelistEntry { assets: BTreeSet::new(), ..entry("a", EntryOwner::House) };
+    assert!(matches!(list.insert(empty), Err(WhitelistError::NoAssets(_))));
+    let backwards = WhitelistEntry { expires_at: START, ..entry("a", EntryOwner::House) };
+    assert!(matches!(list.insert(backwards), Err(WhitelistError::NeverActive(_))));
+    assert!(list.is_empty());
+}
+
+#[test]
+fn entries_are_listed_by_id() {
+    let list = whitelist([
+        entry("b", customer("bob")),
+        entry("c", EntryOwner::House),
+        entry("a", EntryOwner::House),
+    ]);
+    assert_eq!(list.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+}
+
+#[test]
+fn stored_form_of_an_entry_is_fixed() {
+    let json = r#"{"id":"a","chain_id":1,"address":"0x1111111111111111111111111111111111111101","assets":["USDT"],"owner":{"customer":"alice"},"not_before_ms":1000000,"expires_at_ms":87400000}"#;
+    let stored = entry("a", customer("alice"));
+    assert_eq!(serde_json::to_string(&stored).unwrap(), json);
+    assert_eq!(serde_json::from_str::<WhitelistEntry>(json).unwrap(), stored);
+    assert!(serde_json::from_str::<WhitelistEntry>(&json.replace("\"id\"", "\"extra\":1,\"id\"")).is_err());
+}

@@ -1,0 +1,247 @@
+//! Every reason is produced by a change of the facts, and every such change ends as it should.
+
+use std::collections::BTreeSet;
+
+use holdfast_chains::{Amount, Asset, ChainId};
+use holdfast_policy::{
+    ComponentState, Decision, EntryOwner, Outcome, ReasonCode, TimestampMs, Verdict, WalletId, WalletStatus,
+    WithdrawalFacts,
+};
+
+use crate::world::{
+    DAY, DEMO_POLICY, NOW, SANCTIONED, World, address, approved_by, customer, eth, large_withdrawal, result,
+    session, symbol, usdt, withdrawal,
+};
+
+type Change = fn(&mut World, &mut WithdrawalFacts);
+
+#[derive(Debug, PartialEq)]
+enum End {
+    Allowed,
+    Held,
+    Denied,
+}
+
+fn end(decision: &Decision) -> End {
+    match decision.outcome {
+        Outcome::Allow => End::Allowed,
+        Outcome::Hold(_) => End::Held,
+        Outcome::Deny => End::Denied,
+    }
+}
+
+const DENIALS: &[(ReasonCode, Change)] = &[
+    (ReasonCode::UnknownWallet, |_, w| w.wallet = WalletId::new("hot-2").unwrap()),
+    (ReasonCode::WalletPaused, |world, w| set_status(world, w, WalletStatus::Paused)),
+    (ReasonCode::WalletFrozen, |world, w| set_status(world, w, WalletStatus::Frozen)),
+    (ReasonCode::UnknownAsset, |_, w| w.asset = symbol("DAI")),
+    (ReasonCode::EvaluationFailed, |world, _| drop(world.assets.insert(symbol("USDT"), eth()))),
+    (ReasonCode::DestinationSanctioned, |_, w| w.destination = address(SANCTIONED)),
+    (ReasonCode::ScreeningListAbsent, |world, _| world.lists.clear()),
+    (ReasonCode::DestinationNotWhitelisted, |world, _| world.entries.clear()),
+    (ReasonCode::WhitelistEntryPending, |world, _| world.entries[0].not_before = TimestampMs(NOW + 1)),
+    (ReasonCode::WhitelistEntryExpired, |world, _| world.entries[0].expires_at = TimestampMs(NOW)),
+    (ReasonCode::WhitelistEntryRevoked, |world, _| world.entries[0].revoked_at = Some(TimestampMs(NOW))),
+    (ReasonCode::WhitelistAssetNotCovered, |world, _| {
+        world.entries[0].assets = BTreeSet::from([symbol("ETH")])
+    }),
+    (ReasonCode::WhitelistOwnerMismatch, |world, _| {
+        world.entries[0].owner = EntryOwner::Customer(customer("bob"));
+    }),
+    (ReasonCode::AboveMaximum, |_, w| w.amount = Amount::from_u128(100_000_000_001)),
+    (ReasonCode::FeeCapTooHigh, |_, w| w.fee_cap = Amount::from_u128(50_000_000_000_000_001)),
+    (ReasonCode::RiskDeny, |world, _| {
+        *world = World::with_policy(&DEMO_POLICY.replace("new_device = 25", "new_device = 90"));
+        world.alice().new_device = true;
+    }),
+    (ReasonCode::NoGrant, |world, w| {
+        w.wallet = WalletId::new("hot-2").unwrap();
+        world.wallets.insert(w.wallet.clone(), WalletStatus::Active);
+    }),
+    (ReasonCode::HoldExpired, |_, w| {
+        *w = WithdrawalFacts { requested_at: TimestampMs(NOW - DAY), ..large_withdrawal() };
+    }),
+    (ReasonCode::EvaluationFailed, |_, w| {
+        *w = WithdrawalFacts { requested_at: TimestampMs(u64::MAX), ..large_withdrawal() };
+    }),
+];
+
+fn set_status(world: &mut World, withdrawal: &WithdrawalFacts, status: WalletStatus) {
+    world.wallets.insert(withdrawal.wallet.clone(), status);
+}
+
+const HOLDS: &[(ReasonCode, Change)] = &[
+    (ReasonCode::AboveAutomaticLimit, |_, w| w.amount = Amount::from_u128(5_000_000_001)),
+    (ReasonCode::SessionReportAbsent, |world, _| world.sessions.clear()),
+    (ReasonCode::SessionReportStale, |world, _| world.alice().observed_at = TimestampMs(NOW - DAY - 1)),
+    (ReasonCode::RiskHold, |world, _| world.alice().second_factor_reset = true),
+];
+
+// Codes that explain a result without being the decision's main reason.
+const EXPLANATIONS: &[(ReasonCode, Change)] = &[
+    (ReasonCode::GrantOtherWallet, |_, w| w.wallet = WalletId::new("hot-2").unwrap()),
+    (ReasonCode::GrantOtherAsset, |_, w| w.asset = symbol("DAI")),
+    (ReasonCode::GrantOtherClient, |_, w| w.client = "intruder".parse().unwrap()),
+    (ReasonCode::AboveGrantMaximum, |world, _| {
+        let grant = "destinations = \"whitelisted\"\nmax_amount = { USDT = \"1249999999\" }";
+        *world = World::with_policy(&DEMO_POLICY.replace("destinations = \"whitelisted\"", grant));
+    }),
+    (ReasonCode::ApprovalsMissing, |_, w| *w = large_withdrawal()),
+    (ReasonCode::NewDevice, |world, _| world.alice().new_device = true),
+    (ReasonCode::SecondFactorReset, |world, _| world.alice().second_factor_reset = true),
+    (ReasonCode::ListedAddress, |_, w| w.destination = address(SANCTIONED)),
+];
+
+fn decide(change: Change) -> Decision {
+    let (mut world, mut facts) = (World::demo(), withdrawal());
+    change(&mut world, &mut facts);
+    world.evaluate(&facts)
+}
+
+fn codes(decision: &Decision) -> BTreeSet<ReasonCode> {
+    let rules = decision.rules.iter().map(|result| result.code);
+    let present = decision.risk.components.iter().filter(|part| part.state == ComponentState::Present);
+    rules.chain(present.map(|part| part.code)).collect()
+}
+
+#[test]
+fn standard_withdrawal_is_allowed_by_every_rule() {
+    let decision = World::demo().evaluate(&withdrawal());
+    assert_eq!(decision.outcome, Outcome::Allow);
+    assert_eq!(decision.satisfied_hold, None);
+    assert_eq!(decision.main_reason(), None);
+    let said: Vec<_> =
+        decision.rules.iter().map(|result| (result.rule.as_str(), result.code.code())).collect();
+    assert_eq!(
+        said,
+        [
+            ("builtin.wallet", "WALLET_ACTIVE"),
+            ("builtin.asset", "ASSET_KNOWN"),
+            ("sanctions", "DESTINATION_NOT_LISTED"),
+            ("whitelist", "DESTINATION_WHITELISTED"),
+            ("eth-limit", "NOT_APPLICABLE"),
+            ("usdt-limit", "WITHIN_AUTOMATIC_LIMIT"),
+            ("mainnet-fee-cap", "FEE_CAP_ACCEPTABLE"),
+            ("risk", "SESSION_REPORT_CURRENT"),
+            ("risk", "RISK_ACCEPTABLE"),
+            ("builtin.grant", "GRANTED"),
+            ("hot-payouts", "GRANTED"),
+            ("builtin.hold", "NOT_APPLICABLE"),
+        ]
+    );
+}
+
+#[test]
+fn every_denying_fact_denies_with_its_own_reason() {
+    for (reason, change) in DENIALS {
+        let decision = decide(*change);
+        assert_eq!((end(&decision), decision.main_reason()), (End::Denied, Some(*reason)), "{decision:#?}");
+        assert_eq!(decision.satisfied_hold, None);
+    }
+}
+
+#[test]
+fn every_holding_fact_holds_with_its_own_reason() {
+    for (reason, change) in HOLDS {
+        let decision = decide(*change);
+        assert_eq!((end(&decision), decision.main_reason()), (End::Held, Some(*reason)), "{decision:#?}");
+    }
+}
+
+#[test]
+fn every_code_is_produced_by_some_facts() {
+    let mut produced = codes(&World::demo().evaluate(&withdrawal()));
+    for (reason, change) in DENIALS.iter().chain(HOLDS).chain(EXPLANATIONS) {
+        let codes = codes(&decide(*change));
+        assert!(codes.contains(reason), "{reason} not among {codes:?}");
+        produced.extend(codes);
+    }
+    let world = World::demo();
+    produced.extend(codes(&world.evaluate(&approved_by(&world, &large_withdrawal(), &["ann", "ben"]))));
+    assert_eq!(produced, ReasonCode::ALL.iter().copied().collect());
+}
+
+#[test]
+fn grant_that_does_not_match_is_no_grant() {
+    for (reason, change) in &EXPLANATIONS[..4] {
+        let decision = decide(*change);
+        assert_eq!(end(&decision), End::Denied, "{reason}");
+        assert!(decision.reasons().contains(&ReasonCode::NoGrant), "{reason}");
+        assert_eq!(result(&decision, "hot-payouts").verdict, Verdict::NotApplicable, "{reason}");
+    }
+}
+
+#[test]
+fn grant_wants_a_whitelisted_destination_even_without_a_whitelist_restriction() {
+    let text = DEMO_POLICY.replace("[[restriction]]\nid = \"whitelist\"\ntype = \"whitelist\"\n", "");
+    let mut world = World::with_policy(&text);
+    world.entries.clear();
+    let decision = world.evaluate(&withdrawal());
+    assert_eq!((end(&decision), decision.main_reason()), (End::Denied, Some(ReasonCode::NoGrant)));
+    assert_eq!(result(&decision, "hot-payouts").code, ReasonCode::DestinationNotWhitelisted);
+}
+
+#[test]
+fn all_rules_are_reported_also_after_a_denial() {
+    let (mut world, mut facts) = (World::demo(), large_withdrawal());
+    world.wallets.insert(facts.wallet.clone(), WalletStatus::Paused);
+    world.sessions.clear();
+    facts.destination = address(SANCTIONED);
+    facts.fee_cap = Amount::MAX;
+    let decision = world.evaluate(&facts);
+    let expected = [
+        ReasonCode::WalletPaused,
+        ReasonCode::DestinationSanctioned,
+        ReasonCode::FeeCapTooHigh,
+        ReasonCode::RiskDeny,
+    ];
+    assert_eq!(decision.reasons(), expected);
+    assert_eq!(result(&decision, "usdt-limit").code, ReasonCode::AboveAutomaticLimit);
+    assert_eq!(decision.rules.len(), World::demo().evaluate(&withdrawal()).rules.len());
+}
+
+#[test]
+fn approvals_never_lift_a_denial() {
+    let mut world = World::demo();
+    let facts = approved_by(&world, &large_withdrawal(), &["ann", "ben"]);
+    assert_eq!(end(&world.evaluate(&facts)), End::Allowed);
+    world.wallets.insert(facts.wallet.clone(), WalletStatus::Paused);
+    assert_eq!(end(&world.evaluate(&facts)), End::Denied);
+}
+
+#[test]
+fn sanctioned_destination_is_denied_although_it_is_whitelisted() {
+    let decision =
+        World::demo().evaluate(&WithdrawalFacts { destination: address(SANCTIONED), ..withdrawal() });
+    assert_eq!(decision.main_reason(), Some(ReasonCode::DestinationSanctioned));
+    assert_eq!(result(&decision, "whitelist").code, ReasonCode::DestinationWhitelisted);
+    assert_eq!(decision.risk.score, 100);
+    assert!(result(&decision, "sanctions").detail.contains("`ofac-eth` (a test, as of 2025-11-01)"));
+}
+
+#[test]
+fn leaving_the_customer_out_does_not_avoid_the_session_signals() {
+    let mut world = World::demo();
+    world.sessions.insert(customer("alice"), session(true, true));
+    let decision = world.evaluate(&WithdrawalFacts { customer: None, ..withdrawal() });
+    assert_eq!(decision.main_reason(), Some(ReasonCode::SessionReportAbsent));
+}
+
+#[test]
+fn rules_about_another_asset_or_chain_say_nothing() {
+    let mut world = World::demo();
+    world.assets.insert(symbol("USDT"), Asset { chain_id: ChainId(137), ..usdt() });
+    world.entries[0].chain_id = ChainId(137);
+    let decision = world.evaluate(&WithdrawalFacts { fee_cap: Amount::MAX, ..withdrawal() });
+    assert_eq!(end(&decision), End::Allowed);
+    assert_eq!(result(&decision, "mainnet-fee-cap").verdict, Verdict::NotApplicable);
+    assert_eq!(result(&decision, "eth-limit").verdict, Verdict::NotApplicable);
+}
+
+#[test]
+fn whitelist_entry_of_one_chain_is_worthless_on_another() {
+    let mut world = World::demo();
+    world.assets.insert(symbol("USDT"), Asset { chain_id: ChainId(137), ..usdt() });
+    let decision = world.evaluate(&withdrawal());
+    assert_eq!(decision.main_reason(), Some(ReasonCode::DestinationNotWhitelisted));
+}

@@ -1,0 +1,39 @@
+//! `docs/policy.md` says what the code does: its example is the demo's policy, and its table is the table of reasons.
+
+use std::collections::BTreeSet;
+
+use holdfast_policy::{PolicyDocument, ReasonCode};
+
+use crate::world::DEMO_POLICY;
+
+const DOCS: &str = include_str!("../../../../docs/policy.md");
+
+#[test]
+fn example_in_the_docs_is_the_demo_policy_and_is_accepted() {
+    let example = DOCS.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(example, DEMO_POLICY);
+    PolicyDocument::parse(example).unwrap();
+}
+
+#[test]
+fn every_reason_is_in_the_docs_with_its_sentences() {
+    for reason in ReasonCode::ALL {
+        let row = format!(
+            "| `{}` | {} | {} |",
+            reason.code(),
+            reason.officer_sentence(),
+            reason.customer_sentence()
+        );
+        assert!(DOCS.lines().any(|line| line == row), "docs/policy.md has no row\n{row}");
+    }
+}
+
+#[test]
+fn docs_list_no_reason_that_does_not_exist() {
+    let table = DOCS.split("## Reasons").nth(1).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let documented: Vec<_> = rows.collect();
+    let codes: Vec<_> = ReasonCode::ALL.iter().map(|reason| reason.code()).collect();
+    assert_eq!(documented, codes, "same rows in the same order");
+    assert_eq!(documented.iter().collect::<BTreeSet<_>>().len(), codes.len());
+}

@@ -1,0 +1,89 @@
+//! What a hold requires, and that its digest changes whenever its reasons do.
+
+use holdfast_policy::{HoldReason, Outcome, ReasonCode, RoleName, RuleId};
+
+use crate::world::{DEMO_POLICY, World, approved_by, large_withdrawal, withdrawal};
+
+fn reason(rule: &str, code: ReasonCode) -> HoldReason {
+    HoldReason { rule: RuleId::new(rule).unwrap(), code }
+}
+
+#[test]
+fn required_approvals_are_the_maximum_for_each_role_and_not_the_sum() {
+    let text = DEMO_POLICY.replace(
+        "deny_at = 90\napprovals = { withdrawal-approver = 2 }",
+        "deny_at = 90\napprovals = { withdrawal-approver = 1, compliance = 3 }",
+    );
+    let mut world = World::with_policy(&text);
+    world.sessions.clear();
+    let decision = world.evaluate(&large_withdrawal());
+    let hold = decision.hold().unwrap();
+    let required: Vec<_> = hold.approvals.iter().map(|(role, count)| (role.as_str(), *count)).collect();
+    assert_eq!(required, [("compliance", 3), ("withdrawal-approver", 2)]);
+    assert_eq!(hold.owner, RoleName::new("withdrawal-approver").unwrap());
+}
+
+#[test]
+fn hold_names_every_reason_and_what_raised_the_score() {
+    let mut world = World::demo();
+    world.alice().second_factor_reset = true;
+    let decision = world.evaluate(&large_withdrawal());
+    let reasons: Vec<_> = decision.hold().unwrap().reasons.iter().cloned().collect();
+    assert_eq!(
+        reasons,
+        [
+            reason("risk", ReasonCode::RiskHold),
+            reason("risk", ReasonCode::SecondFactorReset),
+            reason("usdt-limit", ReasonCode::AboveAutomaticLimit),
+        ]
+    );
+    assert_eq!(decision.reasons(), [ReasonCode::AboveAutomaticLimit, ReasonCode::RiskHold]);
+}
+
+#[test]
+fn approvals_of_a_hold_do_not_count_when_a_new_reason_appears() {
+    let mut world = World::demo();
+    let facts = approved_by(&world, &large_withdrawal(), &["ann", "ben"]);
+    assert_eq!(world.evaluate(&facts).outcome, Outcome::Allow);
+    world.alice().second_factor_reset = true;
+    assert!(world.evaluate(&facts).hold().is_some());
+}
+
+#[test]
+fn higher_score_from_another_signal_is_a_new_reason_too() {
+    let mut world = World::demo();
+    world.alice().second_factor_reset = true;
+    let facts = approved_by(&world, &withdrawal(), &["ann", "ben"]);
+    assert_eq!(world.evaluate(&facts).outcome, Outcome::Allow);
+    world.alice().new_device = true;
+    assert!(world.evaluate(&facts).hold().is_some(), "same rule and code, one more signal");
+}
+
+#[test]
+fn stricter_policy_asks_again() {
+    let world = World::demo();
+    let facts = approved_by(&world, &large_withdrawal(), &["ann", "ben", "cem"]);
+    let stricter =
+        World::with_policy(&DEMO_POLICY.replace("withdrawal-approver = 2", "withdrawal-approver = 3"));
+    assert!(stricter.evaluate(&facts).hold().is_some());
+}
+
+#[test]
+fn digest_does_not_change_with_time_while_the_reasons_stay() {
+    let world = World::demo();
+    let digest = |at| world.evaluate_at(&large_withdrawal(), at).hold().unwrap().digest();
+    assert_eq!(digest(crate::world::NOW), digest(crate::world::NOW + 3_600_000));
+}
+
+#[test]
+fn satisfied_hold_is_recorded_in_the_decision() {
+    let world = World::demo();
+    let held = world.evaluate(&large_withdrawal()).hold().unwrap().clone();
+    let decision = world.evaluate(&approved_by(&world, &large_withdrawal(), &["ben", "ann"]));
+    let satisfied = decision.satisfied_hold.clone().unwrap();
+    assert_eq!(satisfied.requirement, held);
+    let officers: Vec<_> = satisfied.approvals.iter().map(|counted| counted.officer.as_str()).collect();
+    assert_eq!(officers, ["ann", "ben"]);
+    assert!(decision.is_allowed());
+    assert_eq!(decision.main_reason(), None);
+}

@@ -1,0 +1,13 @@
+//! Tests of the policy from outside: only the public API, the demo's policy and invented facts. Shared facts lie in
+//! `world`; each other module attacks one part.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helper functions of tests")]
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "helper functions of tests")]
+
+mod approvals;
+mod boundaries;
+mod codes;
+mod docs;
+mod holds;
+mod lists;
+mod properties;
+mod world;

@@ -1,0 +1,188 @@
+//! The facts that all tests start from: the demo's policy, one wallet, one whitelisted destination, a clean session. The
+//! standard withdrawal is allowed; every test takes something away or changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
+use holdfast_policy::{
+    Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, HoldDigest, ListId, OfficerId,
+    PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex,
+    ScreeningList, SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist, WhitelistEntry,
+    WhitelistEntryId, WithdrawalFacts, evaluate,
+};
+
+pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
+pub(crate) const NOW: u64 = 1_763_700_000_000;
+pub(crate) const DAY: u64 = 86_400_000;
+pub(crate) const GOOD: &str = "0x52908400098527886E0F7030069857D2E4169EE7";
+pub(crate) const SANCTIONED: &str = "0x03893a7c7463AE47D46bc7f091665f1893656003";
+pub(crate) const APPROVER: &str = "withdrawal-approver";
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) document: PolicyDocument,
+    pub(crate) entries: Vec<WhitelistEntry>,
+    pub(crate) lists: Vec<ScreeningList>,
+    pub(crate) sessions: BTreeMap<CustomerRef, SessionSignals>,
+    pub(crate) assets: BTreeMap<AssetSymbol, Asset>,
+    pub(crate) wallets: BTreeMap<WalletId, WalletStatus>,
+}
+
+struct View<'w> {
+    world: &'w World,
+    whitelist: Whitelist,
+    screening: ScreeningIndex,
+}
+
+impl World {
+    pub(crate) fn demo() -> Self {
+        Self::with_policy(DEMO_POLICY)
+    }
+
+    pub(crate) fn with_policy(text: &str) -> Self {
+        Self {
+            document: PolicyDocument::parse(text).expect("the policy of a test is valid"),
+            entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
+            lists: vec![list("ofac-eth", &[SANCTIONED])],
+            sessions: BTreeMap::from([(customer("alice"), session(false, false))]),
+            assets: [usdt(), eth()].map(|asset| (asset.symbol.clone(), asset)).into(),
+            wallets: BTreeMap::from([(WalletId::new("hot-1").unwrap(), WalletStatus::Active)]),
+        }
+    }
+
+    pub(crate) fn evaluate(&self, withdrawal: &WithdrawalFacts) -> Decision {
+        self.evaluate_at(withdrawal, NOW)
+    }
+
+    pub(crate) fn evaluate_at(&self, withdrawal: &WithdrawalFacts, at: u64) -> Decision {
+        let mut whitelist = Whitelist::new();
+        for entry in &self.entries {
+            whitelist.insert(entry.clone()).unwrap();
+        }
+        let mut screening = ScreeningIndex::new();
+        for list in &self.lists {
+            screening.insert(list.clone());
+        }
+        evaluate(&View { world: self, whitelist, screening }, withdrawal, TimestampMs(at))
+    }
+
+    pub(crate) fn alice(&mut self) -> &mut SessionSignals {
+        self.sessions.get_mut(&customer("alice")).unwrap()
+    }
+}
+
+impl PolicyView for View<'_> {
+    fn document(&self) -> &PolicyDocument {
+        &self.world.document
+    }
+
+    fn policy_version(&self) -> PolicyVersion {
+        PolicyVersion(1)
+    }
+
+    fn whitelist(&self) -> &Whitelist {
+        &self.whitelist
+    }
+
+    fn screening(&self) -> &ScreeningIndex {
+        &self.screening
+    }
+
+    fn session_signals(&self, customer: &CustomerRef) -> Option<&SessionSignals> {
+        self.world.sessions.get(customer)
+    }
+
+    fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset> {
+        self.world.assets.get(symbol)
+    }
+
+    fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
+        self.world.wallets.get(wallet).copied()
+    }
+}
+
+/// 1,250 USDT from `hot-1` to the whitelisted destination, for Alice: allowed.
+pub(crate) fn withdrawal() -> WithdrawalFacts {
+    WithdrawalFacts {
+        wallet: WalletId::new("hot-1").unwrap(),
+        asset: symbol("USDT"),
+        amount: Amount::from_u128(1_250_000_000),
+        destination: address(GOOD),
+        fee_cap: Amount::from_u128(10_000_000_000_000_000),
+        client: ClientId::new("pipeline").unwrap(),
+        requesters: BTreeSet::new(),
+        customer: Some(customer("alice")),
+        requested_at: TimestampMs(NOW),
+        approvals: Vec::new(),
+    }
+}
+
+/// The same with 6,000 USDT: above the automatic limit.
+pub(crate) fn large_withdrawal() -> WithdrawalFacts {
+    WithdrawalFacts { amount: Amount::from_u128(6_000_000_000), ..withdrawal() }
+}
+
+pub(crate) fn approval(officer: &str, roles: &[&str], hold: HoldDigest) -> Approval {
+    Approval {
+        officer: OfficerId::new(officer).unwrap(),
+        roles: roles.iter().map(|role| RoleName::new(*role).unwrap()).collect(),
+        hold,
+        expires_at: TimestampMs(NOW + 2 * DAY),
+    }
+}
+
+/// The withdrawal with approvals of exactly the hold that it has now.
+pub(crate) fn approved_by(world: &World, withdrawal: &WithdrawalFacts, officers: &[&str]) -> WithdrawalFacts {
+    let hold = world.evaluate(withdrawal).hold().expect("the withdrawal is held").digest();
+    let approvals = officers.iter().map(|officer| approval(officer, &[APPROVER], hold)).collect();
+    WithdrawalFacts { approvals, ..withdrawal.clone() }
+}
+
+pub(crate) fn result<'d>(decision: &'d Decision, rule: &str) -> &'d RuleResult {
+    let rule = RuleId::new(rule).unwrap();
+    decision.rules.iter().find(|result| result.rule == rule).expect("every rule is reported")
+}
+
+pub(crate) fn entry(id: &str, to: &str) -> WhitelistEntry {
+    WhitelistEntry {
+        id: WhitelistEntryId::new(id).unwrap(),
+        chain_id: ChainId(1),
+        address: address(to),
+        assets: BTreeSet::from([symbol("USDT"), symbol("ETH")]),
+        owner: EntryOwner::House,
+        not_before: TimestampMs(NOW - DAY),
+        expires_at: TimestampMs(NOW + 30 * DAY),
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn list(id: &str, addresses: &[&str]) -> ScreeningList {
+    let day = CalendarDate::parse("2025-11-01").unwrap();
+    ScreeningList::parse(ListId::new(id).unwrap(), "a test", day, &addresses.join("\n")).unwrap()
+}
+
+pub(crate) fn session(new_device: bool, second_factor_reset: bool) -> SessionSignals {
+    let provider = ProviderId::new("sessions").unwrap();
+    SessionSignals { new_device, second_factor_reset, observed_at: TimestampMs(NOW - 60_000), provider }
+}
+
+pub(crate) fn usdt() -> Asset {
+    let contract = Some(address("0xdAC17F958D2ee523a2206206994597C13D831ec7"));
+    Asset { symbol: symbol("USDT"), chain_id: ChainId(1), contract, decimals: 6 }
+}
+
+pub(crate) fn eth() -> Asset {
+    Asset { symbol: symbol("ETH"), chain_id: ChainId(1), contract: None, decimals: 18 }
+}
+
+pub(crate) fn customer(name: &str) -> CustomerRef {
+    CustomerRef::new(name).unwrap()
+}
+
+pub(crate) fn symbol(text: &str) -> AssetSymbol {
+    AssetSymbol::parse(text).unwrap()
+}
+
+pub(crate) fn address(text: &str) -> Address {
+    Address::parse_unchecked_case(text).unwrap()
+}
