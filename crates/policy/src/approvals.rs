@@ -52,13 +52,16 @@ pub(crate) fn assign(
     fill(required, &counting(withdrawal, hold, at))
 }
 
-/// Whether these people fill these roles: one person fills one role, whoever appears twice is one person.
-pub fn quorum_is_met(required: &RequiredApprovals, people: &[(OfficerId, BTreeSet<RoleName>)]) -> bool {
-    let mut distinct = People::new();
-    for (officer, roles) in people {
-        distinct.entry(officer).or_insert_with(|| roles.iter().collect());
+/// Whether these people can fill all seats of a quorum: distinct people, and one person fills one role.
+///
+/// For everything that a quorum approves besides holds; whose approvals count is for the caller to say. The same officer
+/// twice is one person with the roles of both.
+pub fn quorum_is_met(quorum: &RequiredApprovals, approved: &[(OfficerId, BTreeSet<RoleName>)]) -> bool {
+    let mut people = People::new();
+    for (officer, roles) in approved {
+        people.entry(officer).or_default().extend(roles);
     }
-    fill(required, &distinct).is_complete()
+    fill(quorum, &people).is_complete()
 }
 
 type People<'a> = BTreeMap<&'a OfficerId, BTreeSet<&'a RoleName>>;

@@ -196,6 +196,15 @@ impl Whitelist {
         self.ids.keys().filter_map(|id| self.entry(id))
     }
 
+    /// Every entry that names this destination, whatever its owner and status; in logarithmic time.
+    pub fn naming(&self, (chain_id, address): (ChainId, Address)) -> impl Iterator<Item = &WhitelistEntry> {
+        let first = (chain_id, address, EntryOwner::House);
+        let places = self.places.range(first..);
+        places
+            .take_while(move |((chain, at, _), _)| *chain == chain_id && *at == address)
+            .flat_map(|(_, entries)| entries)
+    }
+
     /// How many entries there are, whatever their status.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -242,11 +251,8 @@ impl Whitelist {
         owners.flat_map(move |owner| self.places.get(&(chain_id, address, owner)).into_iter().flatten().rev())
     }
 
-    fn refusal_without_own_entry(&self, (chain_id, address): (ChainId, Address)) -> WhitelistRefusal<'_> {
-        let first = (chain_id, address, EntryOwner::House);
-        let next = self.places.range(first..).next();
-        let of_others = next.filter(|((chain, at, _), _)| *chain == chain_id && *at == address);
-        match of_others.and_then(|(_, entries)| entries.last()) {
+    fn refusal_without_own_entry(&self, destination: (ChainId, Address)) -> WhitelistRefusal<'_> {
+        match self.naming(destination).next() {
             Some(entry) => WhitelistRefusal { code: ReasonCode::WhitelistOwnerMismatch, entry: Some(entry) },
             None => WhitelistRefusal { code: ReasonCode::DestinationNotWhitelisted, entry: None },
         }

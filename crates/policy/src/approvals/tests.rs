@@ -47,6 +47,18 @@ fn role_that_nobody_has_is_reported_missing_with_its_full_count() {
     assert_eq!(assignment.missing, required(&[("b", 2)]));
 }
 
+#[test]
+fn quorum_is_not_met_by_one_person_under_two_entries() {
+    let needs = required(&[("a", 1), ("b", 1)]);
+    let approved = |list: &[(&str, &[&str])]| -> Vec<_> {
+        list.iter().map(|(officer, roles)| people(&[(officer, roles)]).pop_first().unwrap()).collect()
+    };
+    assert!(!quorum_is_met(&needs, &approved(&[("ann", &["a"]), ("ann", &["b"])])));
+    assert!(!quorum_is_met(&needs, &approved(&[("ann", &["a", "b"])])));
+    assert!(!quorum_is_met(&needs, &[]));
+    assert!(quorum_is_met(&needs, &approved(&[("ann", &["a", "b"]), ("ben", &["a"])])));
+}
+
 /// The largest number of seats that any assignment fills, by trying all.
 fn best(seats: &[&RoleName], who: &mut Vec<&BTreeSet<RoleName>>) -> usize {
     let Some((seat, rest)) = seats.split_first() else { return 0 };

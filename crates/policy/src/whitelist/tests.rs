@@ -173,6 +173,19 @@ fn entry_that_covers_nothing_is_refused() {
 }
 
 #[test]
+fn entries_that_name_a_destination_are_found_whatever_their_owner() {
+    let mut others = [entry("x", EntryOwner::House), entry("y", EntryOwner::House)];
+    others[0].address = address(2);
+    others[1].chain_id = ChainId(2);
+    let list =
+        whitelist([entry("b", customer("bob")), entry("h", EntryOwner::House)].into_iter().chain(others));
+    let naming = |place| list.naming(place).map(|entry| entry.id.as_str()).collect::<Vec<_>>();
+    assert_eq!(naming((ChainId(1), address(1))), ["h", "b"]);
+    assert_eq!(naming((ChainId(1), address(2))), ["x"]);
+    assert!(naming((ChainId(3), address(1))).is_empty());
+}
+
+#[test]
 fn entries_are_listed_by_id() {
     let list = whitelist([
         entry("b", customer("bob")),

@@ -6,27 +6,33 @@ use holdfast_policy::ReasonCode;
 
 use crate::world::{GOOD, World, address, entry, list, withdrawal};
 
-const OFAC_ETH: &str = include_str!("../../fixtures/screening/ofac-eth.txt");
-const PUBLISHED: [(&str, usize); 5] = [
-    (include_str!("../../fixtures/screening/ofac_sanctioned_ETH.txt"), 152),
-    (include_str!("../../fixtures/screening/ofac_sanctioned_TRX.txt"), 6),
-    (include_str!("../../fixtures/screening/ofac_sanctioned_USDC.txt"), 2),
-    (include_str!("../../fixtures/screening/ofac_sanctioned_USDT.txt"), 26),
-    (include_str!("../../fixtures/screening/ofac_sanctioned_XBT.txt"), 435),
-];
+macro_rules! published {
+    ($symbol:literal) => {
+        include_str!(concat!("../../../../fixtures/screening-2026-11-21/ofac_sanctioned_", $symbol, ".txt"))
+    };
+}
+
+/// What `fixtures/README.md` calls the list `ofac-eth`.
+const OFAC_ETH: [&str; 3] = [published!("ETH"), published!("USDC"), published!("USDT")];
 
 #[test]
 fn every_published_line_is_read() {
-    for (text, lines) in PUBLISHED {
+    for (text, lines) in [
+        (OFAC_ETH[0], 152),
+        (OFAC_ETH[1], 2),
+        (OFAC_ETH[2], 26),
+        (published!("TRX"), 6),
+        (published!("XBT"), 435),
+    ] {
         assert_eq!(list("published", &[text]).len(), lines);
     }
 }
 
 #[test]
-fn ofac_eth_has_every_published_ethereum_address_whatever_its_symbol() {
-    let lines = PUBLISHED.iter().flat_map(|(text, _)| text.lines());
+fn ofac_eth_has_the_ethereum_addresses_of_all_three_symbols() {
+    let lines = OFAC_ETH.iter().flat_map(|text| text.lines());
     let published: BTreeSet<_> = lines.filter(|line| line.starts_with("0x")).map(address).collect();
-    let loaded: BTreeSet<_> = list("ofac-eth", &[OFAC_ETH]).addresses().copied().collect();
+    let loaded: BTreeSet<_> = list("ofac-eth", &OFAC_ETH).addresses().copied().collect();
     assert_eq!(loaded, published);
     assert_eq!(loaded.len(), 156, "four of them are not in the file of ETH");
 }
@@ -34,8 +40,8 @@ fn ofac_eth_has_every_published_ethereum_address_whatever_its_symbol() {
 #[test]
 fn every_address_of_ofac_eth_is_denied_although_it_is_whitelisted() {
     let mut world = World::demo();
-    world.lists = vec![list("ofac-eth", &[OFAC_ETH])];
-    for sanctioned in list("ofac-eth", &[OFAC_ETH]).addresses() {
+    world.lists = vec![list("ofac-eth", &OFAC_ETH)];
+    for sanctioned in list("ofac-eth", &OFAC_ETH).addresses() {
         let mut facts = withdrawal();
         facts.destination = *sanctioned;
         world.entries = vec![entry("good", GOOD), entry("listed", &sanctioned.to_string())];
