@@ -19,6 +19,11 @@ pub(crate) fn party(index: u8) -> PartyIndex {
     PartyIndex::new(index).unwrap()
 }
 
+/// Where a party's things are in a list.
+pub(crate) fn slot(party: u8) -> usize {
+    usize::from(party).checked_sub(1).unwrap()
+}
+
 /// Nodes with message keys.
 pub(crate) struct Committee {
     pub(crate) threshold: Threshold,
@@ -38,7 +43,7 @@ impl Committee {
     }
 
     pub(crate) fn key(&self, party: PartyIndex) -> &SigningKey {
-        &self.signing_keys[usize::from(party.get()) - 1]
+        &self.signing_keys[slot(party.get())]
     }
 
     pub(crate) fn keygen_task(&self, party: PartyIndex, session: [u8; 32]) -> KeygenTask {
@@ -90,19 +95,19 @@ pub(crate) struct Generated {
 impl Generated {
     /// A fresh handle on a party's share.
     pub(crate) fn share(&self, party: u8) -> Arc<KeyShare> {
-        Arc::new(KeyShare::from_bytes(&self.shares[usize::from(party) - 1]).unwrap())
+        Arc::new(KeyShare::from_bytes(&self.shares[slot(party)]).unwrap())
     }
 
     pub(crate) fn share_bytes(&self, party: u8) -> &[u8] {
-        &self.shares[usize::from(party) - 1]
+        &self.shares[slot(party)]
     }
 
     pub(crate) fn machine(&self, after_round: usize, party: u8) -> KeygenMachine {
-        KeygenMachine::resume(&self.states[after_round][usize::from(party) - 1]).unwrap()
+        KeygenMachine::resume(&self.states[after_round][slot(party)]).unwrap()
     }
 
     pub(crate) fn input(&self, round: usize, party: u8) -> &[Vec<u8>] {
-        &self.inputs[round][usize::from(party) - 1]
+        &self.inputs[round][slot(party)]
     }
 
     pub(crate) fn sign_machine(&self, me: u8, task: SignTask) -> SignMachine {

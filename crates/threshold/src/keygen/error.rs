@@ -94,8 +94,9 @@ impl KeygenError {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::Setup(_) | Self::Channel(_) | Self::Round(_) | Self::StateUnencodable => false,
-            Self::Malformed { .. }
+            Self::Channel(_) | Self::Round(_) | Self::StateUnencodable => false,
+            Self::Setup(_)
+            | Self::Malformed { .. }
             | Self::Protocol(_)
             | Self::Share(_)
             | Self::Unconfirmed { .. }

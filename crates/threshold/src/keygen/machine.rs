@@ -100,7 +100,8 @@ impl HeldReply {
 /// 1. [`prepare`](Self::prepare), store [`export`](Self::export), send [`offer`](Self::offer).
 /// 2. For each round 1 ..= 5: [`round`](Self::round), store the state, release the answer.
 ///
-/// After a crash, [`resume`](Self::resume) and deliver the round again: the same input gets the same bytes.
+/// After a crash, [`resume`](Self::resume) and deliver the round again: the same input gets the same bytes. The state of
+/// a finished machine holds the share; delete it once the share itself is sealed and stored.
 pub struct KeygenMachine(Saved);
 
 impl KeygenMachine {

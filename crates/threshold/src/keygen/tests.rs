@@ -13,14 +13,14 @@ use super::messages::{Committed, Opened, decode_all, encode};
 use super::round1::session_data;
 use super::state::{Round3, Round4, Saved, Stage};
 use super::*;
-use crate::channel::ChannelError;
+use crate::channel::{ChannelError, Plaintext};
 use crate::engine::Curve;
 use crate::fault::{FaultReason, ProtocolFault};
 use crate::party::{PartyIndex, Round, SetupError};
 use crate::public::KeyPublic;
 use crate::rounds::{Outbound, RoundError};
 use crate::share::KeyShare;
-use crate::testing::{Committee, Generated, deliver, generate, generated, party};
+use crate::testing::{Committee, Generated, deliver, generate, generated, party, slot};
 
 mod fixtures;
 
@@ -33,7 +33,7 @@ struct BeforeRound4 {
 
 fn before_round_4(index: u8) -> BeforeRound4 {
     let generated = generated();
-    let state = &generated.states[3][usize::from(index) - 1];
+    let state = &generated.states[3][slot(index)];
     let Stage::Running { mut channel, session: Session::Round3(state) } =
         Saved::from_bytes(state).unwrap().stage
     else {
@@ -87,8 +87,6 @@ fn equivocate(change: impl FnOnce(&Seat, &mut Committed, &mut Opened)) -> (KeyPu
     assert_eq!(at_first.culprit(), None, "an unequal confirmation does not tell who equivocated");
     (first.public, third.public)
 }
-
-use crate::channel::Plaintext;
 
 #[test]
 fn an_equivocated_chain_code_is_caught_by_the_confirmations() {
@@ -185,7 +183,7 @@ fn openings_that_do_not_fit_their_commitments_name_the_culprit() {
         "multiplication set-up"
     );
     assert_eq!(
-        blamed(|_, opened| drop(opened.multiplication.enc_proofs.pop())),
+        blamed(|_, opened| opened.multiplication.enc_proofs.truncate(255)),
         FaultReason::MultiplicationVerificationFailed,
         "short multiplication set-up"
     );

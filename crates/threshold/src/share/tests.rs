@@ -143,6 +143,16 @@ fn secrets_are_of_types_that_wipe_themselves() {
 }
 
 #[test]
+fn sessions_can_move_to_a_thread_that_computes() {
+    fn moves<T: Send>() {}
+    moves::<KeyShare>();
+    moves::<crate::KeygenMachine>();
+    moves::<crate::SignMachine>();
+    fn is_shared<T: Sync>() {}
+    is_shared::<KeyShare>();
+}
+
+#[test]
 fn a_dropped_engine_party_is_wiped() {
     // `Drop` of the engine's party calls this same `zeroize`.
     let mut party = generated().share(1).engine_party().clone();

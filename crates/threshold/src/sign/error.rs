@@ -88,7 +88,8 @@ impl SignError {
         }
     }
 
-    /// The ban that this failure calls for. Store it durably before anything else, and before any reply.
+    /// The ban that this failure calls for. Store it durably before anything else, and before any reply, and drop every
+    /// running session of this key with the banned party: a session knows only the bans it was prepared with.
     #[must_use]
     pub const fn ban(&self) -> Option<BannedPair> {
         match self {

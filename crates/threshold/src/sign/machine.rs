@@ -201,6 +201,17 @@ impl SignMachine {
     }
 }
 
+#[cfg(test)]
+impl SignMachine {
+    /// The channel of a running machine, for a test that plays its hostile owner.
+    pub(super) fn into_channel(self) -> Option<Box<ChannelSet>> {
+        match self.stage {
+            Stage::Running { channel, .. } => Some(channel),
+            Stage::Offered { .. } | Stage::Signed(_) | Stage::Aborted(_) => None,
+        }
+    }
+}
+
 impl fmt::Debug for SignMachine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignMachine")
