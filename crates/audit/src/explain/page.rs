@@ -1,0 +1,185 @@
+//! The explanation as a page of text.
+
+use std::fmt;
+
+use holdfast_chains::Amount;
+use holdfast_policy::{Outcome, Verdict};
+
+use super::{Explanation, when};
+use crate::history::{Step, StepResult};
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Withdrawal {}", self.withdrawal)?;
+        writeln!(
+            f,
+            "{} in cluster {}, as of {} (log of {} entries)",
+            self.state,
+            self.cluster,
+            when(self.as_of_ms),
+            self.log_size
+        )?;
+        self.who_asked(f)?;
+        self.what_the_bytes_do(f)?;
+        self.what_the_policy_says(f)?;
+        self.who_approved(f)?;
+        self.who_signed(f)?;
+        self.where_in_the_log(f)
+    }
+}
+
+impl Explanation {
+    fn who_asked(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = &self.asked;
+        writeln!(f, "\nWHO ASKED")?;
+        writeln!(
+            f,
+            "  client `{}` for customer `{}`, {}",
+            asked.client,
+            asked.customer,
+            when(asked.time_ms)
+        )?;
+        writeln!(f, "  pay {} ({} base units) on chain {}", asked.pays, asked.amount, asked.chain_id)?;
+        let address = asked.wallet_address.as_deref().unwrap_or("no key");
+        writeln!(f, "  from wallet `{}` ({address})", asked.wallet)?;
+        writeln!(f, "  to {}", asked.destination)?;
+        writeln!(f, "  fee at most {}, void from {}", ether(&asked.fee_cap_wei), when(asked.expires_at_ms))?;
+        writeln!(f, "  key `{}`, intent {}", asked.idempotency_key, asked.intent_digest)
+    }
+
+    fn what_the_bytes_do(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nWHAT THE BYTES DO")?;
+        let Some(transaction) = &self.transaction else {
+            return writeln!(f, "  no transaction is bound yet");
+        };
+        match &transaction.contract {
+            Some(contract) => writeln!(
+                f,
+                "  call transfer({}, {}) of the token contract {contract}",
+                transaction.to, transaction.amount
+            )?,
+            None => writeln!(f, "  send {} wei to {}", transaction.amount, transaction.to)?,
+        }
+        writeln!(
+            f,
+            "  chain {}, account nonce {}, fee at most {}",
+            transaction.chain_id,
+            transaction.nonce,
+            ether(&transaction.max_fee_wei)
+        )?;
+        writeln!(f, "  signing hash {}", transaction.signing_hash)
+    }
+
+    fn what_the_policy_says(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let decision = &self.decision;
+        let outcome = match &decision.outcome {
+            Outcome::Allow => "ALLOW",
+            Outcome::Hold(_) => "HOLD",
+            Outcome::Deny => "DENY",
+        };
+        writeln!(f, "\nWHAT THE POLICY SAYS: {outcome}")?;
+        writeln!(f, "  policy version {}, SHA-256 {}", decision.policy_version, decision.policy_hash)?;
+        for rule in &decision.rules {
+            let verdict = match rule.verdict {
+                Verdict::Pass => "pass",
+                Verdict::Hold => "HOLD",
+                Verdict::Deny => "DENY",
+                Verdict::NotApplicable => "-",
+            };
+            writeln!(
+                f,
+                "  {verdict:<4} {:<18} {:<26} {}",
+                rule.rule.as_str(),
+                rule.code.code(),
+                rule.detail
+            )?;
+        }
+        writeln!(f, "  risk score {} of 100", decision.risk.score)?;
+        for part in &decision.risk.components {
+            let state = format!("{:?}", part.state).to_lowercase();
+            writeln!(
+                f,
+                "       {:<26} {state:<8} adds {:>3} of {:>3}  {}",
+                part.code.code(),
+                part.contribution,
+                part.weight,
+                part.reason
+            )?;
+        }
+        Ok(())
+    }
+
+    fn who_approved(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nWHO APPROVED")?;
+        if let Some(officer) = &self.rejected_by {
+            writeln!(f, "  officer `{officer}` rejected it")?;
+        }
+        if self.approvals.is_empty() {
+            let needed = self.decision.hold().is_some() || self.decision.satisfied_hold.is_some();
+            writeln!(f, "  {}", if needed { "nobody yet" } else { "no person was needed" })?;
+        }
+        for approval in &self.approvals {
+            writeln!(
+                f,
+                "  officer `{}` ({}), {}, entry {}, hold {}",
+                approval.officer,
+                approval.roles.join(", "),
+                when(approval.time_ms),
+                approval.index,
+                approval.hold
+            )?;
+        }
+        Ok(())
+    }
+
+    fn who_signed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nWHO SIGNED")?;
+        if let Some(authorized) = &self.authorized {
+            let renewed = match authorized.renewals {
+                0 => String::new(),
+                times => format!(", renewed {times} times"),
+            };
+            writeln!(f, "  authorized {}, entry {}{renewed}", when(authorized.time_ms), authorized.index)?;
+        }
+        let Some(signed) = &self.signed else { return writeln!(f, "  nobody") };
+        let nodes: Vec<_> = signed.nodes.iter().map(|node| format!("`{node}`")).collect();
+        writeln!(f, "  nodes {}, public key {}", nodes.join(" and "), signed.public_key)?;
+        writeln!(f, "  signature {}", signed.signature)?;
+        if let Some(hash) = &signed.transaction_hash {
+            writeln!(f, "  transaction hash {hash}")?;
+        }
+        Ok(())
+    }
+
+    fn where_in_the_log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nWHERE IN THE LOG")?;
+        for (step, leaf_hash) in self.steps.iter().zip(&self.leaf_hashes) {
+            step.line(f, leaf_hash)?;
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    fn line(&self, f: &mut fmt::Formatter<'_>, leaf_hash: &str) -> fmt::Result {
+        let result = match &self.result {
+            StepResult::Admitted { state } => state.clone(),
+            StepResult::NoOp { code, detail } => format!("no-op {code}: {detail}"),
+        };
+        writeln!(
+            f,
+            "  {:>5}  {}  {}: {} -> {result}",
+            self.index,
+            when(self.time_ms),
+            self.signer,
+            self.says
+        )?;
+        writeln!(f, "         leaf {leaf_hash}")
+    }
+}
+
+/// Wei as ether; what is no amount is shown as it is.
+fn ether(wei: &str) -> String {
+    Amount::parse(wei)
+        .map_or_else(|_| format!("{wei} wei"), |amount| format!("{} ETH", amount.format_units(18)))
+}

@@ -1,0 +1,46 @@
+//! What an entry says, in one line for people.
+
+use holdfast_ledger::{Act, State, StatementBody};
+
+use crate::explain::money;
+
+pub(super) fn act(state: &State, act: &Act) -> String {
+    match act {
+        Act::Request(request, _) => {
+            let paid = money(state, &request.asset, request.amount);
+            let bound = if request.transaction.is_some() { ", with its transaction" } else { "" };
+            format!("asks to pay {paid} to {} from `{}`{bound}", request.destination, request.wallet)
+        }
+        Act::Bind(_) => "binds a transaction".to_owned(),
+        Act::Cancel(_) => "cancels it".to_owned(),
+        Act::Session(report) => format!("reports on a session of customer `{}`", report.customer),
+        Act::Statement { statement, .. } => officer(&statement.body),
+        Act::Confirmation(confirmation) => {
+            format!("confirms public key {} and a restored backup", confirmation.public_key)
+        }
+        Act::Activate(activated) => format!("activates epoch {} of `{}`", activated.epoch, activated.wallet),
+        Act::Authorize(authorize) => {
+            let digests: Vec<_> = authorize.digests.iter().map(ToString::to_string).collect();
+            format!("asks to authorize {}", digests.join(", "))
+        }
+        Act::Signature(logged) => {
+            let signers: Vec<_> = logged.signers.iter().map(ToString::to_string).collect();
+            format!("logs the signature made by {}", signers.join(" and "))
+        }
+    }
+}
+
+fn officer(body: &StatementBody) -> String {
+    match body {
+        StatementBody::ProposeWallet(proposal) => format!("proposes wallet `{}`", proposal.wallet),
+        StatementBody::ProposeWhitelistEntry(proposal) => {
+            format!("proposes to whitelist {} on chain {}", proposal.address, proposal.chain_id)
+        }
+        StatementBody::ProposeResume { wallet, .. } => format!("proposes to resume wallet `{wallet}`"),
+        StatementBody::ApproveCeremony(_) => "approves the ceremony".to_owned(),
+        StatementBody::ApproveHold(_) => "approves the held withdrawal".to_owned(),
+        StatementBody::RejectHold(_) => "rejects the held withdrawal".to_owned(),
+        StatementBody::RevokeWhitelistEntry(entry) => format!("revokes whitelist entry `{entry}`"),
+        StatementBody::PauseWallet(wallet) => format!("pauses wallet `{wallet}`"),
+    }
+}

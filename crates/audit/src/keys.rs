@@ -1,0 +1,78 @@
+//! The published keys of a cell's log, as genesis names them: who signs checkpoints and who cosigns them.
+
+use holdfast_ledger::Roster;
+use holdfast_log::{
+    Checkpoint, CosignatureVerifier, KeyName, LogVerifier, NoteKeyError, Origin, SignedCheckpoint,
+    VerifiedCosignature,
+};
+
+use crate::finding::Finding;
+
+/// Verifiers of one cell's checkpoints.
+#[derive(Clone, Debug)]
+pub struct LogKeys {
+    log: LogVerifier,
+    cosigners: Vec<CosignatureVerifier>,
+    threshold: usize,
+}
+
+impl LogKeys {
+    /// The keys that a roster names.
+    ///
+    /// # Errors
+    /// [`NoteKeyError`] if a name cannot be a key's name.
+    pub fn of(roster: &Roster) -> Result<Self, NoteKeyError> {
+        let cluster = roster.cluster().as_str();
+        let log = LogVerifier::new(Origin::of_cluster(cluster)?, roster.coordinator().log_key);
+        let cosigners = roster.nodes().iter().map(|node| {
+            Ok(CosignatureVerifier::new(KeyName::of_node(cluster, node.id.as_str())?, node.cosigning_key))
+        });
+        let cosigners = cosigners.collect::<Result<_, NoteKeyError>>()?;
+        Ok(Self { log, cosigners, threshold: usize::from(roster.threshold()) })
+    }
+
+    /// The log's own key.
+    pub fn log(&self) -> &LogVerifier {
+        &self.log
+    }
+
+    /// The nodes' cosigning keys, in committee order.
+    pub fn cosigners(&self) -> &[CosignatureVerifier] {
+        &self.cosigners
+    }
+
+    /// How many cosignatures a checkpoint needs: t.
+    pub fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Checks the log's signature and that at least t nodes cosigned.
+    ///
+    /// # Errors
+    /// A [`Finding`] with the rule that failed.
+    // INVARIANT (G7): the log's key alone proves nothing, its owner could show everyone another history; t cosignatures
+    // include one of a node that replayed these very entries.
+    pub fn verify(
+        &self,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<(Checkpoint, Vec<VerifiedCosignature>), Finding> {
+        let stated = checkpoint.verify(&self.log)?;
+        let cosigned = checkpoint.cosignatures(&self.cosigners)?;
+        if cosigned.len() < self.threshold {
+            let detail = format!(
+                "{} of {} nodes cosigned the checkpoint of size {}, {} are needed",
+                cosigned.len(),
+                self.cosigners.len(),
+                stated.size,
+                self.threshold
+            );
+            return Err(Finding::new("COSIGNATURES_MISSING", detail));
+        }
+        Ok((stated, cosigned))
+    }
+}
+
+/// A node's own name, from the name of its cosigning key.
+pub(crate) fn node_of(name: &KeyName) -> String {
+    name.as_str().rsplit('/').next().unwrap_or_default().to_owned()
+}
