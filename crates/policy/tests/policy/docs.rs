@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_policy::{PolicyDocument, ReasonCode};
 
-use crate::world::DEMO_POLICY;
+use crate::world::{DEMO_POLICY, World, large_withdrawal};
 
 const DOCS: &str = include_str!("../../../../docs/policy.md");
 
@@ -26,6 +26,13 @@ fn every_reason_is_in_the_docs_with_its_sentences() {
         );
         assert!(DOCS.lines().any(|line| line == row), "docs/policy.md has no row\n{row}");
     }
+}
+
+#[test]
+fn text_of_a_hold_in_the_docs_is_what_officers_approve() {
+    let decision = World::demo().evaluate(&large_withdrawal());
+    let text = decision.hold().unwrap().canonical_text();
+    assert!(DOCS.contains(&format!("```text\n{text}```\n")), "docs/policy.md does not show\n{text}");
 }
 
 #[test]

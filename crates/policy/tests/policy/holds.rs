@@ -1,6 +1,6 @@
 //! What a hold requires, and that its digest changes whenever its reasons do.
 
-use holdfast_policy::{HoldReason, Outcome, ReasonCode, RoleName, RuleId};
+use holdfast_policy::{Decision, HoldReason, Outcome, ReasonCode, RoleName, RuleId};
 
 use crate::world::{DEMO_POLICY, World, approved_by, large_withdrawal, withdrawal};
 
@@ -86,4 +86,18 @@ fn satisfied_hold_is_recorded_in_the_decision() {
     assert_eq!(officers, ["ann", "ben"]);
     assert!(decision.is_allowed());
     assert_eq!(decision.main_reason(), None);
+}
+
+#[test]
+fn stored_form_of_a_decision_is_fixed() {
+    let world = World::demo();
+    let mut decision = world.evaluate(&approved_by(&world, &large_withdrawal(), &["ann", "ben"]));
+    let stored = include_str!("../../fixtures/decision-v1.json");
+    let read: Decision = serde_json::from_str(stored).unwrap();
+    // Only the hash may move: it follows every comment in the demo's policy.
+    decision.policy_hash = read.policy_hash;
+    assert_eq!(read, decision);
+    assert_eq!(format!("{}\n", serde_json::to_string_pretty(&decision).unwrap()), stored);
+    let with_more = stored.replacen("{", "{\"surprise\": 1,", 1);
+    assert!(serde_json::from_str::<Decision>(&with_more).is_err());
 }
