@@ -3,6 +3,7 @@
 //! This crate decides nothing. Wire types stop here: what lies behind the servers works on domain types only. The files
 //! under `proto/` and `docs/api.md` are the whole contract with clients; the tests hold the two together.
 
+pub mod convert;
 mod error;
 pub mod limits;
 mod reason;
