@@ -65,6 +65,8 @@ impl Default for Timeouts {
 /// The size of all headers of one response, error details included.
 const MAX_HEADER_BYTES: u32 = 64 << 10;
 
+const PROBE_ATTEMPTS: usize = 4;
+
 /// How rustls begins its message about an alert.
 const ALERT_BY_RUSTLS: &str = "received fatal alert";
 
@@ -103,13 +105,25 @@ pub fn connect_lazy(
 /// # Errors
 /// `SERVER_NOT_SERVING`, `CERTIFICATE_REFUSED` when the server does not accept our certificate, and other failures.
 pub async fn probe(channel: &Channel, service: &str, limit: Duration) -> Result<(), ProbeError> {
-    let mut health = HealthClient::new(channel.clone());
-    let check = health.check(HealthCheckRequest { service: service.to_owned() });
-    let response = timeout(limit, check).await.map_err(|_| ProbeError::NoAnswer)??;
-    match response.into_inner().status() {
+    let serving = timeout(limit, ask(channel, service)).await.map_err(|_| ProbeError::NoAnswer)??;
+    match serving {
         ServingStatus::Serving => Ok(()),
         ServingStatus::NotServing | ServingStatus::ServiceUnknown | ServingStatus::Unknown => {
             Err(ProbeError::NotServing)
+        }
+    }
+}
+
+/// Asks again when the connection was lost without a reason: a refusal may close it before the alert is read.
+async fn ask(channel: &Channel, service: &str) -> Result<ServingStatus, Status> {
+    let mut health = HealthClient::new(channel.clone());
+    let mut attempts_left = PROBE_ATTEMPTS;
+    loop {
+        attempts_left = attempts_left.saturating_sub(1);
+        match health.check(HealthCheckRequest { service: service.to_owned() }).await {
+            Ok(response) => return Ok(response.into_inner().status()),
+            Err(status) if attempts_left > 0 && was_lost(&status) => {}
+            Err(status) => return Err(status),
         }
     }
 }
@@ -273,6 +287,12 @@ fn was_alerted(error: &(dyn Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|cause| cause.to_string().starts_with(ALERT_BY_RUSTLS))
+}
+
+/// Whether the connection broke, and nothing tells why.
+fn was_lost(status: &Status) -> bool {
+    let broke = causes(status).any(|cause| cause.is::<tonic::transport::Error>());
+    broke && tls_cause(status).is_none() && !was_alerted(status)
 }
 
 /// An error and everything behind it.

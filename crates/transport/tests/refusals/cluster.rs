@@ -107,7 +107,8 @@ impl Running {
     /// Asks the server to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<(), ServeError> {
         self.stop.take().unwrap().send(()).unwrap();
-        self.task.await.unwrap()
+        let stopped = tokio::time::timeout(Duration::from_secs(10), self.task).await;
+        stopped.expect("the server never stopped").unwrap()
     }
 }
 
