@@ -2,6 +2,8 @@
 //!
 //! Must never begin a write transaction anywhere but in `apply`, which only the writer thread calls.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::{
@@ -24,7 +26,9 @@ pub(crate) struct RedbBackend {
 
 impl RedbBackend {
     pub(crate) fn open(path: &Path) -> Result<Self, BackendError> {
-        let created = Builder::new().set_cache_size(CACHE_BYTES).create(path);
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let created = Builder::new().set_cache_size(CACHE_BYTES).create_file(file);
         Ok(Self { database: created.map_err(redb::Error::from)? })
     }
 

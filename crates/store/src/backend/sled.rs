@@ -7,7 +7,8 @@
 
 mod layout;
 
-use std::fs::File;
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{RwLock, RwLockReadGuard};
 
@@ -34,6 +35,7 @@ pub(crate) struct SledBackend {
 
 impl SledBackend {
     pub(crate) fn open(directory: &Path) -> Result<Self, BackendError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let database = sled::Config::new()
             .path(directory)
             .cache_capacity(CACHE_BYTES)
@@ -41,6 +43,7 @@ impl SledBackend {
             .flush_every_ms(None)
             .open()?;
         let log_file = File::open(directory.join("db"))?;
+        log_file.set_permissions(Permissions::from_mode(0o600))?;
         // Recovery may have shown us records that were written but never synced before the crash.
         database.flush()?;
         log_file.sync_all()?;

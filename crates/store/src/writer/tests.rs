@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use crate::backend::{Backend, BackendError, Changes, Record};
 use crate::{Batch, CommitError, StoreError, StoreHandle, Table};
 
@@ -22,6 +24,7 @@ enum Order {
 struct Scripted {
     records: Mutex<Changes>,
     orders: Mutex<Receiver<Order>>,
+    begun: Arc<AtomicUsize>,
     applied: Arc<AtomicUsize>,
 }
 
@@ -39,6 +42,7 @@ impl Backend for Scripted {
     }
 
     fn apply(&self, changes: &Changes) -> Result<(), BackendError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         match self.orders.lock().unwrap().recv().unwrap() {
             Order::Succeed => {}
             Order::Fail => return Err(std::io::Error::other("no space left on device").into()),
@@ -50,12 +54,46 @@ impl Backend for Scripted {
     }
 }
 
-fn scripted() -> (StoreHandle, SyncSender<Order>, Arc<AtomicUsize>) {
+/// The test's end of a [`Scripted`] backend.
+struct Script {
+    order: SyncSender<Order>,
+    begun: Arc<AtomicUsize>,
+    applied: Arc<AtomicUsize>,
+}
+
+impl Script {
+    fn order(&self, order: Order) {
+        self.order.send(order).unwrap();
+    }
+
+    fn applied(&self) -> usize {
+        self.applied.load(Ordering::SeqCst)
+    }
+
+    /// Until the writer is inside its first `apply`, and everything sent from now on has to queue.
+    async fn writer_is_busy(&self) {
+        while self.begun.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn scripted() -> (StoreHandle, Script) {
     let (order, orders) = sync_channel(16);
-    let applied = Arc::new(AtomicUsize::new(0));
-    let backend =
-        Scripted { records: Mutex::default(), orders: Mutex::new(orders), applied: Arc::clone(&applied) };
-    (StoreHandle::over(Box::new(backend), &[TABLE]).unwrap(), order, applied)
+    let (begun, applied) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let backend = Scripted {
+        records: Mutex::default(),
+        orders: Mutex::new(orders),
+        begun: Arc::clone(&begun),
+        applied: Arc::clone(&applied),
+    };
+    (StoreHandle::over(Box::new(backend), &[TABLE]).unwrap(), Script { order, begun, applied })
+}
+
+/// Commits in the background.
+fn spawn_commit(store: &StoreHandle, key: &str) -> JoinHandle<Result<(), CommitError>> {
+    let (store, batch) = (store.clone(), put(key));
+    tokio::spawn(async move { store.commit(batch).await })
 }
 
 fn put(key: &str) -> Batch {
@@ -68,63 +106,57 @@ fn poisoned(outcome: &Result<(), CommitError>) -> bool {
 
 #[tokio::test]
 async fn nothing_is_acknowledged_before_it_is_durable() {
-    let (store, order, applied) = scripted();
-    let mut commit = tokio::spawn({
-        let store = store.clone();
-        async move { store.commit(put("k")).await }
-    });
+    let (store, script) = scripted();
+    let mut commit = spawn_commit(&store, "k");
     let early = tokio::time::timeout(Duration::from_millis(100), &mut commit).await;
     assert!(early.is_err(), "acknowledged before apply returned");
-    order.send(Order::Succeed).unwrap();
+    script.order(Order::Succeed);
     commit.await.unwrap().unwrap();
-    assert_eq!(applied.load(Ordering::SeqCst), 1);
+    assert_eq!(script.applied(), 1);
 }
 
 #[tokio::test]
 async fn batches_that_wait_meanwhile_share_one_write() {
-    let (store, order, applied) = scripted();
-    let commits: Vec<_> = (0..20)
-        .map(|i| {
-            let store = store.clone();
-            tokio::spawn(async move { store.commit(put(&format!("k{i}"))).await })
-        })
-        .collect();
-    // The first write is held back until all the others are queued.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    (0..3).for_each(|_| order.send(Order::Succeed).unwrap());
-    for commit in commits {
+    let (store, script) = scripted();
+    let first = spawn_commit(&store, "first");
+    script.writer_is_busy().await;
+    let waiting: Vec<_> = (0..20).map(|i| spawn_commit(&store, &format!("k{i}"))).collect();
+    while store.free_places() > super::MAX_GROUP_BATCHES - 20 {
+        tokio::task::yield_now().await;
+    }
+    (0..2).for_each(|_| script.order(Order::Succeed));
+    for commit in [first].into_iter().chain(waiting) {
         commit.await.unwrap().unwrap();
     }
-    assert!(applied.load(Ordering::SeqCst) <= 3, "{applied:?} writes for 20 batches");
+    assert_eq!(script.applied(), 2);
 }
 
 #[tokio::test]
 async fn refused_batch_of_a_group_leaves_the_others_alone() {
-    let (store, order, applied) = scripted();
-    let first = tokio::spawn({
-        let store = store.clone();
-        async move { store.commit(put("first")).await }
-    });
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let (store, script) = scripted();
+    let first = spawn_commit(&store, "first");
+    script.writer_is_busy().await;
     let good = store.commit(Batch::new().expect_absent(TABLE, "k").put(TABLE, "k", "good"));
     let bad =
         store.commit(Batch::new().expect_absent(TABLE, "k").put(TABLE, "k", "bad").put(TABLE, "l", "bad"));
-    let release = async { (0..2).for_each(|_| order.send(Order::Succeed).unwrap()) };
-    let (good, bad, ()) = tokio::join!(good, bad, release);
+    let more = store.commit(put("more"));
+    let release = async { (0..2).for_each(|_| script.order(Order::Succeed)) };
+    let (good, bad, more, ()) = tokio::join!(good, bad, more, release);
     first.await.unwrap().unwrap();
     good.unwrap();
+    more.unwrap();
     assert!(matches!(bad, Err(CommitError::ExpectationFailed { .. })));
-    assert_eq!(applied.load(Ordering::SeqCst), 2, "the two batches did not share a group");
+    assert_eq!(script.applied(), 2, "the three batches did not share a group");
     assert_eq!(store.read(TABLE, b"k").unwrap(), Some(b"good".to_vec()));
     assert_eq!(store.read(TABLE, b"l").unwrap(), None);
 }
 
 #[tokio::test]
 async fn failed_write_is_reported_as_unknown_and_poisons_everything_after() {
-    let (store, order, _) = scripted();
-    order.send(Order::Succeed).unwrap();
+    let (store, script) = scripted();
+    script.order(Order::Succeed);
     store.commit(put("before")).await.unwrap();
-    order.send(Order::Fail).unwrap();
+    script.order(Order::Fail);
     let failed = store.commit(put("failing")).await;
     assert!(matches!(failed, Err(CommitError::Store(StoreError::WriteFailed { .. }))));
 
@@ -136,26 +168,23 @@ async fn failed_write_is_reported_as_unknown_and_poisons_everything_after() {
 
 #[tokio::test]
 async fn batches_queued_behind_a_failing_write_are_not_written() {
-    let (store, order, applied) = scripted();
-    let commits: Vec<_> = (0..5)
-        .map(|i| {
-            let store = store.clone();
-            tokio::spawn(async move { store.commit(put(&format!("k{i}"))).await })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    order.send(Order::Fail).unwrap();
-    order.send(Order::Succeed).unwrap();
-    for commit in commits {
+    let (store, script) = scripted();
+    let first = spawn_commit(&store, "first");
+    script.writer_is_busy().await;
+    let waiting: Vec<_> = (0..5).map(|i| spawn_commit(&store, &format!("k{i}"))).collect();
+    tokio::task::yield_now().await;
+    script.order(Order::Fail);
+    script.order(Order::Succeed);
+    for commit in [first].into_iter().chain(waiting) {
         commit.await.unwrap().unwrap_err();
     }
-    assert_eq!(applied.load(Ordering::SeqCst), 0);
+    assert_eq!(script.applied(), 0);
 }
 
 #[tokio::test]
 async fn panic_in_a_backend_poisons_the_store() {
-    let (store, order, _) = scripted();
-    order.send(Order::Panic).unwrap();
+    let (store, script) = scripted();
+    script.order(Order::Panic);
     assert!(poisoned(&store.commit(put("k")).await));
     assert!(poisoned(&store.commit(put("k")).await));
     assert!(matches!(store.read(TABLE, b"k"), Err(StoreError::Poisoned)));
@@ -163,41 +192,32 @@ async fn panic_in_a_backend_poisons_the_store() {
 
 #[tokio::test]
 async fn full_queue_makes_commits_wait_instead_of_growing() {
-    let (store, order, _) = scripted();
+    let (store, script) = scripted();
     let total = 3 * super::MAX_GROUP_BATCHES;
-    let commits: Vec<_> = (0..total)
-        .map(|i| {
-            let store = store.clone();
-            tokio::spawn(async move { store.commit(put(&format!("k{i}"))).await })
-        })
-        .collect();
+    let commits: Vec<_> = (0..total).map(|i| spawn_commit(&store, &format!("k{i}"))).collect();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(store.free_places(), 0, "the queue is not bounded by its capacity");
-    thread::spawn(move || while order.send(Order::Succeed).is_ok() {});
+    thread::spawn(move || while script.order.send(Order::Succeed).is_ok() {});
     for commit in commits {
         commit.await.unwrap().unwrap();
     }
 }
 
-#[test]
-fn closing_writes_what_is_queued_and_refuses_what_comes_later() {
-    let (store, order, applied) = scripted();
-    let queued: Vec<_> = (0..5)
-        .map(|i| {
-            let store = store.clone();
-            thread::spawn(move || store.commit_blocking(put(&format!("k{i}"))))
-        })
-        .collect();
-    thread::sleep(Duration::from_millis(100));
-    let closing = thread::spawn({
-        let store = store.clone();
-        move || store.close_blocking()
-    });
-    thread::sleep(Duration::from_millis(50));
-    (0..5).for_each(|_| order.send(Order::Succeed).unwrap());
-    queued.into_iter().for_each(|commit| commit.join().unwrap().unwrap());
-    closing.join().unwrap().unwrap();
-    assert!(applied.load(Ordering::SeqCst) >= 1);
-    assert!(matches!(store.commit_blocking(put("late")), Err(CommitError::Store(StoreError::Closed))));
+#[tokio::test]
+async fn closing_writes_what_is_queued_and_refuses_what_comes_later() {
+    let (store, script) = scripted();
+    let first = spawn_commit(&store, "first");
+    script.writer_is_busy().await;
+    let queued: Vec<_> = (0..5).map(|i| spawn_commit(&store, &format!("k{i}"))).collect();
+    tokio::task::yield_now().await;
+    let release = async { (0..2).for_each(|_| script.order(Order::Succeed)) };
+    let (closed, ()) = tokio::join!(store.close(), release);
+    closed.unwrap();
+    for commit in [first].into_iter().chain(queued) {
+        commit.await.unwrap().unwrap();
+    }
+    assert_eq!(script.applied(), 2);
+    assert!(matches!(store.commit(put("late")).await, Err(CommitError::Store(StoreError::Closed))));
     assert!(matches!(store.read(TABLE, b"k0"), Err(StoreError::Closed)));
+    assert!(!store.is_healthy());
 }

@@ -1,23 +1,51 @@
 //! What a store refuses to open.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::Path;
 
 use holdfast_store::{BackendKind, Batch, StoreConfig, StoreHandle, Table};
 
-use crate::{ENTRIES, Fixture, TABLES};
+use crate::{BINDINGS, ENTRIES, Fixture, TABLES};
 
 fn reason(config: &StoreConfig) -> &'static str {
     StoreHandle::open(config, &TABLES).map(drop).unwrap_err().reason()
 }
 
-pub(crate) fn directories_are_created_private(backend: BackendKind) {
+pub(crate) fn directories_and_data_files_are_created_private(backend: BackendKind) {
     let store = Fixture::new(backend);
     let deep = store.directory.path().join("data/node-1/store");
     let _handle = StoreHandle::open(&StoreConfig::at(&deep).with_backend(backend), &TABLES).unwrap();
-    for directory in [deep.as_path(), deep.parent().unwrap(), deep.parent().unwrap().parent().unwrap()] {
-        assert_eq!(fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700, "{directory:?}");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for directory in deep.ancestors().take(3) {
+        assert_eq!(mode(directory), 0o700, "{directory:?}");
     }
+    let data = match backend {
+        BackendKind::Redb => "store.redb",
+        BackendKind::Sled => "sled/db",
+    };
+    assert_eq!((mode(&deep.join(data)), mode(&deep.join("LOCK"))), (0o600, 0o600));
+}
+
+pub(crate) fn store_of_format_version_1_still_opens(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let config = store.config();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1");
+    let (directory, files): (_, &[&str]) = match backend {
+        BackendKind::Redb => (config.path.clone(), &["store.redb"]),
+        BackendKind::Sled => (config.path.join("sled"), &["sled/conf", "sled/db"]),
+    };
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).unwrap();
+    for file in files {
+        fs::copy(fixture.join(file), config.path.join(file)).unwrap();
+    }
+
+    let handle = store.open();
+    assert_eq!(handle.read(ENTRIES, b"k").unwrap(), Some(b"v".to_vec()));
+    assert_eq!(handle.read(BINDINGS, b"long").unwrap(), Some(vec![7; 10_000]));
+    handle.commit_blocking(Batch::new().expect_present(ENTRIES, "k").put(ENTRIES, "k", "w")).unwrap();
+    handle.close_blocking().unwrap();
+    assert_eq!(store.open().read(ENTRIES, b"k").unwrap(), Some(b"w".to_vec()));
 }
 
 pub(crate) fn directory_that_others_can_access_is_refused(backend: BackendKind) {

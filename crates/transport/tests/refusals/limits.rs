@@ -34,7 +34,7 @@ async fn is_closed_within(stream: &mut TcpStream, limit: Duration) -> bool {
 #[tokio::test]
 async fn stalled_handshakes_do_not_block_others_and_are_closed() {
     let cluster = Cluster::new();
-    let limits = Limits { handshake_timeout: Duration::from_secs(1), ..Limits::default() };
+    let limits = Limits { handshake_timeout: Duration::from_secs(3), ..Limits::default() };
     let server = cluster.node(limits).await;
     let mut stalled = Vec::new();
     for _ in 0..20 {
@@ -43,12 +43,12 @@ async fn stalled_handshakes_do_not_block_others_and_are_closed() {
     let start = Instant::now();
     assert!(is_served(&cluster, &server, "honest").await);
     assert!(
-        start.elapsed() < Duration::from_millis(900),
+        start.elapsed() < Duration::from_millis(2_500),
         "waited for stalled handshakes: {:?}",
         start.elapsed()
     );
     for stream in &mut stalled {
-        assert!(is_closed_within(stream, Duration::from_secs(3)).await, "a stalled handshake was kept");
+        assert!(is_closed_within(stream, Duration::from_secs(6)).await, "a stalled handshake was kept");
     }
 }
 
