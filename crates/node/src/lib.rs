@@ -1,1 +1,45 @@
-//! Under construction.
+//! The signer node: the last line of defence.
+//!
+//! Owns this node's replica of the log, its key shares, and every decision to take part in a signature. It must never
+//! take a decision, a digest or a policy from anybody else, sign anything that its own replica does not permit at its own
+//! clock, or sign two different things for one withdrawal.
+//!
+//! The path of a withdrawal: `service` (wire) → `signing` (steps) → `replica` (replay and cosign) → `latches`
+//! (officers) → `ledger::State::authorized_withdrawal` (own evaluation) → `guard` (durable binding) → `vault` (share)
+//! → `threshold::SignMachine` (rounds).
+
+mod bans;
+mod clock;
+mod config;
+mod crash;
+mod enrolment;
+mod guard;
+mod halt;
+mod hardening;
+mod identity;
+mod incidents;
+mod keygen;
+mod latches;
+mod node;
+mod replica;
+mod run;
+mod sealing;
+mod server;
+mod service;
+mod signing;
+mod signing_key;
+mod status;
+mod tables;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+mod vault;
+
+pub use clock::{Clock, SystemClock};
+pub use config::{ConfigError, NodeConfig};
+pub use crash::{CrashPoint, CrashPoints, NoCrashPoints, UnknownCrashPoint};
+pub use enrolment::{EnrolError, Enrolment, EnrolmentRequest, enrol};
+pub use halt::{HaltError, clear_halt};
+pub use run::{RunError, run};
+pub use signing_key::SigningKeyError;
+pub use telemetry::{TelemetryError, start_logging};

@@ -1,0 +1,119 @@
+//! The safety database under contention, after a restart, and with damaged records.
+
+use holdfast_store::StoreConfig;
+
+use super::*;
+use crate::tables;
+
+fn open(directory: &tempfile::TempDir) -> StoreHandle {
+    StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &tables::ALL).unwrap()
+}
+
+fn withdrawal() -> WithdrawalId {
+    WithdrawalId::of("demo", "pipeline", "key-1")
+}
+
+fn session(number: u8) -> SessionId {
+    SessionId([number; 32])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn exactly_one_of_ten_contenders_with_different_digests_wins() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    // Given ten contenders that ask at once, each for its own digest
+    let mut contenders = tokio::task::JoinSet::new();
+    for number in 0..10u8 {
+        let guard = guard.clone();
+        contenders.spawn(async move {
+            let digest = Digest([number; 32]);
+            (digest, guard.check_and_insert(withdrawal(), &[digest], session(number)).await)
+        });
+    }
+    // When all were answered
+    let answers = contenders.join_all().await;
+    // Then one won, the others were told, and the winner stays the winner
+    let winners: Vec<Digest> =
+        answers.iter().filter(|(_, answer)| answer.is_ok()).map(|(digest, _)| *digest).collect();
+    assert_eq!(winners.len(), 1, "{answers:?}");
+    for (_, answer) in answers.iter().filter(|(_, answer)| answer.is_err()) {
+        assert_eq!(answer.as_ref().unwrap_err().code(), "BOUND_TO_OTHER_DIGESTS");
+    }
+    guard.check_and_insert(withdrawal(), &winners, session(100)).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_attempt_at_the_same_digests_is_permitted_with_a_new_session_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    let digests = [Digest([7; 32])];
+    guard.check_and_insert(withdrawal(), &digests, session(1)).await.unwrap();
+    let again = guard.check_and_insert(withdrawal(), &digests, session(1)).await.unwrap_err();
+    assert_eq!(again.code(), "SESSION_REUSED");
+    guard.check_and_insert(withdrawal(), &digests, session(2)).await.unwrap();
+}
+
+#[tokio::test]
+async fn session_of_one_withdrawal_is_refused_for_another_and_binds_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    let other = WithdrawalId::of("demo", "pipeline", "key-2");
+    guard.check_and_insert(withdrawal(), &[Digest([7; 32])], session(1)).await.unwrap();
+    let reused = guard.check_and_insert(other, &[Digest([8; 32])], session(1)).await.unwrap_err();
+    assert_eq!(reused.code(), "SESSION_REUSED");
+    assert_eq!(guard.store.read(BINDINGS, other.to_string().as_bytes()).unwrap(), None);
+    let keygen = guard.store.commit(use_up(Batch::new(), session(1), "c-1")).await.unwrap_err();
+    assert_eq!(keygen.reason(), "EXPECTATION_FAILED");
+}
+
+#[tokio::test]
+async fn binding_and_used_session_survive_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    Guard::new(store.clone()).check_and_insert(withdrawal(), &[Digest([7; 32])], session(1)).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+
+    let guard = Guard::new(open(&directory));
+    let other = guard.check_and_insert(withdrawal(), &[Digest([8; 32])], session(2)).await.unwrap_err();
+    assert_eq!(other.code(), "BOUND_TO_OTHER_DIGESTS");
+    let more = [Digest([7; 32]), Digest([8; 32])];
+    let longer = guard.check_and_insert(withdrawal(), &more, session(3)).await.unwrap_err();
+    assert_eq!(longer.code(), "BOUND_TO_OTHER_DIGESTS");
+    let reused = guard.check_and_insert(withdrawal(), &[Digest([7; 32])], session(1)).await.unwrap_err();
+    assert_eq!(reused.code(), "SESSION_REUSED");
+}
+
+#[tokio::test]
+async fn damaged_or_unknown_binding_refuses_instead_of_being_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    let digests = [Digest([7; 32])];
+    for damaged in ["", "{}", r#"{"format":2,"digests":[]}"#, "\u{0}"] {
+        let batch = Batch::new().put(BINDINGS, withdrawal().to_string(), damaged);
+        guard.store.commit(batch).await.unwrap();
+        let refused = guard.check_and_insert(withdrawal(), &digests, session(1)).await.unwrap_err();
+        assert_eq!(refused.code(), "BINDING_UNREADABLE", "{damaged:?}");
+    }
+}
+
+#[tokio::test]
+async fn closed_store_refuses() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    guard.store.close().await.unwrap();
+    let refused = guard.check_and_insert(withdrawal(), &[Digest([7; 32])], session(1)).await.unwrap_err();
+    assert_eq!(refused.code(), "STORE_FAILED");
+}
+
+/// The stored form of version 1: programs of later versions must still read it.
+#[tokio::test]
+async fn binding_of_version_1_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    let record = format!(r#"{{"format":1,"digests":["0x{}"]}}"#, "07".repeat(32));
+    guard.store.commit(Batch::new().put(BINDINGS, withdrawal().to_string(), record.as_str())).await.unwrap();
+    guard.check_and_insert(withdrawal(), &[Digest([7; 32])], session(1)).await.unwrap();
+    let kept = guard.store.read(BINDINGS, withdrawal().to_string().as_bytes()).unwrap();
+    assert_eq!(kept, Some(record.into_bytes()));
+}

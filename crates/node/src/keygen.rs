@@ -1,0 +1,323 @@
+//! Key generations: one attempt for each ceremony, resumable, stored before anything is sent.
+//!
+//! Owns the attempts. It must never send a message whose state is not on disk, take part without the officers' approval
+//! in its own replica, or confirm a key whose share did not survive a restore from its backup.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use holdfast_chains::{Digest, PublicKey};
+use holdfast_ledger::{ApprovedKeygen, CeremonyId, KeygenConfirmation, PayloadKind, Roster};
+use holdfast_store::{Batch, CommitError, StoreHandle};
+use holdfast_threshold::keygen::LAST_ROUND;
+use holdfast_threshold::{
+    ClusterId, EngineId, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Outbound,
+    Round, SessionId, Threshold,
+};
+use rand::rngs::OsRng;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
+
+use crate::crash::{CrashPoint, CrashPoints};
+use crate::guard::use_up;
+use crate::identity::{Committee, Identity};
+use crate::replica::DurableReplica;
+use crate::tables::{self, KEYGEN_STATES, KEYGENS};
+use crate::vault::{RestoreTested, Vault};
+
+mod record;
+mod refusal;
+
+use record::{KeygenRecord, Stage};
+pub(crate) use refusal::KeygenRefusal;
+
+/// Attempts that run at a time.
+const MAX_RUNNING: usize = 16;
+/// Attempts of one ceremony.
+const MAX_ATTEMPTS: u32 = 32;
+/// A wallet's first epoch.
+const FIRST_EPOCH: Epoch = Epoch(0);
+
+/// The key generations of this node.
+pub(crate) struct Keygens {
+    store: StoreHandle,
+    identity: Arc<Identity>,
+    vault: Arc<Vault>,
+    crash: Arc<dyn CrashPoints>,
+    // Lock order: this one before the replica's. One round at a time is enough: ceremonies are rare and their rounds
+    // keep a processor busy.
+    runs: Mutex<BTreeMap<CeremonyId, Run>>,
+}
+
+/// The newest attempt of a ceremony; after a restart its machine is still on disk.
+#[derive(Debug)]
+struct Run {
+    record: KeygenRecord,
+    machine: Option<Box<KeygenMachine>>,
+}
+
+/// What a round answers.
+#[derive(Debug)]
+pub(crate) enum KeygenAnswer {
+    /// Messages for the other nodes.
+    Messages(Vec<Outbound>),
+    /// The signed confirmation, as JSON.
+    Confirmation(Vec<u8>),
+}
+
+impl Keygens {
+    /// Loads what is known of earlier attempts. Blocks.
+    pub(crate) fn load(
+        store: StoreHandle,
+        identity: Arc<Identity>,
+        vault: Arc<Vault>,
+        crash: Arc<dyn CrashPoints>,
+    ) -> Result<Self, KeygenRefusal> {
+        let mut runs = BTreeMap::new();
+        let mut from = Vec::new();
+        loop {
+            let page = store.scan(KEYGENS, &from, 256)?;
+            let Some((last, _)) = page.last() else { break };
+            from = [last.as_slice(), &[0]].concat();
+            for (key, value) in page {
+                let ceremony = std::str::from_utf8(&key).ok().and_then(|text| text.parse().ok());
+                let ceremony = ceremony.ok_or(KeygenRefusal::Unreadable)?;
+                let record = KeygenRecord::from_bytes(&value).ok_or(KeygenRefusal::Unreadable)?;
+                runs.insert(ceremony, Run { record, machine: None });
+            }
+        }
+        Ok(Self { store, identity, vault, crash, runs: Mutex::new(runs) })
+    }
+
+    /// Opens an attempt, or returns the offer of the one that this session opened before. A new session takes the place
+    /// of an earlier attempt; a share that was confirmed stays.
+    ///
+    /// The caller must let this run to its end: see [`crate::service`].
+    pub(crate) async fn prepare(
+        &self,
+        replica: &DurableReplica,
+        ceremony: CeremonyId,
+        session: SessionId,
+    ) -> Result<Vec<u8>, KeygenRefusal> {
+        let mut runs = self.runs.lock().await;
+        let task = {
+            let held = replica.read().await;
+            let state = held.sound_state()?;
+            self.task(&state.approved_keygen(&ceremony)?, session, state.roster())?
+        };
+        let earlier = runs.get(&ceremony).map(|run| &run.record);
+        if let Some(same) = earlier.filter(|record| record.is_of(session)) {
+            return Ok(same.offer());
+        }
+        let attempt = earlier.map_or(1, |record| record.attempts.saturating_add(1));
+        let running = runs.values().filter(|run| run.record.stage == Stage::Running).count();
+        if attempt > MAX_ATTEMPTS || running >= MAX_RUNNING {
+            return Err(KeygenRefusal::TooMany);
+        }
+        let machine = KeygenMachine::prepare(task, self.identity.message_key(), &mut OsRng)?;
+        let record = KeygenRecord::new(session, attempt, machine.offer());
+        let sealed = self.vault.seal_state(&ceremony.to_string(), &machine.export()?)?;
+        let batch = use_up(Batch::new(), session, &ceremony.to_string());
+        let batch = record.put(batch, &ceremony)?;
+        let batch = tables::put_blob(batch, KEYGEN_STATES, &ceremony.to_string(), &sealed)?;
+        self.store.commit(batch).await.map_err(|error| match error {
+            CommitError::ExpectationFailed { .. } => KeygenRefusal::SessionReused { session },
+            CommitError::Store(error) => error.into(),
+        })?;
+        self.crash.reached(CrashPoint::KeygenPrepare);
+        let offer = record.offer();
+        runs.insert(ceremony, Run { record, machine: Some(Box::new(machine)) });
+        Ok(offer)
+    }
+
+    /// Runs one round, or answers again what it answered to the same messages before.
+    ///
+    /// The caller must let this run to its end: see [`crate::service`].
+    // INVARIANT (G5, G8): the state is on disk before its answer leaves, so a resumed session never answers one round in
+    // two ways.
+    pub(crate) async fn round(
+        &self,
+        replica: &DurableReplica,
+        session: SessionId,
+        round: Round,
+        messages: Vec<Vec<u8>>,
+    ) -> Result<KeygenAnswer, KeygenRefusal> {
+        let mut runs = self.runs.lock().await;
+        let found = runs.iter_mut().find(|(_, run)| run.record.is_of(session));
+        let (ceremony, run) = found.ok_or(KeygenRefusal::SessionUnknown { session })?;
+        if let Stage::Confirmed { confirmation } = &run.record.stage {
+            return match round == LAST_ROUND {
+                true => Ok(KeygenAnswer::Confirmation(confirmation.clone().into_bytes())),
+                false => Err(KeygenRefusal::Over { session }),
+            };
+        }
+        let permit = replica.read().await.sound_state()?.approved_keygen(ceremony)?;
+        let mut machine = match run.machine.take() {
+            Some(machine) => machine,
+            None => self.resume(ceremony, session)?,
+        };
+        let (machine, stepped) = tokio::task::spawn_blocking(move || {
+            let stepped = machine.round(round, &messages);
+            (machine, stepped)
+        })
+        .await
+        .map_err(|_| KeygenRefusal::Unreadable)?;
+        let step = match stepped {
+            Ok(step) => step,
+            Err(error) => {
+                if error.is_final() {
+                    self.store_state(ceremony, &machine.export()?).await?;
+                }
+                run.machine = Some(machine);
+                let culprit =
+                    error.culprit().and_then(|party| Committee::new(permit.nodes()).node(party)).cloned();
+                return Err(KeygenRefusal::Engine { error, culprit });
+            }
+        };
+        let (state, reply) = step.into_parts();
+        self.store_state(ceremony, &state).await?;
+        run.machine = Some(machine);
+        self.crash_point(round);
+        match reply.release_after_stored() {
+            KeygenReply::Messages(messages) => Ok(KeygenAnswer::Messages(messages)),
+            KeygenReply::Finished(output) => {
+                let confirmation = self.confirm(&permit, &mut run.record, *output).await?;
+                run.machine = None;
+                Ok(KeygenAnswer::Confirmation(confirmation))
+            }
+        }
+    }
+
+    /// Forgets an attempt that is not confirmed. True if there was one.
+    pub(crate) async fn abort(&self, session: SessionId) -> Result<bool, KeygenRefusal> {
+        let mut runs = self.runs.lock().await;
+        let running = |run: &Run| run.record.is_of(session) && run.record.stage == Stage::Running;
+        let Some((ceremony, run)) = runs.iter_mut().find(|(_, run)| running(run)) else { return Ok(false) };
+        let record = run.record.at(Stage::Aborted);
+        let batch = record.put(Batch::new(), ceremony)?;
+        let batch = tables::delete_blob(batch, KEYGEN_STATES, &ceremony.to_string());
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        *run = Run { record, machine: None };
+        Ok(true)
+    }
+
+    /// Attempts that run.
+    pub(crate) async fn running(&self) -> usize {
+        self.runs.lock().await.values().filter(|run| run.record.stage == Stage::Running).count()
+    }
+
+    /// The share is durable, its backup restored, and only then the key is confirmed and the session's secrets erased.
+    async fn confirm(
+        &self,
+        permit: &ApprovedKeygen,
+        record: &mut KeygenRecord,
+        output: KeygenOutput,
+    ) -> Result<Vec<u8>, KeygenRefusal> {
+        let (wallet, KeygenOutput { public, share }) = (permit.wallet().clone(), output);
+        self.crash.reached(CrashPoint::BeforeShare);
+        self.vault.keep(&wallet, &share, &public).await?;
+        self.crash.reached(CrashPoint::AfterShare);
+        drop(share);
+        let vault = Arc::clone(&self.vault);
+        let tested = tokio::task::spawn_blocking(move || vault.back_up(&wallet, &public))
+            .await
+            .map_err(|_| KeygenRefusal::Unreadable)??;
+        self.crash.reached(CrashPoint::AfterBackup);
+        let confirmation = self.sign_confirmation(permit, &tested)?;
+        let text = String::from_utf8(confirmation.clone()).map_err(|_| KeygenRefusal::Unreadable)?;
+        let confirmed = record.at(Stage::Confirmed { confirmation: text });
+        let ceremony = permit.ceremony();
+        let batch = confirmed.put(Batch::new(), &ceremony)?;
+        let batch = tables::delete_blob(batch, KEYGEN_STATES, &ceremony.to_string());
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        *record = confirmed;
+        Ok(confirmation)
+    }
+
+    fn sign_confirmation(
+        &self,
+        permit: &ApprovedKeygen,
+        tested: &RestoreTested,
+    ) -> Result<Vec<u8>, KeygenRefusal> {
+        let public: &KeyPublic = tested.public();
+        let point = |sec1: &[u8; 33]| PublicKey::from_sec1(sec1).map_err(|_| KeygenRefusal::Unreadable);
+        let confirmation = KeygenConfirmation {
+            cluster: self.identity.cluster().clone(),
+            ceremony: permit.ceremony(),
+            node: self.identity.node().clone(),
+            wallet: permit.wallet().clone(),
+            epoch: public.epoch().0,
+            engine: public.engine().name().to_owned(),
+            public_key: point(&public.public_key())?,
+            chain_code: Digest(public.chain_code()),
+            verifying_shares: public.verifying_shares().values().map(point).collect::<Result<_, _>>()?,
+            transcript: Digest(public.transcript()),
+            backup_restored: true,
+        };
+        let payload = serde_json::to_vec(&confirmation).map_err(|_| KeygenRefusal::Unreadable)?;
+        let payload_type = PayloadKind::KeygenConfirmation.payload_type();
+        let envelope = self.identity.sign(payload_type, payload).map_err(|_| KeygenRefusal::Unreadable)?;
+        Ok(envelope.to_json())
+    }
+
+    fn task(
+        &self,
+        permit: &ApprovedKeygen,
+        session: SessionId,
+        roster: &Roster,
+    ) -> Result<KeygenTask, KeygenRefusal> {
+        if EngineId::from_name(permit.engine()).is_none() {
+            return Err(KeygenRefusal::UnknownEngine { engine: permit.engine().to_owned() });
+        }
+        let committee = Committee::new(permit.nodes());
+        Ok(KeygenTask {
+            cluster: ClusterId::new(self.identity.cluster().as_str())?,
+            session,
+            epoch: FIRST_EPOCH,
+            threshold: Threshold::new(permit.threshold(), committee.size())?,
+            party: committee.party(self.identity.node()).ok_or(KeygenRefusal::NotInCommittee)?,
+            ceremony: Sha256::digest(permit.ceremony().to_string()).into(),
+            message_keys: committee.message_keys(roster)?,
+        })
+    }
+
+    fn resume(&self, ceremony: &CeremonyId, session: SessionId) -> Result<Box<KeygenMachine>, KeygenRefusal> {
+        let key = ceremony.to_string();
+        let sealed = tables::read_blob(&self.store, KEYGEN_STATES, &key)?;
+        let sealed = sealed.ok_or(KeygenRefusal::SessionUnknown { session })?;
+        let state = self.vault.open_state(&key, &sealed)?;
+        let machine = KeygenMachine::resume(&state).map_err(|_| KeygenRefusal::Unreadable)?;
+        if machine.task().session != session {
+            return Err(KeygenRefusal::Unreadable);
+        }
+        Ok(Box::new(machine))
+    }
+
+    async fn store_state(&self, ceremony: &CeremonyId, state: &[u8]) -> Result<(), KeygenRefusal> {
+        let key = ceremony.to_string();
+        let sealed = self.vault.seal_state(&key, state)?;
+        let batch = tables::put_blob(Batch::new(), KEYGEN_STATES, &key, &sealed)?;
+        Ok(self.store.commit(batch).await.map_err(tables::unconditional)?)
+    }
+
+    fn crash_point(&self, round: Round) {
+        let point = match round.0 {
+            1 => CrashPoint::KeygenRound1,
+            2 => CrashPoint::KeygenRound2,
+            3 => CrashPoint::KeygenRound3,
+            4 => CrashPoint::KeygenRound4,
+            _ => CrashPoint::KeygenRound5,
+        };
+        self.crash.reached(point);
+    }
+}
+
+impl fmt::Debug for Keygens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keygens").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

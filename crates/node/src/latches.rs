@@ -1,0 +1,377 @@
+//! The officers' direct path: statements that stop this node without anybody else's help.
+//!
+//! Owns the latches and the receipts for them. It must never give a receipt before the latch is on disk, and never let a
+//! signing message leave while a latch that covers it is being set.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use holdfast_ledger::{
+    Act, Latch, LatchScope, PauseReceipt, Rejection, State, Statement, StatementDigest, WithdrawalId,
+    latch_of, verify_act,
+};
+use holdfast_log::{Envelope, PayloadType};
+use holdfast_policy::{OfficerId, TimestampMs, WalletId};
+use holdfast_store::{Batch, StoreError, StoreHandle};
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::clock::Clock;
+use crate::crash::{CrashPoint, CrashPoints};
+use crate::identity::Identity;
+use crate::replica::{DurableReplica, Held};
+use crate::tables::{self, STATEMENTS};
+
+mod record;
+mod refusal;
+
+pub(crate) use record::StatementRecord;
+pub(crate) use refusal::{DeliverRefusal, Latched};
+
+/// Latches that one officer may have set at a time: enough for an emergency, too few to fill a disk.
+const MAX_LATCHES_PER_OFFICER: usize = 64;
+/// Statements kept; the oldest lifted ones make room.
+const MAX_STATEMENTS: usize = 4_096;
+
+const RECEIPT_TYPE: PayloadType = PayloadType::from_static(PauseReceipt::PAYLOAD_TYPE);
+
+/// The latches of this node.
+pub(crate) struct Latches {
+    store: StoreHandle,
+    identity: Arc<Identity>,
+    clock: Arc<dyn Clock>,
+    crash: Arc<dyn CrashPoints>,
+    // Lock order: this one before the replica's, everywhere.
+    table: RwLock<LatchTable>,
+}
+
+/// What was delivered, by sequence; envelopes and receipts stay in the store.
+#[derive(Debug, Default)]
+struct LatchTable {
+    delivered: BTreeMap<u64, Delivered>,
+    by_digest: BTreeMap<StatementDigest, u64>,
+}
+
+/// A delivered statement, as far as it matters for refusing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    /// SHA-256 of the statement.
+    pub(crate) digest: StatementDigest,
+    /// What it stops.
+    pub(crate) scope: LatchScope,
+    /// Who made it.
+    pub(crate) officer: OfficerId,
+    /// Since when, by this node's clock.
+    pub(crate) since: TimestampMs,
+    /// Whether the log's rules have taken over.
+    pub(crate) lifted: bool,
+}
+
+/// The right to let signing messages leave: while it is held, no latch is being set.
+#[derive(Debug)]
+pub(crate) struct ReleaseGate<'a> {
+    table: RwLockReadGuard<'a, LatchTable>,
+}
+
+impl Latches {
+    /// Loads what was delivered before. Blocks.
+    pub(crate) fn load(
+        store: StoreHandle,
+        identity: Arc<Identity>,
+        clock: Arc<dyn Clock>,
+        crash: Arc<dyn CrashPoints>,
+    ) -> Result<Self, DeliverRefusal> {
+        let mut table = LatchTable::default();
+        let mut from = 0u64;
+        loop {
+            let page = store.scan(STATEMENTS, &from.to_be_bytes(), 256)?;
+            let Some((last, _)) = page.last() else { break };
+            from = sequence_of(last)?.saturating_add(1);
+            for (key, value) in page {
+                let record = StatementRecord::from_bytes(&value).ok_or(DeliverRefusal::Unreadable)?;
+                let delivered = record.delivered().ok_or(DeliverRefusal::Unreadable)?;
+                table.insert(sequence_of(&key)?, delivered);
+            }
+        }
+        Ok(Self { store, identity, clock, crash, table: RwLock::new(table) })
+    }
+
+    /// Takes a statement from an officer: checked against the log, latched durably, then receipted.
+    ///
+    /// The caller must let this run to its end: see [`crate::service`].
+    // INVARIANT (G4): when the receipt exists, the latch is on disk and every message that left before it was let go
+    // before it; none leaves after it.
+    pub(crate) async fn deliver(
+        &self,
+        replica: &DurableReplica,
+        envelope: &[u8],
+    ) -> Result<Vec<u8>, DeliverRefusal> {
+        let parsed = Envelope::parse(envelope)?;
+        // Waits for the messages that are leaving, and keeps further ones back.
+        let mut table = self.table.write().await;
+        let held = replica.read().await;
+        let (statement, text, digest) = statement_of(held.state(), &parsed)?;
+        if let Some(sequence) = table.by_digest.get(&digest) {
+            return Ok(self.read_record(*sequence)?.receipt.into_bytes());
+        }
+        let latch = latch_of(&statement).ok_or(DeliverRefusal::NotProtective)?;
+        let lifted = has_taken_over(held.state(), &digest, &latch.scope);
+        if !lifted {
+            held.state().check_protective(&statement, &text)?;
+            table.check_room(&statement.officer)?;
+        }
+        self.record(&mut table, &held, &parsed, latch, digest, lifted).await
+    }
+
+    async fn record(
+        &self,
+        table: &mut LatchTable,
+        held: &Held,
+        envelope: &Envelope,
+        latch: Latch,
+        digest: StatementDigest,
+        lifted: bool,
+    ) -> Result<Vec<u8>, DeliverRefusal> {
+        let since = self.clock.now();
+        let receipt = self.receipt(&latch, &digest, since, held.tip().size)?;
+        let delivered =
+            Delivered { digest, scope: latch.scope, officer: latch.statement.officer, since, lifted };
+        let record = StatementRecord::new(&delivered, envelope, &receipt);
+        let sequence = table.next_sequence();
+        let mut batch = Batch::new().expect_absent(STATEMENTS, sequence.to_be_bytes()).put(
+            STATEMENTS,
+            sequence.to_be_bytes(),
+            record.to_bytes()?,
+        );
+        let oldest = table.oldest_to_forget()?;
+        if let Some(oldest) = oldest {
+            batch = batch.delete(STATEMENTS, oldest.to_be_bytes());
+        }
+        self.crash.reached(CrashPoint::BeforeLatch);
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        self.crash.reached(CrashPoint::AfterLatch);
+        if let Some(oldest) = oldest {
+            table.remove(oldest);
+        }
+        tracing::warn!(officer = %delivered.officer, scope = ?delivered.scope, lifted, "statement delivered by an officer");
+        table.insert(sequence, delivered);
+        Ok(receipt.to_json())
+    }
+
+    fn receipt(
+        &self,
+        latch: &Latch,
+        digest: &StatementDigest,
+        received_at_ms: TimestampMs,
+        tip_size: u64,
+    ) -> Result<Envelope, DeliverRefusal> {
+        let receipt = PauseReceipt {
+            cluster: self.identity.cluster().clone(),
+            node: self.identity.node().clone(),
+            statement: digest.to_string(),
+            scope: latch.scope.clone(),
+            received_at_ms,
+            tip_size,
+        };
+        let payload = serde_json::to_vec(&receipt).map_err(|_| DeliverRefusal::Unreadable)?;
+        Ok(self.identity.sign(RECEIPT_TYPE, payload)?)
+    }
+
+    /// Lifts the latches whose statements the log contains by now: its rules have taken over.
+    ///
+    /// The caller must let this run to its end, and must not hold the replica.
+    // INVARIANT (G4): a latch is lifted only by a durable log that contains its statement, never by time or by request.
+    pub(crate) async fn lift(&self, replica: &DurableReplica) -> Result<(), DeliverRefusal> {
+        if self.table.read().await.in_force().next().is_none() {
+            return Ok(());
+        }
+        let mut table = self.table.write().await;
+        let over: Vec<u64> = {
+            let held = replica.read().await;
+            let Ok(state) = held.sound_state() else { return Ok(()) };
+            let in_force = table.in_force();
+            in_force.filter(|(_, d)| has_taken_over(state, &d.digest, &d.scope)).map(|(at, _)| at).collect()
+        };
+        if over.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for sequence in &over {
+            let record = self.read_record(*sequence)?.lifted();
+            batch = batch.put(STATEMENTS, sequence.to_be_bytes(), record.to_bytes()?);
+        }
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        for sequence in over {
+            if let Some(delivered) = table.delivered.get_mut(&sequence) {
+                delivered.lifted = true;
+                tracing::info!(statement = %delivered.digest, "latch lifted: the log contains the statement");
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until no latch is being set, and keeps new ones back until it is dropped.
+    pub(crate) async fn gate(&self) -> ReleaseGate<'_> {
+        ReleaseGate { table: self.table.read().await }
+    }
+
+    /// The latches in force, oldest first.
+    pub(crate) async fn in_force(&self) -> Vec<Delivered> {
+        self.table.read().await.in_force().map(|(_, delivered)| delivered.clone()).collect()
+    }
+
+    /// Statements that the log does not contain yet, oldest first, of at most `max_bytes` together.
+    pub(crate) async fn unlogged(&self, max_bytes: usize) -> Result<Vec<Vec<u8>>, DeliverRefusal> {
+        let sequences: Vec<u64> = self.table.read().await.in_force().map(|(sequence, _)| sequence).collect();
+        let mut envelopes = Vec::new();
+        let mut room = max_bytes;
+        for sequence in sequences {
+            let envelope = self.read_record(sequence)?.envelope.into_bytes();
+            let Some(left) = room.checked_sub(envelope.len()) else { break };
+            room = left;
+            envelopes.push(envelope);
+        }
+        Ok(envelopes)
+    }
+
+    /// Everything delivered from a sequence on, oldest first, at most `limit`, with the next sequence if there is more.
+    pub(crate) async fn page(
+        &self,
+        from: u64,
+        limit: usize,
+    ) -> Result<(Vec<(u64, StatementRecord)>, Option<u64>), DeliverRefusal> {
+        let sequences: Vec<u64> = {
+            let table = self.table.read().await;
+            table
+                .delivered
+                .range(from..)
+                .map(|(sequence, _)| *sequence)
+                .take(limit.saturating_add(1))
+                .collect()
+        };
+        let next = sequences.get(limit).copied();
+        let records =
+            sequences.into_iter().take(limit).map(|sequence| Ok((sequence, self.read_record(sequence)?)));
+        Ok((records.collect::<Result<_, DeliverRefusal>>()?, next))
+    }
+
+    fn read_record(&self, sequence: u64) -> Result<StatementRecord, DeliverRefusal> {
+        let bytes = self.store.read(STATEMENTS, &sequence.to_be_bytes())?;
+        bytes.and_then(|bytes| StatementRecord::from_bytes(&bytes)).ok_or(DeliverRefusal::Unreadable)
+    }
+}
+
+impl ReleaseGate<'_> {
+    /// Whether any latch covers this withdrawal.
+    pub(crate) fn check(
+        &self,
+        state: &State,
+        wallet: &WalletId,
+        withdrawal: &WithdrawalId,
+    ) -> Result<(), Latched> {
+        let entries = state.whitelist_entries_of(withdrawal);
+        let covers = |scope: &LatchScope| match scope {
+            LatchScope::Wallet(latched) => latched == wallet,
+            LatchScope::WhitelistEntry(latched) => entries.contains(latched),
+        };
+        match self.table.in_force().find(|(_, delivered)| covers(&delivered.scope)) {
+            Some((_, delivered)) => {
+                Err(Latched { statement: delivered.digest, officer: delivered.officer.clone() })
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl LatchTable {
+    fn in_force(&self) -> impl Iterator<Item = (u64, &Delivered)> {
+        self.delivered
+            .iter()
+            .filter(|(_, delivered)| !delivered.lifted)
+            .map(|(at, delivered)| (*at, delivered))
+    }
+
+    fn check_room(&self, officer: &OfficerId) -> Result<(), DeliverRefusal> {
+        let own = self.in_force().filter(|(_, delivered)| delivered.officer == *officer).count();
+        if own >= MAX_LATCHES_PER_OFFICER {
+            return Err(DeliverRefusal::TooManyLatches { officer: officer.clone() });
+        }
+        Ok(())
+    }
+
+    fn next_sequence(&self) -> u64 {
+        self.delivered.last_key_value().map_or(0, |(last, _)| last.saturating_add(1))
+    }
+
+    /// Which statement makes room for one more; only a lifted one may be forgotten.
+    fn oldest_to_forget(&self) -> Result<Option<u64>, DeliverRefusal> {
+        if self.delivered.len() < MAX_STATEMENTS {
+            return Ok(None);
+        }
+        let lifted = self.delivered.iter().find(|(_, delivered)| delivered.lifted).map(|(at, _)| *at);
+        lifted.map(Some).ok_or(DeliverRefusal::TooManyStatements)
+    }
+
+    fn insert(&mut self, sequence: u64, delivered: Delivered) {
+        self.by_digest.insert(delivered.digest, sequence);
+        self.delivered.insert(sequence, delivered);
+    }
+
+    fn remove(&mut self, sequence: u64) {
+        if let Some(delivered) = self.delivered.remove(&sequence) {
+            self.by_digest.remove(&delivered.digest);
+        }
+    }
+}
+
+/// The officer's statement in an envelope, authenticated.
+fn statement_of(
+    state: &State,
+    envelope: &Envelope,
+) -> Result<(Statement, String, StatementDigest), DeliverRefusal> {
+    let verified = verify_act(state.roster(), envelope)?;
+    match verified.act() {
+        Ok(Act::Statement { statement, text, digest }) => Ok((statement.clone(), text.clone(), *digest)),
+        Ok(
+            Act::Request(..)
+            | Act::Bind(_)
+            | Act::Cancel(_)
+            | Act::Session(_)
+            | Act::Confirmation(_)
+            | Act::Activate(_)
+            | Act::Authorize(_)
+            | Act::Signature(_),
+        ) => Err(DeliverRefusal::NotAStatement),
+        Err(rejection) => Err(Rejection::clone(rejection).into()),
+    }
+}
+
+/// Whether the log's rules do what the latch does: it contains the statement, or the entry is revoked for good.
+fn has_taken_over(state: &State, digest: &StatementDigest, scope: &LatchScope) -> bool {
+    let revoked = match scope {
+        LatchScope::Wallet(_) => false,
+        LatchScope::WhitelistEntry(id) => {
+            state.whitelist().any(|entry| entry.id == *id && entry.revoked_at.is_some())
+        }
+    };
+    revoked || state.statement_acted(digest)
+}
+
+fn sequence_of(key: &[u8]) -> Result<u64, DeliverRefusal> {
+    key.try_into().map(u64::from_be_bytes).map_err(|_| DeliverRefusal::Unreadable)
+}
+
+impl From<StoreError> for DeliverRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Debug for Latches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Latches").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! The officers' direct path: what is taken, what it stops, for how long, and what is refused.
+
+use std::time::Duration;
+
+use holdfast_ledger::{PayloadKind, StatementBody, key_id};
+use holdfast_policy::WhitelistEntryId;
+use holdfast_proto::v1;
+use holdfast_proto::v1::officer_service_server::OfficerService as _;
+use serde_json::json;
+use tonic::{Code, Request};
+
+use super::*;
+use crate::testing::{
+    Attempt, Cell, TestNode, coordinator, ed25519, ready, reason, sign, sign_payload, signed_statement,
+};
+
+async fn deliver(node: &TestNode, envelope: &Envelope) -> Result<Vec<u8>, DeliverRefusal> {
+    node.node.latches.deliver(&node.node.replica, &envelope.to_json()).await
+}
+
+async fn refused(node: &TestNode, envelope: &Envelope) -> &'static str {
+    let code = deliver(node, envelope).await.unwrap_err().code();
+    assert_eq!(node.node.latches.in_force().await, []);
+    code
+}
+
+fn receipt_of(node: &TestNode, bytes: &[u8]) -> PauseReceipt {
+    let envelope = Envelope::parse(bytes).unwrap();
+    assert_eq!(envelope.payload_type, RECEIPT_TYPE);
+    let signature = &envelope.signatures[0];
+    assert_eq!(signature.key_id, key_id("node", &node.name()));
+    let key = ed25519(&format!("message-{}", node.number)).verifying_key();
+    signature.verify_ed25519(&envelope.payload_type, &envelope.payload, &key).unwrap();
+    serde_json::from_slice(&envelope.payload).unwrap()
+}
+
+async fn refusal_to_sign(cell: &Cell, nodes: &[TestNode], withdrawal: WithdrawalId, session: u8) -> String {
+    reason(&sign(cell, &[&nodes[0], &nodes[1]], withdrawal, [session; 32]).await.unwrap_err())
+}
+
+#[tokio::test]
+async fn delivered_pause_is_receipted_and_stops_signing_also_after_a_restart() {
+    // Given an authorized withdrawal and a pause that only this node has
+    let (mut cell, mut nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let pause = cell.pause("alice");
+    let receipt = deliver(&nodes[0], &pause).await.unwrap();
+    // Then its receipt says what it took
+    let read = receipt_of(&nodes[0], &receipt);
+    assert_eq!(read.statement, StatementDigest::of(&pause.payload).to_string());
+    assert_eq!((read.node.as_str(), read.cluster.as_str()), ("node-1", "demo-1"));
+    assert_eq!(read.scope, LatchScope::Wallet(WalletId::new("hot-1").unwrap()));
+    // And it refuses, before and after a restart, with the same receipt for the same statement
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "LATCHED");
+    let restarted = nodes.remove(0).restart(&cell).await;
+    nodes.insert(0, restarted);
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 11).await, "LATCHED");
+    assert_eq!(deliver(&nodes[0], &pause).await.unwrap(), receipt);
+    // While the other two sign
+    sign(&cell, &[&nodes[1], &nodes[2]], withdrawal, [12; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn latch_gives_way_to_the_rules_once_the_log_contains_the_statement() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let pause = cell.pause("alice");
+    deliver(&nodes[0], &pause).await.unwrap();
+    // When the log grows without the statement, the latch stays
+    cell.fill(3);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(nodes[0].node.latches.in_force().await.len(), 1);
+    assert_eq!(nodes[0].node.latches.unlogged(1 << 20).await.unwrap(), [pause.to_json()]);
+    assert_eq!(nodes[0].node.latches.unlogged(10).await.unwrap(), Vec::<Vec<u8>>::new());
+    // When the log contains it, the wallet is paused by the rules
+    cell.accept(&pause);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "WALLET_PAUSED");
+    let (statements, next) = nodes[0].node.latches.page(0, 10).await.unwrap();
+    assert!(next.is_none() && statements.len() == 1 && statements[0].1.lifted);
+    // And a resume by quorum lets it sign again
+    let wallet = WalletId::new("hot-1").unwrap();
+    let lifts = vec![StatementDigest::of(&pause.payload)];
+    let resume = cell.statement("alice", StatementBody::ProposeResume { wallet, lifts });
+    let ceremony = cell.accept(&resume).ceremony.unwrap();
+    for officer in ["alice", "bob"] {
+        let approval = cell.statement(officer, StatementBody::ApproveCeremony(ceremony));
+        cell.accept(&approval);
+    }
+    sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [11; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn latch_that_was_lifted_stays_lifted_and_one_that_was_not_stays_after_a_restart() {
+    let (mut cell, mut nodes) = ready().await;
+    let (first, second) = (cell.pause("alice"), cell.pause("bob"));
+    deliver(&nodes[0], &first).await.unwrap();
+    deliver(&nodes[0], &second).await.unwrap();
+    cell.accept(&first);
+    nodes[0].catch_up(&cell).await;
+    let node = nodes.remove(0).restart(&cell).await;
+    let left = node.node.latches.in_force().await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].officer.as_str(), "bob");
+}
+
+#[tokio::test]
+async fn statement_that_the_log_contains_already_is_receipted_without_a_latch() {
+    let (mut cell, nodes) = ready().await;
+    let pause = cell.pause("alice");
+    cell.accept(&pause);
+    nodes[0].catch_up(&cell).await;
+    let receipt = deliver(&nodes[0], &pause).await.unwrap();
+    assert_eq!(receipt_of(&nodes[0], &receipt).tip_size, cell.size());
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+}
+
+#[tokio::test]
+async fn delivered_revocation_stops_withdrawals_that_rely_on_the_entry() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let entry = cell.state().whitelist().next().unwrap().id.clone();
+    let revoke = cell.statement("bob", StatementBody::RevokeWhitelistEntry(entry.clone()));
+    deliver(&nodes[0], &revoke).await.unwrap();
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "LATCHED");
+    // Another officer's revocation in the log does the same for good: the latch is not needed any more
+    let by_alice = cell.statement("alice", StatementBody::RevokeWhitelistEntry(entry));
+    cell.accept(&by_alice);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 11).await, "POLICY_REFUSES");
+}
+
+#[tokio::test]
+async fn attempt_in_progress_loses_its_last_message_to_a_pause() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let mut attempt = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
+    attempt.round(1).await.unwrap();
+    attempt.round(2).await.unwrap();
+    deliver(&nodes[0], &cell.pause("alice")).await.unwrap();
+    assert_eq!(reason(&attempt.call(&nodes[0], 3).await.unwrap_err()), "LATCHED");
+    // The attempt is over, not waiting
+    assert_eq!(reason(&attempt.call(&nodes[0], 3).await.unwrap_err()), "SESSION_UNKNOWN");
+}
+
+#[tokio::test]
+async fn receipt_waits_for_messages_that_are_leaving() {
+    let (cell, nodes) = ready().await;
+    let node = Arc::clone(&nodes[0].node);
+    let pause = cell.pause("alice").to_json();
+    // Given a message that is leaving
+    let gate = nodes[0].node.latches.gate().await;
+    let delivery = tokio::spawn(async move { node.latches.deliver(&node.replica, &pause).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!delivery.is_finished());
+    // When it has left
+    drop(gate);
+    // Then the receipt comes
+    delivery.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn statements_that_need_the_log_or_a_quorum_are_not_taken() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    nodes[0].catch_up(&cell).await;
+    let wallet = WalletId::new("hot-1").unwrap();
+    let resume = StatementBody::ProposeResume { wallet, lifts: vec![StatementDigest::of(b"x")] };
+    assert_eq!(refused(&nodes[0], &cell.statement("alice", resume)).await, "STATEMENT_NOT_PROTECTIVE");
+    let reject = cell.statement("alice", StatementBody::RejectHold(withdrawal));
+    assert_eq!(refused(&nodes[0], &reject).await, "STATEMENT_NOT_PROTECTIVE");
+}
+
+#[tokio::test]
+async fn statements_that_no_officer_made_or_that_say_something_else_are_refused() {
+    let (cell, nodes) = ready().await;
+    let node = &nodes[0];
+    let pause = cell.pause("alice");
+    let text = String::from_utf8(pause.payload.clone()).unwrap();
+
+    let mut altered = pause.clone();
+    altered.payload = text.replace("hot-1", "hot-2").into_bytes();
+    assert_eq!(refused(node, &altered).await, "ENVELOPE_SIGNATURE_INVALID");
+    let mut unknown = pause.clone();
+    unknown.signatures[0].key_id = "officer:mallory".to_owned();
+    assert_eq!(refused(node, &unknown).await, "SIGNER_UNKNOWN");
+    let other_wallet = signed_statement("alice", &text.replace("hot-1", "hot-2"));
+    assert_eq!(refused(node, &other_wallet).await, "UNKNOWN_WALLET");
+    let elsewhere = signed_statement("alice", &text.replace("demo-1", "demo-2"));
+    assert_eq!(refused(node, &elsewhere).await, "CLUSTER_MISMATCH");
+    let for_bob = signed_statement("alice", &text.replace("officer: alice", "officer: bob"));
+    assert_eq!(refused(node, &for_bob).await, "SIGNER_NOT_AUTHORIZED");
+    let other_words = signed_statement("alice", &text.replace("address: 0x", "address: 0X"));
+    assert_eq!(refused(node, &other_words).await, "STATEMENT_MISMATCH");
+    let missing = WhitelistEntryId::new("e-00000000000000000000000000000000").unwrap();
+    let body = text.replace("pause a wallet", "revoke a whitelist entry");
+    let body = body.replace("wallet: hot-1", &format!("whitelist entry: {missing}"));
+    assert_ne!(refused(node, &signed_statement("alice", &body)).await, "");
+
+    let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": 99, "customer": "c-1",
+        "observed_at_ms": cell.now, "new_device": false, "second_factor_reset": false});
+    let report = sign_payload(PayloadKind::SessionReport, &report, "provider", "sessions");
+    assert_eq!(refused(node, &report).await, "NOT_A_STATEMENT");
+    let by_coordinator = coordinator(PayloadKind::Authorize, &json!({}));
+    assert_eq!(refused(node, &by_coordinator).await, "FIELD_INVALID");
+    let garbage = node.node.latches.deliver(&node.node.replica, b"{}").await.unwrap_err();
+    assert_eq!(garbage.code(), "ENVELOPE_MALFORMED");
+}
+
+#[tokio::test]
+async fn one_officer_cannot_use_up_the_room_of_another() {
+    let (mut cell, nodes) = ready().await;
+    for _ in 0..MAX_LATCHES_PER_OFFICER {
+        cell.now += 1;
+        deliver(&nodes[0], &cell.pause("alice")).await.unwrap();
+    }
+    cell.now += 1;
+    assert_eq!(deliver(&nodes[0], &cell.pause("alice")).await.unwrap_err().code(), "TOO_MANY_LATCHES");
+    deliver(&nodes[0], &cell.pause("bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn officers_list_what_they_delivered_page_by_page() {
+    let (mut cell, nodes) = ready().await;
+    let api = nodes[0].officer_api();
+    let mut delivered = Vec::new();
+    for _ in 0..20 {
+        cell.now += 1;
+        let envelope = cell.pause("alice").to_json();
+        let request = v1::DeliverRequest { envelope: envelope.clone() };
+        let receipt = api.deliver(Request::new(request)).await.unwrap().into_inner().receipt_envelope;
+        delivered.push((envelope, receipt));
+    }
+    let mut listed = Vec::new();
+    let mut page_token = String::new();
+    for _ in 0..20 {
+        let request = v1::StatementsRequest { page_size: 7, page_token };
+        let page = api.statements(Request::new(request)).await.unwrap().into_inner();
+        assert!(page.statements.len() <= 7 && page.statements.iter().all(|statement| !statement.lifted));
+        listed.extend(page.statements.into_iter().map(|s| (s.envelope, s.receipt_envelope)));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(listed, delivered);
+    let garbage = v1::DeliverRequest { envelope: b"{}".to_vec() };
+    let refused = api.deliver(Request::new(garbage)).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "ENVELOPE_MALFORMED"));
+}

@@ -1,0 +1,176 @@
+//! The node: its parts, put together once at the start.
+//!
+//! Owns the wiring. It must never let a part exist that was not loaded from the same store and checked against the same
+//! genesis.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use holdfast_ledger::Genesis;
+use holdfast_log::Entry;
+use holdfast_policy::TimestampMs;
+use holdfast_store::StoreHandle;
+use holdfast_threshold::SessionId;
+use zeroize::Zeroizing;
+
+use crate::bans::{BanError, Bans};
+use crate::clock::Clock;
+use crate::crash::CrashPoints;
+use crate::guard::Guard;
+use crate::identity::{Identity, IdentityError, NodeName};
+use crate::incidents::Incidents;
+use crate::keygen::{KeygenRefusal, Keygens};
+use crate::latches::{DeliverRefusal, Latches};
+use crate::replica::{self, DurableReplica, ExtendRefusal, Extension, LoadError, TipRecord};
+use crate::sealing::KdfParameters;
+use crate::signing::{Sessions, Signing};
+use crate::vault::{Vault, VaultError};
+
+/// Everything a node does, without the network.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) genesis_hash: [u8; 32],
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) replica: Arc<DurableReplica>,
+    pub(crate) latches: Arc<Latches>,
+    pub(crate) keygens: Keygens,
+    pub(crate) signing: Signing,
+    pub(crate) incidents: Incidents,
+}
+
+/// What a node is made of.
+pub(crate) struct NodeParts<'a> {
+    pub(crate) name: NodeName,
+    pub(crate) cosigning_key: SigningKey,
+    pub(crate) message_key: SigningKey,
+    pub(crate) passphrase: Zeroizing<Vec<u8>>,
+    pub(crate) kdf: KdfParameters,
+    pub(crate) genesis: (Entry, Genesis),
+    pub(crate) data_dir: &'a Path,
+    pub(crate) store: StoreHandle,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) crash: Arc<dyn CrashPoints>,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Keys and genesis do not belong together.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The log cannot be loaded.
+    #[error("the log cannot be loaded: {0}")]
+    Replica(#[from] LoadError),
+    /// The shares cannot be opened.
+    #[error("the key shares cannot be opened: {0}")]
+    Vault(#[from] VaultError),
+    /// The latches cannot be loaded.
+    #[error("the officers' statements cannot be loaded: {0}")]
+    Latches(#[from] DeliverRefusal),
+    /// The key generations cannot be loaded.
+    #[error("the key generations cannot be loaded: {0}")]
+    Keygens(#[from] KeygenRefusal),
+    /// The bans cannot be loaded.
+    #[error(transparent)]
+    Bans(#[from] BanError),
+}
+
+impl Node {
+    /// Loads everything. Blocks: call it on a blocking thread, inside a runtime.
+    pub(crate) fn open(parts: NodeParts<'_>) -> Result<Self, OpenError> {
+        let NodeParts {
+            name,
+            cosigning_key,
+            message_key,
+            passphrase,
+            kdf,
+            genesis,
+            data_dir,
+            store,
+            clock,
+            crash,
+        } = parts;
+        let (entry, genesis) = genesis;
+        let (identity, witness) = Identity::establish(name, cosigning_key, message_key, &genesis)?;
+        let identity = Arc::new(identity);
+        replica::install(&store, &entry)?;
+        let held = replica::load(&store, &genesis.hash)?;
+        let replica = DurableReplica::new(
+            store.clone(),
+            held,
+            witness,
+            genesis.hash,
+            Arc::clone(&clock),
+            Arc::clone(&crash),
+        );
+        let replica = Arc::new(replica);
+        let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
+        let vault = Arc::new(vault);
+        let latches =
+            Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), Arc::clone(&crash))?;
+        let latches = Arc::new(latches);
+        let keygens =
+            Keygens::load(store.clone(), Arc::clone(&identity), Arc::clone(&vault), Arc::clone(&crash))?;
+        let signing = Signing {
+            identity: Arc::clone(&identity),
+            clock: Arc::clone(&clock),
+            crash,
+            replica: Arc::clone(&replica),
+            latches: Arc::clone(&latches),
+            vault,
+            guard: Guard::new(store.clone()),
+            bans: Bans::load(store.clone())?,
+            sessions: Sessions::default(),
+        };
+        let incidents = Incidents::start(store);
+        Ok(Self {
+            identity,
+            genesis_hash: genesis.hash,
+            clock,
+            replica,
+            latches,
+            keygens,
+            signing,
+            incidents,
+        })
+    }
+
+    /// Extends the replica and lifts the latches that the log has taken over.
+    pub(crate) async fn replicate(&self, extension: Extension) -> Result<TipRecord, ReplicateRefusal> {
+        let tip = self.replica.extend(extension).await?;
+        self.latches.lift(&self.replica).await?;
+        Ok(tip)
+    }
+
+    /// Ends a session of either kind. True if there was one.
+    pub(crate) async fn abort(&self, session: SessionId) -> Result<bool, KeygenRefusal> {
+        Ok(self.signing.sessions.abort(session) || self.keygens.abort(session).await?)
+    }
+
+    /// This node's clock.
+    pub(crate) fn now(&self) -> TimestampMs {
+        self.clock.now()
+    }
+}
+
+/// Why a replication failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplicateRefusal {
+    /// The extension was refused.
+    #[error(transparent)]
+    Extend(#[from] ExtendRefusal),
+    /// The latches could not be brought up to date.
+    #[error(transparent)]
+    Latches(#[from] DeliverRefusal),
+}
+
+impl std::fmt::Debug for NodeParts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeParts")
+            .field("name", &self.name)
+            .field("keys", &"<redacted>")
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+//! Loading the replica: every entry is read, verified, applied and hashed again.
+//!
+//! Owns the start. It must never begin with a state that the entries on disk do not give, or with another genesis than
+//! the one this node was installed with.
+
+use holdfast_ledger::{Genesis, GenesisError, Replica, ReplicaError};
+use holdfast_log::{Entry, EntryError, Hash, MemoryTree, TreeError};
+use holdfast_store::{Batch, StoreError, StoreHandle};
+
+use super::fork::ForkEvidence;
+use super::held::Held;
+use super::refusal::ExtendRefusal;
+use super::tip::TipRecord;
+use crate::tables::{self, ENTRIES, HALT, NODE, TIP};
+
+/// Entries read at a time: at most 16 MiB.
+const PAGE: usize = 256;
+
+/// Why this node does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// The genesis file is not an entry.
+    #[error("the genesis file is not a log entry: {0}")]
+    GenesisEntry(#[source] EntryError),
+    /// The genesis is not acceptable.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The genesis is not the pinned one.
+    #[error("the genesis file has document {found}, `genesis_sha256` says {pinned}")]
+    OtherGenesis { pinned: String, found: String },
+    /// The store holds another log.
+    #[error("the first entry in the store is not the genesis file's: configure another `data_dir`")]
+    OtherLog,
+    /// Entries and tip do not fit: the store was damaged or put together from two.
+    #[error(
+        "the store holds {found} entries with root {root}, its tip record says {size} with root {stated}"
+    )]
+    TipMismatch { found: u64, root: String, size: u64, stated: String },
+    /// The tip record does not read.
+    #[error("the tip record is missing or of an unknown version")]
+    TipUnreadable,
+    /// A stored entry does not parse.
+    #[error("stored entry {index} does not parse: {source}")]
+    Entry { index: u64, source: EntryError },
+    /// A stored entry is missing.
+    #[error("stored entry {index} is missing")]
+    Gap { index: u64 },
+    /// A stored entry does not apply.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    /// The tree cannot be computed.
+    #[error("the tree cannot be computed")]
+    Tree(#[from] TreeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Checks the genesis file against its pinned hash; for what must be known before the store is opened.
+pub(crate) fn start(genesis_file: &[u8], pinned: &[u8; 32]) -> Result<(Entry, Genesis), LoadError> {
+    let entry = Entry::parse(genesis_file).map_err(LoadError::GenesisEntry)?;
+    let genesis = Genesis::from_entry(&entry)?;
+    if genesis.hash != *pinned {
+        return Err(LoadError::OtherGenesis {
+            pinned: hex::encode(pinned),
+            found: hex::encode(genesis.hash),
+        });
+    }
+    Ok((entry, genesis))
+}
+
+/// Puts the genesis into an empty store; refuses a store that begins with another one.
+pub(crate) fn install(store: &StoreHandle, genesis: &Entry) -> Result<(), LoadError> {
+    if let Some(first) = store.read(ENTRIES, &0u64.to_be_bytes())? {
+        return if first == genesis.bytes() { Ok(()) } else { Err(LoadError::OtherLog) };
+    }
+    let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
+    let tip = TipRecord::first(tree.size(), tree.root()?);
+    let batch = Batch::new()
+        .expect_absent(NODE, TIP)
+        .put(NODE, TIP, tip.to_bytes().map_err(|_: ExtendRefusal| LoadError::TipUnreadable)?)
+        .put(ENTRIES, 0u64.to_be_bytes(), genesis.bytes());
+    store.commit_blocking(batch).map_err(tables::unconditional)?;
+    Ok(())
+}
+
+/// The replica that the store's entries give. Blocks.
+// INVARIANT (G8): what is loaded is what was acknowledged: as many entries as the tip record says, with its root.
+pub(crate) fn load(store: &StoreHandle, pinned: &[u8; 32]) -> Result<Held, LoadError> {
+    let tip = store.read(NODE, TIP.as_bytes())?.and_then(|bytes| TipRecord::from_bytes(&bytes));
+    let tip = tip.ok_or(LoadError::TipUnreadable)?;
+    let genesis = read_entry(store, 0)?;
+    let mut replica = Replica::from_genesis(&genesis, pinned)?;
+    let mut tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
+    loop {
+        let page = store.scan(ENTRIES, &replica.size().to_be_bytes(), PAGE)?;
+        if page.is_empty() {
+            break;
+        }
+        for (key, bytes) in page {
+            let index = replica.size();
+            if key != index.to_be_bytes() {
+                return Err(LoadError::Gap { index });
+            }
+            let entry = Entry::parse(&bytes).map_err(|source| LoadError::Entry { index, source })?;
+            replica.append(&entry)?;
+            tree.append(entry.leaf_hash())?;
+        }
+    }
+    check_tip(&tip, replica.size(), replica.root())?;
+    let forked = store.read(NODE, HALT.as_bytes())?.map(|bytes| ForkEvidence::from_bytes(&bytes));
+    Ok(Held::new(replica, tree, tip, forked))
+}
+
+fn read_entry(store: &StoreHandle, index: u64) -> Result<Entry, LoadError> {
+    let bytes = store.read(ENTRIES, &index.to_be_bytes())?.ok_or(LoadError::Gap { index })?;
+    Entry::parse(&bytes).map_err(|source| LoadError::Entry { index, source })
+}
+
+fn check_tip(tip: &TipRecord, found: u64, root: Hash) -> Result<(), LoadError> {
+    if (tip.size, tip.root) == (found, root) {
+        return Ok(());
+    }
+    let (root, stated) = (root.to_hex(), tip.root.to_hex());
+    Err(LoadError::TipMismatch { found, root, size: tip.size, stated })
+}

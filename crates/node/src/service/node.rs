@@ -1,0 +1,199 @@
+//! What the coordinator calls. Nothing in these messages is taken on faith.
+//!
+//! Owns the spans and the incidents of its calls. It must never answer before the work is done to its end.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use holdfast_proto::ApiError;
+use holdfast_proto::v1;
+use holdfast_proto::v1::node_service_server::NodeService;
+use holdfast_threshold::{keygen, sign};
+use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
+
+use super::{to_the_end, wire};
+use crate::keygen::{KeygenAnswer, KeygenRefusal};
+use crate::node::{Node, ReplicateRefusal};
+use crate::signing::{SignAnswer, SignRefusal};
+use crate::status;
+
+/// Statements in one status message, in bytes: half of what a message may hold.
+const UNLOGGED_BYTES: usize = 2 << 20;
+
+/// `holdfast.v1.NodeService`.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeApi {
+    node: Arc<Node>,
+}
+
+impl NodeApi {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+}
+
+#[tonic::async_trait]
+impl NodeService for NodeApi {
+    async fn status(&self, _: Request<v1::NodeStatusRequest>) -> Result<Response<v1::NodeStatus>, Status> {
+        let node = Arc::clone(&self.node);
+        to_the_end(async move { node.status().await }).await
+    }
+
+    async fn replicate(&self, request: Request<v1::Replication>) -> Result<Response<v1::ReplicaTip>, Status> {
+        let node = Arc::clone(&self.node);
+        let extension = wire::extension(request.into_inner());
+        to_the_end(async move {
+            let tip =
+                node.replicate(extension).await.map_err(|refusal| node.refused_replication(&refusal))?;
+            Ok(wire::tip(tip))
+        })
+        .await
+    }
+
+    async fn keygen_prepare(
+        &self,
+        request: Request<v1::KeygenPrepareRequest>,
+    ) -> Result<Response<v1::KeygenPrepareResponse>, Status> {
+        let node = Arc::clone(&self.node);
+        let v1::KeygenPrepareRequest { ceremony_id, session_id, replication } = request.into_inner();
+        let (ceremony, session) = (wire::ceremony(&ceremony_id)?, wire::session(&session_id)?);
+        let extension = wire::replication(replication)?;
+        let span = tracing::info_span!("keygen-prepare", trace_id = %ceremony, session = %session);
+        let work = async move {
+            let tip =
+                node.replicate(extension).await.map_err(|refusal| node.refused_replication(&refusal))?;
+            let prepared = node.keygens.prepare(&node.replica, ceremony, session).await;
+            let offer = prepared.map_err(|refusal| node.refused_keygen(&ceremony, &refusal))?;
+            Ok(v1::KeygenPrepareResponse { offer, tip: Some(wire::tip(tip)) })
+        };
+        to_the_end(work.instrument(span)).await
+    }
+
+    async fn keygen_round(
+        &self,
+        request: Request<v1::KeygenRoundRequest>,
+    ) -> Result<Response<v1::KeygenRoundResponse>, Status> {
+        let node = Arc::clone(&self.node);
+        let v1::KeygenRoundRequest { session_id, round, messages } = request.into_inner();
+        let (session, messages) = (wire::session(&session_id)?, wire::messages(messages)?);
+        let round = wire::round(round, keygen::LAST_ROUND)?;
+        to_the_end(async move {
+            let answer = node.keygens.round(&node.replica, session, round, messages).await;
+            match answer.map_err(|refusal| node.refused_keygen(&session, &refusal))? {
+                KeygenAnswer::Messages(messages) => Ok(v1::KeygenRoundResponse {
+                    outbound: wire::outbound(messages),
+                    confirmation_envelope: None,
+                }),
+                KeygenAnswer::Confirmation(envelope) => Ok(v1::KeygenRoundResponse {
+                    outbound: Vec::new(),
+                    confirmation_envelope: Some(envelope),
+                }),
+            }
+        })
+        .await
+    }
+
+    async fn sign_prepare(
+        &self,
+        request: Request<v1::SignPrepareRequest>,
+    ) -> Result<Response<v1::SignPrepareResponse>, Status> {
+        let node = Arc::clone(&self.node);
+        let (extension, order) = wire::sign_order(request.into_inner())?;
+        let (withdrawal, session) = (order.withdrawal, order.session);
+        let span = tracing::info_span!("sign-prepare", trace_id = %withdrawal, session = %session);
+        let work = async move {
+            let prepared = node.signing.prepare(extension, order).await;
+            let (offer, tip) = prepared.map_err(|refusal| node.refused_signature(&withdrawal, &refusal))?;
+            Ok(v1::SignPrepareResponse { offer, tip: Some(wire::tip(tip)) })
+        };
+        to_the_end(work.instrument(span)).await
+    }
+
+    async fn sign_round(
+        &self,
+        request: Request<v1::SignRoundRequest>,
+    ) -> Result<Response<v1::SignRoundResponse>, Status> {
+        let node = Arc::clone(&self.node);
+        let v1::SignRoundRequest { session_id, round, messages } = request.into_inner();
+        let (session, messages) = (wire::session(&session_id)?, wire::messages(messages)?);
+        let round = wire::round(round, sign::LAST_ROUND)?;
+        to_the_end(async move {
+            let answer = node.signing.round(session, round, messages).await;
+            match answer.map_err(|refusal| node.refused_signature(&session, &refusal))? {
+                SignAnswer::Messages(messages) => {
+                    Ok(v1::SignRoundResponse { outbound: wire::outbound(messages), signature: None })
+                }
+                SignAnswer::Signed(signature) => {
+                    let signature = v1::EcdsaSignature { r: signature.r.to_vec(), s: signature.s.to_vec() };
+                    Ok(v1::SignRoundResponse { outbound: Vec::new(), signature: Some(signature) })
+                }
+            }
+        })
+        .await
+    }
+
+    async fn abort(&self, request: Request<v1::AbortRequest>) -> Result<Response<v1::AbortResponse>, Status> {
+        let node = Arc::clone(&self.node);
+        let v1::AbortRequest { session_id, reason } = request.into_inner();
+        let session = wire::session(&session_id)?;
+        to_the_end(async move {
+            let ended = node.abort(session).await.map_err(|refusal| node.refused_keygen(&session, &refusal))?;
+            tracing::info!(%session, ended, reason = wire::abort_reason(&reason), "session ended by the coordinator");
+            Ok(v1::AbortResponse {})
+        })
+        .await
+    }
+}
+
+impl Node {
+    async fn status(&self) -> Result<v1::NodeStatus, ApiError> {
+        let tip = self.replica.read().await.tip().clone();
+        let open = self.signing.sessions.count().saturating_add(self.keygens.running().await);
+        let unlogged = self.latches.unlogged(UNLOGGED_BYTES).await;
+        Ok(v1::NodeStatus {
+            name: self.identity.node().to_string(),
+            cluster: self.identity.cluster().to_string(),
+            genesis_hash: self.genesis_hash.to_vec(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            time_ms: self.now().0,
+            tip: Some(wire::tip(tip)),
+            latches: self.latches.in_force().await.iter().map(wire::latch).collect(),
+            open_sessions: u32::try_from(open).unwrap_or(u32::MAX),
+            unlogged_statements: unlogged.map_err(|refusal| status::of_delivery(&refusal))?,
+        })
+    }
+
+    fn refused_replication(&self, refusal: &ReplicateRefusal) -> ApiError {
+        let (code, ordinary) = match refusal {
+            ReplicateRefusal::Extend(refusal) => (refusal.code(), refusal.is_ordinary()),
+            ReplicateRefusal::Latches(refusal) => (refusal.code(), false),
+        };
+        self.refused(code, ordinary, &"replication", refusal);
+        status::of_replication(refusal)
+    }
+
+    fn refused_keygen(&self, subject: &dyn Display, refusal: &KeygenRefusal) -> ApiError {
+        self.refused(refusal.code(), false, subject, refusal);
+        status::of_keygen(refusal)
+    }
+
+    fn refused_signature(&self, subject: &dyn Display, refusal: &SignRefusal) -> ApiError {
+        self.refused(refusal.code(), refusal.is_ordinary(), subject, refusal);
+        status::of_signature(refusal)
+    }
+
+    fn refused(
+        &self,
+        code: &'static str,
+        ordinary: bool,
+        subject: &dyn Display,
+        refusal: &dyn std::error::Error,
+    ) {
+        if ordinary {
+            tracing::info!(code, %subject, %refusal, "not now");
+        } else {
+            self.incidents.record(self.now(), code, &subject.to_string(), refusal);
+        }
+    }
+}

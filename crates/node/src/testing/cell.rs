@@ -1,0 +1,272 @@
+//! A whole cell in memory, with keys of its own: genesis, log, and an honest coordinator's checkpoints.
+
+use ed25519_dalek::SigningKey;
+use holdfast_chains::{Address, Amount, ChainId, Eip1559Draft, Transfer, UnsignedTransaction};
+use holdfast_ledger::{
+    Admission, CeremonyId, GENESIS_NAMESPACE, Genesis, OFFICER_NAMESPACE, OfficerKey, Outcome, PayloadKind,
+    Replica, State, Statement, StatementBody, WalletProposal, WhitelistProposal, WithdrawalId, key_id,
+};
+use holdfast_log::{
+    Checkpoint, Entry, Envelope, EnvelopeSignature, Hash, LogSigner, Origin, RightEdge, SignedCheckpoint,
+};
+use holdfast_policy::{OfficerId, TimestampMs, WalletId, WhitelistEntryId};
+use holdfast_threshold::EngineId;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::START;
+use crate::replica::Extension;
+
+pub(crate) const PAYEE: &str = "0x8ba1f109551bD432803012645Ac136ddd64DBA72";
+const USDT: &str = "0xdAC17F958D2ee523a2206206994597C13D831ec7";
+const CLUSTER: &str = "demo-1";
+
+/// The honest side: everything that the cell's parties would have.
+#[derive(Clone)]
+pub(crate) struct Cell {
+    pub(crate) replica: Replica,
+    pub(crate) log: Vec<Entry>,
+    pub(crate) now: u64,
+    sequence: u64,
+}
+
+pub(crate) fn ssh(name: &str) -> ssh_key::PrivateKey {
+    let seed = <[u8; 32]>::from(Sha256::digest(name));
+    ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&seed))
+}
+
+pub(crate) fn ed25519(name: &str) -> SigningKey {
+    SigningKey::from_bytes(&Sha256::digest(name).into())
+}
+
+fn document() -> Value {
+    let key = |name: &str| hex::encode(ed25519(name).verifying_key().to_bytes());
+    let officer = |name: &str| {
+        json!({"name": name, "roles": ["security-officer", "withdrawal-approver"],
+               "ssh_public_key": ssh(name).public_key().to_openssh().unwrap()})
+    };
+    let node = |i: u8| {
+        json!({"name": format!("node-{i}"), "operator": format!("op-{i}"), "provider": format!("cloud-{i}"),
+               "region": format!("region-{i}"), "cosigning_key": key(&format!("cosign-{i}")),
+               "message_key": key(&format!("message-{i}"))})
+    };
+    let quorum = json!({"security-officer": 2});
+    json!({
+        "version": 1, "rules_version": 1, "cluster": CLUSTER, "created_at_ms": START, "max_clock_skew_ms": 5000,
+        "threshold": {"t": 2, "n": 3},
+        "officers": [officer("alice"), officer("bob")],
+        "clients": [{"name": "pipeline", "public_key": key("pipeline"), "wallets": ["hot-1"],
+                     "expires_at_ms": START + 1_000_000_000}],
+        "providers": [{"name": "sessions", "public_key": key("sessions")}],
+        "nodes": [node(1), node(2), node(3)],
+        "coordinator": {"log_key": key("log"), "entry_key": key("entry")},
+        "assets": [{"symbol": "USDT", "chain_id": 1, "contract": USDT, "decimals": 6},
+                   {"symbol": "ETH", "chain_id": 1, "contract": null, "decimals": 18}],
+        "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum},
+        "policy": include_str!("../../fixtures/test-policy.toml"),
+        "screening_lists": [{"id": "ofac-eth", "source": "test", "as_of": "2026-11-01",
+                             "text": "0x098B716B8Aaf21512996dC57EB0615e2383E2f96\n"}],
+    })
+}
+
+fn genesis() -> Entry {
+    let bytes = serde_json::to_vec(&document()).unwrap();
+    let sign = |name: &str| {
+        let signature = OfficerKey::sign(&ssh(name), GENESIS_NAMESPACE, &bytes).unwrap();
+        (OfficerId::new(name).unwrap(), signature)
+    };
+    Genesis::assemble(&bytes, &[sign("alice"), sign("bob")]).unwrap()
+}
+
+impl Cell {
+    pub(crate) fn new() -> Self {
+        let genesis = genesis();
+        let pinned = Genesis::from_entry(&genesis).unwrap().hash;
+        let replica = Replica::from_genesis(&genesis, &pinned).unwrap();
+        Self { replica, log: vec![genesis], now: START + 1_000, sequence: 0 }
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        self.replica.state()
+    }
+
+    pub(crate) fn genesis(&self) -> (Entry, Genesis) {
+        let entry = self.log[0].clone();
+        let genesis = Genesis::from_entry(&entry).unwrap();
+        (entry, genesis)
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.replica.size()
+    }
+
+    /// Logs an envelope, whatever it does.
+    pub(crate) fn log(&mut self, envelope: &Envelope) -> Outcome {
+        self.now += 1;
+        let entry = Entry::stamp(self.now, envelope).unwrap();
+        let applied = self.replica.append(&entry).unwrap();
+        self.log.push(entry);
+        applied.outcome
+    }
+
+    /// Logs an envelope that must take effect.
+    pub(crate) fn accept(&mut self, envelope: &Envelope) -> Admission {
+        match self.log(envelope) {
+            Outcome::Admitted(admission) => admission,
+            Outcome::Rejected(rejection) => panic!("{rejection:?}"),
+        }
+    }
+
+    /// Entries from `from` on with the checkpoint of all of them.
+    pub(crate) fn extension(&self, from: u64) -> Extension {
+        self.extension_to(from, self.size())
+    }
+
+    /// Entries from `from` up to `to` with the checkpoint of the tree of that size.
+    pub(crate) fn extension_to(&self, from: u64, to: u64) -> Extension {
+        let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
+        let entries: Vec<Vec<u8>> = self.log[from..to].iter().map(|entry| entry.bytes().to_vec()).collect();
+        Extension {
+            from_index: u64::try_from(from).unwrap(),
+            entries,
+            checkpoint: checkpoint_of(&self.log[..to]).to_bytes(),
+        }
+    }
+
+    pub(crate) fn statement(&self, officer: &str, body: StatementBody) -> Envelope {
+        let statement = Statement {
+            cluster: self.state().cluster().clone(),
+            officer: OfficerId::new(officer).unwrap(),
+            issued_at: TimestampMs(self.now),
+            expires_at: (!body.is_protective()).then_some(TimestampMs(self.now + 3_600_000)),
+            note: String::new(),
+            body,
+        };
+        signed_statement(officer, &self.state().statement_text(&statement).unwrap())
+    }
+
+    pub(crate) fn pause(&self, officer: &str) -> Envelope {
+        self.statement(officer, StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()))
+    }
+
+    fn approved(&mut self, body: StatementBody) -> CeremonyId {
+        let proposal = self.statement("alice", body);
+        let ceremony = self.accept(&proposal).ceremony.unwrap();
+        for officer in ["alice", "bob"] {
+            let approval = self.statement(officer, StatementBody::ApproveCeremony(ceremony));
+            self.accept(&approval);
+        }
+        ceremony
+    }
+
+    /// A ceremony for wallet `hot-1` that two officers have approved.
+    pub(crate) fn approve_wallet(&mut self) -> CeremonyId {
+        let nodes = self.state().roster().nodes().iter().map(|node| node.id.clone()).collect();
+        let engine = EngineId::Dkls23EcdsaSecp256k1V06.name().to_owned();
+        let wallet = WalletId::new("hot-1").unwrap();
+        self.approved(StatementBody::ProposeWallet(WalletProposal { wallet, engine, t: 2, n: 3, nodes }))
+    }
+
+    pub(crate) fn activate(&mut self, ceremony: CeremonyId) {
+        let payload = json!({"cluster": CLUSTER, "ceremony": ceremony, "wallet": "hot-1", "epoch": 0});
+        self.accept(&coordinator(PayloadKind::EpochActivated, &payload));
+    }
+
+    /// Whitelists the payee and reports a harmless session, so that a withdrawal can be allowed.
+    pub(crate) fn permit_payee(&mut self) -> WhitelistEntryId {
+        let proposal = WhitelistProposal {
+            chain_id: ChainId(1),
+            address: Address::parse(PAYEE).unwrap(),
+            assets: vec!["USDT".parse().unwrap()],
+            customer: None,
+            not_before: None,
+            expires_at: TimestampMs(self.now + 10_000_000),
+        };
+        let ceremony = self.approved(StatementBody::ProposeWhitelistEntry(proposal));
+        self.session(false);
+        self.state().ceremony(&ceremony).unwrap().whitelist_entry.clone().unwrap()
+    }
+
+    pub(crate) fn session(&mut self, second_factor_reset: bool) {
+        self.sequence += 1;
+        let report = json!({"cluster": CLUSTER, "provider": "sessions", "sequence": self.sequence,
+            "customer": "c-1", "observed_at_ms": self.now, "new_device": false,
+            "second_factor_reset": second_factor_reset});
+        self.accept(&sign(PayloadKind::SessionReport, &report, "provider", "sessions"));
+    }
+
+    /// A withdrawal that is authorized.
+    pub(crate) fn authorized(&mut self, key: &str, nonce: u64) -> WithdrawalId {
+        let request = json!({"cluster": CLUSTER, "client": "pipeline", "wallet": "hot-1", "asset": "USDT",
+            "chain_id": 1, "amount": "1250000000", "destination": PAYEE, "fee_cap": "10000000000000000",
+            "customer": "c-1", "idempotency_key": key, "created_at_ms": self.now,
+            "expires_at_ms": self.now + 3_600_000, "transaction": transfer(1250, nonce).to_hex()});
+        let request = sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline");
+        let id = self.accept(&request).withdrawal.unwrap();
+        self.authorize(id);
+        id
+    }
+
+    /// Authorizes, or authorizes again.
+    pub(crate) fn authorize(&mut self, id: WithdrawalId) {
+        let digest = self.state().withdrawal(&id).unwrap().transaction.as_ref().unwrap().signing_hash;
+        let payload = json!({"cluster": CLUSTER, "withdrawal": id, "digests": [digest]});
+        self.accept(&coordinator(PayloadKind::Authorize, &payload));
+    }
+
+    /// Entries that change nothing that matters here.
+    pub(crate) fn fill(&mut self, count: usize) {
+        for _ in 0..count {
+            self.session(false);
+        }
+    }
+}
+
+/// The checkpoint that the log's key signs for exactly these entries.
+pub(crate) fn checkpoint_of(entries: &[Entry]) -> SignedCheckpoint {
+    let mut edge = RightEdge::new();
+    entries.iter().for_each(|entry| edge.append(entry.leaf_hash()).unwrap());
+    signed_checkpoint(edge.size(), edge.root())
+}
+
+/// A checkpoint over anything, signed by the log's key: what a dishonest coordinator can make.
+pub(crate) fn signed_checkpoint(size: u64, root: Hash) -> SignedCheckpoint {
+    let origin = Origin::of_cluster(CLUSTER).unwrap();
+    let checkpoint = Checkpoint { origin: origin.clone(), size, root };
+    LogSigner::new(origin, ed25519("log")).sign(&checkpoint).unwrap()
+}
+
+pub(crate) fn transfer(usdt: u128, nonce: u64) -> UnsignedTransaction {
+    let draft = Eip1559Draft {
+        chain_id: ChainId(1),
+        nonce,
+        gas_limit: 65_000,
+        max_fee_per_gas: 30_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        transfer: Transfer {
+            contract: Some(Address::parse(USDT).unwrap()),
+            to: Address::parse(PAYEE).unwrap(),
+            amount: Amount::from_u128(usdt * 1_000_000),
+        },
+    };
+    draft.build().unwrap()
+}
+
+pub(crate) fn signed_statement(officer: &str, text: &str) -> Envelope {
+    let signature = OfficerKey::sign(&ssh(officer), OFFICER_NAMESPACE, text.as_bytes()).unwrap();
+    Envelope {
+        payload_type: PayloadKind::Statement.payload_type(),
+        payload: text.as_bytes().to_vec(),
+        signatures: vec![EnvelopeSignature { key_id: key_id("officer", officer), signature }],
+    }
+}
+
+pub(crate) fn sign(kind: PayloadKind, payload: &Value, role: &str, name: &str) -> Envelope {
+    let payload = serde_json::to_vec(payload).unwrap();
+    Envelope::sign_ed25519(kind.payload_type(), payload, &key_id(role, name), &ed25519(name)).unwrap()
+}
+
+pub(crate) fn coordinator(kind: PayloadKind, payload: &Value) -> Envelope {
+    let payload = serde_json::to_vec(payload).unwrap();
+    Envelope::sign_ed25519(kind.payload_type(), payload, "coordinator:main", &ed25519("entry")).unwrap()
+}

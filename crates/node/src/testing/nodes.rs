@@ -1,0 +1,118 @@
+//! Real nodes with stores on disk, without a network; they can be restarted.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use holdfast_policy::NodeId;
+use holdfast_store::{StoreConfig, StoreHandle};
+use zeroize::Zeroizing;
+
+use super::{Cell, TestClock, ed25519};
+use crate::clock::Clock;
+use crate::crash::NoCrashPoints;
+use crate::identity::NodeName;
+use crate::node::{Node, NodeParts, OpenError};
+use crate::sealing::KdfParameters;
+use crate::service::{NodeApi, OfficerApi};
+use crate::tables;
+
+pub(crate) const PASSPHRASE: &[u8] = b"correct horse battery staple";
+
+/// A node and what a test needs of it.
+pub(crate) struct TestNode {
+    pub(crate) node: Arc<Node>,
+    pub(crate) store: StoreHandle,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) directory: Arc<tempfile::TempDir>,
+    pub(crate) number: u8,
+}
+
+impl TestNode {
+    /// A new node of the cell; its clock is the cell's.
+    pub(crate) async fn open(cell: &Cell, number: u8) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(TestClock::new(cell.now));
+        Self::open_in(cell, number, directory, clock, PASSPHRASE).await.unwrap()
+    }
+
+    pub(crate) async fn three(cell: &Cell) -> Vec<Self> {
+        vec![Self::open(cell, 1).await, Self::open(cell, 2).await, Self::open(cell, 3).await]
+    }
+
+    pub(crate) async fn open_in(
+        cell: &Cell,
+        number: u8,
+        directory: Arc<tempfile::TempDir>,
+        clock: Arc<TestClock>,
+        passphrase: &'static [u8],
+    ) -> Result<Self, OpenError> {
+        let store = open_store(directory.path());
+        let genesis = cell.genesis();
+        let name = NodeName {
+            cluster: cell.state().cluster().clone(),
+            node: NodeId::new(format!("node-{number}")).unwrap(),
+        };
+        let (path, for_node) = (directory.path().to_owned(), store.clone());
+        let shared: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
+        let opening = tokio::task::spawn_blocking(move || {
+            Node::open(NodeParts {
+                name,
+                cosigning_key: ed25519(&format!("cosign-{number}")),
+                message_key: ed25519(&format!("message-{number}")),
+                passphrase: Zeroizing::new(passphrase.to_vec()),
+                kdf: KdfParameters::FAST_FOR_TESTS,
+                genesis,
+                data_dir: &path,
+                store: for_node,
+                clock: shared,
+                crash: Arc::new(NoCrashPoints),
+            })
+        });
+        match opening.await.unwrap() {
+            Ok(node) => Ok(Self { node: Arc::new(node), store, clock, directory, number }),
+            Err(error) => {
+                store.close().await.unwrap();
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops the node and starts it again on what is on disk.
+    pub(crate) async fn restart(self, cell: &Cell) -> Self {
+        self.try_restart(cell, PASSPHRASE).await.unwrap()
+    }
+
+    pub(crate) async fn try_restart(self, cell: &Cell, passphrase: &'static [u8]) -> Result<Self, OpenError> {
+        let Self { node, store, clock, directory, number } = self;
+        store.close().await.unwrap();
+        drop((node, store));
+        Self::open_in(cell, number, directory, clock, passphrase).await
+    }
+
+    pub(crate) fn api(&self) -> NodeApi {
+        NodeApi::new(Arc::clone(&self.node))
+    }
+
+    pub(crate) fn officer_api(&self) -> OfficerApi {
+        OfficerApi::new(Arc::clone(&self.node))
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("node-{}", self.number)
+    }
+
+    pub(crate) async fn tip(&self) -> u64 {
+        self.node.replica.read().await.tip().size
+    }
+
+    /// Everything that is new in the cell.
+    pub(crate) async fn catch_up(&self, cell: &Cell) {
+        self.clock.set(cell.now);
+        let extension = cell.extension(self.tip().await);
+        self.node.replicate(extension).await.unwrap();
+    }
+}
+
+pub(crate) fn open_store(directory: &Path) -> StoreHandle {
+    StoreHandle::open(&StoreConfig::at(directory.join("store")), &tables::ALL).unwrap()
+}
