@@ -1,2 +1,34 @@
-//! Under construction.
-fn main() {}
+//! The `holdfast` program. It reads its arguments and runs one command; everything else lies in the modules.
+
+mod amount;
+mod args;
+mod audit;
+mod ceremony;
+mod clock;
+mod connect;
+mod demo;
+mod fact;
+mod failure;
+mod files;
+mod init;
+mod keys;
+mod known;
+mod officer;
+mod output;
+mod profile;
+mod receipt;
+mod replica;
+mod session;
+mod statement;
+mod status;
+mod wallet;
+mod whitelist;
+mod wire;
+mod withdraw;
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    args::run().await
+}

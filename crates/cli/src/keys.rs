@@ -1,0 +1,88 @@
+//! Key files: officers' OpenSSH keys, and the Ed25519 keys of clients and providers.
+//!
+//! Secrets are read here, used once and dropped; none is printed, and a file that others can read is refused.
+
+use std::path::Path;
+
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use holdfast_ledger::{OfficerKey, key_id};
+use holdfast_log::{Envelope, PayloadType};
+use holdfast_transport::files;
+use rand::rngs::OsRng;
+use ssh_key::{Algorithm, PrivateKey};
+
+use crate::failure::{Exit, Failure, with_sources};
+use crate::profile::{Profile, Who};
+
+/// Loads an officer's OpenSSH private key.
+pub(crate) fn ssh(path: &Path) -> Result<PrivateKey, Failure> {
+    let pem = files::read_secret(path)?;
+    let refuse = |message: &str| {
+        Failure::new(Exit::Usage, "SSH_KEY_INVALID", format!("`{}`: {message}", path.display()))
+    };
+    let key = PrivateKey::from_openssh(pem.as_slice()).map_err(|_| {
+        refuse("not an OpenSSH private key").next(
+            "pass the private key file itself; for a key in an agent or on a token use `--write-statement`",
+        )
+    })?;
+    if key.is_encrypted() {
+        return Err(refuse("the key is protected by a passphrase")
+            .next("use `--write-statement FILE`, sign it with `ssh-keygen -Y sign`, then pass `--signature FILE.sig`"));
+    }
+    Ok(key)
+}
+
+/// Signs as `ssh-keygen -Y sign` would.
+pub(crate) fn ssh_sign(path: &Path, namespace: &str, message: &[u8]) -> Result<Vec<u8>, Failure> {
+    OfficerKey::sign(&ssh(path)?, namespace, message).map_err(|error| {
+        Failure::new(Exit::Usage, "SSH_KEY_INVALID", with_sources(&error))
+            .next("use `--write-statement FILE` and `ssh-keygen -Y sign`")
+    })
+}
+
+/// Makes an officer's key pair: `path` and `path.pub`, as `ssh-keygen -t ed25519` would. Returns the public line.
+pub(crate) fn generate_ssh(path: &Path, comment: &str) -> Result<String, Failure> {
+    let refuse = |error: ssh_key::Error| Failure::other("SSH_KEY_INVALID", error.to_string());
+    let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(refuse)?;
+    key.set_comment(comment);
+    let pem = key.to_openssh(LineEnding::LF).map_err(refuse)?;
+    files::create_secret(path, pem.as_bytes())?;
+    let public = key.public_key().to_openssh().map_err(refuse)?;
+    files::write_public(&path.with_extension("pub"), format!("{public}\n").as_bytes())?;
+    Ok(public)
+}
+
+/// Makes an Ed25519 key in a new PKCS#8 PEM file.
+pub(crate) fn generate_ed25519(path: &Path) -> Result<SigningKey, Failure> {
+    let key = SigningKey::generate(&mut OsRng);
+    let pem = key
+        .to_pkcs8_pem(LineEnding::LF)
+        .map_err(|error| Failure::other("SIGNING_KEY_INVALID", error.to_string()))?;
+    files::create_secret(path, pem.as_bytes())?;
+    Ok(key)
+}
+
+/// Loads an Ed25519 key in PKCS#8 PEM.
+pub(crate) fn ed25519(path: &Path) -> Result<SigningKey, Failure> {
+    let bytes = files::read_secret(path)?;
+    let text = std::str::from_utf8(&bytes).ok();
+    text.and_then(|pem| SigningKey::from_pkcs8_pem(pem).ok()).ok_or_else(|| {
+        let message = format!("`{}` is not an Ed25519 key in PKCS#8 PEM", path.display());
+        Failure::new(Exit::Usage, "SIGNING_KEY_INVALID", message)
+            .next("make one with `holdfast init key FILE`")
+    })
+}
+
+/// Signs a payload as a client or a provider, into an envelope.
+pub(crate) fn envelope(
+    profile: &Profile,
+    who: &Who,
+    payload_type: PayloadType,
+    payload: Vec<u8>,
+) -> Result<Envelope, Failure> {
+    let key = ed25519(&profile.signing_key(who)?)?;
+    Envelope::sign_ed25519(payload_type, payload, &key_id(who.role.as_str(), &who.name), &key)
+        .map_err(|error| Failure::new(Exit::Usage, error.code(), error.to_string()))
+}

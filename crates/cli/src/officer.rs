@@ -1,0 +1,349 @@
+//! `holdfast officer`: the officers' direct path to the nodes, and the way back.
+//!
+//! A pause goes straight to the nodes and needs neither coordinator nor quorum. Each node's receipt is verified here
+//! with the key in the pinned genesis; a node without a valid receipt is counted as one that does not refuse.
+
+use clap::{Args, Subcommand};
+use holdfast_chains::Address;
+use holdfast_ledger::{
+    LatchScope, PauseReceipt, StatementBody, StatementDigest, fingerprint, format_rfc3339_ms, key_id,
+};
+use holdfast_log::Envelope;
+use holdfast_policy::{NodeId, WalletId};
+use holdfast_proto::v1;
+use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
+use serde_json::{Value, json};
+
+use crate::ceremony;
+use crate::failure::{Exit, Failure};
+use crate::known;
+use crate::output::Answer;
+use crate::profile::{Server, Who};
+use crate::replica;
+use crate::session::Session;
+use crate::statement::{Describes, Lines, Prepared, Signing, indent};
+use crate::wallet;
+
+/// Pause and resume wallets
+#[derive(Subcommand, Debug)]
+pub(crate) enum OfficerCommand {
+    /// Pause a wallet at the nodes themselves, without the coordinator
+    Pause(PauseArgs),
+    /// Propose to lift the pauses of a wallet that are in force now
+    Resume(ResumeArgs),
+    /// List the statements that were delivered to a node
+    Statements {
+        /// A node's name or NAME=HOST:PORT
+        #[arg(long, value_name = "NODE")]
+        node: String,
+        /// Whose certificate to use; the profile's default if absent
+        #[arg(long, env = "HOLDFAST_OFFICER", value_name = "NAME")]
+        officer: Option<String>,
+    },
+}
+
+/// A pause.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PauseArgs {
+    /// Id of the wallet
+    pub(crate) wallet: WalletId,
+    /// Nodes to tell: a node's name or NAME=HOST:PORT; all nodes of the profile if absent
+    #[arg(long = "node", value_name = "NODE", num_args = 1..)]
+    pub(crate) nodes: Vec<String>,
+    /// The wallet's address, if this machine has never seen the wallet and the log cannot be read
+    #[arg(long)]
+    pub(crate) address: Option<String>,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+/// A resume ceremony.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ResumeArgs {
+    /// Id of the wallet
+    wallet: WalletId,
+    #[command(flatten)]
+    signing: Signing,
+}
+
+pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<Answer, Failure> {
+    match command {
+        OfficerCommand::Pause(args) => pause(session, args).await,
+        OfficerCommand::Resume(args) => resume(session, args).await,
+        OfficerCommand::Statements { node, officer } => statements(session, node, officer.as_deref()).await,
+    }
+}
+
+pub(crate) async fn pause(session: &Session, args: &PauseArgs) -> Result<Answer, Failure> {
+    let address = address(session, args).await?;
+    let lines = Lines(vec![("address".to_owned(), address.to_string())]);
+    let body = StatementBody::PauseWallet(args.wallet.clone());
+    deliver(session, &args.signing, &lines, body, &args.nodes).await
+}
+
+/// From the command, from what this machine knows, or from the log, in this order: pausing must not need a coordinator.
+async fn address(session: &Session, args: &PauseArgs) -> Result<Address, Failure> {
+    if let Some(text) = &args.address {
+        return Address::parse(text)
+            .map_err(|error| Failure::new(Exit::Usage, "ADDRESS_CHECKSUM", error.to_string()));
+    }
+    if let Some(known) = known::wallet(&session.profile, args.wallet.as_str())? {
+        return Ok(known.address);
+    }
+    let replica = replica::download(session).await.map_err(|failure| {
+        failure.next(
+            "without the log, pass the wallet's address with `--address`: pausing then needs only the nodes",
+        )
+    })?;
+    Ok(wallet::find(replica.state(), &args.wallet)?.address)
+}
+
+/// Signs a protective statement and hands it to nodes.
+pub(crate) async fn deliver(
+    session: &Session,
+    signing: &Signing,
+    describes: &impl Describes,
+    body: StatementBody,
+    nodes: &[String],
+) -> Result<Answer, Failure> {
+    let servers = servers(session, nodes)?;
+    let scope = scope(&body)?;
+    let signed = match signing.prepare(session, describes, body)? {
+        Prepared::Written(answer) => return Ok(answer),
+        Prepared::Signed(signed) => signed,
+    };
+    let who = signing.who(session)?;
+    let mut delivered = Vec::new();
+    for server in servers {
+        let result = deliver_to(session, &who, &server, signed.bytes()).await;
+        let receipt = result.and_then(|envelope| {
+            receipt(session, &server, &envelope, &signed.digest, &scope).map(|receipt| (receipt, envelope))
+        });
+        delivered.push((server.name, receipt));
+    }
+    Ok(conclude(session, &delivered, &signed.digest))
+}
+
+fn servers(session: &Session, nodes: &[String]) -> Result<Vec<Server>, Failure> {
+    if nodes.is_empty() {
+        return Ok(session.profile.file.nodes.clone());
+    }
+    nodes.iter().map(|node| session.profile.node(node)).collect()
+}
+
+fn scope(body: &StatementBody) -> Result<LatchScope, Failure> {
+    match body {
+        StatementBody::PauseWallet(wallet) => Ok(LatchScope::Wallet(wallet.clone())),
+        StatementBody::RevokeWhitelistEntry(entry) => Ok(LatchScope::WhitelistEntry(entry.clone())),
+        StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeWhitelistEntry(_)
+        | StatementBody::ProposeResume { .. }
+        | StatementBody::ApproveCeremony(_)
+        | StatementBody::ApproveHold(_)
+        | StatementBody::RejectHold(_) => Err(Failure::usage("nodes take pauses and revocations only")),
+    }
+}
+
+async fn deliver_to(
+    session: &Session,
+    who: &Who,
+    node: &Server,
+    envelope: Vec<u8>,
+) -> Result<Vec<u8>, Failure> {
+    let mut client = OfficerServiceClient::new(session.node(who, node).await?);
+    Ok(client.deliver(v1::DeliverRequest { envelope }).await?.into_inner().receipt_envelope)
+}
+
+/// INVARIANT (G4): a node counts as refusing only if its message key signed that it took exactly this statement.
+fn receipt(
+    session: &Session,
+    node: &Server,
+    envelope: &[u8],
+    statement: &StatementDigest,
+    scope: &LatchScope,
+) -> Result<PauseReceipt, Failure> {
+    let refuse = |detail: String| {
+        Failure::verification("RECEIPT_INVALID", format!("receipt of `{}`: {detail}", node.name))
+    };
+    let envelope = Envelope::parse(envelope).map_err(|error| refuse(error.to_string()))?;
+    let id = NodeId::new(node.name.clone()).map_err(|error| refuse(error.to_string()))?;
+    let known = session
+        .genesis
+        .roster
+        .node(&id)
+        .ok_or_else(|| refuse("the genesis document has no such node".to_owned()))?;
+    let [signature] = envelope.signatures.as_slice() else {
+        return Err(refuse("it must carry exactly one signature".to_owned()));
+    };
+    if envelope.payload_type.as_str() != PauseReceipt::PAYLOAD_TYPE
+        || signature.key_id != key_id("node", &node.name)
+    {
+        return Err(refuse("it is no receipt of this node".to_owned()));
+    }
+    signature
+        .verify_ed25519(&envelope.payload_type, &envelope.payload, &known.message_key)
+        .map_err(|error| refuse(error.to_string()))?;
+    let receipt: PauseReceipt =
+        serde_json::from_slice(&envelope.payload).map_err(|error| refuse(error.to_string()))?;
+    let expected = (session.cluster(), &id, statement.to_string(), scope);
+    if (receipt.cluster.as_str(), &receipt.node, receipt.statement.clone(), &receipt.scope) != expected {
+        return Err(refuse("it is for another statement".to_owned()));
+    }
+    Ok(receipt)
+}
+
+type Delivered = (String, Result<(PauseReceipt, Vec<u8>), Failure>);
+
+fn conclude(session: &Session, delivered: &[Delivered], digest: &StatementDigest) -> Answer {
+    let refusing = delivered.iter().filter(|(_, receipt)| receipt.is_ok()).count();
+    let level = Level::of(session, refusing);
+    let lines: String = delivered
+        .iter()
+        .map(|(node, receipt)| match receipt {
+            Ok((receipt, _)) => format!(
+                "  {node}: refuses since {} (log of {} entries, receipt verified)\n",
+                format_rfc3339_ms(receipt.received_at_ms),
+                receipt.tip_size
+            ),
+            Err(failure) => format!("  {node}: NO RECEIPT: {} [{}]\n", failure.message(), failure.reason()),
+        })
+        .collect();
+    let json: Vec<Value> = delivered
+        .iter()
+        .map(|(node, receipt)| match receipt {
+            Ok((receipt, envelope)) => {
+                json!({"node": node, "refuses": true, "receipt": receipt, "receipt_envelope": String::from_utf8_lossy(envelope)})
+            }
+            Err(failure) => json!({"node": node, "refuses": false, "error": {"reason": failure.reason(), "message": failure.message()}}),
+        })
+        .collect();
+    let json =
+        json!({"statement": digest.to_string(), "nodes": json, "refusing": refusing, "level": level.json()});
+    let text = format!("{lines}{}", level.text());
+    Answer::new(json, text).with_exit(if level.binds_coordinator() {
+        Exit::Success
+    } else {
+        Exit::Unavailable
+    })
+}
+
+/// How far a direct order binds: see DESIGN's binding revocation, n - t + 1 + f.
+struct Level {
+    refusing: usize,
+    total: usize,
+    against_coordinator: usize,
+    against_nodes: usize,
+    f: usize,
+}
+
+impl Level {
+    fn of(session: &Session, refusing: usize) -> Self {
+        let threshold = session.genesis.document.threshold;
+        let (t, n) = (usize::from(threshold.t), usize::from(threshold.n));
+        let against_coordinator = n.saturating_sub(t).saturating_add(1);
+        let f = t.saturating_sub(1);
+        Self {
+            refusing,
+            total: n,
+            against_coordinator,
+            against_nodes: against_coordinator.saturating_add(f),
+            f,
+        }
+    }
+
+    fn binds_coordinator(&self) -> bool {
+        self.refusing >= self.against_coordinator
+    }
+
+    fn binds_nodes(&self) -> bool {
+        self.refusing >= self.against_nodes
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "nodes": self.total,
+            "needed_against_coordinator": self.against_coordinator,
+            "binding_against_coordinator": self.binds_coordinator(),
+            "needed_against_hostile_nodes": self.against_nodes,
+            "binding_against_hostile_nodes": self.binds_nodes(),
+            "hostile_nodes": self.f,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mark = |met: bool, needed: usize| {
+            if met { "yes".to_owned() } else { format!("NO, needs {}", needed) }
+        };
+        format!(
+            "{} of {} nodes refuse from now on, also after a restart\n  binding against the coordinator: {}\n  binding against any {} hostile node(s) too: {}",
+            self.refusing,
+            self.total,
+            mark(self.binds_coordinator(), self.against_coordinator),
+            self.f,
+            mark(self.binds_nodes(), self.against_nodes),
+        )
+    }
+}
+
+async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure> {
+    let replica = replica::download(session).await?;
+    let known = wallet::find(replica.state(), &args.wallet)?;
+    let lifts: Vec<_> = known.pauses.iter().map(|pause| pause.statement).collect();
+    if lifts.is_empty() {
+        let message = format!("no pause of `{}` is in the log", args.wallet);
+        return Err(Failure::new(Exit::Other, "WALLET_PAUSE_STATE", message).next(
+            "a pause that only the nodes know appears in the log within seconds; otherwise there is none",
+        ));
+    }
+    let body = StatementBody::ProposeResume { wallet: args.wallet.clone(), lifts };
+    ceremony::propose(session, &args.signing, replica.state(), body).await
+}
+
+async fn statements(session: &Session, node: &str, officer: Option<&str>) -> Result<Answer, Failure> {
+    let who = session.profile.choose(holdfast_transport::Role::Officer, officer)?;
+    let server = session.profile.node(node)?;
+    let mut client = OfficerServiceClient::new(session.node(&who, &server).await?);
+    let (mut shown, mut json) = (String::new(), Vec::new());
+    let mut page_token = String::new();
+    loop {
+        let page = client.statements(v1::StatementsRequest { page_size: 0, page_token }).await?.into_inner();
+        for delivered in &page.statements {
+            let text = Envelope::parse(&delivered.envelope)
+                .map(|envelope| String::from_utf8_lossy(&envelope.payload).into_owned())
+                .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+            let standing = if delivered.lifted { "its log contains it" } else { "in force as a latch" };
+            shown.push_str(&format!(
+                "{}\n  four words: {}, {standing}\n\n",
+                indent(&text),
+                fingerprint(text.as_bytes())
+            ));
+            json.push(json!({"statement": text, "lifted": delivered.lifted,
+                "receipt_envelope": String::from_utf8_lossy(&delivered.receipt_envelope)}));
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    if shown.is_empty() {
+        shown = format!("no statement was delivered to {}", server.name);
+    }
+    Ok(Answer::new(json!({"node": server.name, "statements": json}), shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_of_three_need_two_receipts_against_the_coordinator_and_three_against_a_node_too() {
+        let level = |refusing| Level { refusing, total: 3, against_coordinator: 2, against_nodes: 3, f: 1 };
+        for (refusing, coordinator, nodes) in
+            [(0, false, false), (1, false, false), (2, true, false), (3, true, true)]
+        {
+            let level = level(refusing);
+            assert_eq!((level.binds_coordinator(), level.binds_nodes()), (coordinator, nodes), "{refusing}");
+        }
+        assert!(level(2).text().contains("NO, needs 3"));
+    }
+}

@@ -1,0 +1,217 @@
+//! The local replica: the log, downloaded, verified against the pinned genesis and replayed on this machine.
+//!
+//! INVARIANT (G2): what an officer signs is generated from this state. The coordinator's own words about its state are not
+//! used: it can only withhold the log's end, which the age of the cosignatures bounds.
+
+use std::time::Duration;
+
+use holdfast_audit::{History, LogKeys};
+use holdfast_ledger::State;
+use holdfast_log::{Checkpoint, Entry, SignedCheckpoint, VerifiedCosignature};
+use holdfast_proto::v1;
+use holdfast_proto::v1::log_service_client::LogServiceClient;
+use tokio::time::{Instant, sleep};
+use tonic::transport::Channel;
+
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::files;
+use crate::known;
+use crate::profile::{Profile, Who};
+use crate::session::Session;
+
+/// The newest checkpoint that this profile has verified: a log that is behind it or contradicts it is refused.
+const SEEN_FILE: &str = "seen.checkpoint";
+const RETRY_EVERY: Duration = Duration::from_millis(150);
+/// How long a log may lack what was just acknowledged, or cosignatures.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// Below this many entries a bar would only flicker.
+const BAR_FROM: u64 = 200;
+
+/// A verified log.
+pub(crate) struct LocalReplica {
+    pub(crate) history: History,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) note: Vec<u8>,
+    pub(crate) cosigned: Vec<VerifiedCosignature>,
+}
+
+impl LocalReplica {
+    pub(crate) fn state(&self) -> &State {
+        self.history.state()
+    }
+
+    /// One line: how much of the log this is, and who vouches for it.
+    pub(crate) fn provenance(&self) -> String {
+        let newest = self.cosigned.iter().map(|cosignature| cosignature.time_s).max().unwrap_or(0);
+        let age_ms = clock::now().0.saturating_sub(newest.saturating_mul(1000));
+        let names: Vec<_> = self.cosigned.iter().filter_map(|c| c.name.as_str().rsplit('/').next()).collect();
+        format!(
+            "log of {} entries, replayed here, cosigned by {} (newest {} ago)",
+            self.checkpoint.size,
+            names.join(", "),
+            clock::show_ms(age_ms)
+        )
+    }
+}
+
+/// Downloads and replays the log.
+pub(crate) async fn download(session: &Session) -> Result<LocalReplica, Failure> {
+    download_as(session, &session.profile.reader()?, "", |_| true).await
+}
+
+/// The same, until the log holds what `wanted` looks for: what a server has acknowledged appears within seconds.
+pub(crate) async fn download_until(
+    session: &Session,
+    missing: &str,
+    wanted: impl Fn(&State) -> bool,
+) -> Result<LocalReplica, Failure> {
+    download_as(session, &session.profile.reader()?, missing, wanted).await
+}
+
+async fn download_as(
+    session: &Session,
+    reader: &Who,
+    missing: &str,
+    wanted: impl Fn(&State) -> bool,
+) -> Result<LocalReplica, Failure> {
+    let mut client = LogServiceClient::new(session.coordinator(reader).await?);
+    let deadline = Instant::now().checked_add(PATIENCE);
+    loop {
+        let failure = match attempt(session, &mut client).await {
+            Ok(replica) if wanted(replica.state()) => {
+                remember(&session.profile, &replica)?;
+                return Ok(replica);
+            }
+            Ok(_) => Failure::new(Exit::NotFound, "NOT_IN_LOG", missing),
+            // Cosignatures follow an entry by a moment.
+            Err(failure) if failure.reason() == "COSIGNATURES_MISSING" => failure,
+            Err(failure) => return Err(failure.during("reading the log")),
+        };
+        if deadline.is_none_or(|deadline| Instant::now() >= deadline) {
+            return Err(failure.next("run `holdfast status`: too few nodes may be up"));
+        }
+        sleep(RETRY_EVERY).await;
+    }
+}
+
+async fn attempt(session: &Session, client: &mut LogServiceClient<Channel>) -> Result<LocalReplica, Failure> {
+    let note = client.checkpoint(v1::CheckpointRequest {}).await?.into_inner().note;
+    let signed = SignedCheckpoint::parse(&note)
+        .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+    let keys = LogKeys::of(&session.genesis.roster)
+        .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+    let (checkpoint, cosigned) = keys.verify(&signed)?;
+    let entries = entries(session, client, checkpoint.size).await?;
+    let history = replay(&session.profile, &entries, &keys)?;
+    if history.replica().root() != checkpoint.root {
+        return Err(Failure::verification(
+            "ROOT_MISMATCH",
+            "the entries do not give the root that log and nodes signed",
+        )
+        .next("keep the output of `holdfast audit export`, and ask the nodes' operators"));
+    }
+    Ok(LocalReplica { history, entries, checkpoint, note, cosigned })
+}
+
+async fn entries(
+    session: &Session,
+    client: &mut LogServiceClient<Channel>,
+    size: u64,
+) -> Result<Vec<Entry>, Failure> {
+    let bar = (size >= BAR_FROM).then(|| session.output.bar(size, "downloading the log"));
+    let mut entries = Vec::new();
+    while count(&entries) < size {
+        let start = count(&entries);
+        let limit = size.saturating_sub(start);
+        let mut stream = client.entries(v1::EntriesRequest { start, limit }).await?.into_inner();
+        while let Some(received) = stream.message().await? {
+            if received.index != count(&entries) || count(&entries) >= size {
+                return Err(Failure::verification(
+                    "ENTRIES_OUT_OF_ORDER",
+                    "the coordinator sent entries out of order",
+                ));
+            }
+            let entry = Entry::parse(&received.entry)
+                .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+            entries.push(entry);
+            if let Some(bar) = &bar {
+                bar.inc(1);
+            }
+        }
+        if count(&entries) == start {
+            return Err(Failure::new(
+                Exit::Unavailable,
+                "LOG_INCOMPLETE",
+                "the coordinator holds back entries",
+            ));
+        }
+    }
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    Ok(entries)
+}
+
+/// Replays, and checks on the way that the log continues what this profile has seen.
+fn replay(profile: &Profile, entries: &[Entry], keys: &LogKeys) -> Result<History, Failure> {
+    let seen = seen(profile, keys)?;
+    let (first, rest) = entries
+        .split_first()
+        .ok_or_else(|| Failure::verification("LOG_EMPTY", "the coordinator shows an empty log"))?;
+    let mut history = History::begin(first, &profile.genesis_sha256)?;
+    let check = |history: &History| match &seen {
+        Some(seen) if seen.size == history.replica().size() && seen.root != history.replica().root() => {
+            Err(forked(profile))
+        }
+        Some(_) | None => Ok(()),
+    };
+    check(&history)?;
+    for entry in rest {
+        history.append(entry)?;
+        check(&history)?;
+    }
+    match seen {
+        Some(seen) if seen.size > history.replica().size() => Err(Failure::verification(
+            "LOG_ROLLED_BACK",
+            format!(
+                "this profile has seen {} entries, the coordinator shows {}",
+                seen.size,
+                history.replica().size()
+            ),
+        )
+        .next("the coordinator lost or withholds the log's end: ask its operator, sign nothing until then")),
+        Some(_) | None => Ok(history),
+    }
+}
+
+fn forked(profile: &Profile) -> Failure {
+    Failure::verification("LOG_FORKED", "the coordinator shows another history than it did before").next(
+        format!(
+            "keep `{}` and the output of `holdfast audit export`: together they are the proof",
+            profile.directory.join(SEEN_FILE).display()
+        ),
+    )
+}
+
+fn seen(profile: &Profile, keys: &LogKeys) -> Result<Option<Checkpoint>, Failure> {
+    let path = profile.directory.join(SEEN_FILE);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let parsed = SignedCheckpoint::parse(&files::read(&path)?).and_then(|signed| signed.verify(keys.log()));
+    parsed.map(Some).map_err(|error| {
+        Failure::new(Exit::Usage, error.code(), format!("`{}`: {error}", path.display()))
+            .next("the file is damaged or of another cluster: move it away")
+    })
+}
+
+fn remember(profile: &Profile, replica: &LocalReplica) -> Result<(), Failure> {
+    files::write(&profile.directory.join(SEEN_FILE), &replica.note)?;
+    known::remember(profile, replica.state())
+}
+
+fn count(entries: &[Entry]) -> u64 {
+    u64::try_from(entries.len()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,150 @@
+//! `holdfast wallet`: create wallets by ceremony, and read them from the replayed log.
+
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
+use holdfast_ledger::{State, StatementBody, Wallet, WalletProposal, format_rfc3339_ms};
+use holdfast_policy::WalletId;
+use serde_json::{Value, json};
+
+use crate::ceremony;
+use crate::failure::{Exit, Failure};
+use crate::output::Answer;
+use crate::replica::{self, LocalReplica};
+use crate::session::Session;
+use crate::statement::Signing;
+
+/// Engine and generation of message formats that new wallets use.
+const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
+
+/// Create wallets, and read them from the log
+#[derive(Subcommand, Debug)]
+pub(crate) enum WalletCommand {
+    /// Propose a wallet: the ceremony that generates its key starts when its quorum has approved
+    Create(CreateArgs),
+    /// Show one wallet: address, public key, nodes, pauses
+    Show {
+        /// Id of the wallet
+        id: WalletId,
+    },
+    /// List all wallets
+    List,
+}
+
+/// A proposal.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CreateArgs {
+    /// Id of the wallet, for example `hot-1`
+    pub(crate) id: WalletId,
+    /// Threshold engine
+    #[arg(long, default_value = ENGINE)]
+    pub(crate) engine: String,
+    #[command(flatten)]
+    pub(crate) signing: Signing,
+}
+
+pub(crate) async fn run(session: &Session, command: &WalletCommand) -> Result<Answer, Failure> {
+    match command {
+        WalletCommand::Create(args) => create(session, args).await,
+        WalletCommand::Show { id } => show(session, id).await,
+        WalletCommand::List => list(session).await,
+    }
+}
+
+/// Proposes a wallet with the cell's committee.
+pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Result<Answer, Failure> {
+    let replica = replica::download(session).await?;
+    let threshold = session.genesis.document.threshold;
+    let proposal = WalletProposal {
+        wallet: args.id.clone(),
+        engine: args.engine.clone(),
+        t: threshold.t,
+        n: threshold.n,
+        nodes: session.genesis.roster.nodes().iter().map(|node| node.id.clone()).collect(),
+    };
+    ceremony::propose(session, &args.signing, replica.state(), StatementBody::ProposeWallet(proposal)).await
+}
+
+pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Failure> {
+    let replica = replica::download(session).await?;
+    let wallet = find(replica.state(), id)?;
+    Ok(Answer::new(wallet_json(wallet), text(&replica, wallet)))
+}
+
+async fn list(session: &Session) -> Result<Answer, Failure> {
+    let replica = replica::download(session).await?;
+    let wallets: Vec<&Wallet> = replica.state().wallets().collect();
+    let json: Vec<_> = wallets.iter().map(|wallet| wallet_json(wallet)).collect();
+    let json = json!({"wallets": json, "log_size": replica.state().size()});
+    Ok(Answer::new(json, format!("{}\n({})", table(&wallets), replica.provenance())))
+}
+
+/// The wallet, as the replayed log has it.
+pub(crate) fn find<'a>(state: &'a State, id: &WalletId) -> Result<&'a Wallet, Failure> {
+    state.wallet(id).ok_or_else(|| {
+        Failure::new(Exit::NotFound, "UNKNOWN_WALLET", format!("the log has no active wallet `{id}`")).next(
+            "holdfast wallet list; a wallet appears when its ceremony is activated (holdfast ceremony list)",
+        )
+    })
+}
+
+pub(crate) fn wallet_json(wallet: &Wallet) -> Value {
+    let mut json = json!(wallet);
+    if let Some(object) = json.as_object_mut() {
+        object.insert("state".to_owned(), json!(state_of(wallet)));
+    }
+    json
+}
+
+fn state_of(wallet: &Wallet) -> &'static str {
+    if wallet.is_paused() { "PAUSED" } else { "ACTIVE" }
+}
+
+fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
+    let nodes: Vec<_> = wallet.nodes.iter().map(ToString::to_string).collect();
+    let pauses: String = wallet
+        .pauses
+        .iter()
+        .map(|pause| {
+            format!(
+                "  paused by {} since {} (entry {})\n",
+                pause.officer,
+                format_rfc3339_ms(pause.time),
+                pause.index
+            )
+        })
+        .collect();
+    format!(
+        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{pauses}({})",
+        wallet.id,
+        state_of(wallet),
+        wallet.address,
+        wallet.public_key,
+        wallet.t,
+        wallet.nodes.len(),
+        nodes.join(", "),
+        wallet.engine,
+        wallet.epoch,
+        wallet.ceremony,
+        wallet.index,
+        replica.provenance(),
+    )
+}
+
+fn table(wallets: &[&Wallet]) -> String {
+    if wallets.is_empty() {
+        return "no wallets".to_owned();
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(["wallet", "state", "address", "signs", "epoch"]);
+    for wallet in wallets {
+        table.add_row([
+            wallet.id.to_string(),
+            state_of(wallet).to_owned(),
+            wallet.address.to_string(),
+            format!("{} of {}", wallet.t, wallet.nodes.len()),
+            wallet.epoch.to_string(),
+        ]);
+    }
+    table.to_string()
+}

@@ -1,0 +1,101 @@
+//! Withdrawals and decisions as text.
+
+use holdfast_proto::v1;
+use serde_json::{Value, json};
+
+use crate::amount::{show_ether, show_money};
+use crate::receipt::VerifiedReceipt;
+use crate::session::Session;
+use crate::wire;
+
+/// What was verified here, for programs.
+pub(super) fn verified_json(verified: &VerifiedReceipt) -> Value {
+    let cosigners: Vec<_> = verified
+        .inclusion
+        .cosignatures
+        .iter()
+        .map(|c| json!({"name": c.name.as_str(), "time_s": c.time_s}))
+        .collect();
+    json!({
+        "sender": verified.signed.sender(),
+        "transaction_hash": verified.signed.hash(),
+        "public_key": verified.public_key,
+        "wallet_known": verified.wallet_known,
+        "log_index": verified.inclusion.index,
+        "log_size": verified.inclusion.checkpoint.size,
+        "cosigners": cosigners,
+    })
+}
+
+pub(super) fn withdrawal_text(
+    session: &Session,
+    withdrawal: &v1::Withdrawal,
+    verified: Option<&VerifiedReceipt>,
+) -> String {
+    let mut text = format!(
+        "withdrawal {}: {}\n  pays {} to {}\n  from `{}` for customer `{}`, key `{}`\n",
+        withdrawal.id,
+        wire::state_name(withdrawal),
+        show_money(&withdrawal.amount, &withdrawal.asset, session.assets()),
+        withdrawal.destination,
+        withdrawal.wallet,
+        withdrawal.customer,
+        withdrawal.idempotency_key,
+    );
+    if let Some(reason) = withdrawal.reason.as_ref().filter(|reason| !reason.code.is_empty()) {
+        text.push_str(&format!("  {}: {}\n", reason.code, reason.sentence));
+    }
+    if !withdrawal.missing_nodes.is_empty() {
+        text.push_str(&format!("  waits for {}\n", withdrawal.missing_nodes.join(", ")));
+    }
+    if let Some(decision) = &withdrawal.decision {
+        text.push_str(&decision_lines(decision));
+    }
+    if let Some(verified) = verified {
+        text.push_str(&receipt_text(verified));
+    }
+    text
+}
+
+fn receipt_text(verified: &VerifiedReceipt) -> String {
+    let effects = verified.transaction.effects();
+    let cosigners: Vec<_> =
+        verified.inclusion.cosignatures.iter().filter_map(|c| c.name.as_str().rsplit('/').next()).collect();
+    let key = if verified.wallet_known {
+        "the wallet's key, as this machine knows it"
+    } else {
+        "this machine has not seen the wallet's key before: compare the sender with an officer (`holdfast wallet show`)"
+    };
+    format!(
+        "  receipt verified here: {key}\n  sender     {}\n  nonce {}, fee at most {}\n  hash       {}\n  raw        {}\n  log        entry {} of {}, cosigned by {}\n",
+        verified.signed.sender(),
+        effects.nonce,
+        show_ether(&effects.max_fee.to_string()),
+        verified.signed.hash(),
+        verified.signed.raw_hex(),
+        verified.inclusion.index,
+        verified.inclusion.checkpoint.size,
+        cosigners.join(", "),
+    )
+}
+
+/// Outcome, every rule, every risk component.
+pub(crate) fn decision_lines(decision: &v1::Decision) -> String {
+    let mut text = format!("  decision: {}\n", wire::outcome_name(decision));
+    for rule in &decision.rules {
+        let verdict = wire::verdict_name(rule);
+        let verdict = if verdict == "NOT_APPLICABLE" { "-" } else { verdict.as_str() };
+        text.push_str(&format!("    {verdict:<5} {:<18} {:<26} {}\n", rule.rule, rule.code, rule.detail));
+    }
+    if let Some(risk) = &decision.risk {
+        text.push_str(&format!("    risk score {} of 100\n", risk.score));
+        for part in risk.components.iter().filter(|part| part.contribution > 0) {
+            text.push_str(&format!("      {} adds {}: {}\n", part.code, part.contribution, part.reason));
+        }
+    }
+    if let Some(hold) = &decision.hold {
+        let needs: Vec<_> = hold.approvals.iter().map(|(role, count)| format!("{count} of {role}")).collect();
+        text.push_str(&format!("    waits for {}\n", needs.join(", ")));
+    }
+    text
+}

@@ -1,0 +1,276 @@
+//! What a client signs and sends: intents, transactions, cancellations. A receipt is verified before it is shown.
+
+use std::time::Duration;
+
+use clap::Args;
+use holdfast_chains::Address;
+use holdfast_ledger::{BindTransaction, CancelWithdrawal, PayloadKind, WithdrawalId, WithdrawalRequest};
+use holdfast_policy::ClientId;
+use holdfast_proto::limits::WAIT_MS;
+use holdfast_proto::v1;
+use holdfast_proto::v1::withdrawal_service_client::WithdrawalServiceClient;
+use holdfast_transport::Role;
+use serde::Serialize;
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use super::intent::{Order, TransactionParts, asset};
+use super::page;
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::keys;
+use crate::known;
+use crate::output::Answer;
+use crate::profile::Who;
+use crate::receipt::{self, VerifiedReceipt};
+use crate::session::Session;
+use crate::wire;
+
+/// A request whose outcome is open is sent again, byte for byte, this often.
+const RETRIES: u32 = 5;
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+const POLL_EVERY: Duration = Duration::from_millis(250);
+
+/// A submission.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SubmitArgs {
+    #[command(flatten)]
+    order: Order,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// A transaction for an earlier withdrawal.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BindArgs {
+    /// Id of the withdrawal (`w-...`)
+    id: WithdrawalId,
+    /// The client that asked for it; the profile's default if absent
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    #[command(flatten)]
+    transaction: TransactionParts,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+/// How long to wait.
+#[derive(Args, Clone, Copy, Debug)]
+struct Waiting {
+    /// Wait until it is signed, held, refused or needs a transaction
+    #[arg(long)]
+    wait: bool,
+    /// The longest wait
+    #[arg(long, default_value = "2m", value_name = "DURATION", value_parser = clock::parse_duration, requires = "wait")]
+    wait_for: Duration,
+}
+
+impl Waiting {
+    fn span(self) -> Duration {
+        if self.wait { self.wait_for } else { Duration::ZERO }
+    }
+}
+
+pub(super) async fn evaluate(session: &Session, order: &Order) -> Result<Answer, Failure> {
+    let who = order.who(session)?;
+    let envelope = sign(session, &who, PayloadKind::WithdrawalRequest, order.request(session)?.to_json())?;
+    let mut client = WithdrawalServiceClient::new(session.coordinator(&who).await?);
+    let answer = client.evaluate(v1::EvaluateWithdrawalRequest { envelope }).await?.into_inner();
+    let decision = answer
+        .decision
+        .ok_or_else(|| Failure::other("DECISION_MISSING", "the coordinator answered without a decision"))?;
+    let exit = match decision.outcome() {
+        v1::Outcome::Allow => Exit::Success,
+        v1::Outcome::Hold => Exit::Held,
+        v1::Outcome::Deny | v1::Outcome::Unspecified => Exit::Refused,
+    };
+    let json =
+        json!({"decision": wire::decision(&decision), "effects": answer.effects.as_ref().map(wire::effects)});
+    Ok(Answer::new(json, page::decision_lines(&decision)).with_exit(exit))
+}
+
+pub(super) async fn submit(session: &Session, args: &SubmitArgs) -> Result<Answer, Failure> {
+    let who = args.order.who(session)?;
+    let request = args.order.request(session)?;
+    if args.order.idempotency_key.is_none() {
+        session.output.notice(&format!("idempotency key: {}", request.idempotency_key));
+    }
+    let withdrawal = submit_request(session, &who, &request, args.waiting.span()).await?;
+    answer(session, &withdrawal)
+}
+
+/// Signs and submits an intent; the same bytes again while the outcome is open.
+pub(crate) async fn submit_request(
+    session: &Session,
+    who: &Who,
+    request: &WithdrawalRequest,
+    wait: Duration,
+) -> Result<v1::Withdrawal, Failure> {
+    let envelope = sign(session, who, PayloadKind::WithdrawalRequest, request.to_json())?;
+    let mut client = WithdrawalServiceClient::new(session.coordinator(who).await?);
+    let wait_ms = wait_ms(wait);
+    let mut attempt = 0;
+    let withdrawal = loop {
+        let sent = v1::SubmitWithdrawalRequest { envelope: envelope.clone(), wait_ms };
+        match client.submit(sent).await.map_err(Failure::from) {
+            Ok(answered) => break answered.into_inner(),
+            Err(failure) if failure.is_unavailable() && attempt < RETRIES => {
+                attempt = attempt.saturating_add(1);
+                session.output.notice(&format!("{}: the same request again", failure.message()));
+                sleep(RETRY_EVERY).await;
+            }
+            Err(failure) => return Err(unsure(failure, request)),
+        }
+    };
+    follow(session, who, withdrawal, wait).await
+}
+
+fn unsure(failure: Failure, request: &WithdrawalRequest) -> Failure {
+    if failure.is_unavailable() {
+        return failure.next(format!(
+            "the outcome is open: ask with `holdfast withdraw show --idempotency-key {}`, do not choose another key",
+            request.idempotency_key
+        ));
+    }
+    failure
+}
+
+pub(super) async fn bind(session: &Session, args: &BindArgs) -> Result<Answer, Failure> {
+    let who = session.profile.choose(Role::Client, args.client.as_deref())?;
+    let known = super::read::fetch(session, &who, &args.id).await?;
+    let symbol = known.asset.parse().map_err(|_| Failure::usage("the withdrawal's asset is unknown here"))?;
+    let chain_id = known.effects.as_ref().map(|effects| effects.chain_id).unwrap_or_default();
+    let asset = asset(session, &symbol, holdfast_chains::ChainId(chain_id))?;
+    let to = Address::parse(&known.destination).map_err(|error| Failure::usage(error.to_string()))?;
+    let amount = known.amount.parse().map_err(|_| Failure::usage("the withdrawal's amount is malformed"))?;
+    let transaction = args.transaction.build(asset, to, amount)?.ok_or_else(|| {
+        Failure::usage("no transaction is given")
+            .next("pass `--transaction 0x...`, or `--nonce` and `--max-fee-gwei`")
+    })?;
+    let withdrawal =
+        bind_transaction(session, &who, &args.id, transaction.to_hex(), args.waiting.span()).await?;
+    answer(session, &withdrawal)
+}
+
+/// Signs and binds a transaction.
+pub(crate) async fn bind_transaction(
+    session: &Session,
+    who: &Who,
+    id: &WithdrawalId,
+    transaction: String,
+    wait: Duration,
+) -> Result<v1::Withdrawal, Failure> {
+    let payload = BindTransaction {
+        cluster: session.genesis.document.cluster.clone(),
+        client: client_id(who)?,
+        withdrawal: *id,
+        transaction,
+    };
+    let envelope = sign(session, who, PayloadKind::BindTransaction, to_json(&payload)?)?;
+    let mut client = WithdrawalServiceClient::new(session.coordinator(who).await?);
+    let request = v1::BindTransactionRequest { envelope, wait_ms: wait_ms(wait) };
+    let withdrawal = client.bind_transaction(request).await?.into_inner();
+    follow(session, who, withdrawal, wait).await
+}
+
+pub(super) async fn cancel(
+    session: &Session,
+    id: &WithdrawalId,
+    client: Option<&str>,
+) -> Result<Answer, Failure> {
+    let who = session.profile.choose(Role::Client, client)?;
+    let cluster = session.genesis.document.cluster.clone();
+    let payload = CancelWithdrawal { cluster, client: client_id(&who)?, withdrawal: *id };
+    let envelope = sign(session, &who, PayloadKind::CancelWithdrawal, to_json(&payload)?)?;
+    let mut client = WithdrawalServiceClient::new(session.coordinator(&who).await?);
+    let withdrawal = client.cancel(v1::CancelWithdrawalRequest { envelope }).await?.into_inner();
+    Ok(answer(session, &withdrawal)?.with_exit(Exit::Success))
+}
+
+/// Asks again until there is nothing more to wait for, or the time is up.
+pub(crate) async fn follow(
+    session: &Session,
+    who: &Who,
+    mut withdrawal: v1::Withdrawal,
+    wait: Duration,
+) -> Result<v1::Withdrawal, Failure> {
+    let id: WithdrawalId = withdrawal
+        .id
+        .parse()
+        .map_err(|_| Failure::verification("ID_MALFORMED", "the coordinator answered with a malformed id"))?;
+    let deadline = Instant::now().checked_add(wait);
+    let mut missing = Vec::new();
+    while is_moving(&withdrawal) && deadline.is_some_and(|deadline| Instant::now() < deadline) {
+        if withdrawal.missing_nodes != missing && !withdrawal.missing_nodes.is_empty() {
+            session.output.notice(&format!("waits for {}", withdrawal.missing_nodes.join(", ")));
+        }
+        missing.clone_from(&withdrawal.missing_nodes);
+        sleep(POLL_EVERY).await;
+        match super::read::fetch(session, who, &id).await {
+            Ok(fetched) => withdrawal = fetched,
+            Err(failure) if failure.is_unavailable() => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(withdrawal)
+}
+
+/// Whether the servers go on by themselves.
+fn is_moving(withdrawal: &v1::Withdrawal) -> bool {
+    matches!(
+        withdrawal.state(),
+        v1::WithdrawalState::Received | v1::WithdrawalState::Bound | v1::WithdrawalState::Authorized
+    )
+}
+
+/// The answer to a client: a receipt is verified here first.
+pub(super) fn answer(session: &Session, withdrawal: &v1::Withdrawal) -> Result<Answer, Failure> {
+    let verified = verify_known(session, withdrawal)?;
+    let exit = match withdrawal.state() {
+        v1::WithdrawalState::Signed => Exit::Success,
+        v1::WithdrawalState::Denied => Exit::Refused,
+        v1::WithdrawalState::Received
+        | v1::WithdrawalState::Held
+        | v1::WithdrawalState::Allowed
+        | v1::WithdrawalState::Bound
+        | v1::WithdrawalState::Authorized => Exit::Held,
+        v1::WithdrawalState::Unspecified
+        | v1::WithdrawalState::Cancelled
+        | v1::WithdrawalState::Expired
+        | v1::WithdrawalState::Replaced
+        | v1::WithdrawalState::Tombstoned => Exit::Other,
+    };
+    let mut json = wire::withdrawal(withdrawal);
+    if let (Some(object), Some(verified)) = (json.as_object_mut(), &verified) {
+        object.insert("verified".to_owned(), page::verified_json(verified));
+    }
+    Ok(Answer::new(json, page::withdrawal_text(session, withdrawal, verified.as_ref())).with_exit(exit))
+}
+
+/// Verifies the receipt of a signed withdrawal; `None` if it is not signed.
+pub(crate) fn verify_known(
+    session: &Session,
+    withdrawal: &v1::Withdrawal,
+) -> Result<Option<VerifiedReceipt>, Failure> {
+    if withdrawal.state() != v1::WithdrawalState::Signed {
+        return Ok(None);
+    }
+    let known = known::wallet(&session.profile, &withdrawal.wallet)?;
+    receipt::verify(&session.genesis, known.as_ref(), withdrawal).map(Some)
+}
+
+fn sign(session: &Session, who: &Who, kind: PayloadKind, payload: Vec<u8>) -> Result<Vec<u8>, Failure> {
+    Ok(keys::envelope(&session.profile, who, kind.payload_type(), payload)?.to_json())
+}
+
+fn client_id(who: &Who) -> Result<ClientId, Failure> {
+    ClientId::new(who.name.clone()).map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn to_json(payload: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(payload).map_err(|error| Failure::other("INTERNAL", error.to_string()))
+}
+
+fn wait_ms(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).min(WAIT_MS)
+}
