@@ -138,7 +138,6 @@ impl DurableReplica {
         }
         self.crash.reached(CrashPoint::AfterEntries);
         held.set_tip(tip.clone());
-        metrics::counter!("holdfast_node_log_entries").absolute(tip.size);
         Ok(tip)
     }
 

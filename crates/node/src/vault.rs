@@ -1,4 +1,4 @@
-//! This node's key shares: sealed in the store, sealed again in a backup file, in memory only while they are used.
+//! This node's key shares: sealed in the store, sealed again in a backup file, and in memory once they were used.
 //!
 //! Owns the life of a share from key generation to signing. It must never confirm a share whose backup was not restored,
 //! and never hand out one that is not exactly the share that the log's wallet asks for.

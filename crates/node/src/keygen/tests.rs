@@ -7,7 +7,7 @@ use holdfast_proto::v1::node_service_server::NodeService as _;
 use tonic::{Code, Request};
 
 use super::*;
-use crate::testing::{Cell, TestNode, keygen_round, prepare_keygen, reason};
+use crate::testing::{Cell, TestNode, create_wallet, keygen_round, prepare_keygen, reason};
 
 const SESSION: [u8; 32] = [1; 32];
 
@@ -71,6 +71,19 @@ async fn every_node_can_be_restarted_in_every_round_and_repeats_its_answers() {
         let over = keygen_round(node, SESSION, 4, Vec::new()).await.unwrap_err();
         assert_eq!(reason(&over), "SESSION_OVER");
     }
+}
+
+#[tokio::test]
+async fn share_is_on_disk_and_its_state_erased_in_this_order() {
+    let mut cell = Cell::new();
+    let nodes = TestNode::three(&cell).await;
+    create_wallet(&mut cell, &nodes).await;
+    let points = [CrashPoint::BeforeShare, CrashPoint::AfterShare, CrashPoint::AfterBackup];
+    let seen = nodes[0].probe.at(&points);
+    assert_eq!(seen.iter().map(|(point, _)| *point).collect::<Vec<_>>(), points);
+    assert_eq!(seen.iter().map(|(_, disk)| disk.shares).collect::<Vec<_>>(), [0, 1, 1]);
+    assert!(seen.iter().all(|(_, disk)| disk.keygen_states > 0));
+    assert_eq!(nodes[0].store.scan(KEYGEN_STATES, &[], 10).unwrap(), []);
 }
 
 #[tokio::test]

@@ -146,6 +146,16 @@ async fn attempt_in_progress_loses_its_last_message_to_a_pause() {
 }
 
 #[tokio::test]
+async fn latch_is_on_disk_before_its_receipt_exists() {
+    let (cell, nodes) = ready().await;
+    deliver(&nodes[0], &cell.pause("alice")).await.unwrap();
+    let points = [CrashPoint::BeforeLatch, CrashPoint::AfterLatch];
+    let statements: Vec<_> =
+        nodes[0].probe.at(&points).iter().map(|(point, disk)| (*point, disk.statements)).collect();
+    assert_eq!(statements, [(CrashPoint::BeforeLatch, 0), (CrashPoint::AfterLatch, 1)]);
+}
+
+#[tokio::test]
 async fn receipt_waits_for_messages_that_are_leaving() {
     let (cell, nodes) = ready().await;
     let node = Arc::clone(&nodes[0].node);

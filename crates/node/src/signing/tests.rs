@@ -47,6 +47,28 @@ async fn any_two_of_three_nodes_sign_and_each_attempt_has_its_own_nonce() {
 }
 
 #[tokio::test]
+async fn binding_is_on_disk_before_the_first_message_exists() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
+    let points = [
+        CrashPoint::BeforeEntries,
+        CrashPoint::AfterEntries,
+        CrashPoint::BeforeBinding,
+        CrashPoint::AfterBinding,
+        CrashPoint::SignRound1,
+        CrashPoint::SignRound2,
+        CrashPoint::SignRound3,
+        CrashPoint::AfterLastMessage,
+    ];
+    let seen = nodes[0].probe.at(&points);
+    assert_eq!(seen.iter().map(|(point, _)| *point).collect::<Vec<_>>(), points);
+    let bindings: Vec<usize> = seen.iter().map(|(_, disk)| disk.bindings).collect();
+    assert_eq!(bindings, [0, 0, 0, 1, 1, 1, 1, 1]);
+    assert_eq!(seen[1].1.entries, seen[0].1.entries + 2);
+}
+
+#[tokio::test]
 async fn session_that_was_used_is_refused_for_ever() {
     let (mut cell, mut nodes) = ready().await;
     let withdrawal = cell.authorized("k-1", 0);

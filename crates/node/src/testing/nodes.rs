@@ -1,7 +1,7 @@
 //! Real nodes with stores on disk, without a network; they can be restarted.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use holdfast_policy::NodeId;
 use holdfast_store::{StoreConfig, StoreHandle};
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Cell, TestClock, ed25519};
 use crate::clock::Clock;
-use crate::crash::NoCrashPoints;
+use crate::crash::{CrashPoint, CrashPoints};
 use crate::identity::NodeName;
 use crate::node::{Node, NodeParts, OpenError};
 use crate::sealing::KdfParameters;
@@ -18,8 +18,48 @@ use crate::tables;
 
 pub(crate) const PASSPHRASE: &[u8] = b"correct horse battery staple";
 
+/// What lies on disk whenever the node reaches a crash point: records in the tables that matter.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    store: OnceLock<StoreHandle>,
+    seen: Mutex<Vec<(CrashPoint, OnDisk)>>,
+}
+
+/// Numbers of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OnDisk {
+    pub(crate) entries: usize,
+    pub(crate) bindings: usize,
+    pub(crate) statements: usize,
+    pub(crate) shares: usize,
+    pub(crate) keygen_states: usize,
+}
+
+impl Probe {
+    /// What was on disk at each of these points, in the order in which they were reached.
+    pub(crate) fn at(&self, points: &[CrashPoint]) -> Vec<(CrashPoint, OnDisk)> {
+        self.seen.lock().unwrap().iter().filter(|(point, _)| points.contains(point)).copied().collect()
+    }
+}
+
+impl CrashPoints for Probe {
+    fn reached(&self, point: CrashPoint) {
+        let store = self.store.get().unwrap();
+        let count = |table| store.scan(table, &[], 10_000).unwrap().len();
+        let on_disk = OnDisk {
+            entries: count(tables::ENTRIES),
+            bindings: count(tables::BINDINGS),
+            statements: count(tables::STATEMENTS),
+            shares: count(tables::SHARES),
+            keygen_states: count(tables::KEYGEN_STATES),
+        };
+        self.seen.lock().unwrap().push((point, on_disk));
+    }
+}
+
 /// A node and what a test needs of it.
 pub(crate) struct TestNode {
+    pub(crate) probe: Arc<Probe>,
     pub(crate) node: Arc<Node>,
     pub(crate) store: StoreHandle,
     pub(crate) clock: Arc<TestClock>,
@@ -54,6 +94,8 @@ impl TestNode {
         };
         let (path, for_node) = (directory.path().to_owned(), store.clone());
         let shared: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
+        let probe = Arc::new(Probe { store: OnceLock::from(store.clone()), ..Probe::default() });
+        let hooks: Arc<dyn CrashPoints> = Arc::<Probe>::clone(&probe);
         let opening = tokio::task::spawn_blocking(move || {
             Node::open(NodeParts {
                 name,
@@ -65,11 +107,11 @@ impl TestNode {
                 data_dir: &path,
                 store: for_node,
                 clock: shared,
-                crash: Arc::new(NoCrashPoints),
+                crash: hooks,
             })
         });
         match opening.await.unwrap() {
-            Ok(node) => Ok(Self { node: Arc::new(node), store, clock, directory, number }),
+            Ok(node) => Ok(Self { probe, node: Arc::new(node), store, clock, directory, number }),
             Err(error) => {
                 store.close().await.unwrap();
                 Err(error)
@@ -83,9 +125,9 @@ impl TestNode {
     }
 
     pub(crate) async fn try_restart(self, cell: &Cell, passphrase: &'static [u8]) -> Result<Self, OpenError> {
-        let Self { node, store, clock, directory, number } = self;
+        let Self { probe, node, store, clock, directory, number } = self;
         store.close().await.unwrap();
-        drop((node, store));
+        drop((probe, node, store));
         Self::open_in(cell, number, directory, clock, passphrase).await
     }
 
