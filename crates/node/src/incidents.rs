@@ -3,11 +3,12 @@
 //! Owns the record of refusals. It must never hold up a refusal, grow without bound, or decide anything.
 
 use std::fmt;
+use std::time::Duration;
 
 use holdfast_policy::TimestampMs;
 use holdfast_store::{Batch, StoreHandle};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::tables::INCIDENTS;
 
@@ -16,6 +17,7 @@ const MAX_INCIDENTS: u64 = 1_000;
 /// Refusals that wait for the disk; further ones are only logged and counted.
 const QUEUE: usize = 256;
 const MAX_TEXT_CHARS: usize = 512;
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// A refusal worth keeping.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +35,14 @@ pub(crate) struct Incident {
 /// Takes refusals.
 #[derive(Clone)]
 pub(crate) struct Incidents {
-    queue: mpsc::Sender<Incident>,
+    queue: mpsc::Sender<Job>,
+}
+
+/// What the writing task is asked.
+enum Job {
+    Write(Incident),
+    /// Answered once everything before it is written.
+    Flush(oneshot::Sender<()>),
 }
 
 impl Incidents {
@@ -57,18 +66,35 @@ impl Incidents {
         tracing::warn!(code, subject, detail, "refused");
         metrics::counter!("holdfast_node_refusals_total", "code" => code).increment(1);
         let incident = Incident { time_ms, code: code.to_owned(), subject, detail };
-        if self.queue.try_send(incident).is_err() {
+        if self.queue.try_send(Job::Write(incident)).is_err() {
             metrics::counter!("holdfast_node_incidents_dropped_total").increment(1);
+        }
+    }
+
+    /// Waits, not for long, until everything recorded so far is written: before the store is closed.
+    pub(crate) async fn flush(&self) {
+        let (done, written) = oneshot::channel();
+        if self.queue.send(Job::Flush(done)).await.is_ok() {
+            // A writer that does not come to it has failed, and has said so.
+            let _ = tokio::time::timeout(FLUSH_LIMIT, written).await;
         }
     }
 }
 
-async fn write_all(store: StoreHandle, mut incoming: mpsc::Receiver<Incident>) {
+async fn write_all(store: StoreHandle, mut incoming: mpsc::Receiver<Job>) {
     let mut next = match store.last(INCIDENTS) {
         Ok(last) => last.map_or(0, |(key, _)| sequence_of(&key).saturating_add(1)),
         Err(_) => return,
     };
-    while let Some(incident) = incoming.recv().await {
+    while let Some(job) = incoming.recv().await {
+        let incident = match job {
+            Job::Write(incident) => incident,
+            Job::Flush(done) => {
+                // Whoever asked may have stopped waiting.
+                let _ = done.send(());
+                continue;
+            }
+        };
         let Ok(value) = serde_json::to_vec(&incident) else { continue };
         let mut batch = Batch::new().put(INCIDENTS, next.to_be_bytes(), value);
         if let Some(oldest) = next.checked_sub(MAX_INCIDENTS) {
@@ -94,8 +120,6 @@ impl fmt::Debug for Incidents {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use holdfast_store::StoreConfig;
 
     use super::*;
@@ -113,12 +137,7 @@ mod tests {
         let incidents = Incidents::start(store.clone());
         incidents.record(TimestampMs(7), "ROOT_MISMATCH", "replication", &"x".repeat(10_000));
         let last = MAX_INCIDENTS + 1;
-        for _ in 0..500 {
-            if store.read(INCIDENTS, &last.to_be_bytes()).unwrap().is_some() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        incidents.flush().await;
         // Then it is there, bounded, and the oldest is gone
         let value = store.read(INCIDENTS, &last.to_be_bytes()).unwrap().unwrap();
         let kept: Incident = serde_json::from_slice(&value).unwrap();

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_chains::{Digest, PublicKey};
 use holdfast_ledger::{ApprovedKeygen, CeremonyId, KeygenConfirmation, PayloadKind, Roster};
@@ -48,6 +49,8 @@ pub(crate) struct Keygens {
     // Lock order: this one before the replica's. One round at a time is enough: ceremonies are rare and their rounds
     // keep a processor busy.
     runs: Mutex<BTreeMap<CeremonyId, Run>>,
+    // Beside the lock, so that a status does not wait for a round.
+    running: AtomicUsize,
 }
 
 /// The newest attempt of a ceremony; after a restart its machine is still on disk.
@@ -87,7 +90,8 @@ impl Keygens {
                 runs.insert(ceremony, Run { record, machine: None });
             }
         }
-        Ok(Self { store, identity, vault, crash, runs: Mutex::new(runs) })
+        let running = AtomicUsize::new(count_running(&runs));
+        Ok(Self { store, identity, vault, crash, runs: Mutex::new(runs), running })
     }
 
     /// Opens an attempt, or returns the offer of the one that this session opened before. A new session takes the place
@@ -111,8 +115,7 @@ impl Keygens {
             return Ok(same.offer());
         }
         let attempt = earlier.map_or(1, |record| record.attempts.saturating_add(1));
-        let running = runs.values().filter(|run| run.record.stage == Stage::Running).count();
-        if attempt > MAX_ATTEMPTS || running >= MAX_RUNNING {
+        if attempt > MAX_ATTEMPTS || count_running(&runs) >= MAX_RUNNING {
             return Err(KeygenRefusal::TooMany);
         }
         let machine = KeygenMachine::prepare(task, self.identity.message_key(), &mut OsRng)?;
@@ -128,6 +131,7 @@ impl Keygens {
         self.crash.reached(CrashPoint::KeygenPrepare);
         let offer = record.offer();
         runs.insert(ceremony, Run { record, machine: Some(Box::new(machine)) });
+        self.note(&runs);
         Ok(offer)
     }
 
@@ -184,6 +188,7 @@ impl Keygens {
             KeygenReply::Finished(output) => {
                 let confirmation = self.confirm(&permit, &mut run.record, *output).await?;
                 run.machine = None;
+                self.note(&runs);
                 Ok(KeygenAnswer::Confirmation(confirmation))
             }
         }
@@ -199,12 +204,17 @@ impl Keygens {
         let batch = tables::delete_blob(batch, KEYGEN_STATES, &ceremony.to_string());
         self.store.commit(batch).await.map_err(tables::unconditional)?;
         *run = Run { record, machine: None };
+        self.note(&runs);
         Ok(true)
     }
 
     /// Attempts that run.
-    pub(crate) async fn running(&self) -> usize {
-        self.runs.lock().await.values().filter(|run| run.record.stage == Stage::Running).count()
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, runs: &BTreeMap<CeremonyId, Run>) {
+        self.running.store(count_running(runs), Ordering::Relaxed);
     }
 
     /// The share is durable, its backup restored, and only then the key is confirmed and the session's secrets erased.
@@ -311,6 +321,10 @@ impl Keygens {
         };
         self.crash.reached(point);
     }
+}
+
+fn count_running(runs: &BTreeMap<CeremonyId, Run>) -> usize {
+    runs.values().filter(|run| run.record.stage == Stage::Running).count()
 }
 
 impl fmt::Debug for Keygens {

@@ -127,6 +127,7 @@ pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), 
     };
     let served = serve(listener, &tls, routes, access, server::limits(), stopping).await;
     housekeeping.abort();
+    node.incidents.flush().await;
     drop(node);
     store.close().await?;
     tracing::info!("stopped");

@@ -149,7 +149,7 @@ impl NodeService for NodeApi {
 impl Node {
     async fn status(&self) -> Result<v1::NodeStatus, ApiError> {
         let tip = self.replica.read().await.tip().clone();
-        let open = self.signing.sessions.count().saturating_add(self.keygens.running().await);
+        let open = self.signing.sessions.count().saturating_add(self.keygens.running());
         let unlogged = self.latches.unlogged(UNLOGGED_BYTES).await;
         Ok(v1::NodeStatus {
             name: self.identity.node().to_string(),
