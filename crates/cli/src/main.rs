@@ -21,6 +21,8 @@ mod replica;
 mod session;
 mod statement;
 mod status;
+#[cfg(test)]
+mod testing;
 mod wallet;
 mod whitelist;
 mod wire;

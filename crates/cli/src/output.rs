@@ -35,11 +35,18 @@ impl Answer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
+    silent: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, silent: false }
+    }
+
+    /// Writes nothing at all: for tests.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self { json: true, silent: true }
     }
 
     /// Ends a command.
@@ -70,12 +77,18 @@ impl Output {
 
     /// A line for people, as it happens.
     pub(crate) fn line(self, text: &str) {
-        if self.json { to_stderr(text) } else { to_stdout(text) }
+        match (self.silent, self.json) {
+            (true, _) => {}
+            (false, true) => to_stderr(text),
+            (false, false) => to_stdout(text),
+        }
     }
 
     /// A line beside the result: where something was written, what is still waited for.
     pub(crate) fn notice(self, text: &str) {
-        to_stderr(text);
+        if !self.silent {
+            to_stderr(text);
+        }
     }
 
     /// Asks a person to type `yes`.

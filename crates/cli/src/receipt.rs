@@ -166,4 +166,4 @@ fn refuse(detail: impl Into<String>) -> Failure {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

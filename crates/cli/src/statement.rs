@@ -276,3 +276,6 @@ fn without_sig(path: &Path) -> Result<PathBuf, Failure> {
 pub(crate) fn until(span: Duration) -> TimestampMs {
     clock::after(clock::now(), span)
 }
+
+#[cfg(test)]
+mod tests;
