@@ -1,5 +1,7 @@
 //! A cell for tests: made by `init --demo`, with a log in memory that its own key files signed.
 
+#![expect(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "test: small numbers")]
+
 use std::path::Path;
 
 use holdfast_audit::History;
