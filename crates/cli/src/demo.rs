@@ -117,7 +117,7 @@ fn kept(cell: &DemoCell) -> String {
         "holdfast ceremony approve c-... --officer alice; holdfast ceremony approve c-... --officer bob"
             .to_owned(),
         format!(
-            "holdfast withdraw submit '10 USDT' --to {} --wallet hot-1 --customer customer-7f3a --nonce 2 --max-fee-gwei 30 --wait",
+            "holdfast withdraw submit '10 USDT' --to {} --wallet hot-1 --customer customer-7f3a --nonce 3 --max-fee-gwei 30 --wait",
             scenario::PAYEE
         ),
         "holdfast audit explain w-...".to_owned(),

@@ -7,6 +7,7 @@ use holdfast_ledger::{CeremonyId, WithdrawalId, WithdrawalRequest};
 use holdfast_policy::WalletId;
 use holdfast_proto::v1;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
 
 use super::super::expect;
 use super::super::story::Story;
@@ -27,8 +28,10 @@ pub(super) const THIEF: &str = "0xdD870fA1b7C4700F2BD7f44238821C26f7392148";
 const MAX_FEE: u128 = 30_000_000_000;
 const INTENT_LIFE: Duration = Duration::from_secs(600);
 const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
-/// How long an order may wait for nodes that refuse it.
+/// How soon nodes that refuse an order have said so.
 const REFUSED_WITHIN: Duration = Duration::from_secs(20);
+const REFUSAL_LASTS: Duration = Duration::from_secs(3);
+const POLL_EVERY: Duration = Duration::from_millis(50);
 
 /// The people and programs.
 pub(super) struct Acts<'a> {
@@ -182,41 +185,49 @@ impl<'a> Acts<'a> {
         Ok(())
     }
 
-    /// Binds a transaction to an allowed order of a paused wallet, and fails if anything signs it.
+    /// Binds a transaction to an allowed order of a paused wallet, and fails unless it is refused for the pause.
     pub(super) async fn expect_refused_by_the_nodes(&self, id: &WithdrawalId) -> Result<(), Failure> {
         let allowed = self.fetch(id).await?;
-        let transaction =
-            self.request("1250 USDT", &allowed.destination, &allowed.destination, 2)?.transaction;
-        let bound = withdraw::bind_transaction(
-            self.session,
-            &self.client,
-            id,
-            transaction.unwrap_or_default(),
-            REFUSED_WITHIN,
-        );
-        let withdrawal = match Box::pin(bound).await {
-            Ok(withdrawal) => withdrawal,
-            Err(failure) => {
-                expect::that(failure.reason().contains("PAUSED"), failure.to_string())?;
-                self.story.refused("the next order", failure.reason(), failure.message());
-                return Ok(());
-            }
-        };
-        expect::that(
-            withdrawal.state() != v1::WithdrawalState::Signed && withdrawal.receipt.is_none(),
-            "the nodes signed for a paused wallet",
-        )?;
-        let reason = withdrawal.reason.clone().unwrap_or_default();
-        expect::that(
-            reason.code == "WALLET_PAUSED",
-            format!("{} is {} for `{}`", withdrawal.id, wire::state_name(&withdrawal), reason.code),
-        )?;
+        let request = self.request("1250 USDT", &allowed.destination, &allowed.destination, 2)?;
+        let transaction = request.transaction.unwrap_or_default();
+        withdraw::bind_transaction(self.session, &self.client, id, transaction, Duration::ZERO).await?;
+        let refused = self.poll_refusal(id).await?;
+        let reason = refused.reason.clone().unwrap_or_default();
         self.story.refused(
-            &format!("the next order of wallet {WALLET} ({})", wire::state_name(&withdrawal).to_lowercase()),
+            &format!("the next order of wallet {WALLET}, {}", wire::state_name(&refused).to_lowercase()),
             &reason.code,
             &reason.sentence,
         );
-        Ok(())
+        // The refusal is no accident of the moment: it stays.
+        sleep(REFUSAL_LASTS).await;
+        let later = self.fetch(id).await?;
+        expect::that(
+            later.state() != v1::WithdrawalState::Signed && later.receipt.is_none(),
+            "the nodes signed for a paused wallet",
+        )
+    }
+
+    /// Asks until a pause is given as the reason: `LATCHED` by a node that the officer told directly, `WALLET_PAUSED` once
+    /// the log contains the pause.
+    async fn poll_refusal(&self, id: &WithdrawalId) -> Result<v1::Withdrawal, Failure> {
+        let deadline = Instant::now().checked_add(REFUSED_WITHIN);
+        loop {
+            let withdrawal = self.fetch(id).await?;
+            let code = withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default();
+            if matches!(code.as_str(), "LATCHED" | "WALLET_PAUSED") {
+                return Ok(withdrawal);
+            }
+            let state = wire::state_name(&withdrawal);
+            expect::that(
+                withdrawal.state() != v1::WithdrawalState::Signed,
+                format!("{} was signed for a paused wallet", withdrawal.id),
+            )?;
+            expect::that(
+                deadline.is_some_and(|deadline| Instant::now() < deadline),
+                format!("{} is {state} for `{code}`, not refused for the pause", withdrawal.id),
+            )?;
+            sleep(POLL_EVERY).await;
+        }
     }
 }
 
