@@ -19,4 +19,4 @@ pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use tls::TlsIdentity;
 
 /// The `domain` of every `google.rpc.ErrorInfo` that Holdfast sends.
-pub const ERROR_DOMAIN: &str = "holdfast";
+pub const ERROR_DOMAIN: &str = "holdfast.v1";
