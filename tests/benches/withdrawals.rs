@@ -1,0 +1,2 @@
+//! Withdrawals a second through real processes, beside what the bare engine costs.
+fn main() {}
