@@ -67,7 +67,7 @@ pub(crate) async fn run(session: &Session, command: &AuditCommand) -> Result<Ans
     match command {
         AuditCommand::Export { directory } => export_to(session, directory).await,
         AuditCommand::Explain { id, log: None } => {
-            let replica = replica::download(session).await?;
+            let replica = replica::look_up(session, |state| state.withdrawal(id).is_some()).await?;
             explained(&replica.history, id)
         }
         AuditCommand::Verify(_) | AuditCommand::Explain { log: Some(_), .. } => {

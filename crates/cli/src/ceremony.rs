@@ -195,7 +195,7 @@ fn progress(ceremony: &v1::Ceremony) -> String {
 }
 
 async fn known(session: &Session, id: &CeremonyId) -> Result<LocalReplica, Failure> {
-    let replica = replica::download(session).await?;
+    let replica = replica::look_up(session, |state| state.ceremony(id).is_some()).await?;
     find(replica.state(), id)?;
     Ok(replica)
 }

@@ -6,7 +6,8 @@
 use clap::{Args, Subcommand};
 use holdfast_chains::Address;
 use holdfast_ledger::{
-    LatchScope, PauseReceipt, StatementBody, StatementDigest, fingerprint, format_rfc3339_ms, key_id,
+    LatchScope, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, format_rfc3339_ms,
+    key_id,
 };
 use holdfast_log::Envelope;
 use holdfast_policy::{NodeId, WalletId};
@@ -90,7 +91,8 @@ async fn address(session: &Session, args: &PauseArgs) -> Result<Address, Failure
     if let Some(known) = known::wallet(&session.profile, args.wallet.as_str())? {
         return Ok(known.address);
     }
-    let replica = replica::download(session).await.map_err(|failure| {
+    let known = replica::look_up(session, |state| state.wallet(&args.wallet).is_some()).await;
+    let replica = known.map_err(|failure| {
         failure.next(
             "without the log, pass the wallet's address with `--address`: pausing then needs only the nodes",
         )
@@ -275,7 +277,7 @@ impl Level {
             if met { "yes".to_owned() } else { format!("NO, needs {}", needed) }
         };
         format!(
-            "{} of {} nodes refuse from now on, also after a restart\n  binding against the coordinator: {}\n  binding against any {} hostile node(s) too: {}",
+            "{} of {} nodes refuse from now on, restarts included\n  binding against the coordinator: {}\n  binding against any {} hostile node(s) too: {}",
             self.refusing,
             self.total,
             mark(self.binds_coordinator(), self.against_coordinator),
@@ -286,7 +288,8 @@ impl Level {
 }
 
 async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure> {
-    let replica = replica::download(session).await?;
+    let paused = |state: &State| state.wallet(&args.wallet).is_some_and(Wallet::is_paused);
+    let replica = replica::look_up(session, paused).await?;
     let known = wallet::find(replica.state(), &args.wallet)?;
     let lifts: Vec<_> = known.pauses.iter().map(|pause| pause.statement).collect();
     if lifts.is_empty() {

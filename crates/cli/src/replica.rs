@@ -25,6 +25,8 @@ const SEEN_FILE: &str = "seen.checkpoint";
 const RETRY_EVERY: Duration = Duration::from_millis(150);
 /// How long a log may lack what was just acknowledged, or cosignatures.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long to look for what somebody names: it may be logged and not cosigned yet, or not exist at all.
+const LOOK_UP: Duration = Duration::from_secs(3);
 /// Below this many entries a bar would only flicker.
 const BAR_FROM: u64 = 200;
 
@@ -58,39 +60,49 @@ impl LocalReplica {
 
 /// Downloads and replays the log.
 pub(crate) async fn download(session: &Session) -> Result<LocalReplica, Failure> {
-    download_as(session, &session.profile.reader()?, "", |_| true).await
+    download_with(session, |_| true, PATIENCE).await
 }
 
-/// The same, until the log holds what `wanted` looks for: what a server has acknowledged appears within seconds.
+/// The same, and again for some seconds if the log lacks what somebody named; then as it is.
+pub(crate) async fn look_up(
+    session: &Session,
+    wanted: impl Fn(&State) -> bool,
+) -> Result<LocalReplica, Failure> {
+    download_with(session, wanted, LOOK_UP).await
+}
+
+/// The same, until the log holds what a server has acknowledged.
 pub(crate) async fn download_until(
     session: &Session,
     missing: &str,
     wanted: impl Fn(&State) -> bool,
 ) -> Result<LocalReplica, Failure> {
-    download_as(session, &session.profile.reader()?, missing, wanted).await
+    let replica = download_with(session, &wanted, PATIENCE).await?;
+    if wanted(replica.state()) {
+        return Ok(replica);
+    }
+    Err(Failure::new(Exit::Unavailable, "NOT_IN_LOG", missing)
+        .next("run `holdfast status`: too few nodes may be up to cosign it"))
 }
 
-async fn download_as(
+async fn download_with(
     session: &Session,
-    reader: &Who,
-    missing: &str,
     wanted: impl Fn(&State) -> bool,
+    patience: Duration,
 ) -> Result<LocalReplica, Failure> {
-    let mut client = LogServiceClient::new(session.coordinator(reader).await?);
-    let deadline = Instant::now().checked_add(PATIENCE);
+    let reader: Who = session.profile.reader()?;
+    let mut client = LogServiceClient::new(session.coordinator(&reader).await?);
+    let begun = Instant::now();
     loop {
-        let failure = match attempt(session, &mut client).await {
-            Ok(replica) if wanted(replica.state()) => {
+        match attempt(session, &mut client).await {
+            Ok(replica) if wanted(replica.state()) || begun.elapsed() >= patience => {
                 remember(&session.profile, &replica)?;
                 return Ok(replica);
             }
-            Ok(_) => Failure::new(Exit::NotFound, "NOT_IN_LOG", missing),
+            Ok(_) => {}
             // Cosignatures follow an entry by a moment.
-            Err(failure) if failure.reason() == "COSIGNATURES_MISSING" => failure,
+            Err(failure) if failure.reason() == "COSIGNATURES_MISSING" && begun.elapsed() < PATIENCE => {}
             Err(failure) => return Err(failure.during("reading the log")),
-        };
-        if deadline.is_none_or(|deadline| Instant::now() >= deadline) {
-            return Err(failure.next("run `holdfast status`: too few nodes may be up"));
         }
         sleep(RETRY_EVERY).await;
     }

@@ -147,7 +147,7 @@ impl Signing {
             return;
         }
         session.output.line(&format!("\n{}", indent(text)));
-        session.output.line(&format!("  four words: {words}\n"));
+        session.output.line(&format!("\n  four words: {words}\n"));
     }
 
     fn fresh(&self, session: &Session, who: &Who, body: StatementBody) -> Result<Statement, Failure> {

@@ -18,13 +18,14 @@ use crate::wire;
 /// Show nodes, tips, cosignature ages, clock offsets, and who is missing
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
-    /// Whose certificate to use; the profile's default if absent
+    /// Operator whose certificate to use; the profile's default, or its reader, if absent
     #[arg(long, value_name = "NAME")]
     operator: Option<String>,
 }
 
 pub(crate) async fn run(session: &Session, args: &StatusArgs) -> Result<Answer, Failure> {
-    let who = session.profile.choose(Role::Operator, args.operator.as_deref())?;
+    let operator = session.profile.choose(Role::Operator, args.operator.as_deref());
+    let who = operator.or_else(|_| session.profile.reader())?;
     let mut client = ClusterServiceClient::new(session.coordinator(&who).await?);
     let status = client.status(v1::ClusterStatusRequest {}).await?.into_inner();
     let cosigners = cosigners(session, &status)?;

@@ -65,7 +65,7 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Result<Answe
 }
 
 pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Failure> {
-    let replica = replica::download(session).await?;
+    let replica = replica::look_up(session, |state| state.wallet(id).is_some()).await?;
     let wallet = find(replica.state(), id)?;
     Ok(Answer::new(wallet_json(wallet), text(&replica, wallet)))
 }

@@ -123,7 +123,7 @@ fn assets(session: &Session, args: &AddArgs) -> Result<Vec<AssetSymbol>, Failure
 }
 
 async fn revoke(session: &Session, args: &RevokeArgs) -> Result<Answer, Failure> {
-    let replica = replica::download(session).await?;
+    let replica = replica::look_up(session, |state| find(state, &args.id).is_ok()).await?;
     find(replica.state(), &args.id)?;
     let body = StatementBody::RevokeWhitelistEntry(args.id.clone());
     if !args.nodes.is_empty() {

@@ -49,7 +49,7 @@ async fn answer(
     body: StatementBody,
     send: impl AsyncFnOnce(Channel, Vec<u8>) -> Result<(), Status>,
 ) -> Result<Answer, Failure> {
-    let replica = replica::download(session).await?;
+    let replica = replica::look_up(session, |state| state.withdrawal(&args.id).is_some()).await?;
     let withdrawal = replica.state().withdrawal(&args.id).ok_or_else(|| {
         Failure::new(Exit::NotFound, "UNKNOWN_WITHDRAWAL", format!("the log has no withdrawal `{}`", args.id))
             .next("holdfast withdraw list --all --state HELD")

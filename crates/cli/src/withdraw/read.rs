@@ -108,7 +108,13 @@ pub(super) async fn watch(session: &Session, args: &WatchArgs) -> Result<Answer,
     let request = v1::WatchWithdrawalsRequest { from_index: args.from, withdrawal_id };
     let mut stream = client.watch(request).await?.into_inner();
     let mut events = Vec::new();
-    while let Some(event) = stream.message().await? {
+    loop {
+        // Ctrl-C ends the watch, not the answer.
+        let event = tokio::select! {
+            event = stream.message() => event?,
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        let Some(event) = event else { break };
         let Some(withdrawal) = &event.withdrawal else { continue };
         let index = event.position.as_ref().map(|position| position.index).unwrap_or_default();
         let reason = withdrawal.reason.as_ref().map(|reason| reason.code.as_str()).unwrap_or_default();
