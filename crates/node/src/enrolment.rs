@@ -11,13 +11,12 @@ use holdfast_policy::{ClusterId, NodeId};
 use holdfast_transport::files::{self, FileError};
 use holdfast_transport::identity::IdentityError;
 use holdfast_transport::issue::{IssueError, certificate_request};
+use holdfast_transport::signing_key::{self, SigningKeyError};
 use holdfast_transport::{PeerIdentity, Role};
 use rand::RngCore;
 use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
-
-use crate::signing_key::{self, SigningKeyError};
 
 const VERSION: u32 = 1;
 const REQUEST_FILE: &str = "enrolment.json";

@@ -269,10 +269,9 @@ impl ReleaseGate<'_> {
         wallet: &WalletId,
         withdrawal: &WithdrawalId,
     ) -> Result<(), Latched> {
-        let entries = state.whitelist_entries_of(withdrawal);
         let covers = |scope: &LatchScope| match scope {
             LatchScope::Wallet(latched) => latched == wallet,
-            LatchScope::WhitelistEntry(latched) => entries.contains(latched),
+            LatchScope::WhitelistEntry(latched) => state.relies_on(withdrawal, latched),
         };
         match self.table.in_force().find(|(_, delivered)| covers(&delivered.scope)) {
             Some((_, delivered)) => {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::files::{self, FileError};
 use holdfast_transport::server::{ServeError, serve};
+use holdfast_transport::signing_key::{self, SigningKeyError};
 use holdfast_transport::tls::TlsError;
 use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
 use tokio::net::TcpListener;
@@ -28,7 +29,6 @@ use crate::node::{Node, NodeParts, OpenError};
 use crate::replica::{self, LoadError};
 use crate::sealing::KdfParameters;
 use crate::server::{self, ServicesError};
-use crate::signing_key::{self, SigningKeyError};
 use crate::tables;
 use crate::telemetry::{self, TelemetryError};
 

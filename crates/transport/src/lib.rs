@@ -11,6 +11,7 @@ pub mod identity;
 pub mod issue;
 pub mod limits;
 pub mod server;
+pub mod signing_key;
 pub mod tls;
 
 pub use access::{AccessTable, peer_identity};

@@ -33,7 +33,8 @@ impl State {
             return Err(OrderRefusal::WalletPaused(wallet.id.clone()));
         }
         self.check_transaction(withdrawal, authorization, bound)?;
-        let at = now.max(authorization.time);
+        // A tip newer than this clock, within the skew, has newer facts: they are not from the future.
+        let at = now.max(self.last_time);
         let decision = self.decide(&withdrawal.request, withdrawal.received_at, &withdrawal.approvals, at);
         if !decision.is_allowed() {
             return Err(OrderRefusal::PolicyRefuses(reasons(&decision)));
@@ -55,15 +56,14 @@ impl State {
         })
     }
 
-    /// The whitelist entries that the withdrawal may rely on: a node with a latch on any of them refuses.
-    pub fn whitelist_entries_of(&self, id: &WithdrawalId) -> Vec<WhitelistEntryId> {
-        let Some(withdrawal) = self.withdrawals.get(id) else { return Vec::new() };
+    /// Whether a withdrawal pays the address of a whitelist entry: a node with a latch on that entry refuses it.
+    pub fn relies_on(&self, id: &WithdrawalId, entry: &WhitelistEntryId) -> bool {
+        let (Some(withdrawal), Some(entry)) = (self.withdrawals.get(id), self.whitelist.entry(entry)) else {
+            // INVARIANT (G9): what is not known here cannot clear a withdrawal.
+            return true;
+        };
         let request = &withdrawal.request;
-        let entries = self.whitelist.iter();
-        entries
-            .filter(|entry| entry.chain_id == request.chain_id && entry.address == request.destination)
-            .map(|entry| entry.id.clone())
-            .collect()
+        entry.chain_id == request.chain_id && entry.address == request.destination
     }
 
     /// Whether this node may take part in generating the ceremony's key.
