@@ -1,1 +1,40 @@
-//! Under construction.
+//! The coordinator of a Holdfast cell: it orders the log's entries, runs signing rounds and ceremonies, and answers the API.
+//!
+//! It is not trusted with funds (G2): it holds no share, cannot name one (this crate depends on neither `threshold` nor
+//! `node`), and takes no decision. Entries carry the signatures of those they speak for; the state machine derives every
+//! decision; every node evaluates again what it signs. Whoever owns the coordinator can delay and refuse, no more.
+//!
+//! Where to begin: `withdrawals.rs` is the withdrawal path, `ceremonies.rs` the ceremony path, `sequencer.rs` the only way
+//! into the log, `run.rs` how it all is wired.
+
+mod ceremonies;
+mod clock;
+mod config;
+mod coordinator;
+mod cosigned;
+mod log_book;
+mod nodes;
+mod progress;
+mod receipt;
+mod run;
+mod sequencer;
+mod server;
+mod services;
+mod session;
+mod signing_key;
+mod speaker;
+mod status;
+mod telemetry;
+mod views;
+mod withdrawals;
+
+#[cfg(test)]
+mod testing;
+
+pub use config::{ConfigError, CoordinatorConfig};
+pub use cosigned::CosignedError;
+pub use log_book::{LogFailed, OpenError};
+pub use run::{RunError, run};
+pub use server::ServicesError;
+pub use signing_key::SigningKeyError;
+pub use telemetry::{TelemetryError, start_logging};

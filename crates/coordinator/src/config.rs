@@ -1,0 +1,231 @@
+//! The coordinator's configuration file.
+//!
+//! Owns its format. It must never guess: an unknown member, a missing one or an address that exposes the metrics is an
+//! error. Secrets are not in it, only the paths of their files.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use holdfast_policy::{ClusterId, NodeId};
+use holdfast_store::{BackendKind, StoreConfig};
+use holdfast_transport::files::{self, FileError};
+use serde::Deserialize;
+
+/// What a coordinator is configured with. Paths are absolute or relative to the working directory once loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoordinatorConfig {
+    pub(crate) cluster: ClusterId,
+    pub(crate) name: String,
+    pub(crate) listen: SocketAddr,
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: BackendKind,
+    pub(crate) genesis: PathBuf,
+    pub(crate) genesis_sha256: [u8; 32],
+    pub(crate) tls: TlsFiles,
+    pub(crate) keys: KeyFiles,
+    pub(crate) nodes: Vec<NodeAddress>,
+}
+
+/// Files of the coordinator's TLS identity.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) ca: PathBuf,
+}
+
+/// Files of the coordinator's Ed25519 keys.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyFiles {
+    pub(crate) log: PathBuf,
+    pub(crate) entry: PathBuf,
+}
+
+/// Where a node is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeAddress {
+    pub(crate) name: NodeId,
+    /// `host:port`. Only a hint: the TLS identity decides who answers.
+    pub(crate) address: String,
+}
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigFile {
+    cluster: String,
+    name: String,
+    listen: SocketAddr,
+    metrics_listen: Option<SocketAddr>,
+    data_dir: PathBuf,
+    #[serde(default)]
+    store: BackendKind,
+    genesis: PathBuf,
+    genesis_sha256: String,
+    tls: TlsFiles,
+    keys: KeyFiles,
+    nodes: Vec<NodeAddress>,
+}
+
+/// Why a configuration is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is not text.
+    #[error("the configuration file is not UTF-8 text")]
+    NotText,
+    /// It is not TOML with exactly the known members.
+    #[error("the configuration file is not acceptable:\n{0}")]
+    Toml(#[from] toml::de::Error),
+    /// A member has a value that is not allowed.
+    #[error("`{field}` {problem}")]
+    Member {
+        /// The member.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+impl CoordinatorConfig {
+    /// Loads a configuration file; relative paths in it are relative to its directory.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the member at fault.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = files::read_public(path)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| ConfigError::NotText)?;
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Self::parse(text, directory.unwrap_or(Path::new(".")))
+    }
+
+    /// Reads a configuration whose relative paths are relative to `directory`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the member at fault.
+    pub fn parse(text: &str, directory: &Path) -> Result<Self, ConfigError> {
+        let file: ConfigFile = toml::from_str(text)?;
+        let member = |field, problem| ConfigError::Member { field, problem };
+        if file.metrics_listen.is_some_and(|address| !address.ip().is_loopback()) {
+            return Err(member(
+                "metrics_listen",
+                "must be a loopback address: metrics are not authenticated",
+            ));
+        }
+        let names: BTreeSet<&NodeId> = file.nodes.iter().map(|node| &node.name).collect();
+        if names.len() != file.nodes.len() {
+            return Err(member("nodes", "names a node twice"));
+        }
+        let name = "must be 1 to 64 characters of `a-z`, `0-9`, `.`, `_` or `-`";
+        let at = |path: PathBuf| directory.join(path);
+        Ok(Self {
+            cluster: ClusterId::new(file.cluster).map_err(|_| member("cluster", name))?,
+            // Checked like any id, although nothing but the certificate and the key id carries it.
+            name: NodeId::new(file.name).map_err(|_| member("name", name))?.to_string(),
+            listen: file.listen,
+            metrics_listen: file.metrics_listen,
+            data_dir: at(file.data_dir),
+            store: file.store,
+            genesis: at(file.genesis),
+            genesis_sha256: hash(&file.genesis_sha256)
+                .ok_or_else(|| member("genesis_sha256", "must be 64 lower-case hexadecimal digits"))?,
+            tls: TlsFiles {
+                certificate: at(file.tls.certificate),
+                key: at(file.tls.key),
+                ca: at(file.tls.ca),
+            },
+            keys: KeyFiles { log: at(file.keys.log), entry: at(file.keys.entry) },
+            nodes: file.nodes,
+        })
+    }
+
+    /// Where and how the store is kept.
+    pub(crate) fn store_config(&self) -> StoreConfig {
+        StoreConfig::at(self.data_dir.join("store")).with_backend(self.store)
+    }
+}
+
+fn hash(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    (hex::encode(bytes) == text).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+        cluster = "demo"
+        name = "main"
+        listen = "127.0.0.1:7100"
+        metrics_listen = "127.0.0.1:9100"
+        data_dir = "data"
+        store = "sled"
+        genesis = "../genesis.entry.json"
+        genesis_sha256 = "abababababababababababababababababababababababababababababababab"
+        [tls]
+        certificate = "tls.pem"
+        key = "tls.key"
+        ca = "/etc/holdfast/ca.pem"
+        [keys]
+        log = "log.key"
+        entry = "entry.key"
+        [[nodes]]
+        name = "node-1"
+        address = "127.0.0.1:7101"
+        [[nodes]]
+        name = "node-2"
+        address = "node-2.example:7101"
+    "#;
+
+    fn parse(text: &str) -> Result<CoordinatorConfig, ConfigError> {
+        CoordinatorConfig::parse(text, Path::new("/cluster/coordinator"))
+    }
+
+    fn field(text: &str) -> &'static str {
+        let ConfigError::Member { field, .. } = parse(text).unwrap_err() else { panic!("another error") };
+        field
+    }
+
+    #[test]
+    fn relative_paths_are_relative_to_the_file() {
+        let config = parse(GOOD).unwrap();
+        assert_eq!(config.data_dir, Path::new("/cluster/coordinator/data"));
+        assert_eq!(config.keys.log, Path::new("/cluster/coordinator/log.key"));
+        assert_eq!(config.tls.ca, Path::new("/etc/holdfast/ca.pem"));
+        assert_eq!((config.store, config.genesis_sha256), (BackendKind::Sled, [0xab; 32]));
+        assert_eq!(config.nodes.len(), 2);
+    }
+
+    #[test]
+    fn unknown_and_missing_members_are_refused() {
+        assert!(parse(&format!("debug = true\n{GOOD}")).is_err());
+        for line in
+            ["cluster", "name = \"main\"", "listen", "data_dir", "genesis ", "genesis_sha256", "log", "entry"]
+        {
+            let kept: Vec<&str> = GOOD.lines().filter(|text| !text.trim().starts_with(line)).collect();
+            assert!(parse(&kept.join("\n")).is_err(), "`{line}` was not missed");
+        }
+    }
+
+    #[test]
+    fn metrics_are_served_on_loopback_only() {
+        assert_eq!(field(&GOOD.replace("127.0.0.1:9100", "0.0.0.0:9100")), "metrics_listen");
+    }
+
+    #[test]
+    fn bad_names_hashes_and_repeated_nodes_are_refused_with_their_member() {
+        assert_eq!(field(&GOOD.replace("\"main\"", "\"../main\"")), "name");
+        assert_eq!(field(&GOOD.replace("\"demo\"", "\"\"")), "cluster");
+        assert_eq!(field(&GOOD.replace("abababab", "ABababab")), "genesis_sha256");
+        assert_eq!(field(&GOOD.replace("\"node-2\"", "\"node-1\"")), "nodes");
+    }
+}

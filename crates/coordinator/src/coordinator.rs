@@ -1,0 +1,30 @@
+//! What the parts of a coordinator share. It owns nothing itself.
+
+use std::sync::Arc;
+
+use crate::clock::Clock;
+use crate::cosigned::Cosigned;
+use crate::log_book::LogBook;
+use crate::nodes::Nodes;
+use crate::progress::Progress;
+use crate::sequencer::Sequencer;
+use crate::speaker::Speaker;
+
+/// The parts. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Coordinator {
+    /// The log.
+    pub book: Arc<LogBook>,
+    /// The only way into it.
+    pub sequencer: Sequencer,
+    /// What nodes cosigned.
+    pub cosigned: Arc<Cosigned>,
+    /// The nodes.
+    pub nodes: Arc<Nodes>,
+    /// What is going on.
+    pub progress: Arc<Progress>,
+    /// Signs the coordinator's own entries.
+    pub speaker: Arc<Speaker>,
+    /// The time.
+    pub clock: Clock,
+}

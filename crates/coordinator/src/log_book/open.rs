@@ -1,0 +1,227 @@
+//! Opening the log: everything that is stored is replayed and verified before anything is served or appended.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use ed25519_dalek::SigningKey;
+use holdfast_ledger::{Replica, ReplicaError};
+use holdfast_log::{
+    CheckpointError, Entry, EntryError, Envelope, LogSigner, MemoryTree, NoteKeyError, Origin,
+    SignedCheckpoint, TreeError,
+};
+use holdfast_store::{Batch, CommitError, StoreError, StoreHandle, Table};
+use tokio::sync::{RwLock, watch};
+
+use super::schema::{CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, index_key, index_of, payload_key};
+use super::{Inner, LogBook, LogBookError, LogIndex, events};
+
+/// Entries that are read at a time, and events that are mended at a time.
+const PAGE: usize = 64;
+
+/// Why the log cannot be used. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store failed while writing.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// The cluster's name makes no log name.
+    #[error(transparent)]
+    Name(#[from] NoteKeyError),
+    /// An entry is missing or has a key that is none.
+    #[error("the stored log has no entry {expected}: restore the store")]
+    Gap {
+        /// The missing index.
+        expected: u64,
+    },
+    /// An entry does not read.
+    #[error("stored entry {index} is damaged: restore the store")]
+    Entry {
+        /// Its index.
+        index: u64,
+        /// What is wrong with it.
+        source: EntryError,
+    },
+    /// An entry does not apply, or the genesis is another.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
+    /// The tree is inconsistent.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The stored genesis entry is not the configured one.
+    #[error(
+        "the stored log begins with another genesis entry than the configured file: use another data directory"
+    )]
+    OtherGenesis,
+    /// The log key is not the one in the genesis document.
+    #[error("the configured log key is not the one in the genesis document")]
+    OtherLogKey,
+    /// There is no checkpoint for the stored entries, or it does not read.
+    #[error("the stored checkpoint is missing or does not verify: restore the store")]
+    Checkpoint(#[source] Option<CheckpointError>),
+    /// The stored entries are not those that the checkpoint was signed for.
+    #[error(
+        "the stored checkpoint is of {signed} entries, the store holds {found} and another root: restore the store"
+    )]
+    OtherRoot {
+        /// Entries by the checkpoint.
+        signed: u64,
+        /// Entries found.
+        found: u64,
+    },
+}
+
+impl OpenError {
+    /// The stable reason code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.reason(),
+            Self::Commit(error) => error.reason(),
+            Self::Name(error) => error.code(),
+            Self::Gap { .. } => "LOG_GAP",
+            Self::Entry { source, .. } => source.code(),
+            Self::Replica(error) => error.code(),
+            Self::Tree(error) => error.code(),
+            Self::OtherGenesis => "OTHER_GENESIS",
+            Self::OtherLogKey => "OTHER_LOG_KEY",
+            Self::Checkpoint(_) => "LOG_CHECKPOINT_INVALID",
+            Self::OtherRoot { .. } => "LOG_ROOT_MISMATCH",
+        }
+    }
+
+    fn appending(error: LogBookError) -> Self {
+        match error {
+            LogBookError::Replica(error) => Self::Replica(error),
+            LogBookError::Tree(error) => Self::Tree(error),
+            LogBookError::Store(error) => Self::Store(error),
+            LogBookError::Checkpoint(error) => Self::Checkpoint(Some(error)),
+            LogBookError::Failed(_) => Self::Checkpoint(None),
+        }
+    }
+}
+
+impl LogBook {
+    /// Replays the stored log, or begins one with the genesis entry. Blocks: call it on a blocking thread.
+    ///
+    /// # Errors
+    /// [`OpenError`] for anything that is not exactly the log that this coordinator signed.
+    pub(crate) fn open(
+        store: StoreHandle,
+        genesis: &Entry,
+        pinned: &[u8; 32],
+        log_key: SigningKey,
+    ) -> Result<Self, OpenError> {
+        let replica = Replica::from_genesis(genesis, pinned)?;
+        let roster = replica.state().roster();
+        if roster.coordinator().log_key != log_key.verifying_key() {
+            return Err(OpenError::OtherLogKey);
+        }
+        let signer = LogSigner::new(Origin::of_cluster(roster.cluster().as_str())?, log_key);
+        let origin = signer.verifier().origin().clone();
+        let mut inner = Inner::begin(replica, genesis, &signer)?;
+        if store.last(ENTRIES)?.is_none() {
+            store.commit_blocking(first_commit(genesis, &inner.checkpoint))?;
+        } else {
+            replay(&store, genesis, &mut inner)?;
+            inner.checkpoint = stored_checkpoint(&store, &signer)?;
+        }
+        let (signed, found) = (inner.checkpoint.claimed(), inner.checkpoint(&origin));
+        if *signed != found {
+            return Err(OpenError::OtherRoot { signed: signed.size, found: found.size });
+        }
+        let verifier = signer.verifier();
+        let (tip, expiries, failure) =
+            (watch::Sender::new(found.size), watch::Sender::new(0), watch::Sender::new(false));
+        let (inner, failed) = (RwLock::new(inner), AtomicBool::new(false));
+        Ok(Self { store, signer, verifier, inner, tip, expiries, failed, failure })
+    }
+}
+
+impl Inner {
+    /// The log that holds the genesis entry only.
+    fn begin(replica: Replica, genesis: &Entry, signer: &LogSigner) -> Result<Self, OpenError> {
+        let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
+        let mut index = LogIndex::default();
+        let nothing = holdfast_ledger::Outcome::Admitted(holdfast_ledger::Admission::default());
+        index.note(genesis.envelope(), 0, genesis.time_ms(), &nothing, replica.state());
+        let checkpoint = holdfast_log::Checkpoint {
+            origin: signer.verifier().origin().clone(),
+            size: replica.size(),
+            root: replica.root(),
+        };
+        let checkpoint = signer.sign(&checkpoint).map_err(|error| OpenError::Checkpoint(Some(error)))?;
+        Ok(Self { replica, tree, index, checkpoint })
+    }
+}
+
+fn first_commit(genesis: &Entry, checkpoint: &SignedCheckpoint) -> Batch {
+    let key = index_key(0);
+    Batch::new()
+        .expect_absent(ENTRIES, key)
+        .put(ENTRIES, key, genesis.bytes())
+        .put(PAYLOADS, payload_key(genesis.envelope()), key)
+        .put(CHECKPOINTS, LOG_CHECKPOINT, checkpoint.to_bytes())
+}
+
+/// Applies every stored entry after the first, and mends derived records that differ from what replaying gives.
+fn replay(store: &StoreHandle, genesis: &Entry, inner: &mut Inner) -> Result<(), OpenError> {
+    let first = store.read(ENTRIES, &index_key(0))?;
+    if first.as_deref() != Some(genesis.bytes()) {
+        return Err(OpenError::OtherGenesis);
+    }
+    loop {
+        let next = inner.replica.size();
+        let page = store.scan(ENTRIES, &index_key(next), PAGE)?;
+        let mut mendings = Mendings::new();
+        for (position, (key, bytes)) in (next..).zip(&page) {
+            if index_of(key) != Some(position) {
+                return Err(OpenError::Gap { expected: position });
+            }
+            let entry = Entry::parse(bytes).map_err(|source| OpenError::Entry { index: position, source })?;
+            inner.append(&entry).map_err(OpenError::appending)?;
+            mend(store, inner, position, entry.envelope(), &mut mendings)?;
+        }
+        if !mendings.is_empty() {
+            tracing::warn!(
+                from = next,
+                "derived records were not as replaying gives them and are written anew"
+            );
+            let put = |batch: Batch, ((table, key), value)| batch.put(table, key, value);
+            store.commit_blocking(mendings.into_iter().fold(Batch::new(), put))?;
+        }
+        if page.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+type Mendings = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+fn mend(
+    store: &StoreHandle,
+    inner: &Inner,
+    index: u64,
+    envelope: &Envelope,
+    mendings: &mut Mendings,
+) -> Result<(), StoreError> {
+    if let Some((table, event)) = events::to_mend(store, inner, index)? {
+        mendings.insert((table, index_key(index).to_vec()), event);
+    }
+    let payload = payload_key(envelope);
+    // Entries come in order: a record that is there is of an earlier entry or of this one.
+    let known = store.read(PAYLOADS, &payload)?.and_then(|value| index_of(&value));
+    if known.is_none_or(|known| known > index) {
+        mendings.entry((PAYLOADS, payload.to_vec())).or_insert_with(|| index_key(index).to_vec());
+    }
+    Ok(())
+}
+
+fn stored_checkpoint(store: &StoreHandle, signer: &LogSigner) -> Result<SignedCheckpoint, OpenError> {
+    let bytes = store.read(CHECKPOINTS, LOG_CHECKPOINT)?.ok_or(OpenError::Checkpoint(None))?;
+    let refuse = |error| OpenError::Checkpoint(Some(error));
+    let signed = SignedCheckpoint::parse(&bytes).map_err(refuse)?;
+    signed.verify(&signer.verifier()).map_err(refuse)?;
+    Ok(signed)
+}

@@ -1,0 +1,46 @@
+//! The tables and keys of the coordinator's store. A stored format never changes its meaning: a new one gets a new name.
+
+use holdfast_log::Envelope;
+use holdfast_store::Table;
+use sha2::{Digest as _, Sha256};
+
+/// Entries by index: the exact bytes that are hashed.
+pub(crate) const ENTRIES: Table = Table::new("entries");
+/// Signed checkpoints by [`LOG_CHECKPOINT`] and [`COSIGNED_CHECKPOINT`].
+pub(crate) const CHECKPOINTS: Table = Table::new("checkpoints");
+/// Where a payload was logged first, by [`payload_key`].
+pub(crate) const PAYLOADS: Table = Table::new("payloads");
+/// Withdrawals as they were after an entry, by its index: derived, written anew when the log is replayed.
+pub(crate) const WITHDRAWAL_EVENTS: Table = Table::new("withdrawal-events");
+/// Ceremonies as they were after an entry, by its index: derived as well.
+pub(crate) const CEREMONY_EVENTS: Table = Table::new("ceremony-events");
+/// What nodes answered in the rounds of a key generation, until its wallet is active.
+pub(crate) const KEYGEN_ROUNDS: Table = Table::new("keygen-rounds");
+
+/// All of them.
+pub(crate) const TABLES: [Table; 6] =
+    [ENTRIES, CHECKPOINTS, PAYLOADS, WITHDRAWAL_EVENTS, CEREMONY_EVENTS, KEYGEN_ROUNDS];
+
+/// The checkpoint of the whole log, written together with its last entry.
+pub(crate) const LOG_CHECKPOINT: &[u8] = b"log";
+/// The newest checkpoint that enough nodes cosigned.
+pub(crate) const COSIGNED_CHECKPOINT: &[u8] = b"cosigned";
+
+/// Big-endian, so that the order of keys is the order of the log.
+pub(crate) fn index_key(index: u64) -> [u8; 8] {
+    index.to_be_bytes()
+}
+
+/// The index of a key in this form.
+pub(crate) fn index_of(key: &[u8]) -> Option<u64> {
+    key.try_into().ok().map(u64::from_be_bytes)
+}
+
+/// SHA-256 over the envelope's payload type, a zero byte (which no type contains) and its payload.
+pub(crate) fn payload_key(envelope: &Envelope) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(envelope.payload_type.as_str());
+    hasher.update([0]);
+    hasher.update(&envelope.payload);
+    hasher.finalize().into()
+}

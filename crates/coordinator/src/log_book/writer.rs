@@ -1,0 +1,106 @@
+//! Appending: entries are applied in memory and made durable together, and nobody sees them in between.
+
+use std::fmt;
+
+use holdfast_ledger::{Applied, State};
+use holdfast_log::{Entry, Envelope};
+use holdfast_store::Batch;
+use tokio::sync::RwLockWriteGuard;
+
+use super::schema::{CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, index_key, payload_key};
+use super::{Inner, LogBook, LogBookError, LogFailed, events};
+
+use crate::telemetry::cause;
+
+/// Exclusive access to the log until [`Writer::commit`].
+///
+/// INVARIANT (G8): whoever appends and does not commit, for whatever reason, fails the log for good, because memory is
+/// then ahead of the disk.
+pub(crate) struct Writer<'a> {
+    book: &'a LogBook,
+    inner: RwLockWriteGuard<'a, Inner>,
+    batch: Batch,
+    payloads: Vec<[u8; 32]>,
+    unsaved: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(book: &'a LogBook, inner: RwLockWriteGuard<'a, Inner>) -> Self {
+        Self { book, inner, batch: Batch::new(), payloads: Vec::new(), unsaved: false }
+    }
+
+    /// The state with everything that was appended so far.
+    pub(crate) fn state(&self) -> &State {
+        self.inner.replica.state()
+    }
+
+    /// The first durable entry with this payload.
+    pub(crate) fn position_of(&self, envelope: &Envelope) -> Result<Option<u64>, LogFailed> {
+        self.book.position_of(envelope).map_err(|error| {
+            tracing::error!(error = cause(&error), "the log cannot be read");
+            LogFailed
+        })
+    }
+
+    /// Applies an entry.
+    ///
+    /// # Errors
+    /// [`LogBookError`]; the log has failed then.
+    pub(crate) fn append(&mut self, entry: Entry) -> Result<Applied, LogBookError> {
+        self.unsaved = true;
+        let payload = payload_key(entry.envelope());
+        let applied = self.inner.append(&entry)?;
+        let mut batch = std::mem::take(&mut self.batch);
+        if let Some((table, event)) = events::of(&self.inner, applied.index) {
+            batch = batch.put(table, index_key(applied.index), event);
+        }
+        // The first entry with a payload is the one that acted, if any did.
+        if !self.payloads.contains(&payload) && self.book.store.read(PAYLOADS, &payload)?.is_none() {
+            batch = batch.put(PAYLOADS, payload, index_key(applied.index));
+            self.payloads.push(payload);
+        }
+        let key = index_key(applied.index);
+        self.batch = batch.expect_absent(ENTRIES, key).put(ENTRIES, key, entry.into_bytes());
+        Ok(applied)
+    }
+
+    /// Makes everything durable together with its checkpoint. Only then does anybody else see it.
+    ///
+    /// # Errors
+    /// [`LogFailed`], for good.
+    pub(crate) async fn commit(mut self) -> Result<(), LogFailed> {
+        if !self.unsaved {
+            return Ok(());
+        }
+        let checkpoint = self.inner.checkpoint(self.book.verifier.origin());
+        let signed = self.book.signer.sign(&checkpoint).map_err(|error| {
+            tracing::error!(error = cause(&error), "the log's checkpoint cannot be signed");
+            LogFailed
+        })?;
+        let batch = std::mem::take(&mut self.batch).put(CHECKPOINTS, LOG_CHECKPOINT, signed.to_bytes());
+        self.book.store.commit(batch).await.map_err(|error| {
+            tracing::error!(error = cause(&error), reason = error.reason(), "the log cannot be written");
+            LogFailed
+        })?;
+        self.inner.checkpoint = signed;
+        self.unsaved = false;
+        let size = self.inner.replica.size();
+        self.book.tip.send_replace(size);
+        metrics::counter!("holdfast_log_entries").absolute(size);
+        Ok(())
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        if self.unsaved {
+            self.book.fail();
+        }
+    }
+}
+
+impl fmt::Debug for Writer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("unsaved", &self.unsaved).finish_non_exhaustive()
+    }
+}

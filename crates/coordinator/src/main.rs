@@ -1,0 +1,73 @@
+//! `holdfast-coordinator`: loads the configuration, wires, runs; nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use holdfast_coordinator::CoordinatorConfig;
+
+/// The coordinator of a Holdfast custody cluster.
+///
+/// It orders the cluster's log, runs signing rounds and ceremonies, and answers the API. It holds no key share and cannot
+/// obtain a signature that the nodes' own replicas of the log do not permit.
+#[derive(Debug, Parser)]
+#[command(
+    name = "holdfast-coordinator",
+    version,
+    after_help = "\
+coordinator.toml (relative paths are relative to the file):
+  cluster = \"demo\"
+  name = \"main\"
+  listen = \"0.0.0.0:7100\"
+  metrics_listen = \"127.0.0.1:9100\"    # optional, loopback only
+  data_dir = \"data\"
+  store = \"redb\"                       # or \"sled\"
+  genesis = \"genesis.entry.json\"
+  genesis_sha256 = \"...\"
+  [tls]
+  certificate = \"tls.pem\"
+  key = \"tls.key\"
+  ca = \"ca.pem\"
+  [keys]
+  log = \"log.key\"
+  entry = \"entry.key\"
+  [[nodes]]                            # one for each node of the genesis document
+  name = \"node-1\"
+  address = \"node-1.example:7101\""
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the coordinator until SIGTERM or Ctrl-C.
+    ///
+    /// Logs are JSON lines on standard error; set RUST_LOG for more. Files with secrets must have mode 0600.
+    Run {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Run { config } = Cli::parse().command;
+    match run(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("holdfast-coordinator: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: &Path) -> anyhow::Result<()> {
+    let config = CoordinatorConfig::load(config).with_context(|| config.display().to_string())?;
+    holdfast_coordinator::start_logging()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(holdfast_coordinator::run(config))?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The nodes as the coordinator knows them: one link to each, its health, and who can take part in a signature now.
+//!
+//! Health decides whom to ask, never what is true: a node that looks healthy is verified like any other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use holdfast_policy::NodeId;
+use rand::seq::SliceRandom;
+use tokio::sync::watch;
+
+mod client;
+mod delivered;
+mod health;
+mod replicator;
+
+pub(crate) use client::{CallError, CallLimits, KeygenReply, NodeClient, SignOrder, SignReply};
+pub(crate) use delivered::DeliveredStatements;
+pub(crate) use health::Health;
+pub(crate) use health::NodeLink;
+pub(crate) use replicator::{Replicator, jittered};
+
+use crate::log_book::CHUNK_ENTRIES;
+
+/// All nodes of the roster. Shared.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    links: BTreeMap<NodeId, Arc<NodeLink>>,
+    changed: watch::Sender<u64>,
+    target: watch::Sender<u64>,
+}
+
+/// Who can sign now, or who is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    /// Exactly as many as are needed, in the committee's order.
+    Signers(Vec<NodeId>),
+    /// Too few: these do not answer, or cannot follow the log, sorted.
+    Missing(Vec<NodeId>),
+}
+
+impl Nodes {
+    /// Links to these nodes, none of which has answered yet.
+    pub(crate) fn new(clients: impl IntoIterator<Item = (NodeId, NodeClient)>) -> Self {
+        let changed = watch::Sender::new(0);
+        let link = |(node, client): (NodeId, NodeClient)| {
+            (node.clone(), Arc::new(NodeLink::new(node, client, changed.clone())))
+        };
+        let links = clients.into_iter().map(link).collect();
+        Self { links, changed, target: watch::Sender::new(0) }
+    }
+
+    /// The link to a node.
+    pub(crate) fn link(&self, node: &NodeId) -> Option<&Arc<NodeLink>> {
+        self.links.get(node)
+    }
+
+    /// All links, by name.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &Arc<NodeLink>> {
+        self.links.values()
+    }
+
+    /// Counts the changes of any node's health.
+    pub(crate) fn changed(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// The size of the log that all nodes are brought to. Sizes are announced, so that nodes cosign the same ones.
+    pub(crate) fn target(&self) -> watch::Receiver<u64> {
+        self.target.subscribe()
+    }
+
+    /// Announces a size of the log.
+    pub(crate) fn announce(&self, size: u64) {
+        self.target.send_if_modified(|target| {
+            let grows = size > *target;
+            *target = size.max(*target);
+            grows
+        });
+    }
+
+    /// Follows the log, so that nodes get every entry soon even if nothing is signed, until `stop` turns true. The pause
+    /// lets a signing order carry the entries that it needs, and gathers several commits into one.
+    pub(crate) async fn follow(
+        self: Arc<Self>,
+        mut tip: watch::Receiver<u64>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        const PAUSE: std::time::Duration = std::time::Duration::from_millis(3);
+        loop {
+            let size = *tip.borrow_and_update();
+            self.announce(size);
+            tokio::select! {
+                changed = tip.changed() => if changed.is_err() { return },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Picks `count` healthy nodes of the committee: those that are not to be avoided first, then those closest to the tip.
+    pub(crate) fn choose(
+        &self,
+        committee: &[NodeId],
+        count: usize,
+        avoid: &BTreeSet<NodeId>,
+        tip: u64,
+    ) -> Choice {
+        let mut able: Vec<(&NodeId, u64)> =
+            committee.iter().filter_map(|node| Some((node, self.lag(node, tip)?))).collect();
+        if able.len() < count {
+            let able: BTreeSet<&NodeId> = able.into_iter().map(|(node, _)| node).collect();
+            let missing: BTreeSet<NodeId> =
+                committee.iter().filter(|node| !able.contains(node)).cloned().collect();
+            return Choice::Missing(missing.into_iter().collect());
+        }
+        // Among equals the load is spread.
+        able.shuffle(&mut rand::thread_rng());
+        able.sort_by_key(|(node, lag)| (avoid.contains(*node), *lag));
+        let chosen: BTreeSet<&NodeId> = able.into_iter().take(count).map(|(node, _)| node).collect();
+        Choice::Signers(committee.iter().filter(|node| chosen.contains(node)).cloned().collect())
+    }
+
+    /// How many entries a node lacks, if it can take part: reachable, on this log, and not too far behind.
+    fn lag(&self, node: &NodeId, tip: u64) -> Option<u64> {
+        let health = self.links.get(node)?.health();
+        let lag = tip.saturating_sub(health.tip_size);
+        (health.is_sound() && lag <= CHUNK_ENTRIES).then_some(lag)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Calls to one node, in domain types. Every call has its own time limit, and every answer is bounded and checked for form.
+//!
+//! What a node says is believed by nobody here: roots, cosignatures and signatures are verified where they are used.
+
+use std::time::{Duration, Instant};
+
+use holdfast_ledger::{CeremonyId, WithdrawalId};
+use holdfast_log::{Envelope, EnvelopeError};
+use holdfast_policy::NodeId;
+use holdfast_proto::convert::{FieldError, NodeReport, RoutedMessage, Tip, scalars};
+use holdfast_proto::limits::{ABORT_REASON_BYTES, NODE_MESSAGE_BYTES};
+use holdfast_proto::{metadata_of, reason_of, v1};
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+
+use crate::log_book::Chunk;
+use crate::session::SessionId;
+
+type Wire = v1::node_service_client::NodeServiceClient<Channel>;
+
+/// How long calls may take.
+#[derive(Clone, Debug)]
+pub(crate) struct CallLimits {
+    /// Asking how a node is.
+    pub(crate) status: Duration,
+    /// Handing over entries.
+    pub(crate) replicate: Duration,
+    /// Opening a signing attempt, or one of its rounds.
+    pub(crate) sign: Duration,
+    /// Opening a key generation, or one of its rounds.
+    pub(crate) keygen: Duration,
+}
+
+/// Talks to one node. Clones share the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeClient {
+    wire: Wire,
+    limits: CallLimits,
+}
+
+/// Why a call brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The node, or the connection to it, answered with an error.
+    #[error("{}", .0.message())]
+    Refused(Box<Status>),
+    /// No answer in time: what the node did is open.
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The answer is not of the agreed form.
+    #[error(transparent)]
+    Malformed(#[from] FieldError),
+    /// The answer carries an envelope that is none.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+}
+
+impl CallError {
+    /// The node's reason code, or one for the connection.
+    pub(crate) fn code(&self) -> String {
+        match self {
+            Self::Refused(status) => reason_of(status).unwrap_or_else(|| "NODE_UNREACHABLE".to_owned()),
+            Self::TimedOut(_) => "NODE_TIMED_OUT".to_owned(),
+            Self::Malformed(_) | Self::Envelope(_) => "NODE_ANSWER_MALFORMED".to_owned(),
+        }
+    }
+
+    /// The node that this one blames, if it blames one: taken as a hint about whom to leave out, never as a fact.
+    pub(crate) fn culprit(&self) -> Option<NodeId> {
+        match self {
+            Self::Refused(status) => NodeId::new(metadata_of(status).remove("culprit")?).ok(),
+            Self::TimedOut(_) | Self::Malformed(_) | Self::Envelope(_) => None,
+        }
+    }
+
+    /// Whether the node did not answer at all, as opposed to refusing.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Self::TimedOut(_) => true,
+            Self::Refused(status) => {
+                reason_of(status).is_none()
+                    && matches!(
+                        status.code(),
+                        Code::Unavailable
+                            | Code::Cancelled
+                            | Code::DeadlineExceeded
+                            | Code::Unknown
+                            | Code::Internal
+                    )
+            }
+            Self::Malformed(_) | Self::Envelope(_) => false,
+        }
+    }
+}
+
+/// A node's status with how long the answer took.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    pub(crate) report: NodeReport,
+    pub(crate) round_trip: Duration,
+}
+
+/// What a node sends in a round of an attempt.
+#[derive(Debug)]
+pub(crate) enum SignReply {
+    /// Messages for the others.
+    Messages(Vec<RoutedMessage>),
+    /// r and s, not verified.
+    Signature([u8; 32], [u8; 32]),
+}
+
+/// What a node sends in a round of a key generation.
+#[derive(Clone, Debug)]
+pub(crate) enum KeygenReply {
+    /// Messages for the others.
+    Messages(Vec<RoutedMessage>),
+    /// Its signed confirmation.
+    Confirmation(Envelope),
+}
+
+/// An order to sign, as all signers get it.
+#[derive(Clone, Debug)]
+pub(crate) struct SignOrder {
+    pub(crate) session: SessionId,
+    pub(crate) withdrawal: WithdrawalId,
+    pub(crate) digest_index: u32,
+    pub(crate) signers: Vec<NodeId>,
+}
+
+impl NodeClient {
+    pub(crate) fn new(channel: Channel, limits: CallLimits) -> Self {
+        let wire = Wire::new(channel)
+            .max_decoding_message_size(NODE_MESSAGE_BYTES)
+            .max_encoding_message_size(NODE_MESSAGE_BYTES);
+        Self { wire, limits }
+    }
+
+    /// How the node is.
+    pub(crate) async fn status(&self) -> Result<Measured, CallError> {
+        let mut wire = self.wire.clone();
+        let asked = Instant::now();
+        let status = within(self.limits.status, wire.status(v1::NodeStatusRequest {})).await?;
+        Ok(Measured { report: status.try_into()?, round_trip: asked.elapsed() })
+    }
+
+    /// Hands over entries; returns the node's tip.
+    pub(crate) async fn replicate(&self, chunk: Chunk) -> Result<Tip, CallError> {
+        let mut wire = self.wire.clone();
+        let tip = within(self.limits.replicate, wire.replicate(replication(chunk))).await?;
+        Ok(tip.try_into()?)
+    }
+
+    /// Opens an attempt; returns the node's offer and tip.
+    pub(crate) async fn sign_prepare(
+        &self,
+        chunk: Chunk,
+        order: &SignOrder,
+    ) -> Result<(Vec<u8>, Tip), CallError> {
+        let mut wire = self.wire.clone();
+        let request = v1::SignPrepareRequest {
+            replication: Some(replication(chunk)),
+            session_id: order.session.as_bytes().to_vec(),
+            withdrawal_id: order.withdrawal.to_string(),
+            digest_index: order.digest_index,
+            signers: order.signers.iter().map(NodeId::to_string).collect(),
+        };
+        let response = within(self.limits.sign, wire.sign_prepare(request)).await?;
+        Ok((response.offer, tip(response.tip)?))
+    }
+
+    /// Runs one round of an attempt.
+    pub(crate) async fn sign_round(
+        &self,
+        session: SessionId,
+        round: u32,
+        messages: Vec<Vec<u8>>,
+    ) -> Result<SignReply, CallError> {
+        let mut wire = self.wire.clone();
+        let request = v1::SignRoundRequest { session_id: session.as_bytes().to_vec(), round, messages };
+        let response = within(self.limits.sign, wire.sign_round(request)).await?;
+        match response.signature {
+            Some(signature) => {
+                let (r, s) = scalars(signature)?;
+                Ok(SignReply::Signature(r, s))
+            }
+            None => Ok(SignReply::Messages(routed(response.outbound)?)),
+        }
+    }
+
+    /// Opens a key generation; returns the node's offer and tip.
+    pub(crate) async fn keygen_prepare(
+        &self,
+        chunk: Chunk,
+        ceremony: CeremonyId,
+        session: SessionId,
+    ) -> Result<(Vec<u8>, Tip), CallError> {
+        let mut wire = self.wire.clone();
+        let request = v1::KeygenPrepareRequest {
+            ceremony_id: ceremony.to_string(),
+            session_id: session.as_bytes().to_vec(),
+            replication: Some(replication(chunk)),
+        };
+        let response = within(self.limits.keygen, wire.keygen_prepare(request)).await?;
+        Ok((response.offer, tip(response.tip)?))
+    }
+
+    /// Runs one round of a key generation.
+    pub(crate) async fn keygen_round(
+        &self,
+        session: SessionId,
+        round: u32,
+        messages: Vec<Vec<u8>>,
+    ) -> Result<KeygenReply, CallError> {
+        let mut wire = self.wire.clone();
+        let request = v1::KeygenRoundRequest { session_id: session.as_bytes().to_vec(), round, messages };
+        let response = within(self.limits.keygen, wire.keygen_round(request)).await?;
+        match response.confirmation_envelope {
+            Some(envelope) => Ok(KeygenReply::Confirmation(Envelope::parse(&envelope)?)),
+            None => Ok(KeygenReply::Messages(routed(response.outbound)?)),
+        }
+    }
+
+    /// Ends a session. Best effort: a node forgets it by itself, too.
+    pub(crate) async fn abort(&self, session: SessionId, reason: &str) -> Result<(), CallError> {
+        let mut wire = self.wire.clone();
+        let reason = reason.chars().filter(char::is_ascii).take(ABORT_REASON_BYTES).collect();
+        let request = v1::AbortRequest { session_id: session.as_bytes().to_vec(), reason };
+        within(self.limits.status, wire.abort(request)).await.map(|_| ())
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, CallError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(CallError::Refused(Box::new(status))),
+        Err(_) => Err(CallError::TimedOut(limit)),
+    }
+}
+
+fn replication(chunk: Chunk) -> v1::Replication {
+    v1::Replication {
+        from_index: chunk.from,
+        checkpoint: chunk.checkpoint.to_bytes(),
+        entries: chunk.entries,
+    }
+}
+
+fn tip(wire: Option<v1::ReplicaTip>) -> Result<Tip, FieldError> {
+    wire.ok_or_else(|| FieldError::new("tip", "is missing"))?.try_into()
+}
+
+fn routed(outbound: Vec<v1::Outbound>) -> Result<Vec<RoutedMessage>, FieldError> {
+    outbound.into_iter().map(TryInto::try_into).collect()
+}

@@ -1,0 +1,69 @@
+//! Officers' statements that were delivered to nodes directly: the coordinator logs them as soon as a node shows them, so
+//! that the log's rules take over from the latches.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+use holdfast_log::Envelope;
+use holdfast_policy::NodeId;
+use sha2::{Digest as _, Sha256};
+
+use crate::sequencer::{ProposeError, Proposed, Sequencer};
+use crate::telemetry::cause;
+
+/// Statements that are remembered as settled, so that they are not proposed again with every status.
+const REMEMBERED: usize = 4_096;
+
+/// Proposes delivered statements, each once.
+#[derive(Debug)]
+pub(crate) struct DeliveredStatements {
+    sequencer: Sequencer,
+    settled: Mutex<BTreeSet<[u8; 32]>>,
+}
+
+impl DeliveredStatements {
+    pub(crate) fn new(sequencer: Sequencer) -> Self {
+        Self { sequencer, settled: Mutex::default() }
+    }
+
+    /// Logs what is new among the statements that a node shows.
+    pub(crate) async fn log(&self, node: &NodeId, statements: Vec<Vec<u8>>) {
+        for statement in statements {
+            let digest: [u8; 32] = Sha256::digest(&statement).into();
+            if self.is_settled(&digest) {
+                continue;
+            }
+            let Ok(envelope) = Envelope::parse(&statement) else {
+                tracing::warn!(%node, "node shows a delivered statement that is no envelope");
+                self.settle(digest);
+                continue;
+            };
+            match self.sequencer.propose(envelope).await {
+                Ok(Proposed::Logged(logged)) => {
+                    tracing::info!(%node, index = logged.index, "statement delivered to a node is logged");
+                    self.settle(digest);
+                }
+                Ok(Proposed::Repeated) => self.settle(digest),
+                Err(ProposeError::QueueFull | ProposeError::Failed(_) | ProposeError::Stopping) => return,
+                Err(
+                    error @ (ProposeError::Act(_) | ProposeError::Entry(_) | ProposeError::Rejected { .. }),
+                ) => {
+                    tracing::info!(%node, error = cause(&error), "delivered statement has no effect");
+                    self.settle(digest);
+                }
+            }
+        }
+    }
+
+    fn is_settled(&self, digest: &[u8; 32]) -> bool {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+    }
+
+    fn settle(&self, digest: [u8; 32]) {
+        let mut settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
+        if settled.len() >= REMEMBERED {
+            settled.clear();
+        }
+        settled.insert(digest);
+    }
+}

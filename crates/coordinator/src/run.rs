@@ -1,0 +1,322 @@
+//! A coordinator from its start to its end.
+//!
+//! Owns the order of starting and stopping. It must never accept a connection before the log was replayed and verified, go
+//! on serving after a write failed, or end with work that is acknowledged and not on disk.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use holdfast_ledger::Roster;
+use holdfast_log::{Entry, EntryError};
+use holdfast_policy::NodeId;
+use holdfast_store::{StoreError, StoreHandle};
+use holdfast_transport::client::{ConnectError, Endpoint, Timeouts, connect_lazy};
+use holdfast_transport::files::{self, FileError};
+use holdfast_transport::identity::IdentityError;
+use holdfast_transport::server::{ServeError, serve};
+use holdfast_transport::tls::TlsError;
+use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::ceremonies::Ceremonies;
+use crate::clock::Clock;
+use crate::config::CoordinatorConfig;
+use crate::coordinator::Coordinator;
+use crate::cosigned::{Cosigned, CosignedError};
+use crate::log_book::{LogBook, LogFailed, OpenError, schema};
+use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
+use crate::progress::Progress;
+use crate::sequencer::Sequencer;
+use crate::server::{self, ServicesError};
+use crate::services::Streams;
+use crate::signing_key::{self, SigningKeyError};
+use crate::speaker::Speaker;
+use crate::telemetry::{self, TelemetryError};
+use crate::withdrawals::Withdrawals;
+
+/// Time limits of calls to nodes.
+const CALLS: CallLimits = CallLimits {
+    status: Duration::from_secs(2),
+    replicate: Duration::from_secs(10),
+    sign: Duration::from_secs(5),
+    keygen: Duration::from_secs(60),
+};
+/// How often expiry is looked at and the withdrawals are counted.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);
+
+/// Why a coordinator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Key(#[from] SigningKeyError),
+    /// The TLS material cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The certificate is somebody else's.
+    #[error("the certificate is for `{found}`, this coordinator is `{expected}`")]
+    OtherCertificate {
+        /// Who this coordinator is.
+        expected: String,
+        /// Whose certificate it is.
+        found: String,
+    },
+    /// A name makes no TLS identity.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The genesis file is no entry.
+    #[error("the genesis file is not a log entry")]
+    Genesis(#[from] EntryError),
+    /// The genesis document is of another cluster.
+    #[error("the genesis document is of cluster `{found}`, the configuration says `{expected}`")]
+    OtherCluster {
+        /// The configured cluster.
+        expected: String,
+        /// The document's cluster.
+        found: String,
+    },
+    /// The entry key is not the one in the genesis document.
+    #[error("the configured entry key is not the one in the genesis document")]
+    OtherEntryKey,
+    /// The configured nodes are not the roster's.
+    #[error(
+        "the configuration must give an address for exactly the nodes of the genesis document: {problem}"
+    )]
+    Nodes {
+        /// What differs.
+        problem: String,
+    },
+    /// The store cannot be opened or closed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored log cannot be used.
+    #[error("the log cannot be opened")]
+    Open(#[from] OpenError),
+    /// Cosignatures cannot be verified.
+    #[error(transparent)]
+    Cosigned(#[from] CosignedError),
+    /// A node cannot be addressed.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The services cannot be put together.
+    #[error("the services cannot be put together")]
+    Services(#[from] ServicesError),
+    /// Logs or metrics.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The address cannot be listened on, or a signal handler cannot be set.
+    #[error("cannot {action}")]
+    Io {
+        /// What was attempted.
+        action: String,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// The server failed.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The log failed while running.
+    #[error(transparent)]
+    Failed(#[from] LogFailed),
+    /// A start-up task ended early.
+    #[error("a task of the start ended early")]
+    Interrupted(#[from] JoinError),
+}
+
+/// Runs a coordinator until SIGTERM or SIGINT: loads and verifies everything, serves, drains, closes.
+///
+/// # Errors
+/// [`RunError`]; its sources say more. A log that cannot be written any more ends the process with
+/// [`RunError::Failed`]: what is on disk is read back at the next start.
+pub async fn run(config: CoordinatorConfig) -> Result<(), RunError> {
+    let signalled = stop_signal()?;
+    if let Some(address) = config.metrics_listen {
+        telemetry::serve_metrics(address)?;
+    }
+    let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
+    check_certificate(&config, tls.identity())?;
+    let (book, entry_key) = open_log(config.clone()).await?;
+    let book = Arc::new(book);
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let parts = assemble(&config, &tls, Arc::clone(&book), entry_key, &stopped, &mut tasks).await?;
+
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|source| RunError::Io { action: format!("listen on `{}`", config.listen), source })?;
+    let (closing, closed) = watch::channel(false);
+    let (routes, health) = server::services(&parts, Streams::new(closed)).await?;
+    let access = server::access().map_err(ServicesError::from)?;
+    tracing::info!(cluster = %config.cluster, name = config.name, listen = %config.listen, "serving");
+    let ending = async {
+        let mut failure = book.failure();
+        tokio::select! {
+            () = signalled => tracing::info!("stopping: open calls may end"),
+            _ = failure.wait_for(|failed| *failed) => tracing::error!("the log has failed: stopping"),
+        }
+        server::set_serving(&health, false).await;
+        closing.send_replace(true);
+    };
+    let served = serve(listener, &tls, routes, access, server::limits(), ending).await;
+    stop.send_replace(true);
+    while tasks.join_next().await.is_some() {}
+    let failed = *book.failure().borrow();
+    let closed = book.store().close().await;
+    tracing::info!("stopped");
+    if failed {
+        return Err(LogFailed.into());
+    }
+    closed?;
+    Ok(served?)
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
+    let handler =
+        |kind| signal(kind).map_err(|source| RunError::Io { action: "handle signals".to_owned(), source });
+    let (mut terminate, mut interrupt) =
+        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn check_certificate(config: &CoordinatorConfig, found: &PeerIdentity) -> Result<(), RunError> {
+    let expected = PeerIdentity::new(config.cluster.as_str(), Role::Coordinator, &config.name)?;
+    if *found == expected {
+        return Ok(());
+    }
+    Err(RunError::OtherCertificate { expected: expected.to_string(), found: found.to_string() })
+}
+
+/// Loads what the configuration names and replays the log, on a thread that may block.
+async fn open_log(config: CoordinatorConfig) -> Result<(LogBook, SigningKey), RunError> {
+    let opening = tokio::task::spawn_blocking(move || {
+        let genesis = Entry::parse(&files::read_public(&config.genesis)?)?;
+        let log_key = signing_key::load(&config.keys.log)?;
+        let entry_key = signing_key::load(&config.keys.entry)?;
+        let store = StoreHandle::open(&config.store_config(), &schema::TABLES)?;
+        let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_key)?;
+        Ok((book, entry_key))
+    });
+    opening.await?
+}
+
+/// Puts the parts together and starts what runs beside the server.
+async fn assemble(
+    config: &CoordinatorConfig,
+    tls: &TlsIdentity,
+    book: Arc<LogBook>,
+    entry_key: SigningKey,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<Coordinator, RunError> {
+    let (roster, genesis_hash) = {
+        let reader = book.read().await?;
+        (reader.state().roster().clone(), reader.state().genesis().hash)
+    };
+    check_roster(config, &roster, &entry_key)?;
+    let clock = Clock::system();
+    let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clone(), stopped.clone());
+    tasks.spawn(async {
+        // Its own panic would have failed the log.
+        let _ = writing.await;
+    });
+    let parts = Coordinator {
+        cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await?),
+        nodes: Arc::new(Nodes::new(clients(config, tls)?)),
+        progress: Arc::new(Progress::default()),
+        speaker: Arc::new(Speaker::new(config.cluster.clone(), &config.name, entry_key)),
+        book,
+        sequencer,
+        clock,
+    };
+    start_beside(&parts, config, genesis_hash, stopped, tasks);
+    Ok(parts)
+}
+
+fn start_beside(
+    parts: &Coordinator,
+    config: &CoordinatorConfig,
+    genesis_hash: [u8; 32],
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) {
+    let delivered = Arc::new(DeliveredStatements::new(parts.sequencer.clone()));
+    for link in parts.nodes.links() {
+        let replicator = Replicator {
+            book: Arc::clone(&parts.book),
+            nodes: Arc::clone(&parts.nodes),
+            link: Arc::clone(link),
+            cosigned: Arc::clone(&parts.cosigned),
+            delivered: Arc::clone(&delivered),
+            clock: parts.clock.clone(),
+            cluster: config.cluster.clone(),
+            genesis_hash,
+        };
+        tasks.spawn(replicator.run(stopped.clone()));
+    }
+    tasks.spawn(Arc::clone(&parts.nodes).follow(parts.book.tip(), stopped.clone()));
+    tasks.spawn(Arc::clone(&parts.cosigned).persist(stopped.clone()));
+    tasks.spawn(Withdrawals::new(parts.clone()).run(stopped.clone()));
+    tasks.spawn(Ceremonies::new(parts.clone()).run(stopped.clone()));
+    tasks.spawn(keep_house(parts.clone(), stopped.clone()));
+}
+
+/// Notices expiry, which no entry says, and counts the withdrawals.
+async fn keep_house(parts: Coordinator, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let done = async {
+            parts.book.expire(parts.clock.now()).await?;
+            telemetry::publish_withdrawals(&parts.book).await
+        };
+        if done.await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(HOUSEKEEPING_EVERY) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
+}
+
+fn check_roster(config: &CoordinatorConfig, roster: &Roster, entry_key: &SigningKey) -> Result<(), RunError> {
+    if *roster.cluster() != config.cluster {
+        let (expected, found) = (config.cluster.to_string(), roster.cluster().to_string());
+        return Err(RunError::OtherCluster { expected, found });
+    }
+    if roster.coordinator().entry_key != entry_key.verifying_key() {
+        return Err(RunError::OtherEntryKey);
+    }
+    let configured: BTreeSet<&NodeId> = config.nodes.iter().map(|node| &node.name).collect();
+    let listed: BTreeSet<&NodeId> = roster.nodes().iter().map(|node| &node.id).collect();
+    match configured.symmetric_difference(&listed).next() {
+        None => Ok(()),
+        Some(node) if listed.contains(node) => {
+            Err(RunError::Nodes { problem: format!("`{node}` is missing") })
+        }
+        Some(node) => Err(RunError::Nodes { problem: format!("`{node}` is no node of this cluster") }),
+    }
+}
+
+fn clients(config: &CoordinatorConfig, tls: &TlsIdentity) -> Result<Vec<(NodeId, NodeClient)>, RunError> {
+    // Each call has its own, shorter limit.
+    let timeouts = Timeouts { request: CALLS.keygen, ..Timeouts::default() };
+    let client = |node: &crate::config::NodeAddress| {
+        let expected = PeerIdentity::new(config.cluster.as_str(), Role::Node, node.name.as_str())?;
+        let endpoint = Endpoint { address: node.address.clone(), expected };
+        let channel = connect_lazy(&endpoint, tls, &timeouts)?;
+        Ok((node.name.clone(), NodeClient::new(channel, CALLS)))
+    };
+    config.nodes.iter().map(client).collect()
+}

@@ -1,0 +1,131 @@
+//! `CeremonyService`: what officers propose and approve together.
+
+use holdfast_ledger::{CeremonyId, StatementBody, StatementDigest};
+use holdfast_log::Envelope;
+use holdfast_proto::convert::{self, CeremonyView};
+use holdfast_proto::v1;
+use holdfast_proto::v1::ceremony_service_server::CeremonyService;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::caller::Caller;
+use super::streams::Streams;
+use super::{envelope, paging};
+use crate::coordinator::Coordinator;
+use crate::sequencer::Proposed;
+use crate::status::RequestError;
+
+mod watch;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(crate) struct CeremonyApi {
+    pub(crate) parts: Coordinator,
+    pub(crate) streams: Streams,
+}
+
+#[tonic::async_trait]
+impl CeremonyService for CeremonyApi {
+    type WatchStream = ReceiverStream<Result<v1::CeremonyEvent, Status>>;
+
+    async fn propose(
+        &self,
+        request: Request<v1::ProposeCeremonyRequest>,
+    ) -> Result<Response<v1::Ceremony>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.proposed(&caller, &request.into_inner().envelope).await?))
+    }
+
+    async fn approve(
+        &self,
+        request: Request<v1::ApproveCeremonyRequest>,
+    ) -> Result<Response<v1::Ceremony>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.approved(&caller, &request.into_inner().envelope).await?))
+    }
+
+    async fn get(&self, request: Request<v1::GetCeremonyRequest>) -> Result<Response<v1::Ceremony>, Status> {
+        let id = convert::ceremony_id("ceremony_id", &request.into_inner().ceremony_id)
+            .map_err(RequestError::from)?;
+        Ok(Response::new(self.parts.ceremony_view(&id).await?))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListCeremoniesRequest>,
+    ) -> Result<Response<v1::ListCeremoniesResponse>, Status> {
+        Ok(Response::new(self.listed(&request.into_inner()).await?))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchCeremoniesRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        Ok(Response::new(self.watched(&request.into_inner()).await?))
+    }
+}
+
+impl CeremonyApi {
+    async fn proposed(&self, caller: &Caller, bytes: &[u8]) -> Result<v1::Ceremony, RequestError> {
+        let (envelope, body) = self.statement(caller, bytes).await?;
+        match body {
+            StatementBody::ProposeWallet(_) | StatementBody::ProposeResume { .. } => {}
+            StatementBody::ProposeWhitelistEntry(_)
+            | StatementBody::ApproveCeremony(_)
+            | StatementBody::ApproveHold(_)
+            | StatementBody::RejectHold(_)
+            | StatementBody::RevokeWhitelistEntry(_)
+            | StatementBody::PauseWallet(_) => {
+                let expected = "a statement `propose to create a wallet` or `propose to resume a wallet`";
+                return Err(RequestError::OtherPayload { expected });
+            }
+        }
+        let id = CeremonyId::of(&StatementDigest::of(&envelope.payload));
+        self.act(&id, envelope).await
+    }
+
+    async fn approved(&self, caller: &Caller, bytes: &[u8]) -> Result<v1::Ceremony, RequestError> {
+        let (envelope, body) = self.statement(caller, bytes).await?;
+        let StatementBody::ApproveCeremony(id) = body else {
+            return Err(RequestError::OtherPayload { expected: "a statement `approve a ceremony`" });
+        };
+        self.act(&id, envelope).await
+    }
+
+    async fn act(&self, id: &CeremonyId, envelope: Envelope) -> Result<v1::Ceremony, RequestError> {
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.sequencer.propose(envelope).await?;
+        self.parts.ceremony_view(id).await
+    }
+
+    async fn statement(
+        &self,
+        caller: &Caller,
+        bytes: &[u8],
+    ) -> Result<(Envelope, StatementBody), RequestError> {
+        let reader = self.parts.book.read().await?;
+        envelope::statement(bytes, caller, reader.state().roster())
+    }
+
+    async fn listed(
+        &self,
+        request: &v1::ListCeremoniesRequest,
+    ) -> Result<v1::ListCeremoniesResponse, RequestError> {
+        let (size, before) = (paging::size(request.page_size)?, paging::before(&request.page_token)?);
+        let phase = convert::ceremony_phase("phase", request.phase)?;
+        let live = self.parts.progress.ceremonies();
+        let reader = self.parts.book.read().await?;
+        let (at, times) = (self.parts.clock.now(), reader.times());
+        let newest = reader.index().proposals().range(..before).rev().map(|(index, id)| (*index, *id));
+        let (ceremonies, next) = paging::page(newest, size, |id| {
+            let ceremony = reader.state().ceremony(&id)?;
+            let summary = CeremonyView { ceremony, at, times, live: live.get(&id) }.summary();
+            let passes = (request.kind.is_empty() || summary.kind == request.kind)
+                && phase.is_none_or(|phase| summary.phase() == phase);
+            passes.then_some(summary)
+        });
+        Ok(v1::ListCeremoniesResponse {
+            ceremonies,
+            next_page_token: next.map(paging::token).unwrap_or_default(),
+        })
+    }
+}

@@ -1,0 +1,320 @@
+//! `WithdrawalService`: what a withdrawal pipeline calls, and officers who decide about held withdrawals.
+
+use std::time::Duration;
+
+use holdfast_chains::UnsignedTransaction;
+use holdfast_ledger::{
+    BindTransaction, CancelWithdrawal, PayloadKind, Rejection, RejectionCode, StatementBody, WithdrawalId,
+    WithdrawalRequest, WithdrawalState,
+};
+use holdfast_log::Envelope;
+use holdfast_proto::convert::{self, FieldError};
+use holdfast_proto::v1;
+use holdfast_proto::v1::withdrawal_service_server::WithdrawalService;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::caller::{Caller, Scope};
+use super::streams::Streams;
+use super::{deadline, envelope, paging};
+use crate::coordinator::Coordinator;
+use crate::log_book::is_final;
+use crate::sequencer::{ProposeError, Proposed};
+use crate::status::{Object, RequestError};
+use crate::views::{registered_asset, view_of};
+
+mod watch;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(crate) struct WithdrawalApi {
+    pub(crate) parts: Coordinator,
+    pub(crate) streams: Streams,
+}
+
+#[tonic::async_trait]
+impl WithdrawalService for WithdrawalApi {
+    type WatchStream = ReceiverStream<Result<v1::WithdrawalEvent, Status>>;
+
+    async fn evaluate(
+        &self,
+        request: Request<v1::EvaluateWithdrawalRequest>,
+    ) -> Result<Response<v1::EvaluateWithdrawalResponse>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.evaluated(&caller, &request.into_inner().envelope).await?))
+    }
+
+    async fn submit(
+        &self,
+        request: Request<v1::SubmitWithdrawalRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let (caller, wait) = (Caller::of(&request)?, deadline::wait(&request, request.get_ref().wait_ms)?);
+        let id = self.submitted(&caller, &request.into_inner().envelope).await?;
+        Ok(Response::new(self.settled(&id, wait).await?))
+    }
+
+    async fn bind_transaction(
+        &self,
+        request: Request<v1::BindTransactionRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let (caller, wait) = (Caller::of(&request)?, deadline::wait(&request, request.get_ref().wait_ms)?);
+        let id = self.bound(&caller, &request.into_inner().envelope).await?;
+        Ok(Response::new(self.settled(&id, wait).await?))
+    }
+
+    async fn get(
+        &self,
+        request: Request<v1::GetWithdrawalRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let scope = Caller::of(&request)?.scope()?;
+        let id = convert::withdrawal_id("withdrawal_id", &request.into_inner().withdrawal_id)
+            .map_err(RequestError::from)?;
+        Ok(Response::new(self.found(&scope, &id).await?))
+    }
+
+    async fn get_by_idempotency_key(
+        &self,
+        request: Request<v1::GetWithdrawalByIdempotencyKeyRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let client = Caller::of(&request)?.client()?;
+        let key = request.into_inner().idempotency_key;
+        let id = {
+            let reader = self.parts.book.read().await.map_err(RequestError::from)?;
+            WithdrawalId::of(reader.state().cluster().as_str(), client.as_str(), &key)
+        };
+        Ok(Response::new(self.found(&Scope::Own(client), &id).await?))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListWithdrawalsRequest>,
+    ) -> Result<Response<v1::ListWithdrawalsResponse>, Status> {
+        let scope = Caller::of(&request)?.scope()?;
+        Ok(Response::new(self.listed(&scope, &request.into_inner()).await?))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<v1::CancelWithdrawalRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let caller = Caller::of(&request)?;
+        let id = self.cancelled(&caller, &request.into_inner().envelope).await?;
+        Ok(Response::new(self.parts.withdrawal_view(&id).await?))
+    }
+
+    async fn approve_hold(
+        &self,
+        request: Request<v1::ApproveHoldRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let caller = Caller::of(&request)?;
+        let (envelope, body) = self.statement(&caller, &request.into_inner().envelope).await?;
+        let StatementBody::ApproveHold(id) = body else {
+            return Err(
+                RequestError::OtherPayload { expected: "a statement `approve a held withdrawal`" }.into()
+            );
+        };
+        Ok(Response::new(self.answered_hold(&id, envelope).await?))
+    }
+
+    async fn reject_hold(
+        &self,
+        request: Request<v1::RejectHoldRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let caller = Caller::of(&request)?;
+        let (envelope, body) = self.statement(&caller, &request.into_inner().envelope).await?;
+        let StatementBody::RejectHold(id) = body else {
+            return Err(
+                RequestError::OtherPayload { expected: "a statement `reject a held withdrawal`" }.into()
+            );
+        };
+        Ok(Response::new(self.answered_hold(&id, envelope).await?))
+    }
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchWithdrawalsRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let scope = Caller::of(&request)?.scope()?;
+        Ok(Response::new(self.watched(scope, &request.into_inner()).await?))
+    }
+}
+
+impl WithdrawalApi {
+    /// A dry run: nothing is logged.
+    async fn evaluated(
+        &self,
+        caller: &Caller,
+        bytes: &[u8],
+    ) -> Result<v1::EvaluateWithdrawalResponse, RequestError> {
+        let envelope = envelope::by_caller(bytes, PayloadKind::WithdrawalRequest, caller)?;
+        let reader = self.parts.book.read().await?;
+        let state = reader.state();
+        let now = self.parts.clock.now().max(state.last_time());
+        match state.check(&envelope, now)? {
+            // What was submitted before can still be evaluated anew.
+            Err(rejection) if rejection.code() != RejectionCode::AlreadyRecorded => {
+                return Err(rejection.into());
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let request = WithdrawalRequest::parse(&envelope.payload)?;
+        let transaction =
+            request.transaction.as_deref().and_then(|hex| UnsignedTransaction::parse_hex(hex).ok());
+        let effects = transaction.map(|transaction| transaction.effects());
+        Ok(v1::EvaluateWithdrawalResponse {
+            decision: Some(convert::decision(&state.evaluate_request(&request, now))),
+            effects: Some(convert::effects(&request, registered_asset(state, &request), effects.as_ref())),
+        })
+    }
+
+    async fn submitted(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
+        let envelope = envelope::by_caller(bytes, PayloadKind::WithdrawalRequest, caller)?;
+        // The state machine parses it again and is the one who judges; here only the id is wanted.
+        let id = WithdrawalRequest::parse(&envelope.payload).map(|request| request.withdrawal_id());
+        match self.parts.sequencer.propose(envelope).await {
+            Ok(Proposed::Logged(_) | Proposed::Repeated) => Ok(id?),
+            Err(ProposeError::Rejected { rejection, logged })
+                if rejection.code() == RejectionCode::IdempotencyKeyReused =>
+            {
+                Err(RequestError::KeyReused { withdrawal: id?, rejection, logged })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn bound(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
+        let envelope = envelope::by_caller(bytes, PayloadKind::BindTransaction, caller)?;
+        let bind: Option<BindTransaction> = serde_json::from_slice(&envelope.payload).ok();
+        match (self.parts.sequencer.propose(envelope).await, bind) {
+            (Ok(Proposed::Logged(_) | Proposed::Repeated), Some(bind)) => Ok(bind.withdrawal),
+            // Too late to bind anything else, but what was asked for is the case.
+            (Err(ProposeError::Rejected { rejection, .. }), Some(bind))
+                if rejection.code() == RejectionCode::TransactionAlreadyBound
+                    && self.is_bound(&bind).await? =>
+            {
+                Ok(bind.withdrawal)
+            }
+            (Err(error), _) => Err(error.into()),
+            (Ok(_), None) => Err(unreadable()),
+        }
+    }
+
+    async fn is_bound(&self, bind: &BindTransaction) -> Result<bool, RequestError> {
+        let reader = self.parts.book.read().await?;
+        let bound = reader.state().withdrawal(&bind.withdrawal).and_then(|found| found.transaction.as_ref());
+        Ok(bound.is_some_and(|bound| bound.transaction.to_hex() == bind.transaction))
+    }
+
+    async fn cancelled(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
+        let envelope = envelope::by_caller(bytes, PayloadKind::CancelWithdrawal, caller)?;
+        let cancel: Option<CancelWithdrawal> = serde_json::from_slice(&envelope.payload).ok();
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.sequencer.propose(envelope).await?;
+        cancel.map(|cancel| cancel.withdrawal).ok_or_else(unreadable)
+    }
+
+    async fn answered_hold(
+        &self,
+        id: &WithdrawalId,
+        envelope: Envelope,
+    ) -> Result<v1::Withdrawal, RequestError> {
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.sequencer.propose(envelope).await?;
+        self.parts.withdrawal_view(id).await
+    }
+
+    async fn statement(
+        &self,
+        caller: &Caller,
+        bytes: &[u8],
+    ) -> Result<(Envelope, StatementBody), RequestError> {
+        let reader = self.parts.book.read().await?;
+        envelope::statement(bytes, caller, reader.state().roster())
+    }
+
+    async fn found(&self, scope: &Scope, id: &WithdrawalId) -> Result<v1::Withdrawal, RequestError> {
+        let visible = {
+            let reader = self.parts.book.read().await?;
+            reader.state().withdrawal(id).is_some_and(|withdrawal| scope.covers(withdrawal))
+        };
+        if visible { self.parts.withdrawal_view(id).await } else { Err(unknown(id)) }
+    }
+
+    async fn listed(
+        &self,
+        scope: &Scope,
+        request: &v1::ListWithdrawalsRequest,
+    ) -> Result<v1::ListWithdrawalsResponse, RequestError> {
+        let (size, before) = (paging::size(request.page_size)?, paging::before(&request.page_token)?);
+        let wanted = convert::withdrawal_state("state", request.state)?;
+        let waiting = self.parts.progress.withdrawals();
+        let now = self.parts.clock.now();
+        let reader = self.parts.book.read().await?;
+        let newest = reader.index().requests().range(..before).rev().map(|(index, id)| (*index, *id));
+        let (withdrawals, next) = paging::page(newest, size, |id| {
+            let withdrawal = reader.state().withdrawal(&id)?;
+            let passes = scope.covers(withdrawal)
+                && (request.wallet.is_empty() || withdrawal.request.wallet.as_str() == request.wallet)
+                && wanted.is_none_or(|wanted| withdrawal.state_at(now) == wanted);
+            passes.then(|| view_of(&reader, withdrawal, now, waiting.get(&id)).summary())
+        });
+        Ok(v1::ListWithdrawalsResponse {
+            withdrawals,
+            next_page_token: next.map(paging::token).unwrap_or_default(),
+        })
+    }
+
+    /// Waits until there is nothing more to wait for, or the time is up; returns the withdrawal as it stands then.
+    async fn settled(&self, id: &WithdrawalId, wait: Duration) -> Result<v1::Withdrawal, RequestError> {
+        let (mut tip, mut version) = (self.parts.book.tip(), self.parts.progress.version());
+        let now = Instant::now();
+        let until = now.checked_add(wait).unwrap_or(now);
+        while !self.is_settled(id).await? {
+            tokio::select! {
+                // The senders live in `parts`.
+                _ = tip.changed() => {}
+                _ = version.changed() => {}
+                () = tokio::time::sleep_until(until) => break,
+            }
+        }
+        self.parts.withdrawal_view(id).await
+    }
+
+    /// Whether it has reached a final state, a hold, or the need of a transaction.
+    async fn is_settled(&self, id: &WithdrawalId) -> Result<bool, RequestError> {
+        let reader = self.parts.book.read().await?;
+        let withdrawal = reader.state().withdrawal(id).ok_or_else(|| unknown(id))?;
+        let state = withdrawal.state_at(self.parts.clock.now());
+        let needs_another_transaction = || {
+            let waiting = self.parts.progress.withdrawal(id);
+            waiting.is_some_and(|waiting| waiting.code == RejectionCode::AccountNonceUsed.as_str())
+        };
+        Ok(match state {
+            WithdrawalState::Held | WithdrawalState::Allowed => true,
+            WithdrawalState::Bound => needs_another_transaction(),
+            WithdrawalState::Received
+            | WithdrawalState::Authorized
+            | WithdrawalState::Signed
+            | WithdrawalState::Denied
+            | WithdrawalState::Cancelled
+            | WithdrawalState::Expired
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => is_final(state),
+        })
+    }
+}
+
+fn unknown(id: &WithdrawalId) -> RequestError {
+    RequestError::Unknown { kind: Object::Withdrawal, id: id.to_string() }
+}
+
+/// The state machine took a payload that does not read here: it would not have.
+fn unreadable() -> RequestError {
+    Rejection::new(
+        RejectionCode::FieldInvalid,
+        FieldError::new("envelope", "has an unreadable payload").to_string(),
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Logs and metrics: structured lines on standard error, Prometheus on a loopback port. Owns their set-up.
+
+use std::net::SocketAddr;
+
+use holdfast_ledger::WithdrawalState;
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+use tracing_subscriber::EnvFilter;
+
+use crate::log_book::{LogFailed, SharedLog};
+
+/// Upper bounds of the histogram of how long withdrawals take, in seconds.
+const WITHDRAWAL_SECONDS: [f64; 13] =
+    [0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0];
+
+/// Logs or metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter in `RUST_LOG` does not parse, or logging was set up before.
+    #[error("logging cannot be set up: {0}")]
+    Logging(String),
+    /// The port is taken, or metrics were set up before.
+    #[error("metrics cannot be served on `{address}`")]
+    Metrics {
+        /// The address asked for.
+        address: SocketAddr,
+        /// Why not.
+        source: BuildError,
+    },
+}
+
+/// One JSON object a line on standard error, from level `info` on unless `RUST_LOG` says otherwise. The lines of a
+/// withdrawal carry its id as `trace_id` in their span.
+///
+/// # Errors
+/// [`TelemetryError::Logging`].
+pub fn start_logging() -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    let filter = filter.from_env().map_err(|error| TelemetryError::Logging(error.to_string()))?;
+    tracing_subscriber::fmt()
+        .json()
+        .with_writer(std::io::stderr)
+        .with_env_filter(filter)
+        .try_init()
+        .map_err(|error| TelemetryError::Logging(error.to_string()))
+}
+
+/// Serves `/metrics`. The configuration has checked that the address is a loopback one.
+pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
+    let seconds = Matcher::Full("holdfast_withdrawal_seconds".to_owned());
+    PrometheusBuilder::new()
+        .with_http_listener(address)
+        .set_buckets_for_metric(seconds, &WITHDRAWAL_SECONDS)
+        .and_then(PrometheusBuilder::install)
+        .map_err(|source| TelemetryError::Metrics { address, source })?;
+    metrics::describe_gauge!("holdfast_withdrawals", "withdrawals, by state");
+    metrics::describe_histogram!(
+        "holdfast_withdrawal_seconds",
+        "from a withdrawal's request to its logged signature"
+    );
+    metrics::describe_counter!("holdfast_sign_attempts_total", "signing attempts that ended, by result");
+    metrics::describe_counter!("holdfast_log_entries", "entries in the log");
+    metrics::describe_gauge!("holdfast_node_up", "1 if the node answers and holds this log");
+    metrics::describe_counter!("holdfast_node_tip", "entries that are durable on the node");
+    metrics::describe_counter!(
+        "holdfast_node_root_mismatch_total",
+        "times that a node was found to hold another log"
+    );
+    Ok(())
+}
+
+/// An error for the log, which prints its whole chain of causes.
+pub(crate) fn cause<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> &'a (dyn std::error::Error + 'static) {
+    error
+}
+
+/// Publishes how many withdrawals are in each state.
+pub(crate) async fn publish_withdrawals(book: &SharedLog) -> Result<(), LogFailed> {
+    let counts = book.read().await?.index().counts();
+    for state in STATES {
+        let count = counts.get(&state).copied().unwrap_or_default();
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        metrics::gauge!("holdfast_withdrawals", "state" => label(state)).set(f64::from(count));
+    }
+    Ok(())
+}
+
+const STATES: [WithdrawalState; 11] = [
+    WithdrawalState::Received,
+    WithdrawalState::Held,
+    WithdrawalState::Allowed,
+    WithdrawalState::Bound,
+    WithdrawalState::Authorized,
+    WithdrawalState::Signed,
+    WithdrawalState::Denied,
+    WithdrawalState::Cancelled,
+    WithdrawalState::Expired,
+    WithdrawalState::Replaced,
+    WithdrawalState::Tombstoned,
+];
+
+fn label(state: WithdrawalState) -> &'static str {
+    match state {
+        WithdrawalState::Received => "received",
+        WithdrawalState::Held => "held",
+        WithdrawalState::Allowed => "allowed",
+        WithdrawalState::Bound => "bound",
+        WithdrawalState::Authorized => "authorized",
+        WithdrawalState::Signed => "signed",
+        WithdrawalState::Denied => "denied",
+        WithdrawalState::Cancelled => "cancelled",
+        WithdrawalState::Expired => "expired",
+        WithdrawalState::Replaced => "replaced",
+        WithdrawalState::Tombstoned => "tombstoned",
+    }
+}

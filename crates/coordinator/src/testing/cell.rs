@@ -1,0 +1,327 @@
+//! A cell in a temporary directory: its log, its sequencer, and everybody's keys.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ed25519_dalek::SigningKey;
+use holdfast_chains::{
+    Address, Amount, ChainId, Digest, Eip1559Draft, PublicKey, Transfer, UnsignedTransaction,
+};
+use holdfast_ledger::{
+    CeremonyId, Genesis, OFFICER_NAMESPACE, OfficerKey, PayloadKind, Statement, StatementBody,
+    WalletProposal, WhitelistProposal, WithdrawalId, key_id,
+};
+use holdfast_log::{Entry, Envelope, EnvelopeSignature};
+use holdfast_policy::{ClusterId, OfficerId, TimestampMs, WalletId};
+use holdfast_store::{StoreConfig, StoreHandle};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::FakeNode;
+use crate::clock::Clock;
+use crate::coordinator::Coordinator;
+use crate::cosigned::Cosigned;
+use crate::log_book::{LogBook, schema};
+use crate::nodes::{DeliveredStatements, Nodes, Replicator};
+use crate::progress::Progress;
+use crate::sequencer::{Proposed, Sequencer};
+use crate::speaker::Speaker;
+
+pub(crate) const START: u64 = 1_763_700_000_000;
+pub(crate) const PAYEE: &str = "0x8ba1f109551bD432803012645Ac136ddd64DBA72";
+const USDT: &str = "0xdAC17F958D2ee523a2206206994597C13D831ec7";
+
+/// A clock that the test moves.
+#[derive(Clone, Debug)]
+pub(crate) struct TestClock(Arc<AtomicU64>);
+
+impl TestClock {
+    pub(crate) fn clock(&self) -> Clock {
+        let now = Arc::clone(&self.0);
+        Clock::from_fn(move || now.load(Ordering::SeqCst))
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+/// A running cell.
+pub(crate) struct Cell {
+    pub(crate) parts: Coordinator,
+    pub(crate) clock: TestClock,
+    pub(crate) fakes: Vec<FakeNode>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) dir: TempDir,
+    pub(crate) writing: JoinHandle<()>,
+    sequence: AtomicU64,
+}
+
+impl Cell {
+    /// The log with its genesis entry only.
+    pub(crate) async fn new() -> Self {
+        Self::open(TempDir::new().unwrap(), START + 1_000).await
+    }
+
+    /// The log as it was left in `dir`.
+    pub(crate) async fn open(dir: TempDir, now: u64) -> Self {
+        let clock = TestClock(Arc::new(AtomicU64::new(now)));
+        let book = Arc::new(open_book(&dir, clock.clone()).await);
+        let (stop, stopped) = watch::channel(false);
+        let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clock(), stopped);
+        let fakes: Vec<FakeNode> =
+            (1..=3).map(|i| FakeNode::new(i, &genesis_entry(), pinned(), clock.clock())).collect();
+        let nodes = Nodes::new(fakes.iter().map(|fake| (fake.name(), fake.client())));
+        let parts = Coordinator {
+            cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await.unwrap()),
+            book,
+            sequencer,
+            nodes: Arc::new(nodes),
+            progress: Arc::new(Progress::default()),
+            speaker: Arc::new(Speaker::new(ClusterId::new("demo-1").unwrap(), "main", ed25519("entry"))),
+            clock: clock.clock(),
+        };
+        Self { parts, clock, fakes, stop, dir, writing, sequence: AtomicU64::new(0) }
+    }
+
+    /// A cell with an active wallet `hot-1`, a whitelisted payee and a fresh session report.
+    pub(crate) async fn ready() -> Self {
+        let cell = Self::new().await;
+        cell.create_wallet().await;
+        cell.whitelist_payee().await;
+        cell.report_session().await;
+        cell
+    }
+
+    /// Starts what keeps the nodes up to date.
+    pub(crate) fn replicate(&self) {
+        let delivered = Arc::new(DeliveredStatements::new(self.parts.sequencer.clone()));
+        for link in self.parts.nodes.links() {
+            let replicator = Replicator {
+                book: Arc::clone(&self.parts.book),
+                nodes: Arc::clone(&self.parts.nodes),
+                link: Arc::clone(link),
+                cosigned: Arc::clone(&self.parts.cosigned),
+                delivered: Arc::clone(&delivered),
+                clock: self.clock.clock(),
+                cluster: ClusterId::new("demo-1").unwrap(),
+                genesis_hash: pinned(),
+            };
+            tokio::spawn(replicator.run(self.stop.subscribe()));
+        }
+        tokio::spawn(Arc::clone(&self.parts.nodes).follow(self.parts.book.tip(), self.stop.subscribe()));
+    }
+
+    /// Stops the sequencer and closes the store; the directory stays.
+    pub(crate) async fn shut_down(self) -> TempDir {
+        self.stop.send_replace(true);
+        self.writing.await.unwrap();
+        self.parts.book.store().close().await.unwrap();
+        self.dir
+    }
+
+    /// Proposes, one millisecond later, and requires that it takes effect.
+    pub(crate) async fn accept(&self, envelope: Envelope) -> holdfast_ledger::Admission {
+        self.clock.advance(1);
+        match self.parts.sequencer.propose(envelope).await.unwrap() {
+            Proposed::Logged(logged) => logged.admission,
+            Proposed::Repeated => panic!("repeated"),
+        }
+    }
+
+    pub(crate) async fn size(&self) -> u64 {
+        self.parts.book.read().await.unwrap().size()
+    }
+
+    pub(crate) async fn statement(&self, officer: &str, body: StatementBody) -> Envelope {
+        let now = self.clock.now();
+        let statement = Statement {
+            cluster: ClusterId::new("demo-1").unwrap(),
+            officer: OfficerId::new(officer).unwrap(),
+            issued_at: TimestampMs(now),
+            expires_at: (!body.is_protective()).then_some(TimestampMs(now + 3_600_000)),
+            note: String::new(),
+            body,
+        };
+        let text = self.parts.book.read().await.unwrap().state().statement_text(&statement).unwrap();
+        let signature = OfficerKey::sign(&ssh(officer), OFFICER_NAMESPACE, text.as_bytes()).unwrap();
+        Envelope {
+            payload_type: PayloadKind::Statement.payload_type(),
+            payload: text.into_bytes(),
+            signatures: vec![EnvelopeSignature { key_id: key_id("officer", officer), signature }],
+        }
+    }
+
+    pub(crate) async fn approved(&self, body: StatementBody) -> CeremonyId {
+        let proposal = self.statement("alice", body).await;
+        let ceremony = self.accept(proposal).await.ceremony.unwrap();
+        for officer in ["alice", "bob"] {
+            let approval = self.statement(officer, StatementBody::ApproveCeremony(ceremony)).await;
+            self.accept(approval).await;
+        }
+        ceremony
+    }
+
+    pub(crate) async fn propose_wallet(&self) -> CeremonyId {
+        let nodes = (1..=3).map(|i| format!("node-{i}").parse().unwrap()).collect();
+        let wallet = WalletId::new("hot-1").unwrap();
+        let proposal = WalletProposal { wallet, engine: "test".to_owned(), t: 2, n: 3, nodes };
+        self.approved(StatementBody::ProposeWallet(proposal)).await
+    }
+
+    async fn create_wallet(&self) {
+        let ceremony = self.propose_wallet().await;
+        for i in 1..=3 {
+            self.accept(confirmation(ceremony, i)).await;
+        }
+        let activation = self.parts.speaker.activate(ceremony, WalletId::new("hot-1").unwrap(), 0).unwrap();
+        self.accept(activation).await;
+    }
+
+    pub(crate) async fn whitelist_payee(&self) -> CeremonyId {
+        let proposal = WhitelistProposal {
+            chain_id: ChainId(1),
+            address: Address::parse(PAYEE).unwrap(),
+            assets: vec!["ETH".parse().unwrap(), "USDT".parse().unwrap()],
+            customer: None,
+            not_before: None,
+            expires_at: TimestampMs(self.clock.now() + 1_000_000_000),
+        };
+        self.approved(StatementBody::ProposeWhitelistEntry(proposal)).await
+    }
+
+    pub(crate) fn session_report(&self) -> Envelope {
+        let sequence = self.sequence.fetch_add(1, Ordering::SeqCst) + 1;
+        let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": sequence, "customer": "c-1",
+            "observed_at_ms": self.clock.now(), "new_device": false, "second_factor_reset": false});
+        sign(PayloadKind::SessionReport, &report, "provider", "sessions")
+    }
+
+    async fn report_session(&self) {
+        self.accept(self.session_report()).await;
+    }
+
+    /// Submits a withdrawal that the policy allows by itself, with its transaction.
+    pub(crate) async fn submit(&self, key: &str, nonce: u64) -> WithdrawalId {
+        let request = client_request(self.clock.now(), key, 1_250, nonce);
+        let envelope = sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline");
+        self.accept(envelope).await.withdrawal.unwrap()
+    }
+}
+
+pub(crate) async fn open_book(dir: &TempDir, clock: TestClock) -> LogBook {
+    let _ = clock;
+    let path = dir.path().join("store");
+    tokio::task::spawn_blocking(move || {
+        let store = StoreHandle::open(&StoreConfig::at(path), &schema::TABLES).unwrap();
+        LogBook::open(store, &genesis_entry(), &pinned(), ed25519("log")).unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+/// A request of the client `pipeline`, with its transaction.
+pub(crate) fn client_request(now: u64, key: &str, usdt: u128, nonce: u64) -> Value {
+    json!({"cluster": "demo-1", "client": "pipeline", "wallet": "hot-1", "asset": "USDT", "chain_id": 1,
+        "amount": (usdt * 1_000_000).to_string(), "destination": PAYEE, "fee_cap": "10000000000000000", "customer": "c-1",
+        "idempotency_key": key, "created_at_ms": now, "expires_at_ms": now + 600_000,
+        "transaction": usdt_transfer(usdt, nonce).to_hex()})
+}
+
+pub(crate) fn usdt_transfer(usdt: u128, nonce: u64) -> UnsignedTransaction {
+    let draft = Eip1559Draft {
+        chain_id: ChainId(1),
+        nonce,
+        gas_limit: 65_000,
+        max_fee_per_gas: 30_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        transfer: Transfer {
+            contract: Some(Address::parse(USDT).unwrap()),
+            to: Address::parse(PAYEE).unwrap(),
+            amount: Amount::from_u128(usdt * 1_000_000),
+        },
+    };
+    draft.build().unwrap()
+}
+
+pub(crate) fn sign(kind: PayloadKind, payload: &Value, role: &str, name: &str) -> Envelope {
+    let payload = serde_json::to_vec(payload).unwrap();
+    Envelope::sign_ed25519(kind.payload_type(), payload, &key_id(role, name), &ed25519(name)).unwrap()
+}
+
+pub(crate) fn confirmation(ceremony: CeremonyId, node: u8) -> Envelope {
+    let share = wallet_public();
+    let payload = json!({"cluster": "demo-1", "ceremony": ceremony, "node": format!("node-{node}"), "wallet": "hot-1",
+        "epoch": 0, "engine": "test", "public_key": wallet_public(), "chain_code": Digest([0x11; 32]),
+        "verifying_shares": [share, share, share], "transcript": Digest([0xaa; 32]), "backup_restored": true});
+    let (payload, kind) = (serde_json::to_vec(&payload).unwrap(), PayloadKind::KeygenConfirmation);
+    let (key_id, key) = (key_id("node", &format!("node-{node}")), ed25519(&format!("message-{node}")));
+    Envelope::sign_ed25519(kind.payload_type(), payload, &key_id, &key).unwrap()
+}
+
+pub(crate) fn ed25519(name: &str) -> SigningKey {
+    SigningKey::from_bytes(&Sha256::digest(name).into())
+}
+
+pub(crate) fn wallet_key() -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap()
+}
+
+pub(crate) fn wallet_public() -> PublicKey {
+    PublicKey::from_sec1(wallet_key().verifying_key().to_encoded_point(true).as_bytes()).unwrap()
+}
+
+fn ssh(name: &str) -> ssh_key::PrivateKey {
+    let seed = <[u8; 32]>::from(Sha256::digest(name));
+    ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&seed))
+}
+
+fn pinned() -> [u8; 32] {
+    Genesis::hash_of(&genesis_entry().envelope().payload)
+}
+
+fn genesis_entry() -> Entry {
+    let bytes = serde_json::to_vec(&document()).unwrap();
+    let signatures: Vec<_> = ["alice", "bob", "carol"]
+        .map(|name| {
+            let signature = OfficerKey::sign(&ssh(name), holdfast_ledger::GENESIS_NAMESPACE, &bytes).unwrap();
+            (OfficerId::new(name).unwrap(), signature)
+        })
+        .to_vec();
+    Genesis::assemble(&bytes, &signatures).unwrap()
+}
+
+fn document() -> Value {
+    let key = |name: &str| hex::encode(ed25519(name).verifying_key().to_bytes());
+    let officer = |name: &str, roles: &[&str]| json!({"name": name, "roles": roles, "ssh_public_key": ssh(name).public_key().to_openssh().unwrap()});
+    let node = |i: u8| {
+        json!({"name": format!("node-{i}"), "operator": format!("op-{i}"), "provider": format!("cloud-{i}"), "region": format!("region-{i}"),
+               "cosigning_key": key(&format!("cosign-{i}")), "message_key": key(&format!("message-{i}"))})
+    };
+    let quorum = json!({"security-officer": 2});
+    let expires = START + 1_000_000_000;
+    json!({
+        "version": 1, "rules_version": 1, "cluster": "demo-1", "created_at_ms": START, "max_clock_skew_ms": 5000,
+        "threshold": {"t": 2, "n": 3},
+        "officers": [officer("alice", &["security-officer", "withdrawal-approver"]),
+                     officer("bob", &["security-officer", "withdrawal-approver"]),
+                     officer("carol", &["withdrawal-approver"])],
+        "clients": [{"name": "pipeline", "public_key": key("pipeline"), "wallets": ["hot-1"], "expires_at_ms": expires},
+                    {"name": "other", "public_key": key("other"), "wallets": ["hot-1"], "expires_at_ms": expires}],
+        "providers": [{"name": "sessions", "public_key": key("sessions")}],
+        "nodes": [node(1), node(2), node(3)],
+        "coordinator": {"log_key": key("log"), "entry_key": key("entry")},
+        "assets": [{"symbol": "USDT", "chain_id": 1, "contract": USDT, "decimals": 6},
+                   {"symbol": "ETH", "chain_id": 1, "contract": null, "decimals": 18}],
+        "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum},
+        "policy": include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/fixtures/demo-policy.toml")),
+        "screening_lists": [{"id": "ofac-eth", "source": "test", "as_of": "2026-11-01", "text": "0x098B716B8Aaf21512996dC57EB0615e2383E2f96\n"}],
+    })
+}

@@ -1,0 +1,58 @@
+//! Views of withdrawals and ceremonies, put together from the log, the clock and what is going on. Decides nothing.
+
+use holdfast_chains::Asset;
+use holdfast_ledger::{CeremonyId, State, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalState};
+use holdfast_policy::TimestampMs;
+use holdfast_proto::convert::{CeremonyView, Waiting, WithdrawalView};
+use holdfast_proto::v1;
+
+use crate::coordinator::Coordinator;
+use crate::log_book::Reader;
+use crate::status::{Object, RequestError};
+
+impl Coordinator {
+    /// A withdrawal as it stands, with its receipt if it is signed.
+    pub(crate) async fn withdrawal_view(&self, id: &WithdrawalId) -> Result<v1::Withdrawal, RequestError> {
+        let unknown = || RequestError::Unknown { kind: Object::Withdrawal, id: id.to_string() };
+        let is_signed = {
+            let reader = self.book.read().await?;
+            let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
+            withdrawal.logged_state() == WithdrawalState::Signed
+        };
+        // Signed is final: the withdrawal cannot change while the receipt is made.
+        let receipt = if is_signed { Some(self.receipt(id).await?) } else { None };
+        let waiting = self.progress.withdrawal(id);
+        let reader = self.book.read().await?;
+        let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
+        let view = view_of(&reader, withdrawal, self.clock.now(), waiting.as_ref());
+        Ok(receipt.map_or_else(|| view.full(), |receipt| view.with_receipt(&receipt)))
+    }
+
+    /// A ceremony as it stands.
+    pub(crate) async fn ceremony_view(&self, id: &CeremonyId) -> Result<v1::Ceremony, RequestError> {
+        let live = self.progress.ceremony(id);
+        let reader = self.book.read().await?;
+        let unknown = || RequestError::Unknown { kind: Object::Ceremony, id: id.to_string() };
+        let ceremony = reader.state().ceremony(id).ok_or_else(unknown)?;
+        let view =
+            CeremonyView { ceremony, at: self.clock.now(), times: reader.times(), live: live.as_ref() };
+        Ok(view.full())
+    }
+}
+
+/// What a view of a withdrawal needs.
+pub(crate) fn view_of<'a>(
+    reader: &'a Reader<'_>,
+    withdrawal: &'a Withdrawal,
+    at: TimestampMs,
+    waiting: Option<&'a Waiting>,
+) -> WithdrawalView<'a> {
+    let asset = registered_asset(reader.state(), &withdrawal.request);
+    WithdrawalView { withdrawal, asset, at, times: reader.times(), waiting }
+}
+
+/// The registry's entry for the asset that a request names.
+pub(crate) fn registered_asset<'a>(state: &'a State, request: &WithdrawalRequest) -> Option<&'a Asset> {
+    let assets = &state.genesis().document.assets;
+    assets.iter().find(|asset| asset.chain_id == request.chain_id && asset.symbol == request.asset)
+}

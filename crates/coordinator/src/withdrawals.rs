@@ -1,0 +1,199 @@
+//! Withdrawals from their transaction to their signature: one driver for each that the policy allowed.
+//!
+//! [`Driver::sign_once`] is the withdrawal path, step by step. A driver holds no share and decides nothing: the state
+//! machine authorizes, every node checks everything again, and the result is verified with plain k256 before it counts.
+//! A driver can be stopped anywhere: what it does next follows from the log alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use holdfast_ledger::{WithdrawalId, WithdrawalState};
+use holdfast_policy::NodeId;
+use tokio::sync::{Semaphore, watch};
+use tracing::Instrument;
+
+use crate::coordinator::Coordinator;
+use crate::log_book::{LogFailed, Subject};
+
+mod attempt;
+mod authorize;
+mod failure;
+mod signers;
+
+use attempt::Attempt;
+use failure::{Failure, Next};
+
+/// Attempts in progress at the same time; each node bounds its own, too.
+const ATTEMPTS: usize = 32;
+
+/// Starts a driver for every withdrawal that needs one. Shared.
+#[derive(Debug)]
+pub(crate) struct Withdrawals {
+    parts: Coordinator,
+    attempts: Arc<Semaphore>,
+    // A driver that is told to look again does so before it ends, so that no change is missed.
+    drivers: Mutex<BTreeMap<WithdrawalId, LookAgain>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LookAgain(bool);
+
+impl Withdrawals {
+    pub(crate) fn new(parts: Coordinator) -> Arc<Self> {
+        Arc::new(Self { parts, attempts: Arc::new(Semaphore::new(ATTEMPTS)), drivers: Mutex::default() })
+    }
+
+    /// Follows the log and drives what it allows, beginning with everything that was open before, until `stop` turns true.
+    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut tip = self.parts.book.tip();
+        let Ok(mut seen) = self.start_open().await else { return };
+        loop {
+            tokio::select! {
+                changed = tip.changed() => if changed.is_err() { return },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            match self.start_changed(seen).await {
+                Ok(size) => seen = size,
+                Err(LogFailed) => return,
+            }
+        }
+    }
+
+    async fn start_open(self: &Arc<Self>) -> Result<u64, LogFailed> {
+        let reader = self.parts.book.read().await?;
+        let signable =
+            |state: &WithdrawalState| matches!(state, WithdrawalState::Bound | WithdrawalState::Authorized);
+        let open = reader.index().open().iter().filter(|(_, state)| signable(state)).map(|(id, _)| *id);
+        let (open, size): (Vec<_>, u64) = (open.collect(), reader.size());
+        drop(reader);
+        open.into_iter().for_each(|id| self.start(id));
+        Ok(size)
+    }
+
+    async fn start_changed(self: &Arc<Self>, seen: u64) -> Result<u64, LogFailed> {
+        let reader = self.parts.book.read().await?;
+        let size = reader.size();
+        let changed: BTreeSet<WithdrawalId> = (seen..size)
+            .filter_map(|index| match reader.index().subject(index)? {
+                Subject::Withdrawal(id) => Some(id),
+                Subject::Ceremony(_) | Subject::Other => None,
+            })
+            .collect();
+        drop(reader);
+        changed.into_iter().for_each(|id| self.start(id));
+        Ok(size)
+    }
+
+    fn start(self: &Arc<Self>, id: WithdrawalId) {
+        if let Some(again) = self.lock().get_mut(&id) {
+            *again = LookAgain(true);
+            return;
+        }
+        self.lock().insert(id, LookAgain(false));
+        let driver = Driver { id, parts: self.parts.clone(), attempts: Arc::clone(&self.attempts) };
+        let drivers = Arc::clone(self);
+        let span = tracing::info_span!("withdrawal", trace_id = %id);
+        tokio::spawn(
+            async move {
+                loop {
+                    driver.drive().await;
+                    if drivers.is_done(&id) {
+                        return;
+                    }
+                }
+            }
+            .instrument(span),
+        );
+    }
+
+    fn is_done(&self, id: &WithdrawalId) -> bool {
+        let mut drivers = self.lock();
+        match drivers.get_mut(id) {
+            Some(again) if again.0 => {
+                *again = LookAgain(false);
+                false
+            }
+            Some(_) | None => {
+                drivers.remove(id);
+                true
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WithdrawalId, LookAgain>> {
+        self.drivers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drives one withdrawal.
+#[derive(Debug)]
+struct Driver {
+    id: WithdrawalId,
+    parts: Coordinator,
+    attempts: Arc<Semaphore>,
+}
+
+/// What earlier attempts taught.
+#[derive(Debug, Default)]
+struct Lessons {
+    avoid: BTreeSet<NodeId>,
+    failures: u32,
+    renew: bool,
+}
+
+impl Driver {
+    /// Attempts until the withdrawal is signed, or nothing more can be done until the log changes it.
+    async fn drive(&self) {
+        let mut lessons = Lessons::default();
+        loop {
+            let failure = match self.sign_once(&lessons).await {
+                Ok(()) => break,
+                Err(failure) => failure,
+            };
+            metrics::counter!("holdfast_sign_attempts_total", "result" => failure.label()).increment(1);
+            tracing::info!(failure = %failure, code = failure.code(), "no signature yet");
+            let next = failure.next(&lessons);
+            lessons.learn(failure);
+            match next {
+                Next::End => break,
+                Next::Park(waiting) => return self.parts.progress.set_withdrawal(self.id, Some(waiting)),
+                Next::Again { waiting, pause } => {
+                    self.parts.progress.set_withdrawal(self.id, waiting);
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        self.parts.progress.set_withdrawal(self.id, None);
+    }
+
+    /// The withdrawal path.
+    async fn sign_once(&self, lessons: &Lessons) -> Result<(), Failure> {
+        let order = self.open_order().await?;
+        self.enough_nodes(&order, lessons).await?;
+        let _attempt = self.attempts.acquire().await.map_err(|_| Failure::Ended)?;
+        let order = self.authorized(order, lessons.renew).await?;
+        let signers = self.signers(&order, lessons).await?;
+        let attempt = Attempt::open(&self.parts, order, signers);
+        let offers = attempt.prepare().await?;
+        let scalars = attempt.rounds(offers).await?;
+        let signature = attempt.verified(scalars)?;
+        self.log_signature(attempt.order(), signature, attempt.signers()).await
+    }
+}
+
+impl Lessons {
+    fn learn(&mut self, failure: Failure) {
+        self.failures = self.failures.saturating_add(1);
+        self.renew = failure.wants_renewal() || (self.renew && failure.keeps_renewal());
+        match failure.node() {
+            Some(node) => {
+                // Only the last one to fail is avoided for sure: everybody may be back by now.
+                self.avoid = BTreeSet::from([node]);
+            }
+            None => self.avoid.clear(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Why an attempt brought no signature, and what to do about it: in one table.
+
+use std::time::Duration;
+
+use holdfast_ledger::RejectionCode;
+use holdfast_policy::NodeId;
+use holdfast_proto::convert::Waiting;
+
+use super::Lessons;
+use crate::log_book::{LogBookError, LogFailed, ReadError};
+use crate::nodes::{CallError, jittered};
+use crate::sequencer::ProposeError;
+use crate::speaker::SpeakError;
+
+/// Pauses between attempts, growing from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(3);
+/// Pause after a refusal that only officers, the policy or time can change.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// Why an attempt brought no signature.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// There is nothing more to sign: it is signed, or out of time, or no longer allowed.
+    #[error("nothing to sign")]
+    Ended,
+    /// The state machine does not authorize it.
+    #[error("not authorized: {detail}")]
+    NotAuthorized { code: RejectionCode, detail: String },
+    /// The sequencer is busy.
+    #[error("the sequencer is busy")]
+    Busy,
+    /// Too few nodes are able at the moment.
+    #[error("too few nodes can take part")]
+    TooFewNodes { missing: Vec<NodeId> },
+    /// A node does not take part, and says why.
+    #[error("node `{node}` does not take part: {error}")]
+    Node { node: NodeId, error: CallError },
+    /// A node did not send what the protocol asks for.
+    #[error("node `{node}` {problem}")]
+    Protocol { node: NodeId, problem: &'static str },
+    /// The nodes made a signature that does not verify; nobody can be blamed for it.
+    #[error("the signature does not verify")]
+    Signature,
+    /// The log has failed: the process is about to stop.
+    #[error(transparent)]
+    Log(#[from] LogBookError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// Our own entry cannot be made.
+    #[error(transparent)]
+    Speak(#[from] SpeakError),
+}
+
+/// What to do after a failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing.
+    End,
+    /// Nothing until the log changes the withdrawal.
+    Park(Waiting),
+    /// Another attempt after a pause.
+    Again { waiting: Option<Waiting>, pause: Duration },
+}
+
+impl From<LogFailed> for Failure {
+    fn from(error: LogFailed) -> Self {
+        Self::Log(error.into())
+    }
+}
+
+impl From<ProposeError> for Failure {
+    fn from(error: ProposeError) -> Self {
+        match error {
+            ProposeError::Rejected { rejection, .. } => {
+                Self::NotAuthorized { code: rejection.code(), detail: rejection.detail().to_owned() }
+            }
+            ProposeError::QueueFull => Self::Busy,
+            ProposeError::Failed(error) => Self::Log(error.into()),
+            ProposeError::Stopping => Self::Ended,
+            // Our own envelope is authentic and small; if not, trying again changes nothing.
+            ProposeError::Act(_) | ProposeError::Entry(_) => Self::Ended,
+        }
+    }
+}
+
+impl Failure {
+    /// The reason code, a node's own if a node gave one.
+    pub(super) fn code(&self) -> String {
+        match self {
+            Self::Ended => "ENDED".to_owned(),
+            Self::NotAuthorized { code, .. } => code.as_str().to_owned(),
+            Self::Busy => "QUEUE_FULL".to_owned(),
+            Self::TooFewNodes { .. } => "NODES_UNAVAILABLE".to_owned(),
+            Self::Node { error, .. } => error.code(),
+            Self::Protocol { .. } => "NODE_ANSWER_MALFORMED".to_owned(),
+            Self::Signature => "WALLET_SIGNATURE_INVALID".to_owned(),
+            Self::Log(_) | Self::Read(_) => "STORE_FAILED".to_owned(),
+            Self::Speak(_) => "INTERNAL".to_owned(),
+        }
+    }
+
+    /// One of a few words, for counting.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::NotAuthorized { .. } => "not_authorized",
+            Self::Busy => "busy",
+            Self::TooFewNodes { .. } => "too_few_nodes",
+            Self::Node { error, .. } if error.is_silence() => "node_silent",
+            Self::Node { .. } => "node_refused",
+            Self::Protocol { .. } => "protocol",
+            Self::Signature => "invalid_signature",
+            Self::Log(_) | Self::Read(_) | Self::Speak(_) => "internal",
+        }
+    }
+
+    /// The node to leave out of the next attempt, if others can take its place.
+    pub(super) fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Node { node, error } => Some(error.culprit().unwrap_or_else(|| node.clone())),
+            Self::Protocol { node, .. } => Some(node.clone()),
+            Self::Ended
+            | Self::NotAuthorized { .. }
+            | Self::Busy
+            | Self::TooFewNodes { .. }
+            | Self::Signature
+            | Self::Log(_)
+            | Self::Read(_)
+            | Self::Speak(_) => None,
+        }
+    }
+
+    /// Whether the next attempt needs a younger authorization.
+    pub(super) fn wants_renewal(&self) -> bool {
+        matches!(self, Self::Node { error, .. } if error.code() == "AUTHORIZATION_TOO_OLD")
+    }
+
+    /// Whether a renewal that was wanted before is still wanted.
+    pub(super) fn keeps_renewal(&self) -> bool {
+        matches!(self, Self::NotAuthorized { .. } | Self::Busy | Self::TooFewNodes { .. })
+    }
+
+    /// What to do about it.
+    pub(super) fn next(&self, lessons: &Lessons) -> Next {
+        let waiting = |sentence: String| Waiting { code: self.code(), sentence, missing_nodes: Vec::new() };
+        let quickly = |waiting| Next::Again { waiting, pause: jittered(pause_after(lessons.failures)) };
+        match self {
+            Self::Ended | Self::Log(_) => Next::End,
+            // A renewal that the policy refuses now may be given later; whether anything is left to sign shows then.
+            Self::NotAuthorized { code: RejectionCode::WithdrawalNotAuthorizable, detail } => {
+                Next::Again { waiting: Some(waiting(detail.clone())), pause: jittered(SLOW) }
+            }
+            Self::NotAuthorized { detail, .. } => Next::Park(waiting(detail.clone())),
+            Self::Speak(_) => Next::Park(waiting("the coordinator cannot make the entry".to_owned())),
+            Self::TooFewNodes { missing } => quickly(Some(nodes_missing(missing.clone()))),
+            Self::Node { node, error } => match Refusal::of(&error.code()) {
+                Refusal::Order(sentence) => Next::Again {
+                    waiting: Some(waiting(format!("node `{node}` does not sign: {sentence}"))),
+                    pause: jittered(SLOW),
+                },
+                Refusal::Over => Next::End,
+                Refusal::Passing => quickly(None),
+            },
+            Self::Busy | Self::Protocol { .. } | Self::Signature | Self::Read(_) => quickly(None),
+        }
+    }
+}
+
+/// What a withdrawal waits for while too few nodes answer.
+pub(super) fn nodes_missing(missing_nodes: Vec<NodeId>) -> Waiting {
+    let sentence = "waits until enough nodes can take part".to_owned();
+    Waiting { code: "NODES_UNAVAILABLE".to_owned(), sentence, missing_nodes }
+}
+
+/// What a node's reason code says about further attempts.
+enum Refusal {
+    /// An officer or the policy forbids it now; it may be lifted.
+    Order(&'static str),
+    /// It cannot be signed any more.
+    Over,
+    /// Another attempt may succeed.
+    Passing,
+}
+
+/// Whether a node's reason code says that an officer or the policy forbids it.
+pub(super) fn forbids(code: &str) -> bool {
+    matches!(Refusal::of(code), Refusal::Order(_))
+}
+
+impl Refusal {
+    fn of(code: &str) -> Self {
+        match code {
+            "LATCHED" => Self::Order("an officer stopped it there directly"),
+            "WALLET_PAUSED" => Self::Order("the wallet is paused"),
+            "POLICY_REFUSES" => Self::Order("its own evaluation, now, does not allow it"),
+            "INTENT_EXPIRED" => Self::Over,
+            // The codes of nodes are open: what is not known is tried again, bounded by the intent's expiry.
+            _ => Self::Passing,
+        }
+    }
+}
+
+fn pause_after(failures: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures.min(10))).min(LAST_PAUSE)
+}
