@@ -23,7 +23,7 @@ pub use node::{LatchReport, NodeReport, RoutedMessage, Tip, scalars};
 pub use receipt::SignedReceipt;
 pub use wallet::{wallet, wallet_in_creation};
 pub use whitelist::{WhitelistView, whitelist_state};
-pub use withdrawal::{Waiting, WithdrawalView, intended_effects, withdrawal_state};
+pub use withdrawal::{Waiting, WithdrawalView, effects, withdrawal_state};
 
 use crate::limits::{ENVELOPE_BYTES, ID_BYTES};
 use crate::v1;

@@ -1,6 +1,6 @@
 //! Withdrawals towards the wire.
 
-use holdfast_chains::Asset;
+use holdfast_chains::{Asset, Effects};
 use holdfast_ledger::{
     Approval, BoundTransaction, Positions, Withdrawal, WithdrawalRequest, WithdrawalState,
 };
@@ -77,7 +77,7 @@ impl WithdrawalView<'_> {
                 || state_reason(withdrawal, state),
                 |waiting| reason(waiting.code.clone(), waiting.sentence.clone()),
             )),
-            effects: Some(effects(request, self.asset, self.bound())),
+            effects: Some(effects(request, self.asset, self.bound().map(|bound| &bound.effects))),
             approvals: approvals(withdrawal),
             positions: Some(positions(&withdrawal.positions, self.times)),
             missing_nodes: waiting
@@ -93,18 +93,14 @@ impl WithdrawalView<'_> {
     }
 }
 
-/// What an intent would do, before a transaction is bound.
-pub fn intended_effects(request: &WithdrawalRequest, asset: Option<&Asset>) -> v1::Effects {
-    effects(request, asset, None)
-}
-
-fn effects(
+/// What a withdrawal does: by its transaction if there is one, otherwise by its intent.
+pub fn effects(
     request: &WithdrawalRequest,
     asset: Option<&Asset>,
-    bound: Option<&BoundTransaction>,
+    transaction: Option<&Effects>,
 ) -> v1::Effects {
-    let contract = match bound {
-        Some(bound) => bound.effects.transfer.contract,
+    let contract = match transaction {
+        Some(effects) => effects.transfer.contract,
         None => asset.and_then(|asset| asset.contract),
     };
     let intent = v1::Effects {
@@ -116,7 +112,7 @@ fn effects(
         max_fee_wei: String::new(),
         account_nonce: None,
     };
-    match bound.map(|bound| &bound.effects) {
+    match transaction {
         None => intent,
         Some(effects) => v1::Effects {
             chain_id: effects.chain_id.0,
