@@ -60,6 +60,9 @@ impl Finding {
     }
 
     fn place(&self) -> String {
+        if self.first_index.is_some_and(|first| self.detail.starts_with(&format!("entry {first} "))) {
+            return String::new();
+        }
         match (self.first_index, self.end_index) {
             (Some(first), _) if self.is_exact() => format!("entry {first}: "),
             (Some(first), Some(end)) => format!("entries {first} to {}: ", end.saturating_sub(1)),

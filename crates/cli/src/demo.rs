@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::Failure;
 use crate::init::{DemoArgs, DemoCell, make_demo};
@@ -56,7 +57,7 @@ pub(crate) async fn run(output: Output, args: &DemoCommand) -> Result<Answer, Fa
     place::mark(&args.dir, &processes.pids())?;
     let played = tokio::select! {
         played = Box::pin(play(&story, &cell, &mut processes)) => played,
-        _ = tokio::signal::ctrl_c() => Err(Failure::other("INTERRUPTED", "interrupted")),
+        () = told_to_stop() => Err(Failure::other("INTERRUPTED", "interrupted")),
     };
     match played {
         Ok(()) if args.keep => {
@@ -74,6 +75,18 @@ pub(crate) async fn run(output: Output, args: &DemoCommand) -> Result<Answer, Fa
             let logs = cell.directory.join("logs");
             Err(failure.next(format!("look into `{}`; nothing is left running", logs.display())))
         }
+    }
+}
+
+/// Ctrl-C, or SIGTERM from whoever runs this program.
+async fn told_to_stop() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
     }
 }
 

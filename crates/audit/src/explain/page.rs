@@ -3,7 +3,7 @@
 use std::fmt;
 
 use holdfast_chains::Amount;
-use holdfast_policy::{Outcome, Verdict};
+use holdfast_policy::{ComponentState, Outcome, Verdict};
 
 use super::{Explanation, when};
 use crate::history::{Step, StepResult};
@@ -97,14 +97,11 @@ impl Explanation {
         writeln!(f, "  risk score {} of 100", decision.risk.score)?;
         for part in &decision.risk.components {
             let state = format!("{:?}", part.state).to_lowercase();
-            writeln!(
-                f,
-                "       {:<26} {state:<8} adds {:>3} of {:>3}  {}",
-                part.code.code(),
-                part.contribution,
-                part.weight,
-                part.reason
-            )?;
+            // The sentence says what is the case if the component is present.
+            let reason = if part.state == ComponentState::Present { part.reason.as_str() } else { "" };
+            let (code, adds, of) = (part.code.code(), part.contribution, part.weight);
+            let line = format!("       {code:<26} {state:<8} adds {adds:>3} of {of:>3}  {reason}");
+            writeln!(f, "{}", line.trim_end())?;
         }
         Ok(())
     }
@@ -114,7 +111,7 @@ impl Explanation {
         if let Some(officer) = &self.rejected_by {
             writeln!(f, "  officer `{officer}` rejected it")?;
         }
-        if self.approvals.is_empty() {
+        if self.approvals.is_empty() && self.rejected_by.is_none() {
             let needed = self.decision.hold().is_some() || self.decision.satisfied_hold.is_some();
             writeln!(f, "  {}", if needed { "nobody yet" } else { "no person was needed" })?;
         }

@@ -42,7 +42,9 @@ pub(super) fn withdrawal_text(
         withdrawal.customer,
         withdrawal.idempotency_key,
     );
-    if let Some(reason) = withdrawal.reason.as_ref().filter(|reason| !reason.code.is_empty()) {
+    let says_more =
+        |reason: &&v1::Reason| !reason.code.is_empty() && reason.code != wire::state_name(withdrawal);
+    if let Some(reason) = withdrawal.reason.as_ref().filter(says_more) {
         text.push_str(&format!("  {}: {}\n", reason.code, reason.sentence));
     }
     if !withdrawal.missing_nodes.is_empty() {
