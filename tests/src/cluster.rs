@@ -160,8 +160,9 @@ impl Cluster {
     }
 
     /// SIGTERM, and how the process ended.
-    pub fn terminate(&self, server: &str, limit: Duration) -> std::process::ExitStatus {
-        self.take(server).terminate(limit)
+    pub async fn terminate(&self, server: &str, limit: Duration) -> std::process::ExitStatus {
+        let mut process = self.take(server);
+        process.terminate(limit).await
     }
 
     /// Waits for a process to end by itself.

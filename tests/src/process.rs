@@ -91,20 +91,30 @@ impl Process {
         assert_eq!(status.signal(), Some(9), "{} had ended by itself: {status}", self.name);
     }
 
-    /// Asks it to stop (SIGTERM) and returns how it ended.
+    /// Asks it to stop (SIGTERM) and returns how it ended. Does not block: the test's own connections have to answer the
+    /// server's farewell meanwhile.
     ///
     /// # Panics
     /// When it takes longer than `limit`.
-    pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
+    pub async fn terminate(&mut self, limit: Duration) -> ExitStatus {
         self.signal(Signal::SIGTERM);
-        self.wait(limit)
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.ended() {
+                return status;
+            }
+            assert!(
+                started.elapsed() < limit,
+                "{} did not stop within {limit:?}\n{}",
+                self.name,
+                self.last_lines()
+            );
+            tokio::time::sleep(POLL).await;
+        }
     }
 
-    /// Waits for its end.
-    ///
-    /// # Panics
-    /// When it takes longer than `limit`.
-    pub fn wait(&mut self, limit: Duration) -> ExitStatus {
+    /// Waits for its end, blocking.
+    fn wait(&mut self, limit: Duration) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(status) = self.ended() {
