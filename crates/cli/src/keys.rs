@@ -5,13 +5,12 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
 use holdfast_ledger::{OfficerKey, key_id};
 use holdfast_log::{Envelope, PayloadType};
 use holdfast_transport::files;
+use holdfast_transport::signing_key::{self, SigningKeyError};
 use rand::rngs::OsRng;
-use ssh_key::{Algorithm, PrivateKey};
+use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
 use crate::failure::{Exit, Failure, with_sources};
 use crate::profile::{Profile, Who};
@@ -56,23 +55,22 @@ pub(crate) fn generate_ssh(path: &Path, comment: &str) -> Result<String, Failure
 
 /// Makes an Ed25519 key in a new PKCS#8 PEM file.
 pub(crate) fn generate_ed25519(path: &Path) -> Result<SigningKey, Failure> {
-    let key = SigningKey::generate(&mut OsRng);
-    let pem = key
-        .to_pkcs8_pem(LineEnding::LF)
-        .map_err(|error| Failure::other("SIGNING_KEY_INVALID", error.to_string()))?;
-    files::create_secret(path, pem.as_bytes())?;
-    Ok(key)
+    signing_key::generate(path).map_err(unusable)
 }
 
 /// Loads an Ed25519 key in PKCS#8 PEM.
 pub(crate) fn ed25519(path: &Path) -> Result<SigningKey, Failure> {
-    let bytes = files::read_secret(path)?;
-    let text = std::str::from_utf8(&bytes).ok();
-    text.and_then(|pem| SigningKey::from_pkcs8_pem(pem).ok()).ok_or_else(|| {
-        let message = format!("`{}` is not an Ed25519 key in PKCS#8 PEM", path.display());
-        Failure::new(Exit::Usage, "SIGNING_KEY_INVALID", message)
-            .next("make one with `holdfast init key FILE`")
-    })
+    signing_key::load(path).map_err(unusable)
+}
+
+fn unusable(error: SigningKeyError) -> Failure {
+    match error {
+        SigningKeyError::File(error) => error.into(),
+        malformed @ SigningKeyError::Malformed(_) => {
+            Failure::new(Exit::Usage, "SIGNING_KEY_INVALID", malformed.to_string())
+                .next("make one with `holdfast init key FILE`")
+        }
+    }
 }
 
 /// Signs a payload as a client or a provider, into an envelope.
