@@ -46,6 +46,12 @@ impl Progress {
         self.set(&self.ceremonies, id, live);
     }
 
+    /// Forgets withdrawals that are none of the open ones any more.
+    pub(crate) fn keep_only(&self, is_open: impl Fn(&WithdrawalId) -> bool) {
+        let over: Vec<WithdrawalId> = self.withdrawals().into_keys().filter(|id| !is_open(id)).collect();
+        over.into_iter().for_each(|id| self.set_withdrawal(id, None));
+    }
+
     /// Counts the changes.
     pub(crate) fn version(&self) -> watch::Receiver<u64> {
         self.version.subscribe()

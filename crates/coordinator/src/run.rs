@@ -16,6 +16,7 @@ use holdfast_transport::client::{ConnectError, Endpoint, Timeouts, connect_lazy}
 use holdfast_transport::files::{self, FileError};
 use holdfast_transport::identity::IdentityError;
 use holdfast_transport::server::{ServeError, serve};
+use holdfast_transport::signing_key::{self, SigningKeyError};
 use holdfast_transport::tls::TlsError;
 use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
 use tokio::net::TcpListener;
@@ -34,7 +35,6 @@ use crate::progress::Progress;
 use crate::sequencer::Sequencer;
 use crate::server::{self, ServicesError};
 use crate::services::Streams;
-use crate::signing_key::{self, SigningKeyError};
 use crate::speaker::Speaker;
 use crate::telemetry::{self, TelemetryError};
 use crate::withdrawals::Withdrawals;
@@ -278,6 +278,10 @@ async fn keep_house(parts: Coordinator, mut stopped: watch::Receiver<bool>) {
     loop {
         let done = async {
             parts.book.expire(parts.clock.now()).await?;
+            {
+                let reader = parts.book.read().await?;
+                parts.progress.keep_only(|id| reader.index().open().contains_key(id));
+            }
             telemetry::publish_withdrawals(&parts.book).await
         };
         if done.await.is_err() {

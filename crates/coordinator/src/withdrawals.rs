@@ -61,9 +61,7 @@ impl Withdrawals {
 
     async fn start_open(self: &Arc<Self>) -> Result<u64, LogFailed> {
         let reader = self.parts.book.read().await?;
-        let signable =
-            |state: &WithdrawalState| matches!(state, WithdrawalState::Bound | WithdrawalState::Authorized);
-        let open = reader.index().open().iter().filter(|(_, state)| signable(state)).map(|(id, _)| *id);
+        let open = reader.index().open().iter().filter(|(_, state)| is_signable(**state)).map(|(id, _)| *id);
         let (open, size): (Vec<_>, u64) = (open.collect(), reader.size());
         drop(reader);
         open.into_iter().for_each(|id| self.start(id));
@@ -78,6 +76,8 @@ impl Withdrawals {
                 Subject::Withdrawal(id) => Some(id),
                 Subject::Ceremony(_) | Subject::Other => None,
             })
+            // A driver that runs looks at the state by itself; none is needed for what cannot be signed.
+            .filter(|id| reader.index().open().get(id).is_some_and(|state| is_signable(*state)))
             .collect();
         drop(reader);
         changed.into_iter().for_each(|id| self.start(id));
@@ -125,6 +125,10 @@ impl Withdrawals {
     }
 }
 
+fn is_signable(state: WithdrawalState) -> bool {
+    matches!(state, WithdrawalState::Bound | WithdrawalState::Authorized)
+}
+
 /// Drives one withdrawal.
 #[derive(Debug)]
 struct Driver {
@@ -147,7 +151,7 @@ impl Driver {
         let mut lessons = Lessons::default();
         loop {
             let failure = match self.sign_once(&lessons).await {
-                Ok(()) => break,
+                Ok(()) | Err(Failure::Ended) => break,
                 Err(failure) => failure,
             };
             metrics::counter!("holdfast_sign_attempts_total", "result" => failure.label()).increment(1);

@@ -72,9 +72,11 @@ impl<'a> Attempt<'a> {
         };
         // One size for all signers, so that they cosign the same tree.
         let size = self.parts.book.read().await?.size();
-        self.parts.nodes.announce(size);
         let preparing = self.seats.values().map(|seat| self.prepare_one(seat, size, &order));
-        let offers = all_of(join_all(preparing).await)?;
+        let offers = all_of(join_all(preparing).await);
+        // The other nodes are to cosign it as well; the signers have it by now.
+        self.parts.nodes.announce(size);
+        let offers = offers?;
         if offers.len() == self.order.threshold { Ok(offers) } else { Err(Failure::Ended) }
     }
 
@@ -183,9 +185,11 @@ impl Drop for Attempt<'_> {
         if *self.finished.get_mut() {
             return;
         }
+        // None when the whole program ends: then the nodes notice by themselves.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         for seat in self.seats.values().cloned() {
             let session = self.session;
-            tokio::spawn(async move {
+            runtime.spawn(async move {
                 // Best effort: a node that does not hear it forgets the session by itself.
                 let _ = seat.link.client().abort(session, "the attempt failed").await;
             });
