@@ -1,5 +1,7 @@
 //! `holdfast fact`: what providers report about customers.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use holdfast_ledger::{PayloadKind, SessionReport};
 use holdfast_policy::{CustomerRef, ProviderId};
@@ -7,13 +9,19 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
 use holdfast_transport::Role;
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::keys;
 use crate::output::Answer;
+use crate::profile::Who;
 use crate::replica;
 use crate::session::Session;
+
+/// How often to look for the provider's next sequence number.
+const ATTEMPTS: u32 = 10;
+const RETRY_EVERY: Duration = Duration::from_millis(300);
 
 /// Report facts as a registered provider
 #[derive(Subcommand, Debug)]
@@ -50,10 +58,28 @@ pub(crate) async fn run(session: &Session, command: &FactCommand) -> Result<Answ
 
 pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answer, Failure> {
     let who = session.profile.choose(Role::Provider, fact.provider.as_deref())?;
+    let mut attempt = 1;
+    loop {
+        match report_next(session, &who, fact).await {
+            // The provider's newest report is logged and not cosigned yet, so the replica has not shown its sequence.
+            Err(failure)
+                if failure.reason() == "ALREADY_RECORDED"
+                    && fact.sequence.is_none()
+                    && attempt < ATTEMPTS =>
+            {
+                attempt = attempt.saturating_add(1);
+                sleep(RETRY_EVERY).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn report_next(session: &Session, who: &Who, fact: &SessionFact) -> Result<Answer, Failure> {
     let provider = ProviderId::new(who.name.clone()).map_err(|error| Failure::usage(error.to_string()))?;
     let sequence = match fact.sequence {
         Some(sequence) => sequence,
-        None => replica::download(session).await?.state().next_sequence(&provider),
+        None => next_sequence(session, &provider).await?,
     };
     let report = SessionReport {
         cluster: session.genesis.document.cluster.clone(),
@@ -66,9 +92,8 @@ pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answ
     };
     let payload =
         serde_json::to_vec(&report).map_err(|error| Failure::other("INTERNAL", error.to_string()))?;
-    let envelope =
-        keys::envelope(&session.profile, &who, PayloadKind::SessionReport.payload_type(), payload)?;
-    let mut client = FactServiceClient::new(session.coordinator(&who).await?);
+    let envelope = keys::envelope(&session.profile, who, PayloadKind::SessionReport.payload_type(), payload)?;
+    let mut client = FactServiceClient::new(session.coordinator(who).await?);
     let request = v1::ReportFactRequest { envelope: envelope.to_json() };
     let position = client.report(request).await?.into_inner().position.ok_or_else(|| {
         Failure::new(
@@ -84,4 +109,11 @@ pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answ
     let json = json!({"provider": who.name, "customer": fact.customer, "sequence": sequence,
         "position": {"index": position.index, "time_ms": position.time_ms}});
     Ok(Answer::new(json, text))
+}
+
+async fn next_sequence(session: &Session, provider: &ProviderId) -> Result<u64, Failure> {
+    let replica = replica::download(session)
+        .await
+        .map_err(|failure| failure.next("without the log, pass the sequence number with `--sequence N`"))?;
+    Ok(replica.state().next_sequence(provider))
 }

@@ -335,18 +335,4 @@ async fn statements(session: &Session, node: &str, officer: Option<&str>) -> Res
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_of_three_need_two_receipts_against_the_coordinator_and_three_against_a_node_too() {
-        let level = |refusing| Level { refusing, total: 3, against_coordinator: 2, against_nodes: 3, f: 1 };
-        for (refusing, coordinator, nodes) in
-            [(0, false, false), (1, false, false), (2, true, false), (3, true, true)]
-        {
-            let level = level(refusing);
-            assert_eq!((level.binds_coordinator(), level.binds_nodes()), (coordinator, nodes), "{refusing}");
-        }
-        assert!(level(2).text().contains("NO, needs 3"));
-    }
-}
+mod tests;

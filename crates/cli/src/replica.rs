@@ -227,3 +227,6 @@ fn remember(profile: &Profile, replica: &LocalReplica) -> Result<(), Failure> {
 fn count(entries: &[Entry]) -> u64 {
     u64::try_from(entries.len()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+//! A coordinator that shows something else than before: whatever it shows, this profile remembers.
+
+use holdfast_ledger::StatementBody;
+
+use super::*;
+use crate::testing::TestCell;
+
+fn keys(cell: &TestCell) -> LogKeys {
+    LogKeys::of(&cell.session.genesis.roster).unwrap()
+}
+
+fn remember_now(cell: &TestCell) {
+    let note = cell.checkpoint(&[1, 2]).to_bytes();
+    files::write(&cell.session.profile.directory.join(SEEN_FILE), &note).unwrap();
+}
+
+fn refusal(cell: &TestCell, entries: &[Entry]) -> Failure {
+    replay(&cell.session.profile, entries, &keys(cell)).map(|_| ()).unwrap_err()
+}
+
+#[test]
+fn log_that_continues_what_was_seen_is_accepted() {
+    let mut cell = TestCell::ready();
+    remember_now(&cell);
+    cell.signed();
+    let history = replay(&cell.session.profile, &cell.log, &keys(&cell)).unwrap();
+    assert_eq!(history.replica().root(), cell.history.replica().root());
+}
+
+#[test]
+fn log_that_ends_before_what_was_seen_is_refused() {
+    let cell = TestCell::ready();
+    remember_now(&cell);
+    let shorter = &cell.log[..cell.log.len() - 1];
+    assert_eq!(refusal(&cell, shorter).reason(), "LOG_ROLLED_BACK");
+}
+
+#[test]
+fn another_history_than_the_one_seen_is_refused() {
+    let mut cell = TestCell::ready();
+    let fork = cell.log.len();
+    cell.signed();
+    remember_now(&cell);
+    // Given a branch that leaves out the withdrawal and pauses the wallet instead, longer than what was seen
+    let mut branch = cell.log[..fork].to_vec();
+    for _ in 0..4 {
+        let pause = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap()));
+        branch.push(Entry::stamp(cell.state().last_time().0, &pause).unwrap());
+    }
+    let failure = refusal(&cell, &branch);
+    assert_eq!((failure.reason(), failure.exit()), ("LOG_FORKED", Exit::Verification));
+    assert!(failure.to_string().contains(SEEN_FILE), "{failure}");
+}
+
+#[test]
+fn log_of_another_cell_and_an_empty_one_are_refused() {
+    let cell = TestCell::new();
+    let other = TestCell::new();
+    assert_eq!(refusal(&cell, &other.log).reason(), "OTHER_GENESIS");
+    assert_eq!(refusal(&cell, &[]).reason(), "LOG_EMPTY");
+}
+
+#[test]
+fn wallet_whose_key_changes_is_a_contradiction_and_no_update() {
+    let cell = TestCell::ready();
+    let profile = &cell.session.profile;
+    known::remember(profile, cell.state()).unwrap();
+    let path = profile.directory.join("known-wallets.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let other = "0x52908400098527886E0F7030069857D2E4169EE7";
+    let address = cell.state().wallets().next().unwrap().address.to_string();
+    std::fs::write(&path, text.replace(&address, other)).unwrap();
+    assert_eq!(known::remember(profile, cell.state()).unwrap_err().reason(), "WALLET_KEY_CHANGED");
+    assert_eq!(known::wallet(profile, "hot-1").unwrap().unwrap().address.to_string(), other);
+}
