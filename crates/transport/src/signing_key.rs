@@ -6,7 +6,7 @@ use std::path::Path;
 
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes};
 use rand::rngs::OsRng;
 
 use crate::files::{self, FileError};
@@ -28,7 +28,9 @@ pub enum SigningKeyError {
 /// [`SigningKeyError::File`], also when the file exists: a key is never replaced.
 pub fn generate(path: &Path) -> Result<SigningKey, SigningKeyError> {
     let key = SigningKey::generate(&mut OsRng);
-    let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|_| malformed(path))?;
+    // Version 1 of the format, without the public key: OpenSSL and Python's `cryptography` refuse version 2.
+    let version_1 = KeypairBytes { secret_key: key.to_bytes(), public_key: None };
+    let pem = version_1.to_pkcs8_pem(LineEnding::LF).map_err(|_| malformed(path))?;
     files::create_secret(path, pem.as_bytes())?;
     Ok(key)
 }
@@ -60,6 +62,17 @@ mod tests {
         let key = generate(&path).unwrap();
         assert_eq!(load(&path).unwrap().to_bytes(), key.to_bytes());
         assert!(matches!(generate(&path), Err(SigningKeyError::File(_))));
+    }
+
+    #[test]
+    fn key_file_is_pkcs8_version_1_as_other_libraries_read_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.key");
+        let key = generate(&path).unwrap();
+        let pem = std::fs::read_to_string(&path).unwrap();
+        let read = KeypairBytes::from_pkcs8_pem(&pem).unwrap();
+        assert_eq!(read.secret_key, key.to_bytes());
+        assert!(read.public_key.is_none());
     }
 
     #[test]
