@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use holdfast_ledger::{Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, WalletProposal};
 use holdfast_log::Envelope;
+use holdfast_policy::NodeId;
+use holdfast_proto::convert::CeremonyLive;
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -80,7 +82,7 @@ pub(super) enum StepError {
     CeremonyOver,
     /// A node of the committee is none of this coordinator's.
     #[error("`{0}` is not configured")]
-    UnknownNode(holdfast_policy::NodeId),
+    UnknownNode(NodeId),
 }
 
 impl Ceremonies {
@@ -113,7 +115,7 @@ impl Ceremonies {
                 Subject::Withdrawal(_) | Subject::Other => None,
             })
             .filter(|id| {
-                reader.state().ceremony(id).is_some_and(|ceremony| !matches!(work(ceremony), Work::Nothing))
+                reader.state().ceremony(id).is_some_and(|ceremony| needs_driver(ceremony, seen == 0))
             })
             .collect();
         drop(reader);
@@ -145,7 +147,8 @@ impl Driver {
         loop {
             match self.step().await {
                 Ok(true) => {}
-                Ok(false) | Err(StepError::Failed(_)) => break,
+                Ok(false) => break,
+                Err(StepError::Failed(_)) => return,
                 Err(StepError::CeremonyOver) => {}
                 Err(error) => {
                     tracing::warn!(error = cause(&error), "the ceremony does not go on yet");
@@ -154,6 +157,12 @@ impl Driver {
             }
         }
         self.parts.progress.set_ceremony(self.id, None);
+        if let Err(error) = self.forget().await {
+            tracing::warn!(
+                error = cause(&error),
+                "the rounds of a ceremony that is over cannot be erased yet"
+            );
+        }
     }
 
     /// The ceremony path. True if there may be more to do.
@@ -168,7 +177,6 @@ impl Driver {
             }
             Work::Activate { wallet, epoch } => {
                 self.parts.sequencer.propose(self.parts.speaker.activate(self.id, wallet, epoch)?).await?;
-                Transcript::open(self.parts.book.store(), self.id)?.erase().await?;
                 tracing::info!("wallet is active");
                 Ok(true)
             }
@@ -177,7 +185,7 @@ impl Driver {
     }
 
     /// All nodes' confirmations of one attempt. An attempt that nodes gave up is followed by another.
-    async fn generated(&self, mut keygen: Keygen<'_>) -> Result<Vec<Envelope>, StepError> {
+    async fn generated(&self, mut keygen: Keygen<'_>) -> Result<Vec<(NodeId, Envelope)>, StepError> {
         let generated = keygen.run().await;
         if let Err(StepError::AttemptOver { .. }) = &generated {
             keygen.begin_again().await?;
@@ -186,17 +194,36 @@ impl Driver {
     }
 
     /// Logs the confirmations together; those that are in the log already are repeats.
-    async fn log_confirmations(&self, confirmations: Vec<Envelope>) -> Result<(), StepError> {
-        for confirmation in confirmations {
-            self.parts.sequencer.propose(confirmation).await?;
+    async fn log_confirmations(&self, confirmations: Vec<(NodeId, Envelope)>) -> Result<(), StepError> {
+        for (node, confirmation) in confirmations {
+            if let Err(error) = self.parts.sequencer.propose(confirmation).await {
+                let live = CeremonyLive { round: keygen::ROUNDS, of: keygen::ROUNDS, blocked_by: vec![node] };
+                self.parts.progress.set_ceremony(self.id, Some(live));
+                return Err(error.into());
+            }
         }
         Ok(())
+    }
+
+    /// Erases what was kept: the ceremony is over, however it ended.
+    async fn forget(&self) -> Result<(), TranscriptError> {
+        Transcript::open(self.parts.book.store(), self.id)?.erase().await
     }
 
     async fn work_left(&self) -> Result<Work, LogFailed> {
         let reader = self.parts.book.read().await?;
         Ok(reader.state().ceremony(&self.id).map_or(Work::Nothing, work))
     }
+}
+
+/// At the start also one that is over: its driver may have been stopped before it erased what was kept.
+fn needs_driver(ceremony: &Ceremony, at_start: bool) -> bool {
+    let is_over = matches!(
+        ceremony.phase_at(holdfast_policy::TimestampMs(0)),
+        CeremonyPhase::Activated | CeremonyPhase::Failed
+    );
+    let makes_key = matches!(ceremony.kind, CeremonyKind::CreateWallet(_));
+    !matches!(work(ceremony), Work::Nothing) || (at_start && makes_key && is_over)
 }
 
 /// Whether the log still wants the nodes to generate this ceremony's key.

@@ -22,3 +22,6 @@ pub(crate) use streams::Streams;
 pub(crate) use wallet::WalletApi;
 pub(crate) use whitelist::WhitelistApi;
 pub(crate) use withdrawal::WithdrawalApi;
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ use crate::nodes::{CallError, KeygenReply, NodeLink, jittered};
 use crate::session::{Received, Sent, SessionId, route};
 
 /// Rounds of the generation; a node's answer to the last one is its confirmation.
-const ROUNDS: u32 = 5;
+pub(super) const ROUNDS: u32 = 5;
 /// Pauses before a node is asked again, growing from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(3);
@@ -54,7 +54,7 @@ impl<'a> Keygen<'a> {
     }
 
     /// Runs all rounds; returns every node's confirmation.
-    pub(super) async fn run(&self) -> Result<Vec<Envelope>, StepError> {
+    pub(super) async fn run(&self) -> Result<Vec<(NodeId, Envelope)>, StepError> {
         let session = SessionId::of_ceremony(&self.ceremony, self.transcript.attempt());
         tracing::info!(%session, attempt = self.transcript.attempt(), "key generation goes on");
         let offers = self.offers(session).await?;
@@ -119,13 +119,17 @@ impl<'a> Keygen<'a> {
         })
     }
 
-    async fn confirmations(&self, session: SessionId, inboxes: Received) -> Result<Vec<Envelope>, StepError> {
+    async fn confirmations(
+        &self,
+        session: SessionId,
+        inboxes: Received,
+    ) -> Result<Vec<(NodeId, Envelope)>, StepError> {
         let replies = self.round(session, ROUNDS, inboxes).await?;
-        let confirmation = |reply| match reply {
-            KeygenReply::Confirmation(envelope) => Ok(envelope),
-            KeygenReply::Messages(_) => Err(self.over("CONFIRMATION_MISSING")),
+        let confirmation = |(party, reply)| match (self.links.get(&party), reply) {
+            (Some(link), KeygenReply::Confirmation(envelope)) => Ok((link.node().clone(), envelope)),
+            (_, _) => Err(self.over("CONFIRMATION_MISSING")),
         };
-        replies.into_values().map(confirmation).collect()
+        replies.into_iter().map(confirmation).collect()
     }
 
     /// Every party's answer to a round: what is kept is not asked for again.

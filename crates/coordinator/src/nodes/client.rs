@@ -59,7 +59,11 @@ impl CallError {
     /// The node's reason code, or one for the connection.
     pub(crate) fn code(&self) -> String {
         match self {
-            Self::Refused(status) => reason_of(status).unwrap_or_else(|| "NODE_UNREACHABLE".to_owned()),
+            Self::Refused(status) => match reason_of(status) {
+                Some(reason) if is_reason_code(&reason) => reason,
+                Some(_) => "NODE_ANSWER_MALFORMED".to_owned(),
+                None => "NODE_UNREACHABLE".to_owned(),
+            },
             Self::TimedOut(_) => "NODE_TIMED_OUT".to_owned(),
             Self::Malformed(_) | Self::Envelope(_) => "NODE_ANSWER_MALFORMED".to_owned(),
         }
@@ -91,6 +95,12 @@ impl CallError {
             Self::Malformed(_) | Self::Envelope(_) => false,
         }
     }
+}
+
+/// Reason codes are shown to people and compared: a node may not put anything else there.
+fn is_reason_code(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
 /// A node's status with how long the answer took.

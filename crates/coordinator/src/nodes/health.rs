@@ -82,6 +82,15 @@ impl NodeLink {
         });
     }
 
+    /// The node has fewer entries than it said it had: it was restored from a copy, or lied. It gets them again; whether
+    /// it may take part is decided by its own operator and officers.
+    pub(crate) fn went_back_to(&self, tip: &Tip) {
+        self.update(|health| {
+            health.tip_size = tip.size;
+            health.root = Some(tip.root);
+        });
+    }
+
     /// The node took what the log has for it.
     pub(crate) fn follows(&self) {
         self.update(|health| {
@@ -103,7 +112,7 @@ impl NodeLink {
     pub(crate) fn is_silent(&self, error: &str) {
         self.update(|health| {
             health.reachable = false;
-            health.last_error = error.to_owned();
+            health.last_error = printable(error);
         });
     }
 
@@ -112,7 +121,7 @@ impl NodeLink {
         self.update(|health| {
             health.reachable = true;
             health.estranged = true;
-            health.last_error = error.to_owned();
+            health.last_error = printable(error);
         });
     }
 
@@ -135,6 +144,13 @@ impl NodeLink {
             self.changed.send_modify(|version| *version = version.wrapping_add(1));
         }
     }
+}
+
+/// Text that came from a node, as people may see it.
+fn printable(text: &str) -> String {
+    const MAX_CHARS: usize = 256;
+    let defused = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+    text.chars().take(MAX_CHARS).map(defused).collect()
 }
 
 impl fmt::Debug for NodeLink {

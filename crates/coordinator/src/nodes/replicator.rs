@@ -110,6 +110,7 @@ impl Replicator {
 
     /// Asks the node how it is.
     async fn ask(&self) -> Result<(), FollowError> {
+        let known = self.link.health().tip_size;
         let Measured { report, round_trip } = self.link.client().status().await?;
         let now = self.clock.now();
         let expected = (self.link.node().as_str(), self.cluster.as_str(), self.genesis_hash.as_slice());
@@ -117,6 +118,10 @@ impl Replicator {
             return Err(FollowError::Stranger { found: report.name.chars().take(64).collect() });
         }
         self.believe(&report.tip).await?;
+        if report.tip.size < known {
+            tracing::error!(node = %self.link.node(), known, found = report.tip.size, "ALARM: the node's tip went back");
+            self.link.went_back_to(&report.tip);
+        }
         self.link.reports(clock_offset_ms(report.time_ms, now.0, round_trip), round_trip, report.latches);
         self.delivered.log(self.link.node(), report.unlogged_statements).await;
         Ok(())

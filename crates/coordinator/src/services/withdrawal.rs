@@ -8,7 +8,7 @@ use holdfast_ledger::{
     WithdrawalRequest, WithdrawalState,
 };
 use holdfast_log::Envelope;
-use holdfast_proto::convert::{self, FieldError};
+use holdfast_proto::convert::{self, FieldError, Waiting};
 use holdfast_proto::v1;
 use holdfast_proto::v1::withdrawal_service_server::WithdrawalService;
 use tokio::time::Instant;
@@ -186,7 +186,17 @@ impl WithdrawalApi {
     async fn bound(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
         let envelope = envelope::by_caller(bytes, PayloadKind::BindTransaction, caller)?;
         let bind: Option<BindTransaction> = serde_json::from_slice(&envelope.payload).ok();
-        match (self.parts.sequencer.propose(envelope).await, bind) {
+        // What the withdrawal waited for with its earlier transaction says nothing about this one. Nobody drives a withdrawal
+        // that waits for another account nonce, so nothing newer is forgotten here.
+        let waited = bind.as_ref().and_then(|bind| self.waits_for_another_nonce(&bind.withdrawal));
+        if let (Some(bind), Some(_)) = (&bind, &waited) {
+            self.parts.progress.set_withdrawal(bind.withdrawal, None);
+        }
+        let proposed = self.parts.sequencer.propose(envelope).await;
+        if let (Some(bind), Some(_), Err(_)) = (&bind, &waited, &proposed) {
+            self.parts.progress.set_withdrawal(bind.withdrawal, waited);
+        }
+        match (proposed, bind) {
             (Ok(Proposed::Logged(_) | Proposed::Repeated), Some(bind)) => Ok(bind.withdrawal),
             // Too late to bind anything else, but what was asked for is the case.
             (Err(ProposeError::Rejected { rejection, .. }), Some(bind))
@@ -198,6 +208,11 @@ impl WithdrawalApi {
             (Err(error), _) => Err(error.into()),
             (Ok(_), None) => Err(unreadable()),
         }
+    }
+
+    fn waits_for_another_nonce(&self, id: &WithdrawalId) -> Option<Waiting> {
+        let waiting = self.parts.progress.withdrawal(id);
+        waiting.filter(|waiting| waiting.code == RejectionCode::AccountNonceUsed.as_str())
     }
 
     async fn is_bound(&self, bind: &BindTransaction) -> Result<bool, RequestError> {
@@ -284,10 +299,7 @@ impl WithdrawalApi {
         let reader = self.parts.book.read().await?;
         let withdrawal = reader.state().withdrawal(id).ok_or_else(|| unknown(id))?;
         let state = withdrawal.state_at(self.parts.clock.now());
-        let needs_another_transaction = || {
-            let waiting = self.parts.progress.withdrawal(id);
-            waiting.is_some_and(|waiting| waiting.code == RejectionCode::AccountNonceUsed.as_str())
-        };
+        let needs_another_transaction = || self.waits_for_another_nonce(id).is_some();
         Ok(match state {
             WithdrawalState::Held | WithdrawalState::Allowed => true,
             WithdrawalState::Bound => needs_another_transaction(),
