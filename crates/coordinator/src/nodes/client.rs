@@ -265,3 +265,31 @@ fn tip(wire: Option<v1::ReplicaTip>) -> Result<Tip, FieldError> {
 fn routed(outbound: Vec<v1::Outbound>) -> Result<Vec<RoutedMessage>, FieldError> {
     outbound.into_iter().map(TryInto::try_into).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_proto::ApiError;
+
+    fn refused(reason: &str) -> CallError {
+        CallError::Refused(Box::new(
+            ApiError::with_code(Code::FailedPrecondition, reason.to_owned(), "x").into(),
+        ))
+    }
+
+    #[test]
+    fn reason_that_a_node_makes_up_is_not_passed_on() {
+        assert_eq!(refused("WALLET_PAUSED").code(), "WALLET_PAUSED");
+        for made_up in ["", "wallet paused", "<b>PAID</b>", "A B"] {
+            assert_eq!(refused(made_up).code(), "NODE_ANSWER_MALFORMED", "{made_up:?}");
+        }
+    }
+
+    #[test]
+    fn silence_and_refusal_are_told_apart() {
+        let silent = CallError::Refused(Box::new(Status::unavailable("connection refused")));
+        assert!(silent.is_silence() && CallError::TimedOut(Duration::from_secs(1)).is_silence());
+        assert!(!refused("LATCHED").is_silence());
+        assert_eq!(silent.code(), "NODE_UNREACHABLE");
+    }
+}

@@ -161,3 +161,14 @@ impl fmt::Debug for NodeLink {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_node_is_short_and_cannot_drive_a_terminal() {
+        assert_eq!(printable("no\u{1b}[2J\nway"), "no?[2J?way");
+        assert_eq!(printable(&"x".repeat(10_000)).len(), 256);
+    }
+}
