@@ -6,7 +6,7 @@
 mod page;
 
 use holdfast_chains::{Amount, AssetSymbol, SignedTransaction};
-use holdfast_ledger::{State, Withdrawal, WithdrawalId, format_rfc3339_ms};
+use holdfast_ledger::{State, Withdrawal, WithdrawalId};
 use holdfast_policy::{Decision, TimestampMs};
 use serde::Serialize;
 
@@ -262,5 +262,5 @@ pub(crate) fn money(state: &State, symbol: &AssetSymbol, amount: Amount) -> Stri
 }
 
 fn when(ms: u64) -> String {
-    format_rfc3339_ms(TimestampMs(ms))
+    TimestampMs(ms).to_string()
 }

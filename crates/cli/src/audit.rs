@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use holdfast_audit::{Explanation, History, Report, Verified, explain, export, first_difference, verify};
-use holdfast_ledger::{WithdrawalId, format_rfc3339_ms};
+use holdfast_ledger::WithdrawalId;
 use holdfast_policy::TimestampMs;
 use serde_json::json;
 
@@ -221,5 +221,5 @@ fn counted(counts: &BTreeMap<String, u64>) -> String {
 }
 
 fn seconds(time_s: u64) -> String {
-    format_rfc3339_ms(TimestampMs(time_s.saturating_mul(1000)))
+    TimestampMs(time_s.saturating_mul(1000)).to_string()
 }

@@ -6,8 +6,7 @@
 use clap::{Args, Subcommand};
 use holdfast_chains::Address;
 use holdfast_ledger::{
-    LatchScope, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, format_rfc3339_ms,
-    key_id,
+    LatchScope, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, key_id,
 };
 use holdfast_log::Envelope;
 use holdfast_policy::{NodeId, WalletId};
@@ -204,7 +203,7 @@ fn conclude(session: &Session, delivered: &[Delivered], digest: &StatementDigest
         .map(|(node, receipt)| match receipt {
             Ok((receipt, _)) => format!(
                 "  {node}: refuses since {} (log of {} entries, receipt verified)\n",
-                format_rfc3339_ms(receipt.received_at_ms),
+                receipt.received_at_ms.to_string(),
                 receipt.tip_size
             ),
             Err(failure) => format!("  {node}: NO RECEIPT: {} [{}]\n", failure.message(), failure.reason()),

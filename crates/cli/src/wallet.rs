@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use holdfast_ledger::{State, StatementBody, Wallet, WalletProposal, format_rfc3339_ms};
+use holdfast_ledger::{State, StatementBody, Wallet, WalletProposal};
 use holdfast_policy::WalletId;
 use serde_json::{Value, json};
 
@@ -108,7 +108,7 @@ fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
             format!(
                 "  paused by {} since {} (entry {})\n",
                 pause.officer,
-                format_rfc3339_ms(pause.time),
+                pause.time.to_string(),
                 pause.index
             )
         })

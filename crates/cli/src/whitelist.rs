@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 use holdfast_chains::{Address, AssetSymbol, ChainId};
-use holdfast_ledger::{State, StatementBody, WhitelistProposal, format_rfc3339_ms};
+use holdfast_ledger::{State, StatementBody, WhitelistProposal};
 use holdfast_policy::{CustomerRef, EntryOwner, TimestampMs, WhitelistEntry, WhitelistEntryId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::whitelist_service_client::WhitelistServiceClient;
@@ -199,7 +199,7 @@ fn table(entries: &[&WhitelistEntry], now: TimestampMs) -> String {
             entry.address.to_string(),
             assets.join(" "),
             owner,
-            format_rfc3339_ms(entry.expires_at),
+            entry.expires_at.to_string(),
         ]);
     }
     table.to_string()

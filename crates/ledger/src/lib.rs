@@ -46,6 +46,5 @@ pub use roster::{Client, Coordinator, Node, Officer, Provider, Roster};
 pub use rules::RULES_VERSION;
 pub use state::{Admission, Applied, ApplyError, Outcome, State};
 pub use statement::{Statement, StatementBody, StatementError};
-pub use time::format_rfc3339_ms;
 pub use wallet::{PauseRecord, Wallet};
 pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};

@@ -9,7 +9,6 @@ use holdfast_policy::{ClusterId, OfficerId, TimestampMs, WalletId, WhitelistEntr
 use crate::ceremony::{WalletProposal, WhitelistProposal};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
-use crate::time::format_rfc3339_ms;
 
 mod lines;
 mod read;
@@ -125,9 +124,9 @@ impl Statement {
             lines.push(key, value);
         }
         lines.push("officer", self.officer.as_str());
-        lines.push("issued", &format_rfc3339_ms(self.issued_at));
+        lines.push("issued", &self.issued_at.to_string());
         if let Some(expires) = self.expires_at {
-            lines.push("expires", &format_rfc3339_ms(expires));
+            lines.push("expires", &expires.to_string());
         }
         if !self.note.is_empty() {
             lines.push("note", &format!("\"{}\"", self.note));
@@ -189,9 +188,9 @@ impl WhitelistProposal {
             .map_or_else(|| "house".to_owned(), |customer| format!("customer {customer}"));
         lines.push("owner", &owner);
         if let Some(not_before) = self.not_before {
-            lines.push("valid from", &format_rfc3339_ms(not_before));
+            lines.push("valid from", &not_before.to_string());
         }
-        lines.push("valid until", &format_rfc3339_ms(self.expires_at));
+        lines.push("valid until", &self.expires_at.to_string());
     }
 }
 

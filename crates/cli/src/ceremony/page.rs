@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 use holdfast_audit::{Step, StepResult};
-use holdfast_ledger::{Ceremony, CeremonyPhase, fingerprint, format_rfc3339_ms};
+use holdfast_ledger::{Ceremony, CeremonyPhase, fingerprint};
 use holdfast_policy::TimestampMs;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ pub(crate) fn ceremony_text(ceremony: &Ceremony, steps: &[Step], now: TimestampM
         ceremony.kind.name(),
         phase(ceremony, now),
         quorum.join(", "),
-        format_rfc3339_ms(ceremony.expires_at),
+        ceremony.expires_at.to_string(),
     );
     let waiting = ceremony.unconfirmed_nodes();
     if ceremony.phase_at(now) == CeremonyPhase::Approved && !waiting.is_empty() {

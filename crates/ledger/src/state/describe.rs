@@ -70,7 +70,7 @@ impl State {
             line("customer", &request.customer),
             line("asked by client", &request.client),
             line("intent", hex::encode(withdrawal.request_digest)),
-            line("intent expires", crate::time::format_rfc3339_ms(request.expires_at_ms)),
+            line("intent expires", request.expires_at_ms.to_string()),
             line("transaction", transaction(withdrawal)),
         ];
         details.extend(hold(withdrawal));

@@ -92,7 +92,7 @@ impl Hold {
                 speaker.passes(ReasonCode::ApprovalsComplete, format!("approved by {}", who.join(", ")))
             }
             Self::Waiting { requirement, assignment } => {
-                let detail = format!("{}, until {} ms", outstanding(assignment), requirement.deadline);
+                let detail = format!("{}, until {}", outstanding(assignment), requirement.deadline);
                 speaker.waits(ReasonCode::ApprovalsMissing, detail)
             }
             Self::Expired => {

@@ -32,9 +32,9 @@ fn describe(entry: &WhitelistEntry) -> String {
         EntryOwner::House => "the house".to_owned(),
         EntryOwner::Customer(customer) => format!("customer `{customer}`"),
     };
-    let revoked = entry.revoked_at.map_or_else(String::new, |at| format!(", revoked at {at} ms"));
+    let revoked = entry.revoked_at.map_or_else(String::new, |at| format!(", revoked at {at}"));
     format!(
-        "entry `{}` of {owner} for {}, active from {} ms to {} ms{revoked}",
+        "entry `{}` of {owner} for {}, active from {} until {}{revoked}",
         entry.id, entry.address, entry.not_before, entry.expires_at
     )
 }
