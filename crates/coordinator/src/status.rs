@@ -182,6 +182,7 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::WithdrawalNotAuthorizable
         | RejectionCode::TransactionAlreadyBound
         | RejectionCode::AccountNonceUsed
+        | RejectionCode::AccountNonceChanged
         | RejectionCode::DigestMismatch
         | RejectionCode::WalletSignatureInvalid
         | RejectionCode::StatementMismatch

@@ -7,7 +7,8 @@
 //! | confirmed | `EpochActivated` | activated |
 //! | activated, failed | nothing | |
 //!
-//! A proposal that is past its expiry accepts nothing and shows as expired. Every other pair of phase and message is
+//! A proposal that is past its expiry, and a key generation that did not finish within 7 days after it, accept nothing and show as
+//! expired. Every other pair of phase and message is
 //! refused with `CEREMONY_PHASE`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,9 @@ use crate::payload::KeygenConfirmation;
 
 /// Names under which genesis lists quorums.
 pub(crate) const QUORUM_NAMES: [&str; 3] = ["create-wallet", "add-whitelist-entry", "resume-wallet"];
+
+/// How long after its proposal's expiry an approved key generation may still finish: 7 days. Then its name is free again.
+const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// A wallet to be created.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -144,7 +148,14 @@ pub struct Ceremony {
 impl Ceremony {
     /// The phase at a given time.
     pub fn phase_at(&self, now: TimestampMs) -> CeremonyPhase {
-        let lapsed = self.phase == CeremonyPhase::Proposed && now >= self.expires_at;
+        let lapsed = match self.phase {
+            CeremonyPhase::Proposed => now >= self.expires_at,
+            CeremonyPhase::Approved => now.0 >= self.expires_at.0.saturating_add(MAX_KEYGEN_MS),
+            CeremonyPhase::Confirmed
+            | CeremonyPhase::Activated
+            | CeremonyPhase::Expired
+            | CeremonyPhase::Failed => false,
+        };
         if lapsed { CeremonyPhase::Expired } else { self.phase }
     }
 

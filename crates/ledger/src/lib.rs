@@ -45,6 +45,6 @@ pub use replica::{Replica, ReplicaError};
 pub use roster::{Client, Coordinator, Node, Officer, Provider, Roster};
 pub use rules::RULES_VERSION;
 pub use state::{Admission, Applied, ApplyError, Outcome, State};
-pub use statement::{Statement, StatementBody, StatementError};
+pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
 pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};

@@ -3,6 +3,7 @@
 //! Format: <https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig>. Ed25519 and hardware-backed
 //! `sk-ssh-ed25519@openssh.com` keys are accepted; everything else is refused.
 
+use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, HashAlg, PrivateKey, PublicKey, SshSig};
 
 /// SSHSIG namespace of officers' statements.
@@ -31,6 +32,9 @@ pub enum OfficerKeyError {
     /// The signature does not verify.
     #[error("the SSH signature does not verify")]
     SignatureInvalid,
+    /// The security key signed without being touched.
+    #[error("the security key signed without a touch")]
+    UserNotPresent,
     /// A private key could not sign.
     #[error("the key cannot sign: is it encrypted or on a security key? use `ssh-keygen -Y sign`")]
     CannotSign(#[source] ssh_key::Error),
@@ -56,6 +60,15 @@ impl OfficerKey {
         self.0.fingerprint(HashAlg::Sha256).to_string()
     }
 
+    /// The Ed25519 point of the key.
+    pub(crate) fn ed25519(&self) -> Option<[u8; 32]> {
+        match self.0.key_data() {
+            KeyData::Ed25519(key) => Some(key.0),
+            KeyData::SkEd25519(key) => Some(key.public_key().0),
+            _ => None,
+        }
+    }
+
     /// Verifies an armored SSHSIG over the exact `message` in `namespace`.
     ///
     /// # Errors
@@ -69,7 +82,11 @@ impl OfficerKey {
         if signature.hash_alg() != HashAlg::Sha512 {
             return Err(OfficerKeyError::SignatureMalformed);
         }
-        self.0.verify(namespace, message, &signature).map_err(|_| OfficerKeyError::SignatureInvalid)
+        self.0.verify(namespace, message, &signature).map_err(|_| OfficerKeyError::SignatureInvalid)?;
+        if self.0.algorithm() == Algorithm::SkEd25519 && !user_was_present(signature.signature_bytes()) {
+            return Err(OfficerKeyError::UserNotPresent);
+        }
+        Ok(())
     }
 
     /// Signs as `ssh-keygen -Y sign` would and returns the armored SSHSIG. For officers' tools.
@@ -81,6 +98,12 @@ impl OfficerKey {
         let armored = signature.to_pem(ssh_key::LineEnding::LF).map_err(OfficerKeyError::CannotSign)?;
         Ok(armored.into_bytes())
     }
+}
+
+/// A security key's signature is 64 bytes, one byte of flags and a counter; bit 0 says that somebody touched it. OpenSSH
+/// refuses signatures without it, too: malware on an officer's machine can ask for them.
+fn user_was_present(signature: &[u8]) -> bool {
+    signature.get(64).is_some_and(|flags| flags & 1 == 1)
 }
 
 #[cfg(test)]
@@ -111,6 +134,35 @@ mod tests {
         let signature = alice.sign(OFFICER_NAMESPACE, HashAlg::Sha256, b"pause").unwrap();
         let armored = signature.to_pem(ssh_key::LineEnding::LF).unwrap();
         assert!(public(&alice).verify(OFFICER_NAMESPACE, b"pause", armored.as_bytes()).is_err());
+    }
+
+    /// A security key's signature as OpenSSH makes it: over application hash, flags, counter and message hash.
+    fn sk_signature(flags: u8) -> (OfficerKey, Vec<u8>) {
+        use ed25519_dalek::Signer as _;
+        let point = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
+        let public = ssh_key::public::SkEd25519::new(
+            ssh_key::public::Ed25519PublicKey(point.verifying_key().to_bytes()),
+            "ssh:".to_owned(),
+        );
+        let public = PublicKey::from(KeyData::SkEd25519(public));
+        let to_sign = SshSig::signed_data(OFFICER_NAMESPACE, HashAlg::Sha512, b"pause").unwrap();
+        let hash = |bytes: &[u8]| <sha2::Sha256 as sha2::Digest>::digest(bytes).to_vec();
+        let message = [hash(b"ssh:"), vec![flags, 0, 0, 0, 7], hash(&to_sign)].concat();
+        let data = [point.sign(&message).to_vec(), vec![flags, 0, 0, 0, 7]].concat();
+        let signature = ssh_key::Signature::new(Algorithm::SkEd25519, data).unwrap();
+        let signature =
+            SshSig::new(public.key_data().clone(), OFFICER_NAMESPACE, HashAlg::Sha512, signature).unwrap();
+        let armored = signature.to_pem(ssh_key::LineEnding::LF).unwrap();
+        (OfficerKey::parse(&public.to_openssh().unwrap()).unwrap(), armored.into_bytes())
+    }
+
+    #[test]
+    fn security_key_that_nobody_touched_is_refused() {
+        let (key, touched) = sk_signature(1);
+        key.verify(OFFICER_NAMESPACE, b"pause", &touched).unwrap();
+        let (key, untouched) = sk_signature(0);
+        let refused = key.verify(OFFICER_NAMESPACE, b"pause", &untouched).unwrap_err();
+        assert!(matches!(refused, OfficerKeyError::UserNotPresent), "{refused:?}");
     }
 
     #[test]

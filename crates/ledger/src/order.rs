@@ -128,6 +128,9 @@ pub enum OrderRefusal {
     /// The intent has expired by this node's clock.
     #[error("the intent has expired")]
     IntentExpired,
+    /// The client's key has expired by this node's clock.
+    #[error("the client's key has expired")]
+    ClientExpired,
     /// A pause is in force.
     #[error("wallet `{0}` is paused")]
     WalletPaused(WalletId),
@@ -148,6 +151,7 @@ impl OrderRefusal {
             OrderRefusal::AheadOfClock { .. } => "AUTHORIZATION_AHEAD_OF_CLOCK",
             OrderRefusal::AuthorizationTooOld { .. } => "AUTHORIZATION_TOO_OLD",
             OrderRefusal::IntentExpired => "INTENT_EXPIRED",
+            OrderRefusal::ClientExpired => "CLIENT_EXPIRED",
             OrderRefusal::WalletPaused(_) => "WALLET_PAUSED",
             OrderRefusal::PolicyRefuses(_) => "POLICY_REFUSES",
             OrderRefusal::TransactionMismatch(_) => "TRANSACTION_MISMATCH",

@@ -192,6 +192,13 @@ pub struct SignatureLogged {
 
 /// Parses a payload strictly; the rejection names the member at fault.
 pub(crate) fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection> {
+    // Objects only: the parser would read an array as a struct's members in order, which other people's tools would not.
+    if payload.first() != Some(&b'{') {
+        return Err(Rejection::new(
+            RejectionCode::FieldInvalid,
+            "the payload must be one JSON object and begin with `{`",
+        ));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(payload);
     let parsed = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();

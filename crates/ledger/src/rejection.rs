@@ -49,6 +49,8 @@ pub enum RejectionCode {
     Transaction(&'static str),
     /// Another withdrawal was authorized with the same account nonce.
     AccountNonceUsed,
+    /// A replacing transaction has another account nonce, so that both could be mined.
+    AccountNonceChanged,
     /// The digests are not those of the bound transaction.
     DigestMismatch,
     /// The signature does not verify under the wallet's key.
@@ -104,6 +106,7 @@ impl RejectionCode {
             RejectionCode::TransactionAlreadyBound => "TRANSACTION_ALREADY_BOUND",
             RejectionCode::Transaction(code) => code,
             RejectionCode::AccountNonceUsed => "ACCOUNT_NONCE_USED",
+            RejectionCode::AccountNonceChanged => "ACCOUNT_NONCE_CHANGED",
             RejectionCode::DigestMismatch => "DIGEST_MISMATCH",
             RejectionCode::WalletSignatureInvalid => "WALLET_SIGNATURE_INVALID",
             RejectionCode::StatementMismatch => "STATEMENT_MISMATCH",
@@ -129,6 +132,7 @@ impl RejectionCode {
             RejectionCode::Transaction(_)
                 | RejectionCode::IdempotencyKeyReused
                 | RejectionCode::AccountNonceUsed
+                | RejectionCode::AccountNonceChanged
                 | RejectionCode::StatementMismatch
                 | RejectionCode::SignerNotAuthorized
                 | RejectionCode::ConfirmationMismatch

@@ -74,7 +74,9 @@ impl Roster {
         let officers = unique(document.officers.iter().map(|entry| {
             let key = OfficerKey::parse(&entry.ssh_public_key)
                 .map_err(|e| format!("officer `{}`: {e}", entry.name))?;
-            keys.add(key.fingerprint(), entry.name.as_str())?;
+            let point =
+                key.ed25519().ok_or_else(|| format!("officer `{}`: not an Ed25519 key", entry.name))?;
+            keys.ed25519(&point, entry.name.as_str())?;
             let roles: BTreeSet<RoleName> = entry.roles.iter().cloned().collect();
             Ok((entry.name.clone(), Officer { roles, key }))
         }))?;

@@ -18,6 +18,8 @@ pub use lines::StatementError;
 
 /// Most bytes of a statement.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 8192;
+/// Most pauses that one resume statement lifts; the oldest go first.
+pub const MAX_LIFTS: usize = 32;
 /// Most characters of an officer's note.
 const MAX_NOTE_CHARS: usize = 120;
 const TITLE: &str = "Holdfast statement v1";

@@ -69,6 +69,7 @@ pub const REASONS: &[ReasonRow] = {
         row("INTENT_FROM_THE_FUTURE", Code::FailedPrecondition, Correct),
         row("WALLET_NOT_ACTIVE", Code::FailedPrecondition, Wait),
         row("ACCOUNT_NONCE_USED", Code::FailedPrecondition, Correct),
+        row("ACCOUNT_NONCE_CHANGED", Code::FailedPrecondition, Correct),
         row("TRANSACTION_ALREADY_BOUND", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_NOT_CANCELLABLE", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_NOT_HELD", Code::FailedPrecondition, Wait),

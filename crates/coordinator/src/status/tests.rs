@@ -33,6 +33,7 @@ const CODES: [(RejectionCode, Code); 36] = [
     (RejectionCode::Transaction("TRANSACTION_TRAILING_BYTES"), Code::InvalidArgument),
     (RejectionCode::Transaction("SOMETHING_NEW"), Code::InvalidArgument),
     (RejectionCode::AccountNonceUsed, Code::FailedPrecondition),
+    (RejectionCode::AccountNonceChanged, Code::FailedPrecondition),
     (RejectionCode::DigestMismatch, Code::Internal),
     (RejectionCode::WalletSignatureInvalid, Code::Internal),
     (RejectionCode::StatementMismatch, Code::InvalidArgument),

@@ -3,7 +3,8 @@
 use holdfast_policy::TimestampMs;
 
 use super::{Change, State};
-use crate::payload::{Authorize, SignatureLogged};
+use crate::ids::WithdrawalId;
+use crate::payload::{Authorize, SignatureLogged, WithdrawalRequest};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
 
@@ -21,13 +22,18 @@ impl State {
             Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
         })?;
         let bound = self.authorizable(withdrawal, time)?;
+        self.check_client(&withdrawal.request, time)?;
         // INVARIANT (G5): one withdrawal has one list of digests, computed here from the bound transaction.
         if authorize.digests != [bound.signing_hash] {
             let detail = "the digests are not those of the bound transaction";
             return Err(Rejection::new(RejectionCode::DigestMismatch, detail).with_field("digests"));
         }
         let nonce = (withdrawal.request.wallet.clone(), bound.effects.chain_id, bound.effects.nonce);
-        if self.account_nonces.get(&nonce).is_some_and(|holder| *holder != withdrawal.id) {
+        if self
+            .account_nonces
+            .get(&nonce)
+            .is_some_and(|holder| *holder != withdrawal.id && self.may_still_be_signed(holder, time))
+        {
             let detail =
                 format!("account nonce {} was authorized for another withdrawal", bound.effects.nonce);
             return Err(Rejection::new(RejectionCode::AccountNonceUsed, detail).with_field("withdrawal"));
@@ -84,6 +90,20 @@ impl State {
         Ok(Change::withdrawal(withdrawal))
     }
 
+    /// INVARIANT (G5): an account nonce belongs to one withdrawal for as long as a node may sign for it. After that another
+    /// may take it: the chain carries out one of the two, and the policy allowed both. Otherwise a withdrawal that
+    /// expired unsigned would block its account for ever.
+    fn may_still_be_signed(&self, holder: &WithdrawalId, time: TimestampMs) -> bool {
+        let Some(holder) = self.withdrawals.get(holder) else { return true };
+        let end = holder.request.expires_at_ms.0.saturating_add(self.genesis.document.max_clock_skew_ms);
+        holder.signature.is_some() || time.0 < end
+    }
+
+    /// Nodes refuse at the intent's expiry by their own clocks: what is authorized must leave them the skew.
+    fn has_time_to_sign(&self, request: &WithdrawalRequest, time: TimestampMs) -> bool {
+        time.0.saturating_add(self.genesis.document.max_clock_skew_ms) < request.expires_at_ms.0
+    }
+
     fn authorizable<'a>(
         &self,
         withdrawal: &'a Withdrawal,
@@ -93,8 +113,11 @@ impl State {
             Rejection::new(RejectionCode::WithdrawalNotAuthorizable, detail).with_field("withdrawal")
         };
         match withdrawal.state_at(time) {
-            WithdrawalState::Bound => {}
-            WithdrawalState::Authorized if time < withdrawal.request.expires_at_ms => {}
+            WithdrawalState::Bound | WithdrawalState::Authorized
+                if self.has_time_to_sign(&withdrawal.request, time) => {}
+            WithdrawalState::Bound => {
+                return Err(refuse("too little time is left before the intent expires"));
+            }
             WithdrawalState::Received
             | WithdrawalState::Held
             | WithdrawalState::Allowed

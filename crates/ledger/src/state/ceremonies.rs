@@ -31,7 +31,10 @@ impl State {
         let in_progress = |ceremony: &Ceremony| match &ceremony.kind {
             CeremonyKind::CreateWallet(other) => {
                 other.wallet == proposal.wallet
-                    && matches!(ceremony.phase, CeremonyPhase::Approved | CeremonyPhase::Confirmed)
+                    && matches!(
+                        ceremony.phase_at(self.last_time),
+                        CeremonyPhase::Approved | CeremonyPhase::Confirmed
+                    )
             }
             CeremonyKind::AddWhitelistEntry(_) | CeremonyKind::ResumeWallet { .. } => false,
         };
@@ -74,9 +77,10 @@ impl State {
         index: u64,
     ) -> Result<Change, Rejection> {
         let known = self.wallet(wallet).ok_or_else(|| unknown_wallet(wallet))?;
-        let in_force = known.pauses.iter().map(|pause| pause.statement);
-        if lifts.is_empty() || !in_force.eq(lifts.iter().copied()) {
-            let detail = "must name exactly the pauses in force, in order";
+        let oldest = known.pauses.iter().map(|pause| pause.statement).take(lifts.len());
+        if lifts.is_empty() || !oldest.eq(lifts.iter().copied()) {
+            let detail =
+                "must name pauses in force, the oldest first and none left out; later ones stay in force";
             return Err(Rejection::new(RejectionCode::WalletPauseState, detail).with_field("lifts pause"));
         }
         let kind = CeremonyKind::ResumeWallet { wallet: wallet.clone(), lifts: lifts.to_vec() };

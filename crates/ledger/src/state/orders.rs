@@ -75,7 +75,7 @@ impl State {
         let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else {
             return Err(OrderRefusal::NotPermitted("the ceremony makes no key".to_owned()));
         };
-        match ceremony.phase {
+        match ceremony.phase_at(self.last_time) {
             CeremonyPhase::Approved => {}
             CeremonyPhase::Proposed
             | CeremonyPhase::Confirmed
@@ -106,12 +106,17 @@ impl State {
         if ahead_ms > self.genesis.document.max_clock_skew_ms {
             return Err(OrderRefusal::AheadOfClock { ahead_ms });
         }
+        // A clock behind the log does not make anything younger than the log says.
+        let now = now.max(self.last_time);
         let age_ms = now.0.saturating_sub(authorization.time.0);
         if age_ms > self.genesis.policy.authorization_max_age().0 {
             return Err(OrderRefusal::AuthorizationTooOld { age_ms });
         }
         if now >= withdrawal.request.expires_at_ms {
             return Err(OrderRefusal::IntentExpired);
+        }
+        if self.check_client(&withdrawal.request, now).is_err() {
+            return Err(OrderRefusal::ClientExpired);
         }
         Ok(())
     }

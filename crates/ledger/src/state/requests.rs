@@ -8,6 +8,9 @@ use crate::payload::{BindTransaction, CancelWithdrawal, SessionReport, Withdrawa
 use crate::rejection::{Rejection, RejectionCode};
 use crate::withdrawal::{BoundTransaction, Positions, Withdrawal, WithdrawalState};
 
+/// Longest validity of an intent: 7 days.
+const MAX_INTENT_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
 impl State {
     pub(super) fn admit_request(
         &self,
@@ -69,7 +72,9 @@ impl State {
                 );
             }
         }
+        self.check_client(&withdrawal.request, time)?;
         let transaction = self.bind(&withdrawal.request, &bind.transaction)?;
+        self.check_replacement(&withdrawal, &transaction)?;
         if withdrawal.transaction.as_ref() == Some(&transaction) {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this transaction is bound already"));
         }
@@ -134,7 +139,21 @@ impl State {
             let detail = "observed in the future: check the provider's clock";
             return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("observed_at_ms"));
         }
-        Ok(Change { session: Some(report.clone()), ..Change::default() })
+        Ok(Change { session: Some(self.merged(report)), ..Change::default() })
+    }
+
+    /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.
+    fn merged(&self, report: &SessionReport) -> SessionReport {
+        let known = self.sessions.get(&report.customer).and_then(|reports| reports.get(&report.provider));
+        match known {
+            Some(known) if report.observed_at_ms <= known.observed_at_ms => SessionReport {
+                observed_at_ms: known.observed_at_ms,
+                new_device: report.new_device || known.new_device,
+                second_factor_reset: report.second_factor_reset || known.second_factor_reset,
+                ..report.clone()
+            },
+            Some(_) | None => report.clone(),
+        }
     }
 
     /// INVARIANT (G1): decodes the transaction here and requires exactly the intent's effects.
@@ -193,9 +212,15 @@ impl State {
             let detail = format!("no active wallet `{}`", request.wallet);
             return Err(Rejection::new(RejectionCode::UnknownWallet, detail).with_field("wallet"));
         }
+        self.check_client(request, time)
+    }
+
+    /// INVARIANT (G1): a client's key speaks for its wallets, and only until it expires: when the request is made, when it is
+    /// authorized, and by each node's own clock when it signs. The request's own dates prove nothing about its age.
+    pub(super) fn check_client(&self, request: &WithdrawalRequest, at: TimestampMs) -> Result<(), Rejection> {
         let client = self.roster().client(&request.client);
         let in_scope =
-            client.is_some_and(|client| client.wallets.contains(&request.wallet) && time < client.expires_at);
+            client.is_some_and(|client| client.wallets.contains(&request.wallet) && at < client.expires_at);
         if !in_scope {
             let detail = format!(
                 "client `{}` may not use wallet `{}`, or its key has expired",
@@ -206,10 +231,30 @@ impl State {
         Ok(())
     }
 
+    /// A replaced transaction may have been signed in a history that this replica was not shown, so both must exclude each
+    /// other on chain: same account nonce, unless that nonce went to another withdrawal meanwhile.
+    fn check_replacement(&self, withdrawal: &Withdrawal, new: &BoundTransaction) -> Result<(), Rejection> {
+        let Some(old) = &withdrawal.transaction else { return Ok(()) };
+        let key = (withdrawal.request.wallet.clone(), old.effects.chain_id, old.effects.nonce);
+        let taken = self.account_nonces.get(&key).is_some_and(|holder| *holder != withdrawal.id);
+        if old.effects.nonce == new.effects.nonce || taken {
+            return Ok(());
+        }
+        let detail = format!(
+            "replaces a transaction with account nonce {}: keep it, or cancel and ask again under a new key",
+            old.effects.nonce
+        );
+        Err(Rejection::new(RejectionCode::AccountNonceChanged, detail).with_field("transaction"))
+    }
+
     fn check_intent_times(&self, request: &WithdrawalRequest, time: TimestampMs) -> Result<(), Rejection> {
         if time >= request.expires_at_ms {
             let detail = "the intent has expired: sign it again with a later expiry";
             return Err(Rejection::new(RejectionCode::IntentExpired, detail).with_field("expires_at_ms"));
+        }
+        if request.expires_at_ms.0.saturating_sub(request.created_at_ms.0) > MAX_INTENT_LIFE_MS {
+            let detail = "valid for more than 7 days after `created_at_ms`";
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("expires_at_ms"));
         }
         let latest = time.0.saturating_add(self.genesis.document.max_clock_skew_ms);
         if request.created_at_ms.0 > latest {

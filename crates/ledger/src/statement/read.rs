@@ -6,14 +6,13 @@ use holdfast_chains::{Address, AssetSymbol, ChainId};
 use holdfast_policy::{CustomerRef, NodeId, TimestampMs};
 
 use super::lines::{Reader, StatementError};
-use super::{Statement, StatementBody, TITLE};
+use super::{MAX_LIFTS, Statement, StatementBody, TITLE};
 use crate::ceremony::{WalletProposal, WhitelistProposal};
 use crate::ids::StatementDigest;
 use crate::time::parse_rfc3339_ms;
 
 const MAX_NODES: usize = 16;
 const MAX_ASSETS: usize = 16;
-const MAX_LIFTS: usize = 32;
 const MAX_ENGINE_CHARS: usize = 64;
 
 pub(super) fn statement(payload: &[u8]) -> Result<(Statement, String), StatementError> {
@@ -62,8 +61,9 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
 fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementError> {
     let wallet = value(reader, "wallet")?;
     let engine = reader.take("engine")?;
-    if engine.is_empty() || engine.len() > MAX_ENGINE_CHARS {
-        return Err(StatementError::new("engine", "1 to 64 characters"));
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._/-".contains(c);
+    if engine.is_empty() || engine.len() > MAX_ENGINE_CHARS || !engine.chars().all(allowed) {
+        return Err(StatementError::new("engine", "1 to 64 of `a-z 0-9 . _ / -`"));
     }
     let threshold = reader.take("threshold")?;
     let (t, n) = threshold

@@ -144,3 +144,51 @@ fn replay_of_the_same_log_gives_the_same_state() {
     assert_eq!(format!("{:?}", replayed.withdrawals), format!("{:?}", cell.state.withdrawals));
     assert_eq!(format!("{:?}", replayed.wallets), format!("{:?}", cell.state.wallets));
 }
+
+#[test]
+fn wallet_that_was_paused_very_often_can_still_be_resumed() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    for _ in 0..40 {
+        cell.now += 1;
+        let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+        cell.accept(&pause);
+    }
+    for left in [8, 0] {
+        let pauses = &cell.state.wallet(&wallet).unwrap().pauses;
+        let lifts: Vec<_> = pauses.iter().take(MAX_LIFTS).map(|pause| pause.statement).collect();
+        cell.now += 1;
+        cell.approved(StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
+        assert_eq!(cell.state.wallet(&wallet).unwrap().pauses.len(), left);
+    }
+}
+
+#[test]
+fn resume_that_leaves_an_older_pause_out_is_refused() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    for _ in 0..2 {
+        cell.now += 1;
+        let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+        cell.accept(&pause);
+    }
+    let newest = cell.state.wallet(&wallet).unwrap().pauses[1].statement;
+    let resume = cell.statement("alice", StatementBody::ProposeResume { wallet, lifts: vec![newest] });
+    assert_eq!(cell.refuse(&resume), "WALLET_PAUSE_STATE");
+}
+
+#[test]
+fn key_generation_that_never_finishes_frees_its_name() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let id = cell.approved(body.clone());
+    cell.now += 1;
+    let too_early = cell.statement("alice", body.clone());
+    assert_eq!(cell.refuse(&too_early), "ALREADY_EXISTS");
+    cell.now += 8 * 24 * 3_600_000;
+    assert_eq!(cell.state.ceremony(&id).unwrap().phase_at(TimestampMs(cell.now)), CeremonyPhase::Expired);
+    cell.session(false, false);
+    let again = cell.statement("alice", body);
+    cell.accept(&again);
+    assert_eq!(cell.refuse(&confirmation(id, "hot-1", 1, "aa")), "CEREMONY_PHASE");
+}

@@ -35,6 +35,10 @@ fn one_key_cannot_speak_for_two_parties() {
     assert!(refused(|d| d["providers"][0]["public_key"] = json!(pipeline)).contains("share a key"));
     let alice = ssh("alice").public_key().to_openssh().unwrap();
     assert!(refused(|d| d["officers"][1]["ssh_public_key"] = json!(alice)).contains("share a key"));
+    let alice_point = ssh("alice").public_key().key_data().ed25519().unwrap().0;
+    assert!(
+        refused(|d| d["clients"][0]["public_key"] = json!(hex::encode(alice_point))).contains("share a key")
+    );
     let cosigning = hex::encode(ed25519("cosign-1").verifying_key().to_bytes());
     assert!(refused(|d| d["nodes"][0]["message_key"] = json!(cosigning)).contains("share a key"));
 }

@@ -201,7 +201,7 @@ fn rejected_hold_is_denied_for_good() {
 fn hold_expires_at_its_deadline() {
     let mut cell = Cell::ready();
     let mut request = cell.request("k-1", 20_000);
-    request["expires_at_ms"] = json!(u64::MAX / 4);
+    request["expires_at_ms"] = json!(cell.now + 7 * 24 * 3_600_000);
     let id = cell.ask(&request);
     let deadline = cell.withdrawal(id).decision.hold().unwrap().deadline;
     assert_eq!(cell.withdrawal(id).state_at(TimestampMs(deadline.0 - 1)), WithdrawalState::Held);
@@ -342,4 +342,116 @@ fn cancelled_withdrawal_is_never_authorized_and_an_authorized_one_never_cancelle
     let authorize = cell.authorize(second);
     cell.accept(&authorize);
     assert_eq!(cell.refuse(&cancel(second)), "WITHDRAWAL_NOT_CANCELLABLE");
+}
+
+#[test]
+fn withdrawal_that_expired_unsigned_does_not_block_its_account_nonce_for_ever() {
+    let mut cell = Cell::ready();
+    let mut short = cell.request("k-1", 10);
+    short["expires_at_ms"] = json!(cell.now + 20_000);
+    let short = cell.ask(&short);
+    let authorize = cell.authorize(short);
+    cell.accept(&authorize);
+    let next = cell.request("k-2", 10);
+    let next = cell.ask(&next);
+    let authorize = cell.authorize(next);
+    assert_eq!(cell.refuse(&authorize), "ACCOUNT_NONCE_USED");
+    cell.now += 20_000;
+    assert_eq!(cell.refuse(&authorize), "ACCOUNT_NONCE_USED", "a node's clock may be behind by the skew");
+    cell.now += 5_000;
+    cell.accept(&authorize);
+    assert!(order(&cell, next).is_ok());
+    assert!(order(&cell, short).is_err());
+}
+
+#[test]
+fn withdrawal_without_time_left_to_sign_is_not_authorized() {
+    let mut cell = Cell::ready();
+    let mut short = cell.request("k-1", 10);
+    short["expires_at_ms"] = json!(cell.now + 4_000);
+    let short = cell.ask(&short);
+    let authorize = cell.authorize(short);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
+}
+
+#[test]
+fn expired_client_key_neither_binds_nor_authorizes_nor_signs() {
+    let mut cell = Cell::ready();
+    let expiry = super::cell::START + 1_000_000_000;
+    cell.now = expiry - 10_000;
+    cell.session(false, false);
+    cell.whitelist(PAYEE, 100_000_000);
+    let (first, second) = (cell.request("k-1", 10), cell.request("k-2", 10));
+    let (first, second) = (cell.ask(&first), cell.ask(&second));
+    let authorize = cell.authorize(first);
+    cell.accept(&authorize);
+    assert!(order(&cell, first).is_ok());
+    cell.now = expiry;
+    assert_eq!(order(&cell, first).unwrap_err().code(), "CLIENT_EXPIRED");
+    let authorize = cell.authorize(second);
+    assert_eq!(cell.refuse(&authorize), "SIGNER_NOT_AUTHORIZED");
+    let bind = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": second, "transaction": usdt_transfer(PAYEE, 10, 0).to_hex()});
+    assert_eq!(
+        cell.refuse(&sign(PayloadKind::BindTransaction, &bind, "client", "pipeline")),
+        "SIGNER_NOT_AUTHORIZED"
+    );
+}
+
+#[test]
+fn intents_that_live_longer_than_a_week_are_refused() {
+    let mut cell = Cell::ready();
+    let mut request = cell.request("k-1", 10);
+    request["expires_at_ms"] = json!(cell.now + 7 * 24 * 3_600_000 + 1);
+    assert_eq!(asked(&mut cell, &request), "FIELD_INVALID");
+}
+
+#[test]
+fn replacing_transaction_keeps_its_account_nonce_until_another_withdrawal_took_it() {
+    let mut cell = Cell::ready();
+    let (first, second) = (cell.request("k-1", 10), cell.request("k-2", 10));
+    let (first, second) = (cell.ask(&first), cell.ask(&second));
+    let bind = |id: WithdrawalId, nonce: u64| {
+        let body = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": id, "transaction": usdt_transfer(PAYEE, 10, nonce).to_hex()});
+        sign(PayloadKind::BindTransaction, &body, "client", "pipeline")
+    };
+    assert_eq!(cell.refuse(&bind(first, 1)), "ACCOUNT_NONCE_CHANGED");
+    let authorize = cell.authorize(second);
+    cell.accept(&authorize);
+    cell.accept(&bind(first, 1));
+}
+
+#[test]
+fn clock_that_went_back_makes_nothing_young_again() {
+    let mut cell = Cell::ready();
+    let request = cell.request("k-1", 10);
+    let id = cell.ask(&request);
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    let at = cell.now;
+    cell.now += 700_000;
+    cell.session(false, false);
+    let rolled_back = cell.state.authorized_withdrawal(&id, 0, TimestampMs(at));
+    assert_eq!(rolled_back.unwrap_err().code(), "AUTHORIZATION_TOO_OLD");
+}
+
+#[test]
+fn report_about_an_earlier_moment_does_not_clear_a_warning() {
+    let mut cell = Cell::ready();
+    cell.session(true, true);
+    let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": 3, "customer": "c-1",
+        "observed_at_ms": cell.now - 60_000, "new_device": false, "second_factor_reset": false});
+    cell.accept(&sign(PayloadKind::SessionReport, &report, "provider", "sessions"));
+    let request = cell.request("k-1", 10);
+    let id = cell.ask(&request);
+    assert_eq!(cell.state_of(id), WithdrawalState::Held);
+}
+
+#[test]
+fn payload_that_is_an_array_is_no_object() {
+    let mut cell = Cell::ready();
+    let cancel = json!(["demo-1", "pipeline", WithdrawalId::of("demo-1", "pipeline", "k")]);
+    assert_eq!(
+        cell.refuse(&sign(PayloadKind::CancelWithdrawal, &cancel, "client", "pipeline")),
+        "FIELD_INVALID"
+    );
 }
