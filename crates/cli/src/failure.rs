@@ -259,6 +259,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::WithdrawalNotAuthorizable
             | RejectionCode::TransactionAlreadyBound
             | RejectionCode::AccountNonceUsed
+            | RejectionCode::AccountNonceChanged
             | RejectionCode::DigestMismatch
             | RejectionCode::WalletSignatureInvalid
             | RejectionCode::StatementMismatch

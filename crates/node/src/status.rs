@@ -147,6 +147,7 @@ fn of_order(refusal: &OrderRefusal) -> ApiError {
         }
         OrderRefusal::NotPermitted(_)
         | OrderRefusal::IntentExpired
+        | OrderRefusal::ClientExpired
         | OrderRefusal::WalletPaused(_)
         | OrderRefusal::PolicyRefuses(_)
         | OrderRefusal::TransactionMismatch(_) => error(Code::FailedPrecondition),
