@@ -3,7 +3,6 @@
 //! Format: <https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig>. Ed25519 and hardware-backed
 //! `sk-ssh-ed25519@openssh.com` keys are accepted; everything else is refused.
 
-use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, HashAlg, PrivateKey, PublicKey, SshSig};
 
 /// SSHSIG namespace of officers' statements.
@@ -62,11 +61,8 @@ impl OfficerKey {
 
     /// The Ed25519 point of the key.
     pub(crate) fn ed25519(&self) -> Option<[u8; 32]> {
-        match self.0.key_data() {
-            KeyData::Ed25519(key) => Some(key.0),
-            KeyData::SkEd25519(key) => Some(key.public_key().0),
-            _ => None,
-        }
+        let key = self.0.key_data();
+        key.ed25519().map(|key| key.0).or_else(|| key.sk_ed25519().map(|key| key.public_key().0))
     }
 
     /// Verifies an armored SSHSIG over the exact `message` in `namespace`.
@@ -144,7 +140,7 @@ mod tests {
             ssh_key::public::Ed25519PublicKey(point.verifying_key().to_bytes()),
             "ssh:".to_owned(),
         );
-        let public = PublicKey::from(KeyData::SkEd25519(public));
+        let public = PublicKey::from(ssh_key::public::KeyData::SkEd25519(public));
         let to_sign = SshSig::signed_data(OFFICER_NAMESPACE, HashAlg::Sha512, b"pause").unwrap();
         let hash = |bytes: &[u8]| <sha2::Sha256 as sha2::Digest>::digest(bytes).to_vec();
         let message = [hash(b"ssh:"), vec![flags, 0, 0, 0, 7], hash(&to_sign)].concat();
