@@ -10,7 +10,7 @@ use tonic::Code;
 use super::*;
 
 /// Every code once. The match in [`reason`] makes a new one fail to compile there; this list makes it fail here.
-const CODES: [(RejectionCode, Code); 36] = [
+const CODES: [(RejectionCode, Code); 37] = [
     (RejectionCode::FieldInvalid, Code::InvalidArgument),
     (RejectionCode::AddressChecksum, Code::InvalidArgument),
     (RejectionCode::ClusterMismatch, Code::InvalidArgument),
