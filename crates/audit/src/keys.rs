@@ -70,6 +70,15 @@ impl LogKeys {
         }
         Ok((stated, cosigned))
     }
+
+    /// The time up to which a checkpoint's cosignatures vouch for it, in seconds: the t-th newest of them.
+    // INVARIANT (G7): at most t - 1 nodes are hostile, so an honest node's clock showed this time or a later one. The newest
+    // time alone can be any node's invention.
+    pub fn witnessed_s(&self, cosigned: &[VerifiedCosignature]) -> u64 {
+        let mut times: Vec<_> = cosigned.iter().map(|cosignature| cosignature.time_s).collect();
+        times.sort_unstable_by(|one, other| other.cmp(one));
+        times.get(self.threshold.saturating_sub(1)).copied().unwrap_or(0)
+    }
 }
 
 /// A node's own name, from the name of its cosigning key.

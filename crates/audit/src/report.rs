@@ -26,8 +26,8 @@ pub struct Report {
     pub cosigners: Vec<Cosigned>,
     /// Nodes that did not.
     pub missing_cosigners: Vec<String>,
-    /// Newest time among the cosignatures, seconds since the epoch: entries that are missing at the end are newer.
-    pub newest_cosignature_s: u64,
+    /// The t-th newest time among the cosignatures, seconds since the epoch: entries that are missing at the end are newer.
+    pub witnessed_s: u64,
     /// Entries by kind of payload.
     pub entries: BTreeMap<String, u64>,
     /// Withdrawals by state at the time of the last entry.
@@ -96,7 +96,7 @@ impl Report {
                 .map(|cosignature| Cosigned { node: node_of(&cosignature.name), time_s: cosignature.time_s })
                 .collect(),
             missing_cosigners: missing.filter(|name| !names.contains(name)).map(node_of).collect(),
-            newest_cosignature_s: cosigned.iter().map(|cosignature| cosignature.time_s).max().unwrap_or(0),
+            witnessed_s: keys.witnessed_s(cosigned),
             entries: history.entry_counts().clone(),
             withdrawals,
             ceremonies,

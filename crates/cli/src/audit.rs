@@ -210,7 +210,7 @@ pub(crate) fn report_text(report: &Report) -> String {
         counted(&report.withdrawals),
         counted(&report.ceremonies),
         cosigners.join(", "),
-        seconds(report.newest_cosignature_s),
+        seconds(report.witnessed_s),
         if report.noops.is_empty() { "none".to_owned() } else { report.noops.len().to_string() },
     )
 }

@@ -2,7 +2,7 @@
 
 use holdfast_log::{Entry, export_files};
 
-use crate::cell::{Cell, Files, THIEF, files};
+use crate::cell::{Cell, Files, START, THIEF, files};
 
 const BUNDLE: &str = "tile/entries/000.p/";
 
@@ -47,11 +47,26 @@ fn honest_export_is_verified_and_counted() {
     assert_eq!(report.entries.values().sum::<u64>(), report.size);
     assert_eq!(report.cosigners.iter().map(|c| c.node.as_str()).collect::<Vec<_>>(), ["node-1", "node-3"]);
     assert_eq!(report.missing_cosigners, ["node-2"]);
-    assert_eq!(report.newest_cosignature_s, report.cosigners[1].time_s);
+    assert_eq!(report.witnessed_s, report.cosigners[0].time_s);
     let [noop] = report.noops.as_slice() else { panic!("{:?}", report.noops) };
     assert_eq!(noop.code, "TRANSACTION_DESTINATION_MISMATCH");
     assert!(noop.evidence);
     assert_eq!((noop.index, noop.signer.as_str()), (report.size - 1, "client:pipeline"));
+}
+
+#[test]
+fn one_node_with_a_clock_of_its_own_makes_no_old_export_look_fresh() {
+    let cell = Cell::ready();
+    let mut forged = cell.export();
+    let honest = cell.verify(&forged).unwrap().report().clone();
+    let fresh_s = START / 1000 + 1_000_000;
+    forged.insert(
+        "checkpoint".to_owned(),
+        Cell::checkpoint_at(&cell.log, &[(1, fresh_s), (3, START / 1000)]).to_bytes(),
+    );
+    let report = cell.verify(&forged).unwrap().report().clone();
+    assert_eq!(report.witnessed_s, START / 1000, "two of three cosigned: the second newest time counts");
+    assert!(report.witnessed_s < honest.witnessed_s);
 }
 
 #[test]

@@ -212,15 +212,20 @@ impl Cell {
 
     /// The checkpoint of the first `size` entries, cosigned by these nodes.
     pub(crate) fn checkpoint(entries: &[Entry], cosigners: &[u8]) -> SignedCheckpoint {
+        let times: Vec<_> = cosigners.iter().map(|i| (*i, START / 1000 + 60 + u64::from(*i))).collect();
+        Self::checkpoint_at(entries, &times)
+    }
+
+    /// The same, cosigned by these nodes at these times in seconds.
+    pub(crate) fn checkpoint_at(entries: &[Entry], cosigners: &[(u8, u64)]) -> SignedCheckpoint {
         let tree = MemoryTree::from_leaf_hashes(entries.iter().map(Entry::leaf_hash)).unwrap();
         let origin = Origin::of_cluster("demo-1").unwrap();
         let checkpoint = Checkpoint { origin: origin.clone(), size: tree.size(), root: tree.root().unwrap() };
         let signed = LogSigner::new(origin, ed25519("log")).sign(&checkpoint).unwrap();
-        cosigners.iter().fold(signed, |signed, i| {
+        cosigners.iter().fold(signed, |signed, (i, time_s)| {
             let name = KeyName::of_node("demo-1", &format!("node-{i}")).unwrap();
             let cosigner = Cosigner::new(name, ed25519(&format!("cosign-{i}")));
-            let time_s = START / 1000 + 60 + u64::from(*i);
-            signed.with_cosignature(&cosigner.cosign(&checkpoint, time_s).unwrap()).unwrap()
+            signed.with_cosignature(&cosigner.cosign(&checkpoint, *time_s).unwrap()).unwrap()
         })
     }
 
