@@ -92,10 +92,10 @@ pub(crate) async fn act(
 pub(crate) async fn propose(
     session: &Session,
     signing: &Signing,
-    state: &State,
+    replica: &LocalReplica,
     body: StatementBody,
 ) -> Result<Answer, Failure> {
-    let sent = act(session, signing, state, body, async |channel, envelope| {
+    let sent = act(session, signing, replica, body, async |channel, envelope| {
         CeremonyServiceClient::new(channel).propose(v1::ProposeCeremonyRequest { envelope }).await.map(drop)
     });
     proposed(sent.await?)
@@ -116,7 +116,7 @@ pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
 pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Answer, Failure> {
     let replica = known(session, &args.id).await?;
     let body = StatementBody::ApproveCeremony(args.id);
-    let sent = act(session, &args.signing, replica.state(), body, async |channel, envelope| {
+    let sent = act(session, &args.signing, &replica, body, async |channel, envelope| {
         CeremonyServiceClient::new(channel).approve(v1::ApproveCeremonyRequest { envelope }).await.map(drop)
     });
     match sent.await? {

@@ -109,6 +109,10 @@ impl Failure {
         &self.0.message
     }
 
+    pub(crate) fn next_step(&self) -> Option<&str> {
+        self.0.next.as_deref()
+    }
+
     /// Whether trying the very same again may help.
     pub(crate) fn is_unavailable(&self) -> bool {
         self.0.exit == Exit::Unavailable

@@ -3,18 +3,21 @@
 //! A pause goes straight to the nodes and needs neither coordinator nor quorum. Each node's receipt is verified here
 //! with the key in the pinned genesis; a node without a valid receipt is counted as one that does not refuse.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use holdfast_chains::Address;
 use holdfast_ledger::{
-    LatchScope, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, key_id,
+    LatchScope, MAX_LIFTS, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, key_id,
 };
 use holdfast_log::Envelope;
-use holdfast_policy::{NodeId, WalletId};
+use holdfast_policy::{NodeId, TimestampMs, WalletId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
 use serde_json::{Value, json};
 
 use crate::ceremony;
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::known;
 use crate::output::Answer;
@@ -76,7 +79,7 @@ pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<A
 
 pub(crate) async fn pause(session: &Session, args: &PauseArgs) -> Result<Answer, Failure> {
     let address = address(session, args).await?;
-    let lines = Lines(vec![("address".to_owned(), address.to_string())]);
+    let lines = Lines::unread(vec![("address".to_owned(), address.to_string())]);
     let body = StatementBody::PauseWallet(args.wallet.clone());
     deliver(session, &args.signing, &lines, body, &args.nodes).await
 }
@@ -114,22 +117,38 @@ pub(crate) async fn deliver(
         Prepared::Signed(signed) => signed,
     };
     let who = signing.who(session)?;
+    let order = Order { digest: signed.digest, scope, not_before: signed.newly_made.then(clock::now) };
     let mut delivered = Vec::new();
     for server in servers {
         let result = deliver_to(session, &who, &server, signed.bytes()).await;
         let receipt = result.and_then(|envelope| {
-            receipt(session, &server, &envelope, &signed.digest, &scope).map(|receipt| (receipt, envelope))
+            receipt(session, &server, &envelope, &order).map(|receipt| (receipt, envelope))
         });
-        delivered.push((server.name, receipt));
+        delivered.push((server.name, receipt.map_err(say_how_to_go_on)));
     }
     Ok(conclude(session, &delivered, &signed.digest))
 }
 
+/// What a receipt must be about.
+struct Order {
+    digest: StatementDigest,
+    scope: LatchScope,
+    /// When the delivery of a newly made statement began: nobody can have received it before.
+    not_before: Option<TimestampMs>,
+}
+
 fn servers(session: &Session, nodes: &[String]) -> Result<Vec<Server>, Failure> {
-    if nodes.is_empty() {
-        return Ok(session.profile.file.nodes.clone());
+    let named: Vec<Server> = match nodes {
+        [] => session.profile.file.nodes.clone(),
+        nodes => nodes.iter().map(|node| session.profile.node(node)).collect::<Result<_, _>>()?,
+    };
+    let mut servers = Vec::new();
+    for server in named {
+        if !servers.contains(&server) {
+            servers.push(server);
+        }
     }
-    nodes.iter().map(|node| session.profile.node(node)).collect()
+    Ok(servers)
 }
 
 fn scope(body: &StatementBody) -> Result<LatchScope, Failure> {
@@ -160,8 +179,7 @@ fn receipt(
     session: &Session,
     node: &Server,
     envelope: &[u8],
-    statement: &StatementDigest,
-    scope: &LatchScope,
+    order: &Order,
 ) -> Result<PauseReceipt, Failure> {
     let refuse = |detail: String| {
         Failure::verification("RECEIPT_INVALID", format!("receipt of `{}`: {detail}", node.name))
@@ -186,38 +204,31 @@ fn receipt(
         .map_err(|error| refuse(error.to_string()))?;
     let receipt: PauseReceipt =
         serde_json::from_slice(&envelope.payload).map_err(|error| refuse(error.to_string()))?;
-    let expected = (session.cluster(), &id, statement.to_string(), scope);
+    let expected = (session.cluster(), &id, order.digest.to_string(), &order.scope);
     if (receipt.cluster.as_str(), &receipt.node, receipt.statement.clone(), &receipt.scope) != expected {
         return Err(refuse("it is for another statement".to_owned()));
+    }
+    let skew_ms = session.genesis.document.max_clock_skew_ms;
+    if order.not_before.is_some_and(|began| receipt.received_at_ms.0 < began.0.saturating_sub(skew_ms)) {
+        let received_at = receipt.received_at_ms;
+        return Err(refuse(format!("it is from {received_at}, before this statement was made")));
     }
     Ok(receipt)
 }
 
+/// What a node answers to a statement that a resume has lifted.
+const ALREADY_USED: &str = "STATEMENT_ALREADY_USED";
+
 type Delivered = (String, Result<(PauseReceipt, Vec<u8>), Failure>);
 
 fn conclude(session: &Session, delivered: &[Delivered], digest: &StatementDigest) -> Answer {
-    let refusing = delivered.iter().filter(|(_, receipt)| receipt.is_ok()).count();
+    // INVARIANT (G4): nodes are counted, not answers. One that was told twice, or at two addresses, refuses once.
+    let receipts = delivered.iter().filter_map(|(_, receipt)| receipt.as_ref().ok());
+    let refusing: BTreeSet<&NodeId> = receipts.map(|(receipt, _)| &receipt.node).collect();
+    let refusing = refusing.len();
     let level = Level::of(session, refusing);
-    let lines: String = delivered
-        .iter()
-        .map(|(node, receipt)| match receipt {
-            Ok((receipt, _)) => format!(
-                "  {node}: refuses since {} (log of {} entries, receipt verified)\n",
-                receipt.received_at_ms.to_string(),
-                receipt.tip_size
-            ),
-            Err(failure) => format!("  {node}: NO RECEIPT: {} [{}]\n", failure.message(), failure.reason()),
-        })
-        .collect();
-    let json: Vec<Value> = delivered
-        .iter()
-        .map(|(node, receipt)| match receipt {
-            Ok((receipt, envelope)) => {
-                json!({"node": node, "refuses": true, "receipt": receipt, "receipt_envelope": String::from_utf8_lossy(envelope)})
-            }
-            Err(failure) => json!({"node": node, "refuses": false, "error": {"reason": failure.reason(), "message": failure.message()}}),
-        })
-        .collect();
+    let lines: String = delivered.iter().map(line).collect();
+    let json: Vec<Value> = delivered.iter().map(to_json).collect();
     let json =
         json!({"statement": digest.to_string(), "nodes": json, "refusing": refusing, "level": level.json()});
     let text = format!("{lines}{}", level.text());
@@ -226,6 +237,46 @@ fn conclude(session: &Session, delivered: &[Delivered], digest: &StatementDigest
     } else {
         Exit::Unavailable
     })
+}
+
+fn line((node, receipt): &Delivered) -> String {
+    match receipt {
+        Ok((receipt, _)) => format!(
+            "  {node}: refuses since {} (log of {} entries, receipt verified)\n",
+            receipt.received_at_ms, receipt.tip_size
+        ),
+        Err(failure) => {
+            let next = failure.next_step().map(|next| format!("\n    next: {next}")).unwrap_or_default();
+            let (message, reason) = (failure.message(), failure.reason());
+            // Without a receipt a node may have got it or not; with this answer it is certain that it does not refuse.
+            let standing = if reason == ALREADY_USED { "does not refuse" } else { "NO RECEIPT" };
+            format!("  {node}: {standing}: {message} [{reason}]{next}\n")
+        }
+    }
+}
+
+fn to_json((node, receipt): &Delivered) -> Value {
+    match receipt {
+        Ok((receipt, envelope)) => {
+            json!({"node": node, "refuses": true, "receipt": receipt, "receipt_envelope": String::from_utf8_lossy(envelope)})
+        }
+        Err(failure) => {
+            let mut json = failure.to_json();
+            if let Some(object) = json.as_object_mut() {
+                object.insert("node".to_owned(), json!(node));
+                object.insert("refuses".to_owned(), json!(false));
+            }
+            json
+        }
+    }
+}
+
+/// A resume lifts a statement for good: delivered again, it pauses nothing.
+fn say_how_to_go_on(failure: Failure) -> Failure {
+    if failure.reason() == ALREADY_USED {
+        return failure.next("make a new pause statement: run this command without `--signature`");
+    }
+    failure
 }
 
 /// How far a direct order binds: see DESIGN's binding revocation, n - t + 1 + f.
@@ -290,7 +341,7 @@ async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure>
     let paused = |state: &State| state.wallet(&args.wallet).is_some_and(Wallet::is_paused);
     let replica = replica::look_up(session, paused).await?;
     let known = wallet::find(replica.state(), &args.wallet)?;
-    let lifts: Vec<_> = known.pauses.iter().map(|pause| pause.statement).collect();
+    let lifts: Vec<_> = known.pauses.iter().take(MAX_LIFTS).map(|pause| pause.statement).collect();
     if lifts.is_empty() {
         let message = format!("no pause of `{}` is in the log", args.wallet);
         return Err(Failure::new(Exit::Other, "WALLET_PAUSE_STATE", message).next(
@@ -298,7 +349,7 @@ async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure>
         ));
     }
     let body = StatementBody::ProposeResume { wallet: args.wallet.clone(), lifts };
-    ceremony::propose(session, &args.signing, replica.state(), body).await
+    ceremony::propose(session, &args.signing, &replica, body).await
 }
 
 async fn statements(session: &Session, node: &str, officer: Option<&str>) -> Result<Answer, Failure> {

@@ -1,13 +1,14 @@
 //! The local replica: the log, downloaded, verified against the pinned genesis and replayed on this machine.
 //!
 //! INVARIANT (G2): what an officer signs is generated from this state. The coordinator's own words about its state are not
-//! used: it can only withhold the log's end, which the age of the cosignatures bounds.
+//! used: it can only withhold the log's end, which the t-th newest cosignature's age bounds.
 
 use std::time::Duration;
 
 use holdfast_audit::{History, LogKeys};
-use holdfast_ledger::State;
+use holdfast_ledger::{State, Statement};
 use holdfast_log::{Checkpoint, Entry, SignedCheckpoint, VerifiedCosignature};
+use holdfast_policy::TimestampMs;
 use holdfast_proto::v1;
 use holdfast_proto::v1::log_service_client::LogServiceClient;
 use tokio::time::{Instant, sleep};
@@ -19,6 +20,7 @@ use crate::files;
 use crate::known;
 use crate::profile::{Profile, Who};
 use crate::session::Session;
+use crate::statement::Describes;
 
 /// The newest checkpoint that this profile has verified: a log that is behind it or contradicts it is refused.
 const SEEN_FILE: &str = "seen.checkpoint";
@@ -29,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LOOK_UP: Duration = Duration::from_secs(3);
 /// Below this many entries a bar would only flicker.
 const BAR_FROM: u64 = 200;
+/// Nodes cosign every few seconds, entries or not: after this long somebody withholds or is down.
+const STALE_AFTER_MS: u64 = 5 * 60 * 1000;
 
 /// A verified log.
 pub(crate) struct LocalReplica {
@@ -37,6 +41,8 @@ pub(crate) struct LocalReplica {
     pub(crate) checkpoint: Checkpoint,
     pub(crate) note: Vec<u8>,
     pub(crate) cosigned: Vec<VerifiedCosignature>,
+    /// Up to when t nodes vouch for this being the whole log.
+    pub(crate) witnessed: TimestampMs,
 }
 
 impl LocalReplica {
@@ -44,17 +50,45 @@ impl LocalReplica {
         self.history.state()
     }
 
-    /// One line: how much of the log this is, and who vouches for it.
+    /// One line: how much of the log this is, who vouches for it, and how old that is.
     pub(crate) fn provenance(&self) -> String {
-        let newest = self.cosigned.iter().map(|cosignature| cosignature.time_s).max().unwrap_or(0);
-        let age_ms = clock::now().0.saturating_sub(newest.saturating_mul(1000));
         let names: Vec<_> = self.cosigned.iter().filter_map(|c| c.name.as_str().rsplit('/').next()).collect();
         format!(
-            "log of {} entries, replayed here, cosigned by {} (newest {} ago)",
+            "log of {} entries, replayed here, cosigned by {} (complete as of {} ago)",
             self.checkpoint.size,
             names.join(", "),
-            clock::show_ms(age_ms)
+            clock::show_ms(self.age_ms(clock::now()))
         )
+    }
+
+    /// Why this log may be too old to sign upon, if it is.
+    pub(crate) fn staleness(&self, now: TimestampMs) -> Option<String> {
+        let age_ms = self.age_ms(now);
+        (age_ms > STALE_AFTER_MS).then(|| {
+            format!(
+                "warning: the nodes last vouched for this log {} ago; whatever happened since (revocations, pauses, changed policies) may be missing\nnext: run `holdfast status` and ask an operator before you sign",
+                clock::show_ms(age_ms)
+            )
+        })
+    }
+
+    fn age_ms(&self, now: TimestampMs) -> u64 {
+        now.0.saturating_sub(self.witnessed.0)
+    }
+}
+
+/// INVARIANT (G1, G2): what is described is what was replayed here.
+impl Describes for LocalReplica {
+    fn text(&self, statement: &Statement) -> Result<String, Failure> {
+        Ok(self.state().statement_text(statement)?)
+    }
+
+    fn provenance(&self) -> String {
+        self.provenance()
+    }
+
+    fn staleness(&self) -> Option<String> {
+        self.staleness(clock::now())
     }
 }
 
@@ -110,12 +144,26 @@ async fn download_with(
 
 async fn attempt(session: &Session, client: &mut LogServiceClient<Channel>) -> Result<LocalReplica, Failure> {
     let note = client.checkpoint(v1::CheckpointRequest {}).await?.into_inner().note;
-    let signed = SignedCheckpoint::parse(&note)
+    // Only a checkpoint that log and nodes signed says how much there is to download.
+    let size = checked(session, &note)?.1.size;
+    let entries = entries(session, client, size).await?;
+    verified(session, note, entries)
+}
+
+type Checked = (LogKeys, Checkpoint, Vec<VerifiedCosignature>);
+
+fn checked(session: &Session, note: &[u8]) -> Result<Checked, Failure> {
+    let signed = SignedCheckpoint::parse(note)
         .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
     let keys = LogKeys::of(&session.genesis.roster)
         .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
     let (checkpoint, cosigned) = keys.verify(&signed)?;
-    let entries = entries(session, client, checkpoint.size).await?;
+    Ok((keys, checkpoint, cosigned))
+}
+
+/// A download, if its entries are what its checkpoint states.
+fn verified(session: &Session, note: Vec<u8>, entries: Vec<Entry>) -> Result<LocalReplica, Failure> {
+    let (keys, checkpoint, cosigned) = checked(session, &note)?;
     let history = replay(&session.profile, &entries, &keys)?;
     if history.replica().root() != checkpoint.root {
         return Err(Failure::verification(
@@ -124,7 +172,8 @@ async fn attempt(session: &Session, client: &mut LogServiceClient<Channel>) -> R
         )
         .next("keep the output of `holdfast audit export`, and ask the nodes' operators"));
     }
-    Ok(LocalReplica { history, entries, checkpoint, note, cosigned })
+    let witnessed = TimestampMs(keys.witnessed_s(&cosigned).saturating_mul(1000));
+    Ok(LocalReplica { history, entries, checkpoint, note, cosigned, witnessed })
 }
 
 async fn entries(

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use holdfast_ledger::{
-    Act, OFFICER_NAMESPACE, PayloadKind, State, Statement, StatementBody, StatementDigest, fingerprint,
-    key_id, verify_act,
+    Act, OFFICER_NAMESPACE, PayloadKind, Statement, StatementBody, StatementDigest, fingerprint, key_id,
+    verify_act,
 };
 use holdfast_log::{Envelope, EnvelopeSignature};
 use holdfast_policy::{OfficerId, TimestampMs};
@@ -64,6 +64,8 @@ const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) struct SignedStatement {
     pub(crate) envelope: Envelope,
     pub(crate) digest: StatementDigest,
+    /// Whether it was made in this run: then nobody has seen it yet.
+    pub(crate) newly_made: bool,
 }
 
 /// What came of preparing a statement.
@@ -77,23 +79,37 @@ pub(crate) enum Prepared {
 /// Where the text's descriptive lines come from.
 pub(crate) trait Describes {
     fn text(&self, statement: &Statement) -> Result<String, Failure>;
-}
 
-/// INVARIANT (G1, G2): from the replica, which was replayed here.
-impl Describes for State {
-    fn text(&self, statement: &Statement) -> Result<String, Failure> {
-        Ok(self.statement_text(statement)?)
-    }
+    /// One line: what the text was made from, and how old that is.
+    fn provenance(&self) -> String;
+
+    /// A warning, if that is too old to sign upon.
+    fn staleness(&self) -> Option<String>;
 }
 
 /// For protective statements when no log can be had: the lines are what this machine knows. A wrong line makes a
 /// statement that nodes refuse, never one that does something else.
-pub(crate) struct Lines(pub(crate) Vec<(String, String)>);
+pub(crate) struct Lines(Vec<(String, String)>);
+
+impl Lines {
+    /// From this machine or the command, without reading the log.
+    pub(crate) fn unread(lines: Vec<(String, String)>) -> Self {
+        Self(lines)
+    }
+}
 
 impl Describes for Lines {
     fn text(&self, statement: &Statement) -> Result<String, Failure> {
         statement.check().map_err(|error| Failure::usage(error.to_string()))?;
         Ok(statement.render(&self.0))
+    }
+
+    fn provenance(&self) -> String {
+        "what this machine knows; nodes refuse it if it is wrong".to_owned()
+    }
+
+    fn staleness(&self) -> Option<String> {
+        None
     }
 }
 
@@ -121,11 +137,11 @@ impl Signing {
         if let Some(signature) = &self.signature {
             let signed = self.signed_elsewhere(session, &who, signature)?;
             expect_same(&signed.statement, &body, describes, &signed.text)?;
-            return finish(session, signed);
+            return finish(session, signed, false);
         }
         let statement = self.fresh(session, &who, body)?;
         let text = describes.text(&statement)?;
-        self.show(session, &who, &statement, &text);
+        self.show(session, &who, describes, &statement, &text);
         if let Some(path) = &self.write_statement {
             return written(path, &text);
         }
@@ -137,17 +153,26 @@ impl Signing {
             None => session.profile.signing_key(&who)?,
         };
         let signature = keys::ssh_sign(&key, OFFICER_NAMESPACE, text.as_bytes())?;
-        finish(session, Draft { envelope: envelope(&who, &text, signature)?, statement, text })
+        finish(session, Draft { envelope: envelope(&who, &text, signature)?, statement, text }, true)
     }
 
-    fn show(&self, session: &Session, who: &Who, statement: &Statement, text: &str) {
+    fn show(
+        &self,
+        session: &Session,
+        who: &Who,
+        describes: &impl Describes,
+        statement: &Statement,
+        text: &str,
+    ) {
         let words = fingerprint(text.as_bytes());
         if self.brief {
             session.output.line(&format!("  {} signs `{}` ({words})", who.name, statement.body.action()));
-            return;
+        } else {
+            session.output.line(&shown(describes, text));
         }
-        session.output.line(&format!("\n{}", indent(text)));
-        session.output.line(&format!("\n  four words: {words}\n"));
+        if let Some(warning) = describes.staleness() {
+            session.output.notice(&warning);
+        }
     }
 
     fn fresh(&self, session: &Session, who: &Who, body: StatementBody) -> Result<Statement, Failure> {
@@ -175,6 +200,12 @@ impl Signing {
     }
 }
 
+/// What an officer sees before being asked.
+fn shown(describes: &impl Describes, text: &str) -> String {
+    let words = fingerprint(text.as_bytes());
+    format!("\n{}\n\n  four words: {words}\n  made from: {}\n", indent(text), describes.provenance())
+}
+
 struct Draft {
     envelope: Envelope,
     statement: Statement,
@@ -182,10 +213,10 @@ struct Draft {
 }
 
 /// INVARIANT (G1): nothing leaves this machine that the registered key of this officer has not signed.
-fn finish(session: &Session, draft: Draft) -> Result<Prepared, Failure> {
+fn finish(session: &Session, draft: Draft, newly_made: bool) -> Result<Prepared, Failure> {
     authentic(session, &draft.envelope)?;
     let digest = StatementDigest::of(draft.text.as_bytes());
-    Ok(Prepared::Signed(Box::new(SignedStatement { envelope: draft.envelope, digest })))
+    Ok(Prepared::Signed(Box::new(SignedStatement { envelope: draft.envelope, digest, newly_made })))
 }
 
 fn authentic(session: &Session, envelope: &Envelope) -> Result<Statement, Failure> {

@@ -7,8 +7,8 @@ use std::path::Path;
 use holdfast_audit::History;
 use holdfast_chains::{Digest, PublicKey, Signature};
 use holdfast_ledger::{
-    CeremonyId, Outcome, PayloadKind, State, StatementBody, WalletProposal, WhitelistProposal, WithdrawalId,
-    WithdrawalRequest, key_id,
+    CeremonyId, Outcome, PayloadKind, State, Statement, StatementBody, WalletProposal, WhitelistProposal,
+    WithdrawalId, WithdrawalRequest, key_id,
 };
 use holdfast_log::{
     Checkpoint, Cosigner, Entry, Envelope, KeyName, LogSigner, MemoryTree, Origin, SignedCheckpoint,
@@ -19,11 +19,12 @@ use holdfast_proto::v1;
 use k256::ecdsa::signature::hazmat::PrehashSigner;
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
 use crate::init::{DemoArgs, DemoCell, make_demo};
 use crate::keys;
 use crate::output::Output;
 use crate::session::Session;
-use crate::statement::{Prepared, Signing, until};
+use crate::statement::{Describes, Prepared, Signing, until};
 use crate::withdraw::{Order, TransactionParts};
 
 pub(crate) const PAYEE: &str = "0x8ba1f109551bD432803012645Ac136ddd64DBA72";
@@ -46,6 +47,21 @@ fn wallet_key() -> k256::ecdsa::SigningKey {
 
 pub(crate) fn signing(officer: &str) -> Signing {
     Signing { officer: Some(officer.to_owned()), yes: true, brief: true, ..Signing::default() }
+}
+
+/// A state that no log was downloaded for.
+impl Describes for State {
+    fn text(&self, statement: &Statement) -> Result<String, Failure> {
+        Ok(self.statement_text(statement)?)
+    }
+
+    fn provenance(&self) -> String {
+        "a state in memory".to_owned()
+    }
+
+    fn staleness(&self) -> Option<String> {
+        None
+    }
 }
 
 impl TestCell {
@@ -234,18 +250,23 @@ impl TestCell {
     }
 
     pub(crate) fn checkpoint(&self, cosigners: &[u8]) -> SignedCheckpoint {
+        let now_s = crate::clock::now().0 / 1000;
+        let times: Vec<_> = cosigners.iter().map(|i| (*i, now_s)).collect();
+        self.checkpoint_at(&times)
+    }
+
+    /// A checkpoint that these nodes cosigned at these times in seconds.
+    pub(crate) fn checkpoint_at(&self, cosigners: &[(u8, u64)]) -> SignedCheckpoint {
         let tree = MemoryTree::from_leaf_hashes(self.log.iter().map(Entry::leaf_hash)).unwrap();
         let cluster = self.session.cluster();
         let origin = Origin::of_cluster(cluster).unwrap();
         let checkpoint = Checkpoint { origin: origin.clone(), size: tree.size(), root: tree.root().unwrap() };
         let key = |name: &str| keys::ed25519(&self.cell.directory.join(name)).unwrap();
         let signed = LogSigner::new(origin, key("coordinator/log.key")).sign(&checkpoint).unwrap();
-        cosigners.iter().fold(signed, |signed, i| {
+        cosigners.iter().fold(signed, |signed, (i, time_s)| {
             let name = KeyName::of_node(cluster, &format!("node-{i}")).unwrap();
             let cosigner = Cosigner::new(name, key(&format!("node-{i}/cosigning.key")));
-            signed
-                .with_cosignature(&cosigner.cosign(&checkpoint, crate::clock::now().0 / 1000).unwrap())
-                .unwrap()
+            signed.with_cosignature(&cosigner.cosign(&checkpoint, *time_s).unwrap()).unwrap()
         })
     }
 

@@ -61,7 +61,7 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Result<Answe
         n: threshold.n,
         nodes: session.genesis.roster.nodes().iter().map(|node| node.id.clone()).collect(),
     };
-    ceremony::propose(session, &args.signing, replica.state(), StatementBody::ProposeWallet(proposal)).await
+    ceremony::propose(session, &args.signing, &replica, StatementBody::ProposeWallet(proposal)).await
 }
 
 pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Failure> {

@@ -93,7 +93,7 @@ pub(crate) async fn add(session: &Session, args: &AddArgs) -> Result<Answer, Fai
     };
     let replica = replica::download(session).await?;
     let body = StatementBody::ProposeWhitelistEntry(proposal);
-    let sent = ceremony::act(session, &args.signing, replica.state(), body, async |channel, envelope| {
+    let sent = ceremony::act(session, &args.signing, &replica, body, async |channel, envelope| {
         WhitelistServiceClient::new(channel).add(v1::AddWhitelistEntryRequest { envelope }).await.map(drop)
     });
     ceremony::proposed(sent.await?)
@@ -127,9 +127,9 @@ async fn revoke(session: &Session, args: &RevokeArgs) -> Result<Answer, Failure>
     find(replica.state(), &args.id)?;
     let body = StatementBody::RevokeWhitelistEntry(args.id.clone());
     if !args.nodes.is_empty() {
-        return officer::deliver(session, &args.signing, replica.state(), body, &args.nodes).await;
+        return officer::deliver(session, &args.signing, &replica, body, &args.nodes).await;
     }
-    let sent = ceremony::act(session, &args.signing, replica.state(), body, async |channel, envelope| {
+    let sent = ceremony::act(session, &args.signing, &replica, body, async |channel, envelope| {
         WhitelistServiceClient::new(channel)
             .revoke(v1::RevokeWhitelistEntryRequest { envelope })
             .await

@@ -14,9 +14,11 @@ struct Forgery<'a> {
     wallet: &'a str,
     statement: &'a [u8],
     payload_type: &'static str,
+    received_at_ms: u64,
 }
 
 const STATEMENT: &[u8] = b"pause";
+const BEGAN_MS: u64 = 1_763_700_000_000;
 
 fn honest() -> Forgery<'static> {
     Forgery {
@@ -26,16 +28,25 @@ fn honest() -> Forgery<'static> {
         wallet: "hot-1",
         statement: STATEMENT,
         payload_type: PauseReceipt::PAYLOAD_TYPE,
+        received_at_ms: BEGAN_MS,
     }
 }
 
 fn checked(cell: &TestCell, forgery: &Forgery<'_>) -> Result<PauseReceipt, Failure> {
+    checked_since(cell, forgery, Some(TimestampMs(BEGAN_MS)))
+}
+
+fn checked_since(
+    cell: &TestCell,
+    forgery: &Forgery<'_>,
+    not_before: Option<TimestampMs>,
+) -> Result<PauseReceipt, Failure> {
     let receipt_payload = PauseReceipt {
         cluster: cell.session.genesis.document.cluster.clone(),
         node: forgery.node.parse().unwrap(),
         statement: StatementDigest::of(forgery.statement).to_string(),
         scope: LatchScope::Wallet(forgery.wallet.parse().unwrap()),
-        received_at_ms: TimestampMs(1),
+        received_at_ms: TimestampMs(forgery.received_at_ms),
         tip_size: 1,
     };
     let key = keys::ed25519(&cell.cell.directory.join(forgery.key)).unwrap();
@@ -44,7 +55,13 @@ fn checked(cell: &TestCell, forgery: &Forgery<'_>) -> Result<PauseReceipt, Failu
     let envelope = Envelope::sign_ed25519(kind, payload, forgery.keyid, &key).unwrap();
     let server = Server { name: "node-1".to_owned(), address: String::new() };
     let scope = LatchScope::Wallet("hot-1".parse().unwrap());
-    receipt(&cell.session, &server, &envelope.to_json(), &StatementDigest::of(STATEMENT), &scope)
+    let order = Order { digest: StatementDigest::of(STATEMENT), scope, not_before };
+    receipt(&cell.session, &server, &envelope.to_json(), &order)
+}
+
+fn refusing(answer: &Answer) -> (u64, bool, Exit) {
+    let binding = answer.json["level"]["binding_against_coordinator"].as_bool().unwrap();
+    (answer.json["refusing"].as_u64().unwrap(), binding, answer.exit)
 }
 
 #[test]
@@ -79,8 +96,59 @@ fn node_that_genesis_does_not_name_never_counts() {
     let cell = TestCell::new();
     let server = Server { name: "node-9".to_owned(), address: String::new() };
     let scope = LatchScope::Wallet("hot-1".parse().unwrap());
-    let refused = receipt(&cell.session, &server, b"{}", &StatementDigest::of(STATEMENT), &scope);
-    assert!(refused.is_err());
+    let order = Order { digest: StatementDigest::of(STATEMENT), scope, not_before: None };
+    assert!(receipt(&cell.session, &server, b"{}", &order).is_err());
+}
+
+#[test]
+fn node_that_is_named_twice_counts_once() {
+    let cell = TestCell::new();
+    let receipt = checked(&cell, &honest()).unwrap();
+    // Given one node, told by its name and at a second address
+    let told = |receipt: PauseReceipt| ("node-1".to_owned(), Ok((receipt, Vec::new())));
+    let delivered = [told(receipt.clone()), told(receipt)];
+    let answer = conclude(&cell.session, &delivered, &StatementDigest::of(STATEMENT));
+    assert_eq!(refusing(&answer), (1, false, Exit::Unavailable), "{}", answer.text);
+    assert!(answer.text.contains("1 of 3 nodes refuse"), "{}", answer.text);
+}
+
+#[test]
+fn node_that_is_named_twice_at_one_address_is_told_once() {
+    let cell = TestCell::new();
+    let named = |nodes: &[&str]| {
+        let nodes: Vec<_> = nodes.iter().map(|node| (*node).to_owned()).collect();
+        servers(&cell.session, &nodes).unwrap().len()
+    };
+    assert_eq!(named(&["node-1", "node-1", "node-2"]), 2);
+    // A second address may be the one that answers.
+    assert_eq!(named(&["node-1", "node-1=[::1]:9"]), 2);
+}
+
+#[test]
+fn receipt_from_before_a_statement_was_made_counts_for_nothing() {
+    let cell = TestCell::new();
+    let skew_ms = cell.session.genesis.document.max_clock_skew_ms;
+    let stale = Forgery { received_at_ms: BEGAN_MS - skew_ms - 1, ..honest() };
+    let failure = checked(&cell, &stale).unwrap_err();
+    assert_eq!(failure.reason(), "RECEIPT_INVALID", "{failure}");
+    // A slow clock within the skew is none, and a statement that was made earlier may have been delivered earlier.
+    checked(&cell, &Forgery { received_at_ms: BEGAN_MS - skew_ms, ..honest() }).unwrap();
+    checked_since(&cell, &stale, None).unwrap();
+}
+
+#[test]
+fn statement_that_a_resume_lifted_does_not_pause_again_and_the_answer_says_what_does() {
+    let cell = TestCell::new();
+    let used = holdfast_proto::ApiError::new("STATEMENT_ALREADY_USED", "a resume has lifted this statement");
+    let failure = say_how_to_go_on(tonic::Status::from(used).into());
+    let delivered = [("node-1".to_owned(), Err(failure))];
+    let answer = conclude(&cell.session, &delivered, &StatementDigest::of(STATEMENT));
+    assert_eq!(refusing(&answer), (0, false, Exit::Unavailable));
+    let said =
+        answer.text.contains("node-1: does not refuse") && answer.text.contains("make a new pause statement");
+    assert!(said, "{}", answer.text);
+    let next = answer.json["nodes"][0]["error"]["next"].as_str().unwrap();
+    assert!(next.contains("make a new pause statement"), "{next}");
 }
 
 #[test]

@@ -73,3 +73,28 @@ fn wallet_whose_key_changes_is_a_contradiction_and_no_update() {
     assert_eq!(known::remember(profile, cell.state()).unwrap_err().reason(), "WALLET_KEY_CHANGED");
     assert_eq!(known::wallet(profile, "hot-1").unwrap().unwrap().address.to_string(), other);
 }
+
+/// The replica of an honest download whose checkpoint these nodes cosigned at these times.
+fn replica(cell: &TestCell, cosigners: &[(u8, u64)]) -> LocalReplica {
+    let note = cell.checkpoint_at(cosigners).to_bytes();
+    verified(&cell.session, note, cell.log.clone()).unwrap()
+}
+
+#[test]
+fn one_node_with_a_clock_of_its_own_makes_no_old_log_look_fresh() {
+    let cell = TestCell::ready();
+    let now_s = clock::now().0 / 1000;
+    let forged = replica(&cell, &[(1, now_s + 1_000), (3, now_s - 600)]);
+    assert_eq!(forged.witnessed, TimestampMs((now_s - 600) * 1000));
+    assert!(forged.provenance().contains("10 min ago"), "{}", forged.provenance());
+}
+
+#[test]
+fn officer_is_warned_before_signing_upon_a_log_older_than_five_minutes() {
+    let cell = TestCell::ready();
+    let now = TimestampMs(clock::now().0 / 1000 * 1000);
+    let seen = |age_s: u64| replica(&cell, &[(1, now.0 / 1000 - age_s), (2, now.0 / 1000)]).staleness(now);
+    assert_eq!(seen(300), None);
+    let warning = seen(301).unwrap();
+    assert!(warning.contains("next: ") && warning.contains("may be missing"), "{warning}");
+}

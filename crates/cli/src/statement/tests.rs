@@ -140,10 +140,18 @@ fn pause_without_a_log_is_the_statement_that_nodes_expect() {
     let cell = TestCell::ready();
     let body = StatementBody::PauseWallet("hot-1".parse().unwrap());
     let address = crate::testing::wallet_public().address();
-    let lines = Lines(vec![("address".to_owned(), address.to_string())]);
+    let lines = Lines::unread(vec![("address".to_owned(), address.to_string())]);
     let prepared = signing("carol").prepare(&cell.session, &lines, body.clone()).unwrap();
     let Prepared::Signed(signed) = prepared else { panic!("nothing was to be written") };
     let act = verify_act(&cell.session.genesis.roster, &signed.envelope).unwrap();
     let Ok(Act::Statement { statement, text, .. }) = act.act() else { panic!("no statement") };
     cell.state().check_protective(statement, text).unwrap();
+}
+
+#[test]
+fn officer_sees_how_old_the_log_is_before_being_asked() {
+    let cell = TestCell::ready();
+    let page = shown(cell.state(), "wallet: hot-1\n");
+    let parts = ["  | wallet: hot-1\n", "four words: ", "made from: a state in memory"];
+    assert!(parts.iter().all(|part| page.contains(part)), "{page}");
 }

@@ -59,7 +59,7 @@ async fn answer(
         return Err(Failure::other("WITHDRAWAL_NOT_HELD", message)
             .next(format!("holdfast audit explain {}", args.id)));
     }
-    match ceremony::act(session, &args.signing, replica.state(), body, send).await? {
+    match ceremony::act(session, &args.signing, &replica, body, send).await? {
         Sent::Written(answer) => Ok(answer),
         Sent::Logged(digest, replica) => {
             let explained = explain(&replica.history, &args.id);
