@@ -1,19 +1,25 @@
 //! Receipts, checked on this machine: nothing of what a server says about its own work is believed.
 //!
-//! A receipt is good if the client itself signed the intent, the unsigned transaction does exactly that, the signature is
-//! the wallet's, the raw transaction is what those two make, and t nodes cosigned a log that holds authorization and
-//! signature.
+//! A receipt is good if it is of the withdrawal that was asked for, the client itself signed the intent, the unsigned
+//! transaction does exactly that, the key is the wallet's as this machine learnt it elsewhere, the signature is that key's,
+//! the raw transaction is what those make, and t nodes cosigned a log that holds authorization and signature.
+
+mod asked;
 
 use holdfast_audit::LogKeys;
 use holdfast_chains::{
-    Digest, ExpectedEffects, PublicKey, Signature, SignedTransaction, UnsignedTransaction, check_effects,
+    Address, Digest, ExpectedEffects, PublicKey, Signature, SignedTransaction, UnsignedTransaction,
+    check_effects,
 };
 use holdfast_ledger::{Act, Genesis, VerifiedAct, WithdrawalId, WithdrawalRequest, verify_act};
 use holdfast_log::{Entry, TlogProof, VerifiedInclusion};
 use holdfast_proto::v1;
 
 use crate::failure::Failure;
-use crate::known::KnownWallet;
+use crate::known;
+use crate::session::Session;
+
+pub(crate) use asked::Asked;
 
 /// A receipt that passed every check.
 #[derive(Clone, Debug)]
@@ -23,19 +29,29 @@ pub(crate) struct VerifiedReceipt {
     pub(crate) signed: SignedTransaction,
     pub(crate) public_key: PublicKey,
     pub(crate) inclusion: VerifiedInclusion,
-    /// Whether this machine knew the wallet's key before.
-    pub(crate) wallet_known: bool,
+    pub(crate) key_source: KeySource,
+}
+
+/// How this machine knows that the key is the wallet's. There is no third way: a server's word is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeySource {
+    /// A log was replayed here and held the wallet.
+    Replayed,
+    /// The person gave the wallet's address.
+    Address,
 }
 
 /// Checks a signed withdrawal completely.
 pub(crate) fn verify(
-    genesis: &Genesis,
-    known: Option<&KnownWallet>,
+    session: &Session,
+    asked: &Asked<'_>,
     withdrawal: &v1::Withdrawal,
 ) -> Result<VerifiedReceipt, Failure> {
+    asked.check(withdrawal)?;
+    let genesis = &session.genesis;
     let receipt = withdrawal.receipt.as_ref().ok_or_else(|| refuse("there is no receipt"))?;
-    let id: WithdrawalId = withdrawal.id.parse().map_err(|_| refuse("the withdrawal has no proper id"))?;
-    let request = intent(genesis, &id, &receipt.request_entry)?;
+    let request = intent(genesis, asked, &receipt.request_entry)?;
+    asked::says_the_same(withdrawal, &request)?;
     let transaction = UnsignedTransaction::decode(&withdrawal.unsigned_transaction)
         .map_err(|error| refuse(format!("the unsigned transaction cannot be decoded: {error}")))?;
     does_what_was_asked(genesis, &request, &transaction)?;
@@ -43,7 +59,7 @@ pub(crate) fn verify(
     if receipt.signing_hash != digest.as_bytes() {
         return Err(refuse("the signing hash is not the unsigned transaction's"));
     }
-    let public_key = wallet_key(receipt, known, &request)?;
+    let public_key = public_key(receipt)?;
     let signature = signature(&receipt.signature)?;
     let signed = SignedTransaction::assemble(&transaction, &signature, &public_key)
         .map_err(|error| refuse(format!("the signature is not the wallet's: {error}")))?;
@@ -53,18 +69,20 @@ pub(crate) fn verify(
     if signed.sender().to_string() != receipt.address {
         return Err(refuse("the raw transaction recovers another sender"));
     }
-    authorized(genesis, &id, &digest, receipt)?;
-    let inclusion = signature_logged(genesis, &id, &signature, receipt)?;
-    Ok(VerifiedReceipt { request, transaction, signed, public_key, inclusion, wallet_known: known.is_some() })
+    authorized(genesis, &asked.id, &digest, receipt)?;
+    let inclusion = signature_logged(genesis, &asked.id, &signature, receipt)?;
+    let key_source = key_source(session, asked, &request, &public_key)?;
+    Ok(VerifiedReceipt { request, transaction, signed, public_key, inclusion, key_source })
 }
 
 /// INVARIANT (G1): the intent is the one that the client's own key signed, not the server's account of it.
-fn intent(genesis: &Genesis, id: &WithdrawalId, entry: &[u8]) -> Result<WithdrawalRequest, Failure> {
+fn intent(genesis: &Genesis, asked: &Asked<'_>, entry: &[u8]) -> Result<WithdrawalRequest, Failure> {
     let (_, act) = entry_act(genesis, entry, "request")?;
-    match act.act() {
-        Ok(Act::Request(request, _)) if request.withdrawal_id() == *id => Ok((**request).clone()),
-        Ok(_) | Err(_) => Err(refuse("the request entry is not this withdrawal's")),
-    }
+    let Ok(Act::Request(request, _)) = act.act() else {
+        return Err(refuse("the request entry holds no request"));
+    };
+    asked.check_request(request)?;
+    Ok((**request).clone())
 }
 
 fn does_what_was_asked(
@@ -86,23 +104,46 @@ fn does_what_was_asked(
     check_effects(&transaction.effects(), &expected).map_err(|mismatch| refuse(mismatch.to_string()))
 }
 
-fn wallet_key(
-    receipt: &v1::Receipt,
-    known: Option<&KnownWallet>,
-    request: &WithdrawalRequest,
-) -> Result<PublicKey, Failure> {
+fn public_key(receipt: &v1::Receipt) -> Result<PublicKey, Failure> {
     let key = PublicKey::from_sec1(&receipt.public_key)
         .map_err(|error| refuse(format!("the public key is malformed: {error}")))?;
     if key.address().to_string() != receipt.address {
         return Err(refuse("the address is not the public key's"));
     }
-    match known {
-        Some(known) if known.public_key != key => Err(refuse(format!(
-            "the key is not the one that this machine knows as wallet `{}` ({})",
-            request.wallet, known.address
-        ))),
-        Some(_) | None => Ok(key),
+    Ok(key)
+}
+
+/// INVARIANT (G2): the wallet is the one that the client's signature names, and its key comes from a log that was replayed
+/// here or from a person. Whoever answers can neither choose the wallet nor leave it out.
+fn key_source(
+    session: &Session,
+    asked: &Asked<'_>,
+    request: &WithdrawalRequest,
+    key: &PublicKey,
+) -> Result<KeySource, Failure> {
+    let wallet = &request.wallet;
+    if let Some(address) = asked.address.filter(|address| *address != key.address()) {
+        return Err(refuse(format!("the key is that of {}, not of {address} as you say", key.address())));
     }
+    match known::wallet(&session.profile, wallet.as_str())? {
+        Some(known) if known.public_key == *key => Ok(KeySource::Replayed),
+        Some(known) => Err(refuse(format!(
+            "the key is not the one that this machine knows as wallet `{wallet}` ({})",
+            known.address
+        ))),
+        None if asked.address.is_some() => Ok(KeySource::Address),
+        None => Err(unknown_key(asked, request, key.address())),
+    }
+}
+
+fn unknown_key(asked: &Asked<'_>, request: &WithdrawalRequest, address: Address) -> Failure {
+    let (id, wallet) = (&asked.id, &request.wallet);
+    let message = format!(
+        "withdrawal {id} is signed, but this machine does not know the key of wallet `{wallet}` and cannot tell whether {address} is its address"
+    );
+    Failure::verification("WALLET_KEY_UNKNOWN", message).next(format!(
+        "learn it with `holdfast wallet show {wallet}`, which replays the log as officer or auditor, or ask an officer for the address; then `holdfast withdraw show {id} --address 0x...`"
+    ))
 }
 
 fn signature(bytes: &[u8]) -> Result<Signature, Failure> {

@@ -170,18 +170,22 @@ impl TestCell {
     }
 
     pub(crate) fn request(&self, amount: &str) -> WithdrawalRequest {
+        self.request_under("k-1", amount, 0)
+    }
+
+    pub(crate) fn request_under(&self, key: &str, amount: &str, nonce: u64) -> WithdrawalRequest {
         let order = Order {
             amount: amount.to_owned(),
             to: PAYEE.to_owned(),
             wallet: WalletId::new("hot-1").unwrap(),
             customer: "c-1".parse().unwrap(),
             chain_id: 1,
-            idempotency_key: Some("k-1".to_owned()),
+            idempotency_key: Some(key.to_owned()),
             expires_in: std::time::Duration::from_secs(600),
             fee_cap: None,
             client: None,
             transaction: TransactionParts {
-                nonce: Some(0),
+                nonce: Some(nonce),
                 max_fee_gwei: Some(30_000_000_000),
                 ..TransactionParts::default()
             },
@@ -199,8 +203,12 @@ impl TestCell {
 
     /// A withdrawal that was signed, as an honest coordinator would answer it.
     pub(crate) fn signed(&mut self) -> v1::Withdrawal {
-        let request = self.request("1250 USDT");
-        let id = self.ask(&request);
+        self.sign_request(&self.request("1250 USDT"))
+    }
+
+    /// The same, of this request.
+    pub(crate) fn sign_request(&mut self, request: &WithdrawalRequest) -> v1::Withdrawal {
+        let id = self.ask(request);
         let request_entry = self.log.last().unwrap().bytes().to_vec();
         let bound = self.state().withdrawal(&id).unwrap().transaction.clone().unwrap();
         let cluster = self.session.cluster().to_owned();
@@ -234,7 +242,13 @@ impl TestCell {
         };
         v1::Withdrawal {
             id: id.to_string(),
-            wallet: "hot-1".to_owned(),
+            client: request.client.to_string(),
+            wallet: request.wallet.to_string(),
+            asset: request.asset.to_string(),
+            amount: request.amount.to_string(),
+            destination: request.destination.to_string(),
+            customer: request.customer.to_string(),
+            idempotency_key: request.idempotency_key.clone(),
             state: v1::WithdrawalState::Signed.into(),
             unsigned_transaction: bound.transaction.as_bytes().to_vec(),
             receipt: Some(receipt),

@@ -17,7 +17,7 @@ pub(crate) use hold::{HoldArgs, approve};
 pub(crate) use intent::{Order, TransactionParts};
 pub(crate) use page::decision_lines;
 pub(crate) use read::fetch;
-pub(crate) use submit::{bind_transaction, follow, submit_request, verify_known};
+pub(crate) use submit::{bind_transaction, follow, submit_request, verify_signed};
 
 /// Ask for withdrawals, follow them, and decide about held ones
 #[derive(Subcommand, Debug)]

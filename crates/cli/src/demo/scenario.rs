@@ -21,6 +21,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::init::DemoCell;
 use crate::officer::{self, PauseArgs};
+use crate::receipt::{Asked, KeySource};
 use crate::replica;
 use crate::session::Session;
 use crate::wire;
@@ -103,10 +104,10 @@ async fn automatic_withdrawal(
     let request = acts.request("1250 USDT", PAYEE, PAYEE, 0)?;
     let withdrawal = acts.submit(&request).await?;
     expect::state(&withdrawal, v1::WithdrawalState::Signed)?;
-    let verified = withdraw::verify_known(session, &withdrawal)?
+    let verified = withdraw::verify_signed(session, &Asked::submitted(&request), &withdrawal)?
         .ok_or_else(|| Failure::verification("RECEIPT_INVALID", "there is no receipt"))?;
     expect::that(verified.request == request, "the receipt is for another intent")?;
-    expect::that(verified.wallet_known, "the wallet's key was not known here")?;
+    expect::that(verified.key_source == KeySource::Replayed, "the wallet's key was not known here")?;
     if let Some(decision) = &withdrawal.decision {
         story.say("Every node evaluated the policy by itself, against the bytes it signs:");
         story.say(&withdraw::decision_lines(decision));
@@ -164,7 +165,8 @@ async fn refuse_swapped_calldata(story: &Story, acts: &Acts<'_>) -> Result<(), F
 
 async fn held_withdrawal(story: &Story, acts: &Acts<'_>) -> Result<(), Failure> {
     story.heading("Held: 20,000 USDT is above the automatic limit; two officers approve; signed");
-    let withdrawal = acts.submit(&acts.request("20000 USDT", PAYEE, PAYEE, 1)?).await?;
+    let request = acts.request("20000 USDT", PAYEE, PAYEE, 1)?;
+    let withdrawal = acts.submit(&request).await?;
     expect::state(&withdrawal, v1::WithdrawalState::Held)?;
     let reason = withdrawal.reason.as_ref().map(|reason| (reason.code.as_str(), reason.sentence.as_str()));
     let (code, sentence) = reason.unwrap_or_default();
@@ -175,9 +177,11 @@ async fn held_withdrawal(story: &Story, acts: &Acts<'_>) -> Result<(), Failure> 
         let signing = acts.signing(officer, brief);
         withdraw::approve(acts.session, &HoldArgs { id, signing }).await?;
     }
-    let signed = withdraw::follow(acts.session, &acts.client, acts.fetch(&id).await?, PATIENCE).await?;
+    let asked = Asked::submitted(&request);
+    let approved = acts.fetch(&id).await?;
+    let signed = withdraw::follow(acts.session, &acts.client, &asked, approved, PATIENCE).await?;
     expect::state(&signed, v1::WithdrawalState::Signed)?;
-    let verified = withdraw::verify_known(acts.session, &signed)?;
+    let verified = withdraw::verify_signed(acts.session, &asked, &signed)?;
     let raw = verified.map(|verified| verified.signed.raw_hex()).unwrap_or_default();
     story.say(&format!("  SIGNED   {raw}"));
     story.note(json!({"signed": signed.id, "raw_transaction": raw}));

@@ -2,10 +2,10 @@
 
 use holdfast_proto::v1;
 
-use super::verify;
-use crate::failure::Exit;
-use crate::known::KnownWallet;
-use crate::testing::{TestCell, wallet_public};
+use super::{Asked, KeySource, VerifiedReceipt, verify};
+use crate::failure::{Exit, Failure};
+use crate::known::{self, KnownWallet};
+use crate::testing::{PAYEE, TestCell, wallet_public};
 
 type Tamper = fn(&mut v1::Withdrawal);
 
@@ -13,26 +13,144 @@ fn receipt(withdrawal: &mut v1::Withdrawal) -> &mut v1::Receipt {
     withdrawal.receipt.as_mut().unwrap()
 }
 
-#[test]
-fn honest_receipt_is_accepted_with_and_without_a_known_wallet() {
+/// A machine that has replayed the log, and a signed withdrawal.
+fn replayed() -> (TestCell, v1::Withdrawal) {
     let mut cell = TestCell::ready();
     let withdrawal = cell.signed();
-    let known = KnownWallet { address: wallet_public().address(), public_key: wallet_public() };
-    let verified = verify(&cell.session.genesis, Some(&known), &withdrawal).unwrap();
-    assert!(verified.wallet_known);
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+    (cell, withdrawal)
+}
+
+/// As the client that asked for the honest withdrawal, with whatever is answered.
+fn checked(cell: &TestCell, answered: &v1::Withdrawal) -> Result<VerifiedReceipt, Failure> {
+    let who = cell.session.profile.choose(holdfast_transport::Role::Client, None).unwrap();
+    let id = cell.request("1250 USDT").withdrawal_id();
+    verify(&cell.session, &Asked::named(&who, id), answered)
+}
+
+fn know(cell: &TestCell, wallet: &str, public_key: holdfast_chains::PublicKey) {
+    let known = KnownWallet { address: public_key.address(), public_key };
+    let text = serde_json::json!({wallet: known}).to_string();
+    std::fs::write(cell.session.profile.directory.join("known-wallets.json"), text).unwrap();
+}
+
+fn other_key() -> holdfast_chains::PublicKey {
+    let other = k256::ecdsa::SigningKey::from_slice(&[8; 32]).unwrap();
+    let other = other.verifying_key().to_encoded_point(true);
+    holdfast_chains::PublicKey::from_sec1(other.as_bytes()).unwrap()
+}
+
+#[test]
+fn honest_receipt_is_accepted_on_a_machine_that_replayed_the_log() {
+    let (cell, withdrawal) = replayed();
+    let verified = checked(&cell, &withdrawal).unwrap();
+    assert_eq!(verified.key_source, KeySource::Replayed);
     assert_eq!(verified.signed.sender(), wallet_public().address());
     assert_eq!(verified.request.idempotency_key, "k-1");
     assert_eq!(verified.inclusion.cosignatures.len(), 2);
-    assert!(!verify(&cell.session.genesis, None, &withdrawal).unwrap().wallet_known);
+}
+
+#[test]
+fn another_signed_withdrawal_of_the_same_client_is_no_answer() {
+    let mut cell = TestCell::ready();
+    let wanted = cell.request_under("k-2", "10 USDT", 1);
+    let other = cell.signed();
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+    let own = Asked::submitted(&wanted);
+    // Given withdrawal A as it is, and A under B's id
+    let relabelled = v1::Withdrawal { id: wanted.withdrawal_id().to_string(), ..other.clone() };
+    for answered in [&other, &relabelled] {
+        let failure = verify(&cell.session, &own, answered).unwrap_err();
+        assert_eq!((failure.exit(), failure.reason()), (Exit::Verification, "ANSWER_MISMATCH"), "{failure}");
+        // It is no answer before it is signed either.
+        let unsigned = v1::Withdrawal { state: v1::WithdrawalState::Denied.into(), ..answered.clone() };
+        assert_eq!(own.check(&unsigned).unwrap_err().reason(), "ANSWER_MISMATCH");
+    }
+    // And with everything that is shown changed to B's, it is still A's request that the client signed.
+    let disguised = v1::Withdrawal {
+        amount: wanted.amount.to_string(),
+        idempotency_key: wanted.idempotency_key.clone(),
+        ..relabelled
+    };
+    own.check(&disguised).unwrap();
+    let failure = verify(&cell.session, &own, &disguised).unwrap_err();
+    assert!(failure.message().contains("request_entry"), "{failure}");
+}
+
+#[test]
+fn receipt_whose_words_differ_from_the_signed_intent_is_refused() {
+    let (cell, honest) = replayed();
+    let tampers: [(&str, Tamper); 8] = [
+        ("client", |w| w.client = "another".to_owned()),
+        ("wallet", |w| w.wallet = "no-such-wallet".to_owned()),
+        ("asset", |w| w.asset = "ETH".to_owned()),
+        ("amount", |w| w.amount = "1".to_owned()),
+        ("destination", |w| w.destination = wallet_public().address().to_string()),
+        ("customer", |w| w.customer = "c-2".to_owned()),
+        ("idempotency_key", |w| w.idempotency_key = "k-9".to_owned()),
+        ("effects.chain_id", |w| w.effects = Some(v1::Effects { chain_id: 5, ..v1::Effects::default() })),
+    ];
+    for (what, tamper) in tampers {
+        let mut answered = honest.clone();
+        tamper(&mut answered);
+        let failure = checked(&cell, &answered).map(|_| ()).unwrap_err();
+        assert_eq!((failure.exit(), failure.reason()), (Exit::Verification, "ANSWER_MISMATCH"), "{what}");
+        assert!(failure.message().contains(what), "{failure}");
+    }
+}
+
+#[test]
+fn intent_that_differs_from_the_one_just_signed_is_refused_under_the_same_key() {
+    let (cell, honest) = replayed();
+    // Given a client that signed the same payment, valid for longer
+    let mut signed_here = cell.request("1250 USDT");
+    signed_here.expires_at_ms.0 += 60_000;
+    let failure = verify(&cell.session, &Asked::submitted(&signed_here), &honest).unwrap_err();
+    assert!(failure.message().contains("another intent"), "{failure}");
+}
+
+#[test]
+fn wallet_that_this_machine_does_not_know_is_not_called_verified() {
+    let mut cell = TestCell::ready();
+    let withdrawal = cell.signed();
+    let failure = checked(&cell, &withdrawal).unwrap_err();
+    assert_eq!((failure.exit(), failure.reason()), (Exit::Verification, "WALLET_KEY_UNKNOWN"));
+    let shown = failure.to_string();
+    assert!(shown.contains("holdfast wallet show hot-1") && shown.contains("--address 0x..."), "{shown}");
+}
+
+#[test]
+fn naming_an_unknown_wallet_does_not_switch_the_key_check_off() {
+    let mut cell = TestCell::ready();
+    let withdrawal = cell.signed();
+    know(&cell, "hot-1", other_key());
+    let renamed = v1::Withdrawal { wallet: "cold-9".to_owned(), ..withdrawal };
+    assert_eq!(checked(&cell, &renamed).unwrap_err().reason(), "ANSWER_MISMATCH");
+}
+
+#[test]
+fn address_that_a_person_gave_stands_for_the_key_and_must_be_right() {
+    let mut cell = TestCell::ready();
+    let withdrawal = cell.signed();
+    let request = cell.request("1250 USDT");
+    let who = cell.session.profile.choose(holdfast_transport::Role::Client, None).unwrap();
+    let with = |address| {
+        let asked = Asked::named(&who, request.withdrawal_id()).with_address(Some(address));
+        verify(&cell.session, &asked, &withdrawal)
+    };
+    assert_eq!(with(wallet_public().address()).unwrap().key_source, KeySource::Address);
+    let payee = holdfast_chains::Address::parse(PAYEE).unwrap();
+    assert_eq!(with(payee).unwrap_err().reason(), "RECEIPT_INVALID");
+    // It does not overrule what this machine has replayed.
+    know(&cell, "hot-1", other_key());
+    assert_eq!(with(wallet_public().address()).unwrap_err().reason(), "RECEIPT_INVALID");
 }
 
 #[test]
 fn tampered_receipt_is_refused_whichever_part_is_changed() {
-    let mut cell = TestCell::ready();
-    let honest = cell.signed();
-    let tampers: [(&str, Tamper); 15] = [
+    let (cell, honest) = replayed();
+    let tampers: [(&str, Tamper); 14] = [
         ("no receipt", |w| w.receipt = None),
-        ("another id", |w| w.id = w.id.replace('0', "1").replace('a', "b")),
         ("another nonce in the transaction", |w| {
             let position = w.unsigned_transaction.iter().position(|byte| *byte == 0x80).unwrap();
             w.unsigned_transaction[position] = 0x05;
@@ -43,7 +161,7 @@ fn tampered_receipt_is_refused_whichever_part_is_changed() {
         ("parity", |w| receipt(w).signature[64] ^= 1),
         ("raw transaction", |w| *receipt(w).raw_transaction.last_mut().unwrap() ^= 1),
         ("transaction hash", |w| receipt(w).transaction_hash[0] ^= 1),
-        ("address", |w| receipt(w).address = crate::testing::PAYEE.to_owned()),
+        ("address", |w| receipt(w).address = PAYEE.to_owned()),
         ("public key", |w| receipt(w).public_key[0] ^= 1),
         ("request entry", |w| receipt(w).request_entry.truncate(40)),
         ("entries exchanged", |w| receipt(w).signature_entry = receipt(w).authorization_entry.clone()),
@@ -53,7 +171,7 @@ fn tampered_receipt_is_refused_whichever_part_is_changed() {
     for (what, tamper) in tampers {
         let mut withdrawal = honest.clone();
         tamper(&mut withdrawal);
-        let failure = match verify(&cell.session.genesis, None, &withdrawal) {
+        let failure = match checked(&cell, &withdrawal) {
             Err(failure) => failure,
             Ok(_) => panic!("a receipt with changed `{what}` was accepted"),
         };
@@ -63,11 +181,10 @@ fn tampered_receipt_is_refused_whichever_part_is_changed() {
 
 #[test]
 fn receipt_under_a_checkpoint_that_too_few_nodes_cosigned_is_refused() {
-    let mut cell = TestCell::ready();
-    let mut withdrawal = cell.signed();
+    let (cell, mut withdrawal) = replayed();
     let last = cell.log.len() - 1;
     receipt(&mut withdrawal).tlog_proof = cell.proof(last, &[3]);
-    let failure = verify(&cell.session.genesis, None, &withdrawal).unwrap_err();
+    let failure = checked(&cell, &withdrawal).unwrap_err();
     assert!(failure.message().contains("1 known cosigners"), "{failure}");
 }
 
@@ -75,18 +192,16 @@ fn receipt_under_a_checkpoint_that_too_few_nodes_cosigned_is_refused() {
 fn receipt_of_a_key_that_is_not_the_known_wallets_is_refused() {
     let mut cell = TestCell::ready();
     let withdrawal = cell.signed();
-    let other = k256::ecdsa::SigningKey::from_slice(&[8; 32]).unwrap();
-    let other = other.verifying_key().to_encoded_point(true);
-    let public_key = holdfast_chains::PublicKey::from_sec1(other.as_bytes()).unwrap();
-    let known = KnownWallet { address: public_key.address(), public_key };
-    let failure = verify(&cell.session.genesis, Some(&known), &withdrawal).unwrap_err();
+    know(&cell, "hot-1", other_key());
+    let failure = checked(&cell, &withdrawal).unwrap_err();
     assert!(failure.message().contains("knows as wallet `hot-1`"), "{failure}");
 }
 
 #[test]
 fn receipt_of_another_cell_is_refused() {
-    let mut cell = TestCell::ready();
-    let withdrawal = cell.signed();
+    let (_, withdrawal) = replayed();
     let other = TestCell::new();
-    assert!(verify(&other.session.genesis, None, &withdrawal).is_err());
+    let who = other.session.profile.choose(holdfast_transport::Role::Client, None).unwrap();
+    let asked = Asked::named(&who, withdrawal.id.parse().unwrap());
+    assert_eq!(verify(&other.session, &asked, &withdrawal).unwrap_err().reason(), "RECEIPT_INVALID");
 }

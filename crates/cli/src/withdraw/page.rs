@@ -4,7 +4,7 @@ use holdfast_proto::v1;
 use serde_json::{Value, json};
 
 use crate::amount::{show_ether, show_money};
-use crate::receipt::VerifiedReceipt;
+use crate::receipt::{KeySource, VerifiedReceipt};
 use crate::session::Session;
 use crate::wire;
 
@@ -20,7 +20,10 @@ pub(super) fn verified_json(verified: &VerifiedReceipt) -> Value {
         "sender": verified.signed.sender(),
         "transaction_hash": verified.signed.hash(),
         "public_key": verified.public_key,
-        "wallet_known": verified.wallet_known,
+        "key_source": match verified.key_source {
+            KeySource::Replayed => "replayed-log",
+            KeySource::Address => "given-address",
+        },
         "log_index": verified.inclusion.index,
         "log_size": verified.inclusion.checkpoint.size,
         "cosigners": cosigners,
@@ -63,10 +66,9 @@ fn receipt_text(verified: &VerifiedReceipt) -> String {
     let effects = verified.transaction.effects();
     let cosigners: Vec<_> =
         verified.inclusion.cosignatures.iter().filter_map(|c| c.name.as_str().rsplit('/').next()).collect();
-    let key = if verified.wallet_known {
-        "the wallet's key, as this machine knows it"
-    } else {
-        "this machine has not seen the wallet's key before: compare the sender with an officer (`holdfast wallet show`)"
+    let key = match verified.key_source {
+        KeySource::Replayed => "the wallet's key, from a log that was replayed on this machine",
+        KeySource::Address => "the key of the address that you gave",
     };
     format!(
         "  receipt verified here: {key}\n  sender     {}\n  nonce {}, fee at most {}\n  hash       {}\n  raw        {}\n  log        entry {} of {}, cosigned by {}\n",

@@ -8,11 +8,12 @@ use holdfast_proto::v1::withdrawal_service_client::WithdrawalServiceClient;
 use holdfast_transport::Role;
 use serde_json::json;
 
-use super::submit::answer;
+use super::submit::{WalletAddress, answer};
 use crate::amount::show_money;
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
 use crate::profile::Who;
+use crate::receipt::Asked;
 use crate::session::Session;
 use crate::wire;
 
@@ -47,6 +48,8 @@ pub(crate) struct ShowArgs {
     idempotency_key: Option<String>,
     #[command(flatten)]
     eyes: Eyes,
+    #[command(flatten)]
+    wallet: WalletAddress,
 }
 
 /// From where on.
@@ -84,21 +87,30 @@ pub(crate) async fn fetch(
     id: &WithdrawalId,
 ) -> Result<v1::Withdrawal, Failure> {
     let mut client = WithdrawalServiceClient::new(session.coordinator(who).await?);
-    Ok(client.get(v1::GetWithdrawalRequest { withdrawal_id: id.to_string() }).await?.into_inner())
+    let request = v1::GetWithdrawalRequest { withdrawal_id: id.to_string() };
+    let withdrawal = client.get(request).await?.into_inner();
+    Asked::named(who, *id).check(&withdrawal)?;
+    Ok(withdrawal)
 }
 
 pub(super) async fn show(session: &Session, args: &ShowArgs) -> Result<Answer, Failure> {
     let who = args.eyes.who(session)?;
-    let withdrawal = match (&args.id, &args.idempotency_key) {
-        (Some(id), _) => fetch(session, &who, id).await?,
-        (None, key) => {
-            let mut client = WithdrawalServiceClient::new(session.coordinator(&who).await?);
-            let idempotency_key = key.clone().unwrap_or_default();
-            let request = v1::GetWithdrawalByIdempotencyKeyRequest { idempotency_key };
-            client.get_by_idempotency_key(request).await?.into_inner()
-        }
+    let id = match (&args.id, &args.idempotency_key) {
+        (Some(id), _) => *id,
+        (None, key) => id_of(session, &who, key.as_deref().unwrap_or_default())?,
     };
-    Ok(answer(session, &withdrawal)?.with_exit(Exit::Success))
+    let withdrawal = fetch(session, &who, &id).await?;
+    let asked = Asked::named(&who, id).with_address(args.wallet.address);
+    Ok(answer(session, &asked, &withdrawal)?.with_exit(Exit::Success))
+}
+
+/// The id under a client's own key is computed here: no server has to be believed about it.
+fn id_of(session: &Session, who: &Who, key: &str) -> Result<WithdrawalId, Failure> {
+    if who.role == Role::Client {
+        return Ok(WithdrawalId::of(session.cluster(), &who.name, key));
+    }
+    Err(Failure::usage("an idempotency key is a client's")
+        .next("pass `--client NAME`, or the withdrawal's id"))
 }
 
 pub(super) async fn watch(session: &Session, args: &WatchArgs) -> Result<Answer, Failure> {
@@ -116,6 +128,9 @@ pub(super) async fn watch(session: &Session, args: &WatchArgs) -> Result<Answer,
         };
         let Some(event) = event else { break };
         let Some(withdrawal) = &event.withdrawal else { continue };
+        if let Some(id) = args.id {
+            Asked::named(&who, id).check(withdrawal)?;
+        }
         let index = event.position.as_ref().map(|position| position.index).unwrap_or_default();
         let reason = withdrawal.reason.as_ref().map(|reason| reason.code.as_str()).unwrap_or_default();
         session.output.line(&format!(

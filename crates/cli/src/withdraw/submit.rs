@@ -19,10 +19,9 @@ use super::page;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::keys;
-use crate::known;
 use crate::output::Answer;
 use crate::profile::Who;
-use crate::receipt::{self, VerifiedReceipt};
+use crate::receipt::{self, Asked, VerifiedReceipt};
 use crate::session::Session;
 use crate::wire;
 
@@ -38,6 +37,8 @@ pub(crate) struct SubmitArgs {
     order: Order,
     #[command(flatten)]
     waiting: Waiting,
+    #[command(flatten)]
+    wallet: WalletAddress,
 }
 
 /// A transaction for an earlier withdrawal.
@@ -52,6 +53,20 @@ pub(crate) struct BindArgs {
     transaction: TransactionParts,
     #[command(flatten)]
     waiting: Waiting,
+    #[command(flatten)]
+    wallet: WalletAddress,
+}
+
+/// What a person knows of the wallet.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct WalletAddress {
+    /// The wallet's address, if this machine never replayed the log: receipts of another key are refused
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pub(super) address: Option<Address>,
+}
+
+fn parse_address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| error.to_string())
 }
 
 /// How long to wait.
@@ -96,7 +111,7 @@ pub(super) async fn submit(session: &Session, args: &SubmitArgs) -> Result<Answe
         session.output.notice(&format!("idempotency key: {}", request.idempotency_key));
     }
     let withdrawal = submit_request(session, &who, &request, args.waiting.span()).await?;
-    answer(session, &withdrawal)
+    answer(session, &Asked::submitted(&request).with_address(args.wallet.address), &withdrawal)
 }
 
 /// Signs and submits an intent; the same bytes again while the outcome is open.
@@ -122,7 +137,7 @@ pub(crate) async fn submit_request(
             Err(failure) => return Err(unsure(failure, request)),
         }
     };
-    follow(session, who, withdrawal, wait).await
+    follow(session, who, &Asked::submitted(request), withdrawal, wait).await
 }
 
 fn unsure(failure: Failure, request: &WithdrawalRequest) -> Failure {
@@ -149,7 +164,7 @@ pub(super) async fn bind(session: &Session, args: &BindArgs) -> Result<Answer, F
     })?;
     let withdrawal =
         bind_transaction(session, &who, &args.id, transaction.to_hex(), args.waiting.span()).await?;
-    answer(session, &withdrawal)
+    answer(session, &Asked::named(&who, args.id).with_address(args.wallet.address), &withdrawal)
 }
 
 /// Signs and binds a transaction.
@@ -170,7 +185,7 @@ pub(crate) async fn bind_transaction(
     let mut client = WithdrawalServiceClient::new(session.coordinator(who).await?);
     let request = v1::BindTransactionRequest { envelope, wait_ms: wait_ms(wait) };
     let withdrawal = client.bind_transaction(request).await?.into_inner();
-    follow(session, who, withdrawal, wait).await
+    follow(session, who, &Asked::named(who, *id), withdrawal, wait).await
 }
 
 pub(super) async fn cancel(
@@ -184,30 +199,31 @@ pub(super) async fn cancel(
     let envelope = sign(session, &who, PayloadKind::CancelWithdrawal, to_json(&payload)?)?;
     let mut client = WithdrawalServiceClient::new(session.coordinator(&who).await?);
     let withdrawal = client.cancel(v1::CancelWithdrawalRequest { envelope }).await?.into_inner();
-    Ok(answer(session, &withdrawal)?.with_exit(Exit::Success))
+    Ok(answer(session, &Asked::named(&who, *id), &withdrawal)?.with_exit(Exit::Success))
 }
 
 /// Asks again until there is nothing more to wait for, or the time is up.
 pub(crate) async fn follow(
     session: &Session,
     who: &Who,
+    asked: &Asked<'_>,
     mut withdrawal: v1::Withdrawal,
     wait: Duration,
 ) -> Result<v1::Withdrawal, Failure> {
-    let id: WithdrawalId = withdrawal
-        .id
-        .parse()
-        .map_err(|_| Failure::verification("ID_MALFORMED", "the coordinator answered with a malformed id"))?;
     let deadline = Instant::now().checked_add(wait);
     let mut missing = Vec::new();
+    asked.check(&withdrawal)?;
     while is_moving(&withdrawal) && deadline.is_some_and(|deadline| Instant::now() < deadline) {
         if withdrawal.missing_nodes != missing && !withdrawal.missing_nodes.is_empty() {
             session.output.notice(&format!("waits for {}", withdrawal.missing_nodes.join(", ")));
         }
         missing.clone_from(&withdrawal.missing_nodes);
         sleep(POLL_EVERY).await;
-        match super::read::fetch(session, who, &id).await {
-            Ok(fetched) => withdrawal = fetched,
+        match super::read::fetch(session, who, &asked.id()).await {
+            Ok(fetched) => {
+                asked.check(&fetched)?;
+                withdrawal = fetched;
+            }
             Err(failure) if failure.is_unavailable() => {}
             Err(failure) => return Err(failure),
         }
@@ -223,9 +239,13 @@ fn is_moving(withdrawal: &v1::Withdrawal) -> bool {
     )
 }
 
-/// The answer to a client: a receipt is verified here first.
-pub(super) fn answer(session: &Session, withdrawal: &v1::Withdrawal) -> Result<Answer, Failure> {
-    let verified = verify_known(session, withdrawal)?;
+/// The answer to whoever asked: it is about what was asked, and a receipt is verified here first.
+pub(super) fn answer(
+    session: &Session,
+    asked: &Asked<'_>,
+    withdrawal: &v1::Withdrawal,
+) -> Result<Answer, Failure> {
+    let verified = verify_signed(session, asked, withdrawal)?;
     let exit = match withdrawal.state() {
         v1::WithdrawalState::Signed => Exit::Success,
         v1::WithdrawalState::Denied => Exit::Refused,
@@ -248,15 +268,16 @@ pub(super) fn answer(session: &Session, withdrawal: &v1::Withdrawal) -> Result<A
 }
 
 /// Verifies the receipt of a signed withdrawal; `None` if it is not signed.
-pub(crate) fn verify_known(
+pub(crate) fn verify_signed(
     session: &Session,
+    asked: &Asked<'_>,
     withdrawal: &v1::Withdrawal,
 ) -> Result<Option<VerifiedReceipt>, Failure> {
+    asked.check(withdrawal)?;
     if withdrawal.state() != v1::WithdrawalState::Signed {
         return Ok(None);
     }
-    let known = known::wallet(&session.profile, &withdrawal.wallet)?;
-    receipt::verify(&session.genesis, known.as_ref(), withdrawal).map(Some)
+    receipt::verify(session, asked, withdrawal).map(Some)
 }
 
 fn sign(session: &Session, who: &Who, kind: PayloadKind, payload: Vec<u8>) -> Result<Vec<u8>, Failure> {
