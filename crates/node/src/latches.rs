@@ -8,11 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdfast_ledger::{
-    Act, Latch, LatchScope, PauseReceipt, Rejection, State, Statement, StatementDigest, WithdrawalId,
-    latch_of, verify_act,
+    Act, Latch, LatchScope, PauseReceipt, Rejection, RejectionCode, State, Statement, StatementDigest,
+    WithdrawalId, latch_of, verify_act,
 };
 use holdfast_log::{Envelope, PayloadType};
-use holdfast_policy::{OfficerId, TimestampMs, WalletId};
+use holdfast_policy::{OfficerId, TimestampMs, WalletId, WhitelistEntry};
 use holdfast_store::{Batch, StoreError, StoreHandle};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
@@ -67,6 +67,17 @@ pub(crate) struct Delivered {
     pub(crate) lifted: bool,
 }
 
+/// What the log has made of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Logged {
+    /// It did not act.
+    Not,
+    /// Its rules do what the latch does.
+    TakenOver,
+    /// It acted, and a quorum lifted it: it stops nothing any more.
+    UsedUp,
+}
+
 /// The right to let signing messages leave: while it is held, no latch is being set.
 #[derive(Debug)]
 pub(crate) struct ReleaseGate<'a> {
@@ -74,12 +85,13 @@ pub(crate) struct ReleaseGate<'a> {
 }
 
 impl Latches {
-    /// Loads what was delivered before. Blocks.
+    /// Loads what was delivered before; what `state`, which is on disk, has not taken over is in force. Blocks.
     pub(crate) fn load(
         store: StoreHandle,
         identity: Arc<Identity>,
         clock: Arc<dyn Clock>,
         crash: Arc<dyn CrashPoints>,
+        state: &State,
     ) -> Result<Self, DeliverRefusal> {
         let mut table = LatchTable::default();
         let mut from = 0u64;
@@ -93,6 +105,12 @@ impl Latches {
                 table.insert(sequence_of(&key)?, delivered);
             }
         }
+        let astray = table.lifted_without(state);
+        if !astray.is_empty() {
+            tracing::error!(count = astray.len(), "latches lifted without the log: in force again");
+            store.commit_blocking(rewritten(&store, &astray, false)?).map_err(tables::unconditional)?;
+            table.mark(&astray, false);
+        }
         Ok(Self { store, identity, clock, crash, table: RwLock::new(table) })
     }
 
@@ -100,7 +118,7 @@ impl Latches {
     ///
     /// The caller must let this run to its end: see [`crate::service`].
     // INVARIANT (G4): when the receipt exists, the latch is on disk and every message that left before it was let go
-    // before it; none leaves after it.
+    // before it; none leaves after it. Only a log on disk takes over from a latch: memory may be forgotten.
     pub(crate) async fn deliver(
         &self,
         replica: &DurableReplica,
@@ -111,13 +129,21 @@ impl Latches {
         let mut table = self.table.write().await;
         let held = replica.read().await;
         let (statement, text, digest) = statement_of(held.state(), &parsed)?;
-        if let Some(sequence) = table.by_digest.get(&digest) {
-            return Ok(self.read_record(*sequence)?.receipt.into_bytes());
-        }
         let latch = latch_of(&statement).ok_or(DeliverRefusal::NotProtective)?;
-        let lifted = has_taken_over(held.state(), &digest, &latch.scope);
+        let logged = Logged::of(held.state(), &digest, &latch.scope);
+        if logged == Logged::UsedUp {
+            // A receipt, an old one too, would say that something is stopped.
+            return Err(DeliverRefusal::UsedUp);
+        }
+        let lifted = logged == Logged::TakenOver && held.is_durable();
+        if let Some(sequence) = table.by_digest.get(&digest).copied() {
+            if !lifted {
+                self.put_in_force(&mut table, sequence).await?;
+            }
+            return Ok(read_record(&self.store, sequence)?.receipt.into_bytes());
+        }
         if !lifted {
-            held.state().check_protective(&statement, &text)?;
+            check_words(held.state(), &statement, &text)?;
             table.check_room(&statement.officer)?;
         }
         self.record(&mut table, &held, &parsed, latch, digest, lifted).await
@@ -158,6 +184,17 @@ impl Latches {
         Ok(receipt.to_json())
     }
 
+    /// A latch that was lifted although the log on disk does not contain its statement.
+    async fn put_in_force(&self, table: &mut LatchTable, sequence: u64) -> Result<(), DeliverRefusal> {
+        if table.delivered.get(&sequence).is_none_or(|delivered| !delivered.lifted) {
+            return Ok(());
+        }
+        let batch = rewritten(&self.store, &[sequence], false)?;
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        table.mark(&[sequence], false);
+        Ok(())
+    }
+
     fn receipt(
         &self,
         latch: &Latch,
@@ -190,23 +227,18 @@ impl Latches {
             let held = replica.read().await;
             let Ok(state) = held.sound_state() else { return Ok(()) };
             let in_force = table.in_force();
-            in_force.filter(|(_, d)| has_taken_over(state, &d.digest, &d.scope)).map(|(at, _)| at).collect()
+            in_force
+                .filter(|(_, d)| Logged::of(state, &d.digest, &d.scope) != Logged::Not)
+                .map(|(at, _)| at)
+                .collect()
         };
         if over.is_empty() {
             return Ok(());
         }
-        let mut batch = Batch::new();
-        for sequence in &over {
-            let record = self.read_record(*sequence)?.lifted();
-            batch = batch.put(STATEMENTS, sequence.to_be_bytes(), record.to_bytes()?);
-        }
+        let batch = rewritten(&self.store, &over, true)?;
         self.store.commit(batch).await.map_err(tables::unconditional)?;
-        for sequence in over {
-            if let Some(delivered) = table.delivered.get_mut(&sequence) {
-                delivered.lifted = true;
-                tracing::info!(statement = %delivered.digest, "latch lifted: the log contains the statement");
-            }
-        }
+        table.mark(&over, true);
+        tracing::info!(count = over.len(), "latches lifted: the log contains their statements");
         Ok(())
     }
 
@@ -226,7 +258,7 @@ impl Latches {
         let mut envelopes = Vec::new();
         let mut room = max_bytes;
         for sequence in sequences {
-            let envelope = self.read_record(sequence)?.envelope.into_bytes();
+            let envelope = read_record(&self.store, sequence)?.envelope.into_bytes();
             let Some(left) = room.checked_sub(envelope.len()) else { break };
             room = left;
             envelopes.push(envelope);
@@ -250,14 +282,11 @@ impl Latches {
                 .collect()
         };
         let next = sequences.get(limit).copied();
-        let records =
-            sequences.into_iter().take(limit).map(|sequence| Ok((sequence, self.read_record(sequence)?)));
+        let records = sequences
+            .into_iter()
+            .take(limit)
+            .map(|sequence| Ok((sequence, read_record(&self.store, sequence)?)));
         Ok((records.collect::<Result<_, DeliverRefusal>>()?, next))
-    }
-
-    fn read_record(&self, sequence: u64) -> Result<StatementRecord, DeliverRefusal> {
-        let bytes = self.store.read(STATEMENTS, &sequence.to_be_bytes())?;
-        bytes.and_then(|bytes| StatementRecord::from_bytes(&bytes)).ok_or(DeliverRefusal::Unreadable)
     }
 }
 
@@ -271,7 +300,11 @@ impl ReleaseGate<'_> {
     ) -> Result<(), Latched> {
         let covers = |scope: &LatchScope| match scope {
             LatchScope::Wallet(latched) => latched == wallet,
-            LatchScope::WhitelistEntry(latched) => state.relies_on(withdrawal, latched),
+            // An entry that this state does not know yet cannot have permitted anything by it; and a latch on a name
+            // that no log will ever contain, which nothing could lift, must not stop every withdrawal.
+            LatchScope::WhitelistEntry(latched) => {
+                state.whitelist().any(|entry| entry.id == *latched) && state.relies_on(withdrawal, latched)
+            }
         };
         match self.table.in_force().find(|(_, delivered)| covers(&delivered.scope)) {
             Some((_, delivered)) => {
@@ -296,6 +329,23 @@ impl LatchTable {
             return Err(DeliverRefusal::TooManyLatches { officer: officer.clone() });
         }
         Ok(())
+    }
+
+    /// Lifted latches whose statements this state does not contain.
+    fn lifted_without(&self, state: &State) -> Vec<u64> {
+        let lifted = self.delivered.iter().filter(|(_, delivered)| delivered.lifted);
+        lifted
+            .filter(|(_, d)| Logged::of(state, &d.digest, &d.scope) == Logged::Not)
+            .map(|(at, _)| *at)
+            .collect()
+    }
+
+    fn mark(&mut self, sequences: &[u64], lifted: bool) {
+        for sequence in sequences {
+            if let Some(delivered) = self.delivered.get_mut(sequence) {
+                delivered.lifted = lifted;
+            }
+        }
     }
 
     fn next_sequence(&self) -> u64 {
@@ -345,15 +395,56 @@ fn statement_of(
     }
 }
 
-/// Whether the log's rules do what the latch does: it contains the statement, or the entry is revoked for good.
-fn has_taken_over(state: &State, digest: &StatementDigest, scope: &LatchScope) -> bool {
-    let revoked = match scope {
-        LatchScope::Wallet(_) => false,
-        LatchScope::WhitelistEntry(id) => {
-            state.whitelist().any(|entry| entry.id == *id && entry.revoked_at.is_some())
+impl Logged {
+    fn of(state: &State, digest: &StatementDigest, scope: &LatchScope) -> Self {
+        let acted = state.statement_acted(digest);
+        match scope {
+            LatchScope::Wallet(_) if !acted => Self::Not,
+            LatchScope::Wallet(id) => {
+                let pauses = state.wallet(id).map(|wallet| wallet.pauses.as_slice()).unwrap_or_default();
+                match pauses.iter().any(|pause| pause.statement == *digest) {
+                    true => Self::TakenOver,
+                    false => Self::UsedUp,
+                }
+            }
+            // Whoever revoked it, an entry is revoked for good.
+            LatchScope::WhitelistEntry(id) => {
+                let revoked = |entry: &WhitelistEntry| entry.id == *id && entry.revoked_at.is_some();
+                if acted || state.whitelist().any(revoked) { Self::TakenOver } else { Self::Not }
+            }
         }
-    };
-    revoked || state.statement_acted(digest)
+    }
+}
+
+/// Whether the officer signed what this node's log says about the subject.
+///
+/// A subject that this node was not shown yet has no description to compare: it is latched by its name alone, so that
+/// withholding entries does not keep officers from stopping. Refusing is all that a latch can do, and each officer has
+/// few; when the log contains the statement, its rules judge the words.
+fn check_words(state: &State, statement: &Statement, text: &str) -> Result<(), Rejection> {
+    match state.check_protective(statement, text) {
+        Err(rejection)
+            if matches!(
+                rejection.code(),
+                RejectionCode::UnknownWallet | RejectionCode::UnknownWhitelistEntry
+            ) =>
+        {
+            Ok(())
+        }
+        checked => checked,
+    }
+}
+
+fn read_record(store: &StoreHandle, sequence: u64) -> Result<StatementRecord, DeliverRefusal> {
+    let bytes = store.read(STATEMENTS, &sequence.to_be_bytes())?;
+    bytes.and_then(|bytes| StatementRecord::from_bytes(&bytes)).ok_or(DeliverRefusal::Unreadable)
+}
+
+fn rewritten(store: &StoreHandle, sequences: &[u64], lifted: bool) -> Result<Batch, DeliverRefusal> {
+    sequences.iter().try_fold(Batch::new(), |batch, sequence| {
+        let record = read_record(store, *sequence)?.with_lifted(lifted);
+        Ok(batch.put(STATEMENTS, sequence.to_be_bytes(), record.to_bytes()?))
+    })
 }
 
 fn sequence_of(key: &[u8]) -> Result<u64, DeliverRefusal> {

@@ -97,6 +97,14 @@ impl Node {
         let identity = Arc::new(identity);
         replica::install(&store, &entry)?;
         let held = replica::load(&store, &genesis.hash)?;
+        let latches = Latches::load(
+            store.clone(),
+            Arc::clone(&identity),
+            Arc::clone(&clock),
+            Arc::clone(&crash),
+            held.state(),
+        )?;
+        let latches = Arc::new(latches);
         let replica = DurableReplica::new(
             store.clone(),
             held,
@@ -108,9 +116,6 @@ impl Node {
         let replica = Arc::new(replica);
         let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
         let vault = Arc::new(vault);
-        let latches =
-            Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), Arc::clone(&crash))?;
-        let latches = Arc::new(latches);
         let keygens =
             Keygens::load(store.clone(), Arc::clone(&identity), Arc::clone(&vault), Arc::clone(&crash))?;
         let signing = Signing {

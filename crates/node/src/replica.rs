@@ -6,9 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_ledger::ReplicaError;
 use holdfast_log::{Checkpoint, Entry, Hash};
-use holdfast_store::{Batch, StoreHandle};
+use holdfast_store::{Batch, CommitError, MAX_BATCH_OPERATIONS, StoreError, StoreHandle};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard};
 
 use crate::clock::Clock;
@@ -30,8 +29,11 @@ pub(crate) use tip::TipRecord;
 
 use held::Finding;
 
+/// What the tip takes of a batch, and what one entry takes: an expectation and a put each.
+const TIP_OPERATIONS: usize = 2;
+const ENTRY_OPERATIONS: usize = 2;
 /// Entries in one extension: what one durable batch can hold beside the tip.
-pub(crate) const MAX_ENTRIES: usize = 4_000;
+pub(crate) const MAX_ENTRIES: usize = (MAX_BATCH_OPERATIONS - TIP_OPERATIONS) / ENTRY_OPERATIONS;
 /// Their bytes, together.
 pub(crate) const MAX_EXTENSION_BYTES: usize = 6 << 20;
 
@@ -72,6 +74,12 @@ impl DurableReplica {
     /// The replica at its tip.
     pub(crate) async fn read(&self) -> RwLockReadGuard<'_, Held> {
         self.held.read().await
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn apply_in_memory_for_tests(&self, entries: &[Entry]) {
+        let mut held = self.held.write().await;
+        assert!(held.apply(entries).is_ok());
     }
 
     /// Takes over what is new in the extension and returns the tip, newly cosigned if the checkpoint is of the tip.
@@ -116,43 +124,47 @@ impl DurableReplica {
         new: Vec<Entry>,
         checkpoint: Checkpoint,
     ) -> Result<TipRecord, ExtendRefusal> {
-        let (mut held, applied) =
-            on_blocking_thread(held, move |held| held.apply(&new).map(|()| new)).await?;
-        let new = match applied {
-            Ok(new) => new,
-            Err(refused) => return self.give_back(held, refused).await,
-        };
-        self.crash.reached(CrashPoint::BeforeEntries);
+        // Whatever can fail without a change comes before the change.
         let old = held.tip().clone();
         let tip = self.cosigned(&old, &checkpoint)?;
         let mut batch = tip.replacing(Batch::new(), &old)?;
-        let first = old.size;
-        for (index, entry) in (first..).zip(new) {
+        for (index, entry) in (old.size..).zip(&new) {
             batch = batch.expect_absent(ENTRIES, index.to_be_bytes());
-            batch = batch.put(ENTRIES, index.to_be_bytes(), entry.into_bytes());
+            batch = batch.put(ENTRIES, index.to_be_bytes(), entry.bytes());
         }
-        if let Err(error) = self.store.commit(batch).await {
+        let (mut held, applied) = on_blocking_thread(held, move |held| held.apply(&new)).await?;
+        if let Err(refused) = applied {
+            return self.give_back(held, ExtendRefusal::EntryRefused(refused)).await;
+        }
+        self.crash.reached(CrashPoint::BeforeEntries);
+        match self.store.commit(batch).await {
+            Ok(()) => {}
+            Err(CommitError::Store(error)) if never_reached_the_disk(&error) => {
+                return self.give_back(held, error.into()).await;
+            }
             // Memory is ahead of the disk, and what the disk holds is unknown.
-            held.lose();
-            return Err(tables::unconditional(error).into());
+            Err(error) => {
+                held.lose();
+                return Err(tables::unconditional(error).into());
+            }
         }
         self.crash.reached(CrashPoint::AfterEntries);
         held.set_tip(tip.clone());
         Ok(tip)
     }
 
-    /// An entry that no honest sequencer would log: what was applied is forgotten, and the store has the truth.
+    /// What was applied is refused and not on disk: it is forgotten, and the store has the truth.
     async fn give_back(
         &self,
         mut held: OwnedRwLockWriteGuard<Held>,
-        refused: ReplicaError,
+        refused: ExtendRefusal,
     ) -> Result<TipRecord, ExtendRefusal> {
         held.lose();
         let (store, pinned) = (self.store.clone(), self.pinned);
         let (_, reloaded) =
             on_blocking_thread(held, move |held| load(&store, &pinned).map(|loaded| *held = loaded)).await?;
         match reloaded {
-            Ok(()) => Err(ExtendRefusal::EntryRefused(refused)),
+            Ok(()) => Err(refused),
             Err(error) => {
                 tracing::error!(?error, "the replica cannot be loaded again");
                 Err(ExtendRefusal::Lost)
@@ -207,6 +219,29 @@ fn check_size(extension: &Extension) -> Result<(), ExtendRefusal> {
         return Err(ExtendRefusal::TooLarge { entries, bytes });
     }
     Ok(())
+}
+
+/// Whether a batch was refused for its shape, before anything was done with it.
+fn never_reached_the_disk(error: &StoreError) -> bool {
+    match error {
+        StoreError::UnknownTable { .. }
+        | StoreError::KeyLength { .. }
+        | StoreError::ValueTooLong { .. }
+        | StoreError::TooManyOperations { .. }
+        | StoreError::BatchTooLarge { .. }
+        | StoreError::KeyRepeated { .. } => true,
+        StoreError::Locked { .. }
+        | StoreError::DirectoryOpenToOthers { .. }
+        | StoreError::BackendMismatch { .. }
+        | StoreError::UnknownFormat { .. }
+        | StoreError::InvalidTable { .. }
+        | StoreError::ScanLimit { .. }
+        | StoreError::Io { .. }
+        | StoreError::ReadFailed { .. }
+        | StoreError::WriteFailed { .. }
+        | StoreError::Poisoned
+        | StoreError::Closed => false,
+    }
 }
 
 /// Runs work that takes long for many entries where it does not hold up other calls, and gives the lock back.

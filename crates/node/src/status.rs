@@ -53,6 +53,9 @@ fn of_extension(refusal: &ExtendRefusal) -> ApiError {
         ExtendRefusal::AheadOfClock { ahead_ms } => {
             error(Code::Unavailable).retry_after(SOON).fact("ahead_ms", ahead_ms.to_string())
         }
+        ExtendRefusal::ClockWentBack { behind_ms } => {
+            error(Code::FailedPrecondition).fact("behind_ms", behind_ms.to_string())
+        }
         ExtendRefusal::Forked { size } => error(Code::FailedPrecondition).fact("size", size.to_string()),
         ExtendRefusal::Lost => error(Code::Unavailable),
         ExtendRefusal::Tree(_) => error(Code::Internal),
@@ -76,6 +79,9 @@ pub(crate) fn of_delivery(refusal: &DeliverRefusal) -> ApiError {
                 Some(field) => error.field(field, rejection.detail()),
                 None => error,
             }
+        }
+        DeliverRefusal::UsedUp => {
+            ApiError::with_code(Code::AlreadyExists, refusal.code(), refusal.to_string())
         }
         DeliverRefusal::NotAStatement | DeliverRefusal::NotProtective => {
             ApiError::with_code(Code::InvalidArgument, refusal.code(), refusal.to_string())

@@ -44,9 +44,9 @@ impl StatementRecord {
         }
     }
 
-    /// The same statement, after the log's rules have taken over.
-    pub(super) fn lifted(self) -> Self {
-        Self { lifted: true, ..self }
+    /// The same statement, with or without the log's rules having taken over.
+    pub(super) fn with_lifted(self, lifted: bool) -> Self {
+        Self { lifted, ..self }
     }
 
     pub(super) fn delivered(&self) -> Option<Delivered> {

@@ -24,6 +24,11 @@ pub(crate) enum DeliverRefusal {
         "only `pause a wallet` and `revoke a whitelist entry` are delivered to a node: send others to the coordinator"
     )]
     NotProtective,
+    /// A pause that acted and was lifted by a quorum.
+    #[error(
+        "this pause acted before and was lifted by a resume: nothing is stopped by it, make a new pause statement"
+    )]
+    UsedUp,
     /// A statement that would not act on the log either.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -49,6 +54,7 @@ impl DeliverRefusal {
             Self::Act(error) => error.code(),
             Self::NotAStatement => "NOT_A_STATEMENT",
             Self::NotProtective => "STATEMENT_NOT_PROTECTIVE",
+            Self::UsedUp => "STATEMENT_ALREADY_USED",
             Self::Rejected(rejection) => rejection.code().as_str(),
             Self::TooManyLatches { .. } | Self::TooManyStatements => "TOO_MANY_LATCHES",
             Self::Unreadable => "STATEMENT_UNREADABLE",

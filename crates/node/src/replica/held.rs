@@ -3,7 +3,7 @@
 //! Owns the comparison of two histories. It must never change before everything that can be checked without change was
 //! checked.
 
-use holdfast_ledger::{Replica, ReplicaError, State};
+use holdfast_ledger::{ApplyError, Replica, ReplicaError, State, verify_act};
 use holdfast_log::tree::stored_hash_count;
 use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, StoredHashes, TreeError};
 use holdfast_policy::TimestampMs;
@@ -80,6 +80,22 @@ impl Held {
         }
     }
 
+    /// Whether what [`Held::state`] says is on disk; if not, it may be ahead of it, never behind.
+    pub(crate) fn is_durable(&self) -> bool {
+        !matches!(self.standing, Standing::Lost)
+    }
+
+    /// INVARIANT (G10): this node's last cosignature says that a moment has passed; a clock that is before it by more
+    /// than the allowed skew went back, and nothing is signed by it.
+    pub(crate) fn check_clock(&self, now: TimestampMs) -> Result<(), ExtendRefusal> {
+        let skew_ms = self.state().genesis().document.max_clock_skew_ms;
+        let behind_ms = self.tip.cosigned_at_s.saturating_mul(1_000).saturating_sub(now.0);
+        if behind_ms > skew_ms {
+            return Err(ExtendRefusal::ClockWentBack { behind_ms });
+        }
+        Ok(())
+    }
+
     pub(super) fn set_tip(&mut self, tip: TipRecord) {
         self.tip = tip;
         if matches!(self.standing, Standing::Lost) {
@@ -129,6 +145,7 @@ impl Held {
         }
         let entries = parse(new, tip)?;
         self.check_times(&entries, now)?;
+        self.check_authentic(&entries)?;
         Ok(entries)
     }
 
@@ -172,6 +189,22 @@ impl Held {
         let mut edge = self.replica.edge().clone();
         new.iter().try_for_each(|bytes| edge.append(Hash::leaf(bytes)))?;
         Ok(edge.root())
+    }
+
+    /// What makes applying fail, before anything is applied: going back costs reading the whole log again. The
+    /// signatures are verified twice by it, those that the log keeps; the roster does not change with entries.
+    fn check_authentic(&self, entries: &[Entry]) -> Result<(), ExtendRefusal> {
+        let mut previous = self.state().last_time().0;
+        for (index, entry) in (self.replica.size()..).zip(entries) {
+            let refused = |source| ExtendRefusal::EntryRefused(ReplicaError::Apply { index, source });
+            let found = entry.time_ms();
+            if found < previous {
+                return Err(refused(ApplyError::TimeRegress { previous, found }));
+            }
+            verify_act(self.state().roster(), entry.envelope()).map_err(|error| refused(error.into()))?;
+            previous = found;
+        }
+        Ok(())
     }
 
     /// INVARIANT (G10): the clock makes entries wait; it never changes what they mean.

@@ -40,6 +40,11 @@ pub(crate) enum ExtendRefusal {
     /// The newest entry is ahead of this node's clock.
     #[error("the newest entry is {ahead_ms} ms ahead of this node's clock: send it again later")]
     AheadOfClock { ahead_ms: u64 },
+    /// This node's clock is before its own last cosignature.
+    #[error(
+        "this node's clock is {behind_ms} ms behind its own last cosignature: nothing is signed until it is right again"
+    )]
+    ClockWentBack { behind_ms: u64 },
     /// The log's key signed two histories.
     #[error(
         "the log has forked at or before {size}: this node signs nothing until its operator has looked at the evidence"
@@ -67,6 +72,7 @@ impl ExtendRefusal {
             Self::EntryDiffers { .. } => "ENTRY_DIFFERS",
             Self::RootMismatch { .. } => "ROOT_MISMATCH",
             Self::AheadOfClock { .. } => "ENTRY_AHEAD_OF_CLOCK",
+            Self::ClockWentBack { .. } => "CLOCK_WENT_BACK",
             Self::Forked { .. } => "FORK_DETECTED",
             Self::Lost => "REPLICA_UNSURE",
             Self::Tree(_) => "TREE_FAILED",
@@ -84,6 +90,7 @@ impl ExtendRefusal {
             | Self::EntryRefused(_)
             | Self::EntryDiffers { .. }
             | Self::RootMismatch { .. }
+            | Self::ClockWentBack { .. }
             | Self::Forked { .. }
             | Self::Lost
             | Self::Tree(_)
