@@ -104,14 +104,7 @@ fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
     let pauses: String = wallet
         .pauses
         .iter()
-        .map(|pause| {
-            format!(
-                "  paused by {} since {} (entry {})\n",
-                pause.officer,
-                pause.time.to_string(),
-                pause.index
-            )
-        })
+        .map(|pause| format!("  paused by {} since {} (entry {})\n", pause.officer, pause.time, pause.index))
         .collect();
     format!(
         "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{pauses}({})",

@@ -41,7 +41,7 @@ pub(crate) fn ceremony_text(ceremony: &Ceremony, steps: &[Step], now: TimestampM
         ceremony.kind.name(),
         phase(ceremony, now),
         quorum.join(", "),
-        ceremony.expires_at.to_string(),
+        ceremony.expires_at,
     );
     let waiting = ceremony.unconfirmed_nodes();
     if ceremony.phase_at(now) == CeremonyPhase::Approved && !waiting.is_empty() {
