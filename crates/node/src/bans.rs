@@ -2,21 +2,31 @@
 //!
 //! Owns the durable list. It must never lose a ban, and never sign while it cannot read them.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_store::{Batch, StoreError, StoreHandle};
 use holdfast_threshold::BannedPair;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::tables::{self, BANS};
 
 /// Far beyond what a committee of 16 can have for many keys.
-const MAX_BANS: usize = 10_000;
+const MAX_BANS: usize = 9_999;
 
 /// All bans of this node.
 #[derive(Debug)]
 pub(crate) struct Bans {
     store: StoreHandle,
     known: Mutex<Vec<BannedPair>>,
+    // One for each key that ever signed since the start.
+    turns: Mutex<BTreeMap<[u8; 33], Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// The right to run a round of a key: while it is held, no other session of the key runs one or leads to a ban.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    _held: OwnedMutexGuard<()>,
 }
 
 /// The list of bans cannot be relied on.
@@ -25,6 +35,9 @@ pub(crate) enum BanError {
     /// A record does not read: which pairs are banned is unknown.
     #[error("a stored ban is unreadable: this node must not sign, restore its store")]
     Unreadable,
+    /// More records than there can be.
+    #[error("more than {MAX_BANS} stored bans: this node must not sign, restore its store")]
+    TooMany,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -33,21 +46,35 @@ pub(crate) enum BanError {
 impl Bans {
     /// Loads the list. Blocks.
     pub(crate) fn load(store: StoreHandle) -> Result<Self, BanError> {
-        let records = store.scan(BANS, &[], MAX_BANS)?;
+        let records = store.scan(BANS, &[], MAX_BANS.saturating_add(1))?;
+        if records.len() > MAX_BANS {
+            return Err(BanError::TooMany);
+        }
         let known: Result<Vec<_>, _> = records
             .iter()
             .map(|(ban, _)| BannedPair::from_bytes(ban).map_err(|_| BanError::Unreadable))
             .collect();
-        Ok(Self { store, known: Mutex::new(known?) })
+        Ok(Self { store, known: Mutex::new(known?), turns: Mutex::default() })
     }
 
     /// Bans a pair, durably.
     // INVARIANT (G3): in force at once, and on disk before anybody hears of the failure that led to it.
     pub(crate) async fn add(&self, pair: BannedPair, reason: &str) -> Result<(), BanError> {
         tracing::error!(by = %pair.by, against = %pair.against, reason, "a party is banned");
-        self.list().push(pair);
+        if !self.list().contains(&pair) {
+            self.list().push(pair);
+        }
         let batch = Batch::new().put(BANS, pair.to_bytes(), reason);
         Ok(self.store.commit(batch).await.map_err(tables::unconditional)?)
+    }
+
+    /// Waits for this key's turn: check of bans, round and new ban are one step for all sessions of a key.
+    pub(crate) async fn turn_of(&self, key: [u8; 33]) -> Turn {
+        let turn = {
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(key).or_default())
+        };
+        Turn { _held: turn.lock_owned().await }
     }
 
     /// Every ban.
@@ -55,7 +82,7 @@ impl Bans {
         self.list().clone()
     }
 
-    fn list(&self) -> std::sync::MutexGuard<'_, Vec<BannedPair>> {
+    fn list(&self) -> MutexGuard<'_, Vec<BannedPair>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -85,5 +112,44 @@ mod tests {
 
         store.commit(Batch::new().put(BANS, "garbage", "")).await.unwrap();
         assert!(matches!(Bans::load(store), Err(BanError::Unreadable)));
+    }
+
+    #[tokio::test]
+    async fn more_bans_than_can_be_read_stop_the_node() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig::at(directory.path().join("store"));
+        let store = StoreHandle::open(&config, &tables::ALL).unwrap();
+        let keys: Vec<u16> = (0..=u16::try_from(MAX_BANS).unwrap()).collect();
+        for part in keys.chunks(4_000) {
+            let batch = part.iter().fold(Batch::new(), |batch, number| {
+                let mut ban = ban();
+                ban.key[..2].copy_from_slice(&number.to_be_bytes());
+                batch.put(BANS, ban.to_bytes(), "")
+            });
+            store.commit(batch).await.unwrap();
+        }
+        assert!(matches!(Bans::load(store.clone()), Err(BanError::TooMany)));
+        store
+            .commit(Batch::new().delete(BANS, {
+                let mut ban = ban();
+                ban.key[..2].copy_from_slice(&[0, 7]);
+                ban.to_bytes()
+            }))
+            .await
+            .unwrap();
+        assert_eq!(Bans::load(store).unwrap().all().len(), MAX_BANS);
+    }
+
+    #[tokio::test]
+    async fn sessions_of_one_key_take_turns_and_those_of_another_do_not_wait() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig::at(directory.path().join("store"));
+        let bans = Bans::load(StoreHandle::open(&config, &tables::ALL).unwrap()).unwrap();
+        let first = bans.turn_of([2; 33]).await;
+        let second = tokio::time::timeout(std::time::Duration::from_millis(20), bans.turn_of([2; 33]));
+        assert!(second.await.is_err());
+        bans.turn_of([3; 33]).await;
+        drop(first);
+        bans.turn_of([2; 33]).await;
     }
 }

@@ -20,6 +20,7 @@ use rand::rngs::OsRng;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 
+use crate::clock::Clock;
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::guard::use_up;
 use crate::identity::{Committee, Identity};
@@ -45,6 +46,7 @@ pub(crate) struct Keygens {
     store: StoreHandle,
     identity: Arc<Identity>,
     vault: Arc<Vault>,
+    clock: Arc<dyn Clock>,
     crash: Arc<dyn CrashPoints>,
     // Lock order: this one before the replica's. One round at a time is enough: ceremonies are rare and their rounds
     // keep a processor busy.
@@ -75,6 +77,7 @@ impl Keygens {
         store: StoreHandle,
         identity: Arc<Identity>,
         vault: Arc<Vault>,
+        clock: Arc<dyn Clock>,
         crash: Arc<dyn CrashPoints>,
     ) -> Result<Self, KeygenRefusal> {
         let mut runs = BTreeMap::new();
@@ -91,7 +94,7 @@ impl Keygens {
             }
         }
         let running = AtomicUsize::new(count_running(&runs));
-        Ok(Self { store, identity, vault, crash, runs: Mutex::new(runs), running })
+        Ok(Self { store, identity, vault, clock, crash, runs: Mutex::new(runs), running })
     }
 
     /// Opens an attempt, or returns the offer of the one that this session opened before. A new session takes the place
@@ -108,6 +111,7 @@ impl Keygens {
         let task = {
             let held = replica.read().await;
             let state = held.sound_state()?;
+            held.check_clock(self.clock.now())?;
             self.task(&state.approved_keygen(&ceremony)?, session, state.roster())?
         };
         let earlier = runs.get(&ceremony).map(|run| &run.record);
@@ -156,7 +160,11 @@ impl Keygens {
                 false => Err(KeygenRefusal::Over { session }),
             };
         }
-        let permit = replica.read().await.sound_state()?.approved_keygen(ceremony)?;
+        let permit = {
+            let held = replica.read().await;
+            held.check_clock(self.clock.now())?;
+            held.sound_state()?.approved_keygen(ceremony)?
+        };
         let mut machine = match run.machine.take() {
             Some(machine) => machine,
             None => self.resume(ceremony, session)?,

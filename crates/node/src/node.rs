@@ -116,8 +116,13 @@ impl Node {
         let replica = Arc::new(replica);
         let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
         let vault = Arc::new(vault);
-        let keygens =
-            Keygens::load(store.clone(), Arc::clone(&identity), Arc::clone(&vault), Arc::clone(&crash))?;
+        let keygens = Keygens::load(
+            store.clone(),
+            Arc::clone(&identity),
+            Arc::clone(&vault),
+            Arc::clone(&clock),
+            Arc::clone(&crash),
+        )?;
         let signing = Signing {
             identity: Arc::clone(&identity),
             clock: Arc::clone(&clock),

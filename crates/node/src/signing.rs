@@ -19,7 +19,7 @@ use crate::crash::{CrashPoint, CrashPoints};
 use crate::guard::Guard;
 use crate::identity::{Committee, Identity};
 use crate::latches::{Latches, ReleaseGate};
-use crate::replica::{DurableReplica, Extension, TipRecord};
+use crate::replica::{DurableReplica, Extension, Held, TipRecord};
 use crate::vault::{UnsealedShare, Vault, VaultError};
 
 mod refusal;
@@ -80,7 +80,7 @@ impl Signing {
         self.latches.lift(&self.replica).await?;
         let place = self.sessions.reserve(order.session, self.clock.now())?;
         let gate = self.latches.gate().await;
-        let permit = self.permit(&gate, &order).await?;
+        let permit = self.permit(&*self.replica.read().await, &gate, &order)?;
         let seats = session::Seats::of(&permit, &order.signers, self.identity.node())?;
         let share = self.share_of(&permit).await?;
         self.crash.reached(CrashPoint::BeforeBinding);
@@ -113,17 +113,23 @@ impl Signing {
         self.round_of(taken, round, messages).instrument(span).await
     }
 
-    // INVARIANT (G4): latches, pauses, policy and clock are asked again before every message, the last one included, and
-    // the gate keeps any latch from being set between the asking and the answer.
+    // INVARIANT (G4): latches, pauses, policy and clock are asked again before every message, the last one included; the
+    // gate keeps any latch from being set, and the replica any pause from being cosigned, between the asking and the
+    // answer.
+    // INVARIANT (G3): no round begins after a ban that another session of the same key led to: a key's rounds take turns.
     async fn round_of(
         &self,
         taken: Taken,
         round: Round,
         messages: Vec<Vec<u8>>,
     ) -> Result<SignAnswer, SignRefusal> {
+        // Before gate and replica, so that waiting for a turn holds up no officer.
+        let _turn = self.bans.turn_of(taken.session().key()).await;
         let gate = self.latches.gate().await;
-        let permit = self.permit(&gate, taken.session().order()).await?;
+        let held = self.replica.read().await;
+        let permit = self.permit(&held, &gate, taken.session().order())?;
         taken.session().check_unchanged(&permit)?;
+        taken.session().check_bans(&self.bans.all())?;
         if round == LAST_ROUND {
             // The coordinator has passed this node's last message on: it holds the others' last messages.
             self.crash.reached(CrashPoint::AfterLastMessage);
@@ -139,7 +145,6 @@ impl Signing {
             Ok(SignReply::Messages(messages)) => {
                 self.crash_point(round);
                 taken.put_back();
-                drop(gate);
                 Ok(SignAnswer::Messages(messages))
             }
             Ok(SignReply::Signed(signature)) => {
@@ -149,7 +154,9 @@ impl Signing {
             }
             Err(error) => {
                 if let Some(pair) = error.ban() {
-                    self.bans.add(pair, error.code()).await?;
+                    let added = self.bans.add(pair, error.code()).await;
+                    self.sessions.forget(|session| session.is_forbidden_by(&pair));
+                    added?;
                 }
                 let culprit =
                     error.culprit().and_then(|party| Committee::new(permit.nodes()).node(party)).cloned();
@@ -162,14 +169,15 @@ impl Signing {
     }
 
     /// Everything that must hold now: no latch, and the log's permission at this node's tip and clock.
-    async fn permit(
+    fn permit(
         &self,
+        held: &Held,
         gate: &ReleaseGate<'_>,
         order: &SignOrder,
     ) -> Result<AuthorizedWithdrawal, SignRefusal> {
-        let held = self.replica.read().await;
-        let state = held.sound_state()?;
-        let permit = state.authorized_withdrawal(&order.withdrawal, order.digest_index, self.clock.now())?;
+        let (state, now) = (held.sound_state()?, self.clock.now());
+        held.check_clock(now)?;
+        let permit = state.authorized_withdrawal(&order.withdrawal, order.digest_index, now)?;
         gate.check(state, permit.wallet(), &order.withdrawal)?;
         Ok(permit)
     }

@@ -27,6 +27,7 @@ pub(super) struct Seats(SignerSet);
 pub(crate) struct SignSession {
     bound: BoundDigest,
     order: SignOrder,
+    signers: SignerSet,
     machine: Box<SignMachine>,
 }
 
@@ -66,7 +67,7 @@ impl SignSession {
         let task = SignTask {
             cluster: ClusterId::new(identity.cluster().as_str())?,
             session: bound.session(),
-            signers,
+            signers: signers.clone(),
             authorization: authorization_hash(permit),
             digest: *permit.digest().as_bytes(),
             message_keys,
@@ -79,7 +80,7 @@ impl SignSession {
             identity.message_key(),
             &mut OsRng,
         )?;
-        Ok(Self { bound, order, machine: Box::new(machine) })
+        Ok(Self { bound, order, signers, machine: Box::new(machine) })
     }
 
     pub(super) fn offer(&self) -> &[u8] {
@@ -88,6 +89,22 @@ impl SignSession {
 
     pub(super) fn order(&self) -> &SignOrder {
         &self.order
+    }
+
+    pub(super) fn key(&self) -> [u8; 33] {
+        *self.bound.permit().public_key().as_bytes()
+    }
+
+    pub(super) fn is_forbidden_by(&self, ban: &BannedPair) -> bool {
+        ban.forbids(self.key(), self.signers.participants())
+    }
+
+    /// INVARIANT (G3): a ban stops the attempts that were open before it, too.
+    pub(super) fn check_bans(&self, bans: &[BannedPair]) -> Result<(), SignError> {
+        match bans.iter().find(|ban| self.is_forbidden_by(ban)) {
+            Some(ban) => Err(SignError::Banned { pair: *ban }),
+            None => Ok(()),
+        }
     }
 
     /// INVARIANT (G5): what is permitted now is what was bound.

@@ -78,6 +78,11 @@ impl Sessions {
         idle
     }
 
+    /// Forgets the attempts of which this is true. One that a call works on is the call's to check.
+    pub(super) fn forget(&self, over: impl Fn(&SignSession) -> bool) {
+        self.lock().retain(|_, slot| !slot.session.as_deref().is_some_and(&over));
+    }
+
     /// Forgets every attempt that is beyond its time. One that a call works on is forgotten when the call is over.
     pub(crate) fn sweep(&self, now: TimestampMs) {
         let expired = |slot: &Slot| now.0.abs_diff(slot.opened.0) > SESSION_TTL_MS;

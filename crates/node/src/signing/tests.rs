@@ -134,7 +134,7 @@ async fn own_clock_decides_whether_an_authorization_is_fresh() {
     assert_eq!(refused(&cell, &nodes[0], withdrawal, 10).await, "AUTHORIZATION_AHEAD_OF_CLOCK");
     nodes[0].clock.set(cell.now + 600_001);
     assert_eq!(refused(&cell, &nodes[0], withdrawal, 11).await, "AUTHORIZATION_TOO_OLD");
-    nodes[0].clock.set(cell.now + 3_600_000);
+    nodes[0].clock.set(cell.now + 690_000);
     assert_eq!(refused(&cell, &nodes[0], withdrawal, 12).await, "AUTHORIZATION_TOO_OLD");
     // A renewed authorization is signed
     cell.now += 700_000;
@@ -292,6 +292,89 @@ async fn banned_pair_does_not_sign_together_and_the_others_do() {
     nodes[0].catch_up(&cell).await;
     assert_eq!(refused(&cell, &nodes[0], withdrawal, 10).await, "SIGNERS_BANNED");
     sign(&cell, &[&nodes[0], &nodes[2]], withdrawal, [11; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn ban_stops_the_attempts_that_were_open_before_it() {
+    // Given an attempt of the first two nodes and one of the first and the third
+    let (mut cell, nodes) = ready().await;
+    let (first, second) = (cell.authorized("k-1", 0), cell.authorized("k-2", 1));
+    let mut attempt = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], first, [10; 32]).await.unwrap();
+    attempt.round(1).await.unwrap();
+    let mut other = Attempt::prepare(&cell, &[&nodes[0], &nodes[2]], second, [11; 32]).await.unwrap();
+    // When another session leads to a ban of the second node
+    let wallet = cell.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
+    let party = |index| holdfast_threshold::PartyIndex::new(index).unwrap();
+    let ban = holdfast_threshold::BannedPair {
+        key: *wallet.public_key.as_bytes(),
+        by: party(1),
+        against: party(2),
+    };
+    nodes[0].node.signing.bans.add(ban, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+    // Then no further round of the first attempt runs, and the attempt is forgotten
+    assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "SIGNERS_BANNED");
+    assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "SESSION_UNKNOWN");
+    // While the other one ends with a signature, although open attempts of the pair are forgotten
+    nodes[0].node.signing.sessions.forget(|session| session.is_forbidden_by(&ban));
+    for round in 1..=3 {
+        other.round(round).await.unwrap();
+    }
+    other.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn clock_that_went_back_signs_nothing_and_revives_no_old_authorization() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let then = cell.now;
+    let cosign_at = async |now: u64| {
+        nodes[0].clock.set(now);
+        nodes[0].node.replicate(cell.extension_to(cell.size(), cell.size())).await.unwrap();
+    };
+    // Given an open attempt of a node whose clock goes back by more than the skew
+    let mut attempt = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
+    attempt.round(1).await.unwrap();
+    cosign_at(then + 20_000).await;
+    nodes[0].clock.set(then);
+    assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "CLOCK_WENT_BACK");
+    // Given a node that cosigned a day later
+    cosign_at(then + 90_000_000).await;
+    assert_eq!(refused(&cell, &nodes[0], withdrawal, 11).await, "AUTHORIZATION_TOO_OLD");
+    // When its clock goes back to when the authorization was young
+    nodes[0].clock.set(then);
+    // Then it signs nothing
+    assert_eq!(refused(&cell, &nodes[0], withdrawal, 12).await, "CLOCK_WENT_BACK");
+    // And a clock that is behind by no more than the skew is no reason
+    nodes[0].clock.set(then + 90_000_000 - 5_000);
+    assert_eq!(refused(&cell, &nodes[0], withdrawal, 13).await, "AUTHORIZATION_TOO_OLD");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pause_is_not_cosigned_while_a_message_is_leaving() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    nodes[0].catch_up(&cell).await;
+    let mut attempt = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
+    attempt.round(1).await.unwrap();
+    attempt.round(2).await.unwrap();
+    let pause = cell.pause("bob");
+    cell.accept(&pause);
+    nodes[0].clock.set(cell.now);
+    // Given a round that is in its computation when the pause arrives
+    let tip = nodes[0].tip().await;
+    let extension = cell.extension(tip);
+    let (reached, go_on) = nodes[0].probe.stop_at(CrashPoint::SignRound3);
+    let node = Arc::clone(&nodes[0].node);
+    let (released, ()) = tokio::join!(attempt.call(&nodes[0], 3), async move {
+        tokio::task::spawn_blocking(move || reached.recv().unwrap()).await.unwrap();
+        let replicating = tokio::spawn(async move { node.replicate(extension).await });
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        let waits = !replicating.is_finished();
+        go_on.send(()).unwrap();
+        assert!(waits, "the pause was cosigned before the message had left");
+        replicating.await.unwrap().unwrap();
+    });
+    assert_eq!(released.unwrap().outbound.len(), 1);
 }
 
 #[tokio::test]

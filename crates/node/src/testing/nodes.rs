@@ -1,7 +1,7 @@
 //! Real nodes with stores on disk, without a network; they can be restarted.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use holdfast_policy::NodeId;
 use holdfast_store::{StoreConfig, StoreHandle};
@@ -23,6 +23,7 @@ pub(crate) const PASSPHRASE: &[u8] = b"correct horse battery staple";
 pub(crate) struct Probe {
     store: OnceLock<StoreHandle>,
     seen: Mutex<Vec<(CrashPoint, OnDisk)>>,
+    stop: Mutex<Option<(CrashPoint, mpsc::Sender<()>, mpsc::Receiver<()>)>>,
 }
 
 /// Numbers of records.
@@ -40,6 +41,14 @@ impl Probe {
     pub(crate) fn at(&self, points: &[CrashPoint]) -> Vec<(CrashPoint, OnDisk)> {
         self.seen.lock().unwrap().iter().filter(|(point, _)| points.contains(point)).copied().collect()
     }
+
+    /// Makes the node wait when it next reaches this point: the first end tells that it is there, the second lets it go.
+    pub(crate) fn stop_at(&self, point: CrashPoint) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (reached, is_reached) = mpsc::channel();
+        let (go_on, may_go_on) = mpsc::channel();
+        *self.stop.lock().unwrap() = Some((point, reached, may_go_on));
+        (is_reached, go_on)
+    }
 }
 
 impl CrashPoints for Probe {
@@ -54,6 +63,11 @@ impl CrashPoints for Probe {
             keygen_states: count(tables::KEYGEN_STATES),
         };
         self.seen.lock().unwrap().push((point, on_disk));
+        let stop = self.stop.lock().unwrap().take_if(|(at, ..)| *at == point);
+        if let Some((_, reached, may_go_on)) = stop {
+            reached.send(()).unwrap();
+            may_go_on.recv().unwrap();
+        }
     }
 }
 
