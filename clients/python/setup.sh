@@ -1,15 +1,23 @@
 #!/usr/bin/env bash
-# Makes a virtual environment with the pinned packages and the generated stubs; does nothing if it is there already.
-# Usage: setup.sh VENV_DIRECTORY
+# Makes a Python environment with what the client needs, unless it is there already.
+# Usage: clients/python/setup.sh DIRECTORY
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
-venv="$1"
-stamp="$venv/.ready-$(cat "$here/requirements.txt" "$here"/../../crates/proto/proto/holdfast/v1/*.proto | sha256sum | cut -c1-16)"
-[ -e "$stamp" ] && exit 0
-echo "making a Python environment in $venv" >&2
-python3 -m venv "$venv" || { echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
-"$venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
-mkdir -p "$venv/stubs"
-"$venv/bin/python" -m grpc_tools.protoc -I "$here/../../crates/proto/proto" --python_out "$venv/stubs" --grpc_python_out "$venv/stubs" \
-  "$here"/../../crates/proto/proto/holdfast/v1/*.proto
-touch "$stamp"
+venv="${1:?usage: $0 DIRECTORY}"
+
+stamp="$venv/requirements.sha256"
+wanted="$(sha256sum <"$here/requirements.txt")"
+if [ -x "$venv/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    exit 0
+fi
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    echo "python3 with the module venv is missing: install the Debian packages python3 and python3-venv" >&2
+    exit 1
+fi
+rm -rf "$venv"
+python3 -m venv "$venv"
+if ! "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"; then
+    echo "the Python packages could not be installed: pip needs a package index, see its messages above" >&2
+    exit 1
+fi
+echo "$wanted" >"$stamp"
