@@ -26,6 +26,7 @@ pub struct NodeConfig {
     pub(crate) tls: TlsFiles,
     pub(crate) keys: KeyFiles,
     pub(crate) passphrase_file: PathBuf,
+    pub(crate) require_locked_memory: bool,
 }
 
 /// Files of this node's TLS identity.
@@ -58,6 +59,9 @@ struct ConfigFile {
     store: BackendKind,
     genesis: PathBuf,
     genesis_sha256: String,
+    /// Whether the node does not start when its memory cannot be kept out of swap space.
+    #[serde(default)]
+    require_locked_memory: bool,
     tls: TlsFiles,
     keys: KeyFiles,
     sealing: SealingSection,
@@ -137,6 +141,7 @@ impl NodeConfig {
             },
             keys: KeyFiles { cosigning: at(file.keys.cosigning), message: at(file.keys.message) },
             passphrase_file: at(file.sealing.passphrase_file),
+            require_locked_memory: file.require_locked_memory,
         })
     }
 
@@ -211,6 +216,12 @@ mod tests {
         ] {
             assert!(without(member).is_err(), "`{member}` was not missed");
         }
+    }
+
+    #[test]
+    fn locked_memory_is_required_on_request() {
+        assert!(!parse(GOOD).unwrap().require_locked_memory);
+        assert!(parse(&format!("require_locked_memory = true\n{GOOD}")).unwrap().require_locked_memory);
     }
 
     #[test]

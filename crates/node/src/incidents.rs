@@ -2,18 +2,21 @@
 //!
 //! Owns the record of refusals. It must never hold up a refusal, grow without bound, or decide anything.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
 use holdfast_policy::TimestampMs;
-use holdfast_store::{Batch, StoreHandle};
+use holdfast_store::{Batch, StoreError, StoreHandle};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::tables::INCIDENTS;
 
-/// Refusals kept.
-const MAX_INCIDENTS: u64 = 1_000;
+/// Refusals kept of each reason code, so that a flood of one does not push the others out; codes are few.
+const MAX_OF_A_CODE: usize = 64;
+/// Records read at a time.
+const PAGE: usize = 256;
 /// Refusals that wait for the disk; further ones are only logged and counted.
 const QUEUE: usize = 256;
 const MAX_TEXT_CHARS: usize = 512;
@@ -82,9 +85,12 @@ impl Incidents {
 }
 
 async fn write_all(store: StoreHandle, mut incoming: mpsc::Receiver<Job>) {
-    let mut next = match store.last(INCIDENTS) {
-        Ok(last) => last.map_or(0, |(key, _)| sequence_of(&key).saturating_add(1)),
-        Err(_) => return,
+    let mut rings = match Rings::load(&store) {
+        Ok(rings) => rings,
+        Err(error) => {
+            tracing::error!(code = error.reason(), "incidents cannot be read and are not stored");
+            return;
+        }
     };
     while let Some(job) = incoming.recv().await {
         let incident = match job {
@@ -96,15 +102,50 @@ async fn write_all(store: StoreHandle, mut incoming: mpsc::Receiver<Job>) {
             }
         };
         let Ok(value) = serde_json::to_vec(&incident) else { continue };
-        let mut batch = Batch::new().put(INCIDENTS, next.to_be_bytes(), value);
-        if let Some(oldest) = next.checked_sub(MAX_INCIDENTS) {
-            batch = batch.delete(INCIDENTS, oldest.to_be_bytes());
-        }
+        let (sequence, forgotten) = rings.place(incident.code);
+        let batch = Batch::new().put(INCIDENTS, sequence.to_be_bytes(), value);
+        let batch =
+            forgotten.into_iter().fold(batch, |batch, old| batch.delete(INCIDENTS, old.to_be_bytes()));
         if let Err(error) = store.commit(batch).await {
             tracing::error!(code = error.reason(), "an incident was not stored");
             return;
         }
-        next = next.saturating_add(1);
+    }
+}
+
+/// The sequences of what is stored, by reason code, oldest first.
+#[derive(Debug, Default)]
+struct Rings {
+    next: u64,
+    by_code: BTreeMap<String, VecDeque<u64>>,
+}
+
+impl Rings {
+    fn load(store: &StoreHandle) -> Result<Self, StoreError> {
+        let mut rings = Self::default();
+        loop {
+            let page = store.scan(INCIDENTS, &rings.next.to_be_bytes(), PAGE)?;
+            if page.is_empty() {
+                return Ok(rings);
+            }
+            for (key, value) in page {
+                let sequence = sequence_of(&key);
+                // What does not read has a ring of its own.
+                let code = serde_json::from_slice::<Incident>(&value).map(|incident| incident.code);
+                rings.by_code.entry(code.unwrap_or_default()).or_default().push_back(sequence);
+                rings.next = sequence.saturating_add(1);
+            }
+        }
+    }
+
+    /// A sequence for one more incident, and which ones make room for it: more than one only if more were kept before.
+    fn place(&mut self, code: String) -> (u64, Vec<u64>) {
+        let sequence = self.next;
+        self.next = sequence.saturating_add(1);
+        let ring = self.by_code.entry(code).or_default();
+        ring.push_back(sequence);
+        let excess = ring.len().saturating_sub(MAX_OF_A_CODE);
+        (sequence, ring.drain(..excess).collect())
     }
 }
 
@@ -125,24 +166,57 @@ mod tests {
     use super::*;
     use crate::tables;
 
+    fn kept(store: &StoreHandle) -> Vec<Incident> {
+        let records = store.scan(INCIDENTS, &[], 10_000).unwrap();
+        records.iter().map(|(_, value)| serde_json::from_slice(value).unwrap()).collect()
+    }
+
     #[tokio::test]
-    async fn oldest_incident_makes_room_and_texts_are_cut() {
+    async fn flood_of_one_code_makes_room_among_its_own_also_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let store =
             StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &tables::ALL).unwrap();
-        // Given a table that is full, the last record having sequence 1,000
-        let full = (1..=MAX_INCIDENTS).fold(Batch::new(), |b, i| b.put(INCIDENTS, i.to_be_bytes(), "{}"));
-        store.commit(full).await.unwrap();
-        // When one more refusal is recorded
+        // Given a refusal that matters, and one with a long text
         let incidents = Incidents::start(store.clone());
-        incidents.record(TimestampMs(7), "ROOT_MISMATCH", "replication", &"x".repeat(10_000));
-        let last = MAX_INCIDENTS + 1;
+        incidents.record(TimestampMs(1), "FORK_DETECTED", "replication", &"evidence");
+        incidents.record(TimestampMs(2), "ROOT_MISMATCH", "replication", &"x".repeat(10_000));
         incidents.flush().await;
-        // Then it is there, bounded, and the oldest is gone
-        let value = store.read(INCIDENTS, &last.to_be_bytes()).unwrap().unwrap();
-        let kept: Incident = serde_json::from_slice(&value).unwrap();
-        assert_eq!((kept.code.as_str(), kept.detail.len()), ("ROOT_MISMATCH", MAX_TEXT_CHARS));
-        let all = store.scan(INCIDENTS, &[], 10_000).unwrap();
-        assert_eq!((all.len(), sequence_of(&all[0].0)), (1_000, 2));
+        // When another one is repeated more often than is kept, before and after a restart
+        for start in [10, 1_000] {
+            let incidents = Incidents::start(store.clone());
+            for number in 0..100 {
+                incidents.record(TimestampMs(start + number), "SIGNER_UNKNOWN", "statement", &"again");
+            }
+            incidents.flush().await;
+        }
+        // Then it has pushed out only its own
+        let kept = kept(&store);
+        let codes: Vec<&str> = kept.iter().take(2).map(|incident| incident.code.as_str()).collect();
+        assert_eq!(codes, ["FORK_DETECTED", "ROOT_MISMATCH"]);
+        assert_eq!(kept[1].detail.len(), MAX_TEXT_CHARS);
+        let repeated: Vec<u64> = kept[2..].iter().map(|incident| incident.time_ms.0).collect();
+        assert_eq!(repeated, (1_036..1_100).collect::<Vec<u64>>());
+    }
+
+    #[tokio::test]
+    async fn table_of_an_earlier_version_shrinks_to_its_rings() {
+        let directory = tempfile::tempdir().unwrap();
+        let store =
+            StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &tables::ALL).unwrap();
+        let full = (1..=1_000u64).fold(Batch::new(), |batch, sequence| {
+            let incident = Incident {
+                time_ms: TimestampMs(sequence),
+                code: "ROOT_MISMATCH".to_owned(),
+                subject: String::new(),
+                detail: String::new(),
+            };
+            batch.put(INCIDENTS, sequence.to_be_bytes(), serde_json::to_vec(&incident).unwrap())
+        });
+        store.commit(full).await.unwrap();
+        let incidents = Incidents::start(store.clone());
+        incidents.record(TimestampMs(1_001), "ROOT_MISMATCH", "replication", &"one more");
+        incidents.flush().await;
+        let times: Vec<u64> = kept(&store).iter().map(|incident| incident.time_ms.0).collect();
+        assert_eq!(times, (938..=1_001).collect::<Vec<u64>>());
     }
 }

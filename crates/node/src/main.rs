@@ -33,6 +33,7 @@ node.toml (relative paths are relative to the file):
   store = \"redb\"                       # or \"sled\"
   genesis = \"genesis.entry.json\"
   genesis_sha256 = \"...\"
+  require_locked_memory = true         # optional: do not start if secrets could reach swap space
   [tls]
   certificate = \"tls.pem\"
   key = \"tls.key\"

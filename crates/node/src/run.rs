@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::NodeConfig;
 use crate::crash::CrashPoints;
-use crate::hardening::{self, HardeningError};
+use crate::hardening::{self, HardeningError, LockError};
 use crate::latches::DeliverRefusal;
 use crate::node::{Node, NodeParts, OpenError};
 use crate::replica::{self, LoadError};
@@ -103,6 +103,7 @@ pub enum RunError {
 /// [`RunError`]; its sources say more.
 pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), RunError> {
     hardening::harden()?;
+    hardening::lock_memory(config.require_locked_memory)?;
     let stop = stop_signal()?;
     if let Some(address) = config.metrics_listen {
         telemetry::serve_metrics(address)?;
@@ -218,6 +219,12 @@ async fn housekeeping(node: Arc<Node>) {
 
 impl From<HardeningError> for RunError {
     fn from(error: HardeningError) -> Self {
+        Self::Hardening(Box::new(error))
+    }
+}
+
+impl From<LockError> for RunError {
+    fn from(error: LockError) -> Self {
         Self::Hardening(Box::new(error))
     }
 }

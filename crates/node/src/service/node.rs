@@ -12,7 +12,7 @@ use holdfast_threshold::{keygen, sign};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
-use super::{to_the_end, wire};
+use super::{Room, to_the_end, wire};
 use crate::keygen::{KeygenAnswer, KeygenRefusal};
 use crate::node::{Node, ReplicateRefusal};
 use crate::signing::{SignAnswer, SignRefusal};
@@ -20,16 +20,23 @@ use crate::status;
 
 /// Statements in one status message, in bytes: half of what a message may hold.
 const UNLOGGED_BYTES: usize = 2 << 20;
+/// Calls of signing and key generation that run at a time.
+const SESSION_CALLS: usize = 32;
+/// Calls of replication and status that run at a time.
+const UPKEEP_CALLS: usize = 8;
 
 /// `holdfast.v1.NodeService`.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeApi {
     node: Arc<Node>,
+    sessions: Room,
+    // Beside the sessions, so that a node with much to sign does not look dead.
+    upkeep: Room,
 }
 
 impl NodeApi {
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node }
+        Self { node, sessions: Room::of(SESSION_CALLS), upkeep: Room::of(UPKEEP_CALLS) }
     }
 }
 
@@ -37,13 +44,13 @@ impl NodeApi {
 impl NodeService for NodeApi {
     async fn status(&self, _: Request<v1::NodeStatusRequest>) -> Result<Response<v1::NodeStatus>, Status> {
         let node = Arc::clone(&self.node);
-        to_the_end(async move { node.status().await }).await
+        to_the_end(&self.upkeep, async move { node.status().await }).await
     }
 
     async fn replicate(&self, request: Request<v1::Replication>) -> Result<Response<v1::ReplicaTip>, Status> {
         let node = Arc::clone(&self.node);
         let extension = wire::extension(request.into_inner());
-        to_the_end(async move {
+        to_the_end(&self.upkeep, async move {
             let tip =
                 node.replicate(extension).await.map_err(|refusal| node.refused_replication(&refusal))?;
             Ok(wire::tip(tip))
@@ -67,7 +74,7 @@ impl NodeService for NodeApi {
             let offer = prepared.map_err(|refusal| node.refused_keygen(&ceremony, &refusal))?;
             Ok(v1::KeygenPrepareResponse { offer, tip: Some(wire::tip(tip)) })
         };
-        to_the_end(work.instrument(span)).await
+        to_the_end(&self.sessions, work.instrument(span)).await
     }
 
     async fn keygen_round(
@@ -78,7 +85,7 @@ impl NodeService for NodeApi {
         let v1::KeygenRoundRequest { session_id, round, messages } = request.into_inner();
         let (session, messages) = (wire::session(&session_id)?, wire::messages(messages)?);
         let round = wire::round(round, keygen::LAST_ROUND)?;
-        to_the_end(async move {
+        to_the_end(&self.sessions, async move {
             let answer = node.keygens.round(&node.replica, session, round, messages).await;
             match answer.map_err(|refusal| node.refused_keygen(&session, &refusal))? {
                 KeygenAnswer::Messages(messages) => Ok(v1::KeygenRoundResponse {
@@ -107,7 +114,7 @@ impl NodeService for NodeApi {
             let (offer, tip) = prepared.map_err(|refusal| node.refused_signature(&withdrawal, &refusal))?;
             Ok(v1::SignPrepareResponse { offer, tip: Some(wire::tip(tip)) })
         };
-        to_the_end(work.instrument(span)).await
+        to_the_end(&self.sessions, work.instrument(span)).await
     }
 
     async fn sign_round(
@@ -118,7 +125,7 @@ impl NodeService for NodeApi {
         let v1::SignRoundRequest { session_id, round, messages } = request.into_inner();
         let (session, messages) = (wire::session(&session_id)?, wire::messages(messages)?);
         let round = wire::round(round, sign::LAST_ROUND)?;
-        to_the_end(async move {
+        to_the_end(&self.sessions, async move {
             let answer = node.signing.round(session, round, messages).await;
             match answer.map_err(|refusal| node.refused_signature(&session, &refusal))? {
                 SignAnswer::Messages(messages) => {
@@ -137,7 +144,7 @@ impl NodeService for NodeApi {
         let node = Arc::clone(&self.node);
         let v1::AbortRequest { session_id, reason } = request.into_inner();
         let session = wire::session(&session_id)?;
-        to_the_end(async move {
+        to_the_end(&self.sessions, async move {
             let ended = node.abort(session).await.map_err(|refusal| node.refused_keygen(&session, &refusal))?;
             tracing::info!(%session, ended, reason = wire::abort_reason(&reason), "session ended by the coordinator");
             Ok(v1::AbortResponse {})

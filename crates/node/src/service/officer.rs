@@ -11,7 +11,7 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_server::OfficerService;
 use tonic::{Code, Request, Response, Status};
 
-use super::to_the_end;
+use super::{Room, to_the_end};
 use crate::latches::StatementRecord;
 use crate::node::Node;
 use crate::status;
@@ -19,15 +19,19 @@ use crate::status;
 /// What a page's statements may take of a message, leaving room for the message itself.
 const PAGE_BYTES: usize = MESSAGE_BYTES / 4 * 3;
 
+/// Calls that run at a time: of their own, so that no coordinator takes the officers' place.
+const CALLS: usize = 8;
+
 /// `holdfast.v1.OfficerService`.
 #[derive(Clone, Debug)]
 pub(crate) struct OfficerApi {
     node: Arc<Node>,
+    room: Room,
 }
 
 impl OfficerApi {
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node }
+        Self { node, room: Room::of(CALLS) }
     }
 }
 
@@ -39,7 +43,7 @@ impl OfficerService for OfficerApi {
     ) -> Result<Response<v1::DeliverResponse>, Status> {
         let node = Arc::clone(&self.node);
         let envelope = request.into_inner().envelope;
-        to_the_end(async move {
+        to_the_end(&self.room, async move {
             let delivered = node.latches.deliver(&node.replica, &envelope).await;
             let receipt_envelope = delivered.map_err(|refusal| {
                 node.incidents.record(node.now(), refusal.code(), "statement", &refusal);
@@ -57,7 +61,7 @@ impl OfficerService for OfficerApi {
         let node = Arc::clone(&self.node);
         let v1::StatementsRequest { page_size, page_token } = request.into_inner();
         let (from, limit) = (first_of(&page_token)?, size_of(page_size)?);
-        to_the_end(async move {
+        to_the_end(&self.room, async move {
             let page = node.latches.page(from, limit).await;
             let (records, next) = page.map_err(|refusal| status::of_delivery(&refusal))?;
             Ok(bounded_page(records, next))
