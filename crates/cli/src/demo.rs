@@ -10,7 +10,7 @@ mod receipt_file;
 mod scenario;
 mod story;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
@@ -111,15 +111,33 @@ fn answer(cell: &DemoCell, story: &Story, text: String) -> Answer {
     Answer::new(json, text)
 }
 
+/// Commands are pasted into any shell: with whole paths, and with this program on the PATH.
+fn whole(directory: &Path) -> PathBuf {
+    std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
+}
+
+fn path_line() -> String {
+    let program = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    match program {
+        Some(at) if !std::env::split_paths(&paths).any(|path| path == at) => {
+            format!("  export PATH=\"{}:$PATH\"\n", at.display())
+        }
+        Some(_) | None => String::new(),
+    }
+}
+
 fn ended(cell: &DemoCell) -> String {
-    let at = cell.directory.display();
+    let at = whole(&cell.directory);
+    let (at, path) = (at.display(), path_line());
     format!(
-        "\nEverything was as it should be. All processes have stopped.\n  {at}/receipt.json  the first signed withdrawal with its proofs\n  {at}/log/          the exported log\n  holdfast audit verify {at}/log --profile {at}/holdfast.toml\n  holdfast demo --keep   leaves the cell running"
+        "\nEverything was as it should be. All processes have stopped.\n  {at}/receipt.json  the first signed withdrawal with its proofs\n  {at}/log/          the exported log\nTry:\n{path}  holdfast audit verify {at}/log --profile {at}/holdfast.toml\n  holdfast demo --keep   leaves the cell running"
     )
 }
 
 fn kept(cell: &DemoCell) -> String {
-    let at = cell.directory.display();
+    let at = whole(&cell.directory);
+    let (at, path) = (at.display(), path_line());
     let commands = [
         "holdfast status".to_owned(),
         "holdfast wallet show hot-1".to_owned(),
@@ -137,7 +155,7 @@ fn kept(cell: &DemoCell) -> String {
         format!("holdfast audit verify {at}/log"),
     ];
     format!(
-        "\nThe cell goes on running; its pids are in {at}/{}. Try:\n  export HOLDFAST_PROFILE={at}/holdfast.toml\n  {}\nStop it with: kill $(cat {at}/{})",
+        "\nThe cell goes on running; its pids are in {at}/{}. Try:\n{path}  export HOLDFAST_PROFILE={at}/holdfast.toml\n  {}\nStop it with: kill $(cat {at}/{})",
         place::PIDS,
         commands.join("\n  "),
         place::PIDS

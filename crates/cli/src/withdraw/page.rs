@@ -59,7 +59,41 @@ pub(super) fn withdrawal_text(
     if let Some(verified) = verified {
         text.push_str(&receipt_text(verified));
     }
+    if let Some(next) = next_step(withdrawal) {
+        text.push_str(&format!("next: {next}\n"));
+    }
     text
+}
+
+/// Whether its transaction can never be authorized, because another one was under the same account nonce.
+pub(super) fn needs_another_nonce(withdrawal: &v1::Withdrawal) -> bool {
+    withdrawal.state() == v1::WithdrawalState::Bound
+        && withdrawal.reason.as_ref().is_some_and(|reason| reason.code == "ACCOUNT_NONCE_USED")
+}
+
+/// Who does what now; nothing if it is over.
+fn next_step(withdrawal: &v1::Withdrawal) -> Option<String> {
+    let id = &withdrawal.id;
+    let bind = format!("holdfast withdraw bind {id} --nonce N --max-fee-gwei GWEI --wait");
+    match withdrawal.state() {
+        v1::WithdrawalState::Held => {
+            Some(format!("officers decide: holdfast withdraw approve {id} --officer NAME"))
+        }
+        v1::WithdrawalState::Bound if needs_another_nonce(withdrawal) => {
+            Some(format!("bind a transaction with the account's next nonce: {bind}"))
+        }
+        v1::WithdrawalState::Allowed => Some(format!("bind its transaction: {bind}")),
+        v1::WithdrawalState::Received | v1::WithdrawalState::Bound | v1::WithdrawalState::Authorized => {
+            Some(format!("it goes on by itself: holdfast withdraw show {id}"))
+        }
+        v1::WithdrawalState::Unspecified
+        | v1::WithdrawalState::Signed
+        | v1::WithdrawalState::Denied
+        | v1::WithdrawalState::Cancelled
+        | v1::WithdrawalState::Expired
+        | v1::WithdrawalState::Replaced
+        | v1::WithdrawalState::Tombstoned => None,
+    }
 }
 
 fn receipt_text(verified: &VerifiedReceipt) -> String {
@@ -102,4 +136,34 @@ pub(crate) fn decision_lines(decision: &v1::Decision) -> String {
         text.push_str(&format!("    waits for {}\n", needs.join(", ")));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn in_state(state: v1::WithdrawalState, code: &str) -> v1::Withdrawal {
+        let reason = v1::Reason { code: code.to_owned(), ..v1::Reason::default() };
+        v1::Withdrawal { state: state.into(), reason: Some(reason), ..v1::Withdrawal::default() }
+    }
+
+    #[test]
+    fn whoever_must_act_next_is_told_how() {
+        for (state, code, command) in [
+            (v1::WithdrawalState::Held, "ABOVE_AUTOMATIC_LIMIT", "withdraw approve"),
+            (v1::WithdrawalState::Allowed, "ALLOWED", "withdraw bind"),
+            (v1::WithdrawalState::Bound, "ACCOUNT_NONCE_USED", "withdraw bind"),
+            (v1::WithdrawalState::Bound, "BOUND", "withdraw show"),
+        ] {
+            let next = next_step(&in_state(state, code)).unwrap();
+            assert!(next.contains(command), "{code}: {next}");
+        }
+        assert_eq!(next_step(&in_state(v1::WithdrawalState::Signed, "SIGNED")), None);
+    }
+
+    #[test]
+    fn taken_nonce_is_not_waited_for() {
+        assert!(needs_another_nonce(&in_state(v1::WithdrawalState::Bound, "ACCOUNT_NONCE_USED")));
+        assert!(!needs_another_nonce(&in_state(v1::WithdrawalState::Bound, "BOUND")));
+    }
 }

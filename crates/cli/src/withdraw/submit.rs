@@ -231,12 +231,13 @@ pub(crate) async fn follow(
     Ok(withdrawal)
 }
 
-/// Whether the servers go on by themselves.
+/// Whether the servers go on by themselves. A transaction whose nonce is taken waits for its client.
 fn is_moving(withdrawal: &v1::Withdrawal) -> bool {
-    matches!(
-        withdrawal.state(),
-        v1::WithdrawalState::Received | v1::WithdrawalState::Bound | v1::WithdrawalState::Authorized
-    )
+    !page::needs_another_nonce(withdrawal)
+        && matches!(
+            withdrawal.state(),
+            v1::WithdrawalState::Received | v1::WithdrawalState::Bound | v1::WithdrawalState::Authorized
+        )
 }
 
 /// The answer to whoever asked: it is about what was asked, and a receipt is verified here first.
