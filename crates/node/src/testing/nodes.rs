@@ -23,8 +23,11 @@ pub(crate) const PASSPHRASE: &[u8] = b"correct horse battery staple";
 pub(crate) struct Probe {
     store: OnceLock<StoreHandle>,
     seen: Mutex<Vec<(CrashPoint, OnDisk)>>,
-    stop: Mutex<Option<(CrashPoint, mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+    stop: Mutex<Option<Stop>>,
 }
+
+/// Where the node waits, whom it tells, and who lets it go.
+type Stop = (CrashPoint, mpsc::SyncSender<()>, mpsc::Receiver<()>);
 
 /// Numbers of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,9 +46,9 @@ impl Probe {
     }
 
     /// Makes the node wait when it next reaches this point: the first end tells that it is there, the second lets it go.
-    pub(crate) fn stop_at(&self, point: CrashPoint) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
-        let (reached, is_reached) = mpsc::channel();
-        let (go_on, may_go_on) = mpsc::channel();
+    pub(crate) fn stop_at(&self, point: CrashPoint) -> (mpsc::Receiver<()>, mpsc::SyncSender<()>) {
+        let (reached, is_reached) = mpsc::sync_channel(1);
+        let (go_on, may_go_on) = mpsc::sync_channel(1);
         *self.stop.lock().unwrap() = Some((point, reached, may_go_on));
         (is_reached, go_on)
     }
