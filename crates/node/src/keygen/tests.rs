@@ -31,6 +31,26 @@ async fn abort(node: &TestNode, session: [u8; 32]) {
 }
 
 #[tokio::test]
+async fn clock_that_went_back_generates_no_key() {
+    let mut cell = Cell::new();
+    let nodes = TestNode::three(&cell).await;
+    let ceremony = cell.approve_wallet();
+    let offers = offers(&cell, &nodes, ceremony).await;
+    // Given a node that cosigned later than its clock now says
+    nodes[0].clock.advance(60_000);
+    nodes[0].node.replicate(cell.extension_to(cell.size(), cell.size())).await.unwrap();
+    nodes[0].clock.set(cell.now);
+    // Then it opens no attempt and goes on with none
+    let refused = prepare_keygen(&cell, &nodes[0], ceremony, [2; 32]).await.unwrap_err();
+    assert_eq!(reason(&refused), "CLOCK_WENT_BACK");
+    let refused = keygen_round(&nodes[0], SESSION, 1, offers.clone()).await.unwrap_err();
+    assert_eq!(reason(&refused), "CLOCK_WENT_BACK");
+    // Until its clock is right again
+    nodes[0].clock.advance(60_000);
+    keygen_round(&nodes[0], SESSION, 1, offers).await.unwrap();
+}
+
+#[tokio::test]
 async fn every_node_can_be_restarted_in_every_round_and_repeats_its_answers() {
     let mut cell = Cell::new();
     let mut nodes = TestNode::three(&cell).await;

@@ -212,6 +212,24 @@ async fn entry_of_an_unknown_party_and_entry_before_its_predecessor_are_refused(
 }
 
 #[tokio::test]
+async fn refused_entry_does_not_make_the_node_read_its_log_again() {
+    let (cell, node) = cell_and_node(3).await;
+    // Given a disk on which reading the log again would fail
+    node.store.commit(Batch::new().delete(ENTRIES, 2u64.to_be_bytes())).await.unwrap();
+    // When an entry that nobody signed comes behind an honest one, or one before its predecessor
+    let mut forged = cell.log[4].envelope().clone();
+    forged.signatures[0].signature[0] ^= 1;
+    let forged = Entry::stamp(cell.log[4].time_ms(), &forged).unwrap();
+    let back = Entry::stamp(cell.log[3].time_ms() - 1, cell.log[4].envelope()).unwrap();
+    for bad in [forged, back] {
+        let extension = dishonest(&cell, 3, vec![cell.log[3].clone(), bad]);
+        // Then it is refused before anything was changed
+        assert_eq!(refused(&node, extension).await, "ENTRY_REFUSED");
+        assert!(node.node.replica.read().await.sound_state().is_ok());
+    }
+}
+
+#[tokio::test]
 async fn entries_ahead_of_the_clock_wait() {
     let (mut cell, node) = cell_and_node(3).await;
     cell.now += 5_002;
