@@ -87,6 +87,7 @@ pub const REASONS: &[ReasonRow] = {
         row("SEQUENCE_GAP", Code::FailedPrecondition, Correct),
         // the cluster
         row("QUEUE_FULL", Code::ResourceExhausted, RetrySameKey),
+        row("NODE_BUSY", Code::ResourceExhausted, RetrySameKey),
         row("NODES_UNAVAILABLE", Code::Unavailable, RetrySameKey),
         row("STORE_FAILED", Code::Unavailable, RetrySameKey),
         row("SHUTTING_DOWN", Code::Unavailable, RetrySameKey),
