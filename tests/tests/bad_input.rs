@@ -1,6 +1,13 @@
 //! Bad input gets the right code, the right reason and the name of the field, and never uses an idempotency key up.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use ed25519_dalek::SigningKey;
 use holdfast_log::{Envelope, PayloadType};
@@ -8,7 +15,9 @@ use holdfast_proto::lookup;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_proto::v1::withdrawal_service_client::WithdrawalServiceClient;
-use holdfast_tests::{CLIENT, Cluster, Options, PAYEE, Pipeline, Request, WALLET, now_ms, refused, transfer};
+use holdfast_tests::{
+    CLIENT, Cluster, Options, PAYEE, Pipeline, Refusal, Request, WALLET, now_ms, refused, transfer,
+};
 use holdfast_transport::Role;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -41,86 +50,83 @@ fn with(request: Request, members: &Value) -> Request {
 }
 
 fn rows(cluster: &Cluster) -> Vec<Row> {
-    use Code::{FailedPrecondition, InvalidArgument, NotFound, PermissionDenied};
-    let (now, good) = (now_ms(), transfer(PAYEE, 1_250_000_000, cluster.next_account_nonce()).to_hex());
-    let invalid = |name, members, field| row(name, members, InvalidArgument, "FIELD_INVALID", field);
-    let transaction = |name, hex: String, reason| {
-        row(name, json!({"transaction": hex}), InvalidArgument, reason, "transaction")
+    [transactions(cluster), references(), times(), texts()].into_iter().flatten().collect()
+}
+
+fn transactions(cluster: &Cluster) -> Vec<Row> {
+    let good = transfer(PAYEE, 1_250_000_000, cluster.next_account_nonce()).to_hex();
+    let other = transfer(PAYEE, 1_250_000_001, 1_000).to_hex();
+    let rows = [
+        ("trailing bytes", format!("{good}00"), "TRANSACTION_TRAILING_BYTES"),
+        ("malformed hex", good.replace("0x02", "0xzz"), "TRANSACTION_HEX_MALFORMED"),
+        ("hex without prefix", good.replacen("0x", "", 1), "TRANSACTION_HEX_MALFORMED"),
+        ("odd number of digits", format!("{good}0"), "TRANSACTION_HEX_MALFORMED"),
+        ("legacy transaction", good.replacen("0x02", "0x01", 1), "TRANSACTION_TYPE_UNSUPPORTED"),
+        ("cut off", good[..good.len() - 2].to_owned(), "TRANSACTION_MALFORMED"),
+        ("empty", "0x".to_owned(), "TRANSACTION_EMPTY"),
+        ("another amount", other, "TRANSACTION_AMOUNT_MISMATCH"),
+    ];
+    let rows = rows.into_iter().map(|(name, hex, reason)| {
+        row(name, json!({"transaction": hex}), Code::InvalidArgument, reason, "transaction")
+    });
+    rows.collect()
+}
+
+fn references() -> Vec<Row> {
+    use Code::{InvalidArgument, NotFound, PermissionDenied};
+    let checksum = |name, destination: String| {
+        row(name, json!({"destination": destination}), InvalidArgument, "ADDRESS_CHECKSUM", "destination")
     };
     vec![
-        row(
-            "wrong checksum",
-            json!({"destination": PAYEE.replace("8ba1f1", "8bA1f1")}),
-            InvalidArgument,
-            "ADDRESS_CHECKSUM",
-            "destination",
-        ),
-        row(
-            "no checksum",
-            json!({"destination": PAYEE.to_lowercase()}),
-            InvalidArgument,
-            "ADDRESS_CHECKSUM",
-            "destination",
-        ),
-        invalid("address too short", json!({"destination": "0x8ba1"}), "destination"),
-        invalid("zero address", json!({"destination": format!("0x{}", "0".repeat(40))}), "destination"),
-        transaction("trailing bytes", format!("{good}00"), "TRANSACTION_TRAILING_BYTES"),
-        transaction("malformed hex", good.replace("0x02", "0xzz"), "TRANSACTION_HEX_MALFORMED"),
-        transaction("hex without prefix", good.replacen("0x", "", 1), "TRANSACTION_HEX_MALFORMED"),
-        transaction("odd number of digits", format!("{good}0"), "TRANSACTION_HEX_MALFORMED"),
-        transaction("legacy transaction", good.replacen("0x02", "0x01", 1), "TRANSACTION_TYPE_UNSUPPORTED"),
-        transaction("cut off", good[..good.len() - 2].to_owned(), "TRANSACTION_MALFORMED"),
-        transaction("empty", "0x".to_owned(), "TRANSACTION_EMPTY"),
-        transaction(
-            "another amount",
-            transfer(PAYEE, 1_250_000_001, 1_000).to_hex(),
-            "TRANSACTION_AMOUNT_MISMATCH",
-        ),
+        checksum("wrong checksum", PAYEE.replace("8ba1f1", "8bA1f1")),
+        checksum("no checksum", PAYEE.to_lowercase()),
         row("unknown chain", json!({"chain_id": 5}), InvalidArgument, "UNKNOWN_CHAIN", "chain_id"),
         row("unknown asset", json!({"asset": "DOGE"}), InvalidArgument, "UNKNOWN_ASSET", "asset"),
         row("unknown wallet", json!({"wallet": "cold-9"}), NotFound, "UNKNOWN_WALLET", "wallet"),
-        row(
-            "expired intent",
-            json!({"created_at_ms": now - 20_000, "expires_at_ms": now - 10_000}),
-            FailedPrecondition,
-            "INTENT_EXPIRED",
-            "expires_at_ms",
-        ),
-        row(
-            "intent from the future",
-            json!({"created_at_ms": now + 60_000, "expires_at_ms": now + 120_000}),
-            FailedPrecondition,
-            "INTENT_FROM_THE_FUTURE",
-            "created_at_ms",
-        ),
-        invalid("expiry before creation", json!({"expires_at_ms": now - 600_000}), "expires_at_ms"),
-        invalid("zero amount", json!({"amount": "0"}), "amount"),
-        invalid("negative amount", json!({"amount": "-1"}), "amount"),
-        invalid("leading zero", json!({"amount": "01"}), "amount"),
-        invalid("decimal amount", json!({"amount": "1.5"}), "amount"),
-        invalid("amount as a number", json!({"amount": 1_250_000_000}), "amount"),
-        invalid("amount beyond 256 bits", json!({"amount": "9".repeat(78)}), "amount"),
-        invalid("malformed fee cap", json!({"fee_cap": "1 ether"}), "fee_cap"),
-        invalid("malformed wallet", json!({"wallet": "Hot 1"}), "wallet"),
-        invalid("malformed customer", json!({"customer": "Jane Doe"}), "customer"),
-        invalid("malformed key", json!({"idempotency_key": "a key"}), "idempotency_key"),
-        invalid("key too long", json!({"idempotency_key": "k".repeat(65)}), "idempotency_key"),
-        invalid("unknown member", json!({"note": "hello"}), "note"),
-        row(
-            "another cluster",
-            json!({"cluster": "demo-other"}),
-            InvalidArgument,
-            "CLUSTER_MISMATCH",
-            "cluster",
-        ),
+        row("another cluster", json!({"cluster": "other"}), InvalidArgument, "CLUSTER_MISMATCH", "cluster"),
         row(
             "another client",
-            json!({"client": "somebody"}),
+            json!({"client": "other"}),
             PermissionDenied,
             "SIGNER_NOT_AUTHORIZED",
             "client",
         ),
     ]
+}
+
+fn times() -> Vec<Row> {
+    let now = now_ms();
+    let dated = |created: u64, expires: u64| json!({"created_at_ms": created, "expires_at_ms": expires});
+    let row = |name, members, reason, field| row(name, members, Code::FailedPrecondition, reason, field);
+    vec![
+        row("expired intent", dated(now - 20_000, now - 10_000), "INTENT_EXPIRED", "expires_at_ms"),
+        row("future intent", dated(now + 60_000, now + 120_000), "INTENT_FROM_THE_FUTURE", "created_at_ms"),
+    ]
+}
+
+fn texts() -> Vec<Row> {
+    let zero = format!("0x{}", "0".repeat(40));
+    let rows = [
+        ("address too short", "destination", json!("0x8ba1")),
+        ("zero address", "destination", json!(zero)),
+        ("expiry before creation", "expires_at_ms", json!(now_ms() - 600_000)),
+        ("zero amount", "amount", json!("0")),
+        ("negative amount", "amount", json!("-1")),
+        ("leading zero", "amount", json!("01")),
+        ("decimal amount", "amount", json!("1.5")),
+        ("amount as a number", "amount", json!(1_250_000_000)),
+        ("amount beyond 256 bits", "amount", json!("9".repeat(78))),
+        ("malformed fee cap", "fee_cap", json!("1 ether")),
+        ("malformed wallet", "wallet", json!("Hot 1")),
+        ("malformed customer", "customer", json!("Jane Doe")),
+        ("malformed key", "idempotency_key", json!("a key")),
+        ("key too long", "idempotency_key", json!("k".repeat(65))),
+        ("unknown member", "note", json!("hello")),
+    ];
+    let rows = rows.into_iter().map(|(name, field, value)| {
+        row(name, json!({field: value}), Code::InvalidArgument, "FIELD_INVALID", field)
+    });
+    rows.collect()
 }
 
 #[tokio::test]
@@ -134,7 +140,7 @@ async fn every_kind_of_bad_input_is_refused_with_its_code_reason_and_field() {
             [pipeline.submit(&request).await.map(|_| ()), pipeline.evaluate(&request).await.map(|_| ())]
         {
             let status = result.err().unwrap_or_else(|| panic!("{}: accepted", row.name));
-            let refusal = holdfast_tests::Refusal::from(&status);
+            let refusal = Refusal::from(&status);
             assert_eq!(
                 (refusal.code, refusal.reason.as_str()),
                 (row.code, row.reason),
@@ -194,78 +200,49 @@ async fn an_account_nonce_is_used_by_one_withdrawal_only() {
     assert_eq!(signed.state(), State::Signed, "{:?}", signed.reason);
 }
 
-#[tokio::test]
-async fn envelopes_that_are_not_exactly_as_documented_are_refused() {
-    let cluster = cluster().await;
-    let pipeline = cluster.pipeline().await;
+fn broken_envelopes(cluster: &Cluster) -> Vec<(&'static str, Vec<u8>, Code, &'static str)> {
+    use Code::{InvalidArgument, PermissionDenied, ResourceExhausted, Unauthenticated};
     let (request, key) = (cluster.request(), cluster.client_key());
     let good = String::from_utf8(request.signed(cluster).to_json()).unwrap();
     let stranger = SigningKey::from_bytes(&[7; 32]);
     let signed_as = |key_id: &str, key: &SigningKey| request.sign(key_id, key).to_json();
-    let of_type = |payload_type: &str| {
+    let malformed =
+        |name, text: &str| (name, text.as_bytes().to_vec(), InvalidArgument, "ENVELOPE_MALFORMED");
+    let of_type = |name, payload_type: &str| {
         let payload_type = PayloadType::new(payload_type).unwrap();
-        Envelope::sign_ed25519(payload_type, request.payload(), "client:pipeline", &key).unwrap().to_json()
+        let envelope = Envelope::sign_ed25519(payload_type, request.payload(), "client:pipeline", &key);
+        (name, envelope.unwrap().to_json(), InvalidArgument, "PAYLOAD_TYPE_UNKNOWN")
     };
-    let cases: Vec<(&str, Vec<u8>, Code, &str)> = vec![
-        ("empty", Vec::new(), Code::InvalidArgument, "ENVELOPE_MALFORMED"),
-        ("not JSON", b"hello".to_vec(), Code::InvalidArgument, "ENVELOPE_MALFORMED"),
-        ("trailing bytes", format!("{good} x").into_bytes(), Code::InvalidArgument, "ENVELOPE_MALFORMED"),
-        (
-            "a time of its own",
-            good.replacen('{', "{\"time_ms\":1,", 1).into_bytes(),
-            Code::InvalidArgument,
-            "ENVELOPE_MALFORMED",
-        ),
-        (
-            "base64 without padding",
-            good.replacen("==\"", "\"", 1).into_bytes(),
-            Code::InvalidArgument,
-            "ENVELOPE_FIELD_INVALID",
-        ),
-        (
-            "another key",
-            signed_as("client:pipeline", &stranger),
-            Code::Unauthenticated,
-            "ENVELOPE_SIGNATURE_INVALID",
-        ),
-        (
-            "another signer than the caller",
-            signed_as("client:nobody", &stranger),
-            Code::PermissionDenied,
-            "SIGNER_NOT_AUTHORIZED",
-        ),
-        (
-            "another role's name",
-            signed_as("provider:sessions", &key),
-            Code::PermissionDenied,
-            "SIGNER_NOT_AUTHORIZED",
-        ),
-        (
-            "another kind of payload",
-            of_type("application/vnd.holdfast.authorize.v1+json"),
-            Code::InvalidArgument,
-            "PAYLOAD_TYPE_UNKNOWN",
-        ),
-        (
-            "a bind-transaction to Submit",
-            of_type("application/vnd.holdfast.bind-transaction.v1+json"),
-            Code::InvalidArgument,
-            "PAYLOAD_TYPE_UNKNOWN",
-        ),
-        (
-            "a second genesis",
-            of_type("application/vnd.holdfast.genesis.v1+json"),
-            Code::InvalidArgument,
-            "PAYLOAD_TYPE_UNKNOWN",
-        ),
-        ("an invented type", of_type("application/json"), Code::InvalidArgument, "PAYLOAD_TYPE_UNKNOWN"),
-        ("an envelope over the limit", vec![b' '; 65_505], Code::ResourceExhausted, "ENVELOPE_TOO_LARGE"),
-        ("a message over the limit", vec![b' '; 300_000], Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
-    ];
-    for (name, envelope, code, reason) in cases {
+    let unpadded = good.replacen("==\"", "\"", 1).into_bytes();
+    let forged = signed_as("client:pipeline", &stranger);
+    let not_the_caller = signed_as("client:nobody", &stranger);
+    let another_role = signed_as("provider:sessions", &key);
+    vec![
+        malformed("empty", ""),
+        malformed("not JSON", "hello"),
+        malformed("trailing bytes", &format!("{good} x")),
+        malformed("a time of its own", &good.replacen('{', "{\"time_ms\":1,", 1)),
+        ("base64 without padding", unpadded, InvalidArgument, "ENVELOPE_FIELD_INVALID"),
+        ("another key", forged, Unauthenticated, "ENVELOPE_SIGNATURE_INVALID"),
+        ("another signer than the caller", not_the_caller, PermissionDenied, "SIGNER_NOT_AUTHORIZED"),
+        ("another role's name", another_role, PermissionDenied, "SIGNER_NOT_AUTHORIZED"),
+        of_type("another kind of payload", "application/vnd.holdfast.authorize.v1+json"),
+        of_type("a bind-transaction to Submit", "application/vnd.holdfast.bind-transaction.v1+json"),
+        of_type("a second genesis", "application/vnd.holdfast.genesis.v1+json"),
+        of_type("an invented type", "application/json"),
+        ("an envelope over the limit", vec![b' '; 65_505], ResourceExhausted, "ENVELOPE_TOO_LARGE"),
+        ("a message over the limit", vec![b' '; 300_000], ResourceExhausted, "MESSAGE_TOO_LARGE"),
+    ]
+}
+
+#[tokio::test]
+async fn envelopes_that_are_not_exactly_as_documented_are_refused() {
+    let cluster = cluster().await;
+    let pipeline = cluster.pipeline().await;
+    for (name, envelope, code, reason) in broken_envelopes(cluster) {
         let result = pipeline.submit_bytes(envelope, 0).await;
         let status = result.err().unwrap_or_else(|| panic!("{name}: accepted"));
-        let refusal = holdfast_tests::Refusal::from(&status);
+        let refusal = Refusal::from(&status);
         assert_eq!((refusal.code, refusal.reason.as_str()), (code, reason), "{name}: {status:?}");
     }
 }
@@ -286,7 +263,7 @@ async fn payloads_are_read_strictly() {
         let envelope = Envelope::sign_ed25519(kind(), payload.into_bytes(), "client:pipeline", &key).unwrap();
         let result = pipeline.submit_envelope(&envelope, 0).await;
         let status = result.err().unwrap_or_else(|| panic!("{name}: accepted"));
-        let refusal = holdfast_tests::Refusal::from(&status);
+        let refusal = Refusal::from(&status);
         assert_eq!(
             (refusal.code, refusal.reason.as_str()),
             (Code::InvalidArgument, "FIELD_INVALID"),

@@ -1,6 +1,13 @@
 //! SIGKILL at named points: what a node promised before it died is what it keeps, and nothing else is ever signed.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;

@@ -2,7 +2,14 @@
 //!
 //! It can delay and refuse. Everything else here is what it cannot do, each attack with the reason that it gets.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use ed25519_dalek::SigningKey;
 use holdfast_ledger::{Outcome, PayloadKind, StatementBody, WithdrawalId};

@@ -1,7 +1,14 @@
 //! Officers' direct path: a pause or revocation handed to the nodes themselves holds, whatever the coordinator knows or
 //! wants, and through every kill.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
