@@ -20,6 +20,8 @@ use holdfast_tests::{COORDINATOR, Cluster, Options};
 const PATIENCE: Duration = Duration::from_secs(90);
 const CLIENTS: usize = 4;
 const KILLS: usize = 3;
+/// Slow enough that what was acknowledged can be signed soon afterwards.
+const PACE: Duration = Duration::from_millis(100);
 
 /// What one submitter was told.
 #[derive(Debug, Default)]
@@ -45,6 +47,7 @@ async fn keep_submitting(cluster: &Cluster, stop: &AtomicBool) -> Acknowledged {
         };
         told.repeated += usize::from(tries > 0);
         told.ids.push(withdrawal.id);
+        tokio::time::sleep(PACE).await;
     }
     told
 }
