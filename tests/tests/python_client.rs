@@ -111,7 +111,8 @@ async fn the_python_client_refuses_another_wallets_signature_and_says_why_nothin
 #[tokio::test]
 async fn the_demo_succeeds_and_its_receipt_is_what_another_ethereum_library_says_it_is() {
     let python = Python::get().await;
-    let directory = target_directory().join("test-demo");
+    // Of its own, so that two runs of the suite on one machine do not meet
+    let directory = target_directory().join(format!("test-demo-{}", std::process::id()));
     let demo = program("holdfast").unwrap();
     run(Command::new(&demo).args(["--json", "demo", "--dir"]).arg(&directory));
     let printed = run(python.program("check_receipt.py").arg(directory.join("receipt.json")));
@@ -128,6 +129,7 @@ async fn the_demo_succeeds_and_its_receipt_is_what_another_ethereum_library_says
     std::fs::write(&changed, receipt.replace(PAYEE, holdfast_tests::THIEF)).unwrap();
     let output = python.program("check_receipt.py").arg(&changed).output().unwrap();
     assert!(!output.status.success());
+    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[tokio::test]
