@@ -101,6 +101,7 @@ impl<'a> Hostile<'a> {
             from_index: from,
             entries: all[first..].to_vec(),
             checkpoint: self.checkpoint(size, root),
+            ..v1::Replication::default()
         }
     }
 
@@ -158,6 +159,7 @@ impl<'a> Hostile<'a> {
             withdrawal_id: id.to_string(),
             digest_index: 0,
             signers: signers.iter().map(|name| (*name).to_owned()).collect(),
+            ..v1::SignPrepareRequest::default()
         }
     }
 

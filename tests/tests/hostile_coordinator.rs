@@ -194,7 +194,7 @@ async fn checkpoints_that_the_log_key_did_not_sign_are_refused() {
     let broken = [String::new(), "hello".to_owned(), good.replace("\n\n", "\n"), other_cluster];
     for checkpoint in broken {
         let message =
-            v1::Replication { from_index: tip, entries: vec![], checkpoint: checkpoint.into_bytes() };
+            v1::Replication { from_index: tip, checkpoint: checkpoint.into_bytes(), ..Default::default() };
         refused(hostile.replicate("node-1", message).await, Code::InvalidArgument, "CHECKPOINT_INVALID");
     }
 }
@@ -206,7 +206,7 @@ async fn a_rolled_back_checkpoint_moves_no_tip_and_gets_no_cosignature() {
     let tip = hostile.catch_up("node-1").await;
     let old = tip.tip_size - 3;
     let message =
-        v1::Replication { from_index: old, entries: vec![], checkpoint: hostile.checkpoint_at(old) };
+        v1::Replication { from_index: old, checkpoint: hostile.checkpoint_at(old), ..Default::default() };
     let answer = hostile.replicate("node-1", message).await.unwrap();
     assert_eq!((answer.tip_size, answer.root), (tip.tip_size, tip.root));
     assert_eq!(answer.cosignature, tip.cosignature, "an older tree was cosigned");
@@ -397,9 +397,9 @@ async fn oversized_and_malformed_messages_are_refused() {
     let mut hostile = Hostile::with(cluster, &mut log);
     let id = hostile.authorized(&cluster.request());
     let tip = hostile.catch_up("node-1").await.tip_size;
-    let huge = v1::Replication { from_index: tip, entries: vec![vec![b' '; 5 << 20]], checkpoint: vec![] };
+    let huge = v1::Replication { from_index: tip, entries: vec![vec![b' '; 5 << 20]], ..Default::default() };
     refused(hostile.replicate("node-1", huge).await, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
-    let many = v1::Replication { from_index: tip, entries: vec![vec![b'{']; 4_001], checkpoint: vec![] };
+    let many = v1::Replication { from_index: tip, entries: vec![vec![b'{']; 4_001], ..Default::default() };
     refused(hostile.replicate("node-1", many).await, Code::ResourceExhausted, "REPLICATION_TOO_LARGE");
     let long = restamped_junk(&hostile, 70_000);
     refused(hostile.replicate("node-1", long).await, Code::InvalidArgument, "ENTRY_REFUSED");
@@ -472,6 +472,7 @@ async fn a_log_forked_between_two_nodes_gets_no_signature_and_stops_the_node_tha
         withdrawal_id: id.to_string(),
         digest_index: 0,
         signers: PAIR.map(str::to_owned).to_vec(),
+        ..v1::SignPrepareRequest::default()
     };
     refused(second.prepare_at("node-2", order).await, Code::NotFound, "ORDER_UNKNOWN");
     // And when it is shown that history instead
@@ -488,8 +489,8 @@ async fn a_log_forked_between_two_nodes_gets_no_signature_and_stops_the_node_tha
     let size = first.tip_size("node-1").await;
     let lie = v1::Replication {
         from_index: size,
-        entries: vec![],
         checkpoint: first.checkpoint(size, Hash([7; 32])),
+        ..v1::Replication::default()
     };
     refused(first.replicate("node-1", lie).await, Code::FailedPrecondition, "FORK_DETECTED");
     refused(first.prepare(&id, &["node-1", "node-3"]).await, Code::FailedPrecondition, "FORK_DETECTED");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use holdfast_proto::FILE_DESCRIPTOR_SET;
 use holdfast_proto::limits::{CALL_MS, MESSAGE_BYTES};
+use holdfast_proto::v1::audit_service_server::AuditServiceServer;
 use holdfast_proto::v1::ceremony_service_server::CeremonyServiceServer;
 use holdfast_proto::v1::cluster_service_server::ClusterServiceServer;
 use holdfast_proto::v1::fact_service_server::FactServiceServer;
@@ -20,18 +21,20 @@ use tonic_health::server::HealthReporter;
 
 use crate::coordinator::Coordinator;
 use crate::services::{
-    CeremonyApi, ClusterApi, FactApi, LogApi, Streams, WalletApi, WhitelistApi, WithdrawalApi,
+    AuditApi, CeremonyApi, ClusterApi, FactApi, LogApi, Streams, WalletApi, WhitelistApi, WithdrawalApi,
 };
 
 const CLIENT: &[Role] = &[Role::Client];
 const OFFICER: &[Role] = &[Role::Officer];
+const AUDITOR: &[Role] = &[Role::Auditor];
+const GIVE_UP: &[Role] = &[Role::Client, Role::Officer];
 const REVIEWERS: &[Role] = &[Role::Officer, Role::Auditor, Role::Operator];
 const READERS: &[Role] = &[Role::Client, Role::Officer, Role::Auditor, Role::Operator];
 const LOG_READERS: &[Role] = &[Role::Officer, Role::Auditor];
 const REPORTERS: &[Role] = &[Role::Client, Role::Provider];
 
 /// `docs/api.md` prints this table, and a test compares the two.
-const METHODS: [Grant<'static>; 28] = [
+const METHODS: [Grant<'static>; 34] = [
     ("/holdfast.v1.WithdrawalService/Evaluate", CLIENT),
     ("/holdfast.v1.WithdrawalService/Submit", CLIENT),
     ("/holdfast.v1.WithdrawalService/BindTransaction", CLIENT),
@@ -39,11 +42,14 @@ const METHODS: [Grant<'static>; 28] = [
     ("/holdfast.v1.WithdrawalService/GetByIdempotencyKey", CLIENT),
     ("/holdfast.v1.WithdrawalService/List", READERS),
     ("/holdfast.v1.WithdrawalService/Cancel", CLIENT),
+    ("/holdfast.v1.WithdrawalService/ReportOutcome", CLIENT),
+    ("/holdfast.v1.WithdrawalService/GiveUp", GIVE_UP),
     ("/holdfast.v1.WithdrawalService/ApproveHold", OFFICER),
     ("/holdfast.v1.WithdrawalService/RejectHold", OFFICER),
     ("/holdfast.v1.WithdrawalService/Watch", READERS),
     ("/holdfast.v1.WalletService/Get", READERS),
     ("/holdfast.v1.WalletService/List", READERS),
+    ("/holdfast.v1.WalletService/DepositAddress", READERS),
     ("/holdfast.v1.WhitelistService/Add", OFFICER),
     ("/holdfast.v1.WhitelistService/Revoke", OFFICER),
     ("/holdfast.v1.WhitelistService/Get", REVIEWERS),
@@ -53,6 +59,7 @@ const METHODS: [Grant<'static>; 28] = [
     ("/holdfast.v1.CeremonyService/Get", REVIEWERS),
     ("/holdfast.v1.CeremonyService/List", REVIEWERS),
     ("/holdfast.v1.CeremonyService/Watch", REVIEWERS),
+    ("/holdfast.v1.CeremonyService/UploadPolicy", OFFICER),
     ("/holdfast.v1.FactService/Report", REPORTERS),
     ("/holdfast.v1.LogService/Entries", LOG_READERS),
     ("/holdfast.v1.LogService/Checkpoint", READERS),
@@ -60,6 +67,8 @@ const METHODS: [Grant<'static>; 28] = [
     ("/holdfast.v1.LogService/ConsistencyProof", READERS),
     ("/holdfast.v1.LogService/Proof", READERS),
     ("/holdfast.v1.ClusterService/Status", REVIEWERS),
+    ("/holdfast.v1.AuditService/Search", AUDITOR),
+    ("/holdfast.v1.AuditService/Checkpoints", AUDITOR),
 ];
 
 /// The services cannot be put together.
@@ -112,6 +121,10 @@ pub(crate) async fn services(
         .add_service(bounded!(WhitelistServiceServer, WhitelistApi(parts.clone())))
         .add_service(bounded!(FactServiceServer, FactApi(parts.clone())))
         .add_service(bounded!(ClusterServiceServer, ClusterApi(parts.clone())))
+        .add_service(bounded!(
+            AuditServiceServer,
+            AuditApi { parts: parts.clone(), streams: streams.clone() }
+        ))
         .add_service(bounded!(LogServiceServer, LogApi { parts, streams }))
         .add_service(health_service)
         .add_service(reflection);
@@ -122,7 +135,7 @@ pub(crate) async fn services(
 pub(crate) async fn set_serving(health: &HealthReporter, serving: bool) {
     let status =
         if serving { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
-    for service in ["", "Withdrawal", "Wallet", "Whitelist", "Ceremony", "Fact", "Log", "Cluster"] {
+    for service in ["", "Withdrawal", "Wallet", "Whitelist", "Ceremony", "Fact", "Log", "Cluster", "Audit"] {
         let name = if service.is_empty() { String::new() } else { format!("holdfast.v1.{service}Service") };
         health.set_service_status(name, status).await;
     }

@@ -1,6 +1,7 @@
 //! What the coordinator answers, one service a file. A service checks who calls and what was sent, asks the log, and puts the
 //! answer into its wire form; it decides nothing.
 
+mod audit;
 mod caller;
 mod ceremony;
 mod cluster;
@@ -14,6 +15,7 @@ mod wallet;
 mod whitelist;
 mod withdrawal;
 
+pub(crate) use audit::AuditApi;
 pub(crate) use ceremony::CeremonyApi;
 pub(crate) use cluster::ClusterApi;
 pub(crate) use fact::FactApi;

@@ -21,7 +21,7 @@ const OFFICER: &[Role] = &[Role::Officer];
 
 // INVARIANT (G2, G4): only the coordinator's certificate reaches `NodeService`, only officers' reach `OfficerService`:
 // neither can pass for the other.
-const METHODS: [Grant<'static>; 9] = [
+const METHODS: [Grant<'static>; 11] = [
     ("/holdfast.v1.NodeService/Status", COORDINATOR),
     ("/holdfast.v1.NodeService/Replicate", COORDINATOR),
     ("/holdfast.v1.NodeService/KeygenPrepare", COORDINATOR),
@@ -29,6 +29,8 @@ const METHODS: [Grant<'static>; 9] = [
     ("/holdfast.v1.NodeService/SignPrepare", COORDINATOR),
     ("/holdfast.v1.NodeService/SignRound", COORDINATOR),
     ("/holdfast.v1.NodeService/Abort", COORDINATOR),
+    ("/holdfast.v1.NodeService/Tombstone", COORDINATOR),
+    ("/holdfast.v1.NodeService/Entries", COORDINATOR),
     ("/holdfast.v1.OfficerService/Deliver", OFFICER),
     ("/holdfast.v1.OfficerService/Statements", OFFICER),
 ];

@@ -230,7 +230,7 @@ fn heartbeat(genesis: &Entry) -> v1::Replication {
     let origin = Origin::of_cluster(CLUSTER).unwrap();
     let checkpoint = Checkpoint { origin: origin.clone(), size: 1, root: edge.root() };
     let checkpoint = LogSigner::new(origin, ed25519("log")).sign(&checkpoint).unwrap().to_bytes();
-    v1::Replication { from_index: 1, entries: Vec::new(), checkpoint }
+    v1::Replication { from_index: 1, checkpoint, ..v1::Replication::default() }
 }
 
 fn metrics(address: SocketAddr) -> String {

@@ -20,6 +20,7 @@ const SERVICE_METHOD: i32 = 2;
 fn descriptor_set_loads_and_serves_reflection() {
     let files: Vec<String> = files().iter().map(|file| file.name().to_owned()).collect();
     for audience in [
+        "audit",
         "ceremony",
         "cluster",
         "common",

@@ -173,6 +173,7 @@ impl NodeClient {
             withdrawal_id: order.withdrawal.to_string(),
             digest_index: order.digest_index,
             signers: order.signers.iter().map(NodeId::to_string).collect(),
+            ..v1::SignPrepareRequest::default()
         };
         let response = within(self.limits.sign, wire.sign_prepare(request)).await?;
         Ok((response.offer, tip(response.tip)?))
@@ -255,6 +256,7 @@ fn replication(chunk: Chunk) -> v1::Replication {
         from_index: chunk.from,
         checkpoint: chunk.checkpoint.to_bytes(),
         entries: chunk.entries,
+        ..v1::Replication::default()
     }
 }
 

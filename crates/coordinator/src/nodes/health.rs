@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use holdfast_log::Hash;
 use holdfast_policy::NodeId;
-use holdfast_proto::convert::{LatchReport, Tip};
+use holdfast_proto::convert::{LatchReport, NodeReport, Tip};
 use tokio::sync::watch;
 
 use super::client::NodeClient;
@@ -30,6 +30,12 @@ pub(crate) struct Health {
     pub round_trip: Option<Duration>,
     /// What it refuses by officers' direct orders.
     pub latches: Vec<LatchReport>,
+    /// Whether the roster names the keys that it holds, by its own account.
+    pub enrolled: bool,
+    /// Whether it cosigns and signs, by its own account.
+    pub serving: bool,
+    /// Which of its keys the roster names, by its own account.
+    pub incarnation: u32,
     /// The last error; empty if the last call went well.
     pub last_error: String,
 }
@@ -100,11 +106,13 @@ impl NodeLink {
     }
 
     /// The node told how it is.
-    pub(crate) fn reports(&self, clock_offset_ms: i64, round_trip: Duration, latches: Vec<LatchReport>) {
+    pub(crate) fn reports(&self, clock_offset_ms: i64, round_trip: Duration, report: &NodeReport) {
         self.update(|health| {
             health.clock_offset_ms = Some(clock_offset_ms);
             health.round_trip = Some(round_trip);
-            health.latches = latches;
+            health.latches = report.latches.clone();
+            (health.enrolled, health.serving) = (report.enrolled, report.serving);
+            health.incarnation = report.incarnation;
         });
     }
 

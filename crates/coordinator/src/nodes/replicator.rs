@@ -122,7 +122,7 @@ impl Replicator {
             tracing::error!(node = %self.link.node(), known, found = report.tip.size, "ALARM: the node's tip went back");
             self.link.went_back_to(&report.tip);
         }
-        self.link.reports(clock_offset_ms(report.time_ms, now.0, round_trip), round_trip, report.latches);
+        self.link.reports(clock_offset_ms(report.time_ms, now.0, round_trip), round_trip, &report);
         self.delivered.log(self.link.node(), report.unlogged_statements).await;
         Ok(())
     }

@@ -57,6 +57,13 @@ impl CeremonyService for CeremonyApi {
         Ok(Response::new(self.listed(&request.into_inner()).await?))
     }
 
+    async fn upload_policy(
+        &self,
+        _: Request<v1::UploadPolicyRequest>,
+    ) -> Result<Response<v1::UploadPolicyResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn watch(
         &self,
         request: Request<v1::WatchCeremoniesRequest>,

@@ -43,6 +43,7 @@ impl ClusterApi {
             log_size: reader.size(),
             checkpoint: checkpoint.to_bytes(),
             nodes: roster.into_values().map(|node| self.node(node, now_ms)).collect(),
+            ..v1::ClusterStatus::default()
         })
     }
 
@@ -64,6 +65,10 @@ impl ClusterApi {
             round_trip_us: health.round_trip.map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX)),
             latches: &health.latches,
             last_error: &health.last_error,
+            enrolled: health.enrolled,
+            serving: health.serving,
+            incarnation: health.incarnation,
+            attested_size: 0,
         }
         .to_wire()
     }

@@ -29,6 +29,13 @@ impl WalletService for WalletApi {
     ) -> Result<Response<v1::ListWalletsResponse>, Status> {
         Ok(Response::new(self.listed(&request.into_inner()).await?))
     }
+
+    async fn deposit_address(
+        &self,
+        _: Request<v1::DepositAddressRequest>,
+    ) -> Result<Response<v1::DepositAddressResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
 }
 
 impl WalletApi {

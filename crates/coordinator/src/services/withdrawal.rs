@@ -103,6 +103,17 @@ impl WithdrawalService for WithdrawalApi {
         Ok(Response::new(self.parts.withdrawal_view(&id).await?))
     }
 
+    async fn report_outcome(
+        &self,
+        _: Request<v1::ReportOutcomeRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn give_up(&self, _: Request<v1::GiveUpRequest>) -> Result<Response<v1::Withdrawal>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
     async fn approve_hold(
         &self,
         request: Request<v1::ApproveHoldRequest>,

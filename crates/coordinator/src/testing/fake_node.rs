@@ -162,7 +162,13 @@ impl Inner {
         if self.behaviour == Behaviour::ShowsOtherRoot {
             root.0[0] ^= 1;
         }
-        v1::ReplicaTip { tip_size: size, root: root.0.to_vec(), cosignature, time_ms: time_s * 1_000 }
+        v1::ReplicaTip {
+            tip_size: size,
+            root: root.0.to_vec(),
+            cosignature,
+            time_ms: time_s * 1_000,
+            ..v1::ReplicaTip::default()
+        }
     }
 }
 
@@ -289,5 +295,19 @@ impl NodeService for FakeNode {
         self.up()?;
         self.inner.lock().unwrap().digests.remove(&request.into_inner().session_id);
         Ok(Response::new(v1::AbortResponse {}))
+    }
+
+    async fn tombstone(
+        &self,
+        _: Request<v1::TombstoneRequest>,
+    ) -> Result<Response<v1::TombstoneResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn entries(
+        &self,
+        _: Request<v1::NodeEntriesRequest>,
+    ) -> Result<Response<v1::NodeEntriesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 }

@@ -121,6 +121,7 @@ async fn key_is_not_generated_without_the_officers_quorum() {
                 from_index: extension.from_index,
                 entries: extension.entries,
                 checkpoint: extension.checkpoint,
+                ..v1::Replication::default()
             }),
         }
     };

@@ -151,6 +151,20 @@ impl NodeService for NodeApi {
         })
         .await
     }
+
+    async fn tombstone(
+        &self,
+        _: Request<v1::TombstoneRequest>,
+    ) -> Result<Response<v1::TombstoneResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn entries(
+        &self,
+        _: Request<v1::NodeEntriesRequest>,
+    ) -> Result<Response<v1::NodeEntriesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
 }
 
 impl Node {
@@ -168,6 +182,7 @@ impl Node {
             latches: self.latches.in_force().await.iter().map(wire::latch).collect(),
             open_sessions: u32::try_from(open).unwrap_or(u32::MAX),
             unlogged_statements: unlogged.map_err(|refusal| status::of_delivery(&refusal))?,
+            ..v1::NodeStatus::default()
         })
     }
 

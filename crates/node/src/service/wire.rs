@@ -56,12 +56,12 @@ pub(super) fn replication(replication: Option<v1::Replication>) -> Result<Extens
 }
 
 pub(super) fn extension(replication: v1::Replication) -> Extension {
-    let v1::Replication { from_index, entries, checkpoint } = replication;
+    let v1::Replication { from_index, entries, checkpoint, .. } = replication;
     Extension { from_index, entries, checkpoint }
 }
 
 pub(super) fn sign_order(request: v1::SignPrepareRequest) -> Result<(Extension, SignOrder), ApiError> {
-    let v1::SignPrepareRequest { replication: run, session_id, withdrawal_id, digest_index, signers } =
+    let v1::SignPrepareRequest { replication: run, session_id, withdrawal_id, digest_index, signers, .. } =
         request;
     if signers.len() > usize::from(MAX_PARTIES) {
         return Err(invalid("signers", "has more names than a committee has nodes"));
@@ -91,6 +91,7 @@ pub(super) fn tip(tip: TipRecord) -> v1::ReplicaTip {
         root: tip.root.0.to_vec(),
         cosignature: tip.cosignature.map(String::into_bytes).unwrap_or_default(),
         time_ms: tip.cosigned_at_s.saturating_mul(1_000),
+        ..v1::ReplicaTip::default()
     }
 }
 
@@ -124,6 +125,7 @@ mod tests {
             withdrawal_id: format!("w-{}", "0".repeat(32)),
             digest_index: 0,
             signers: vec!["node-1".to_owned(), "node-2".to_owned()],
+            ..v1::SignPrepareRequest::default()
         }
     }
 

@@ -113,6 +113,7 @@ async fn node_without_the_authorization_in_its_own_log_does_not_sign() {
                 from_index: extension.from_index,
                 entries: extension.entries,
                 checkpoint: extension.checkpoint,
+                ..v1::Replication::default()
             }
         }),
         signers: vec!["node-1".to_owned(), "node-2".to_owned()],

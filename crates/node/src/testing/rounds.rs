@@ -19,7 +19,7 @@ pub(crate) fn reason(status: &Status) -> String {
 
 fn wire(extension: Extension) -> v1::Replication {
     let Extension { from_index, entries, checkpoint } = extension;
-    v1::Replication { from_index, entries, checkpoint }
+    v1::Replication { from_index, entries, checkpoint, ..v1::Replication::default() }
 }
 
 fn mail(outbound: Vec<v1::Outbound>) -> Mail {
@@ -93,6 +93,7 @@ pub(crate) fn sign_prepare_request(
         withdrawal_id: withdrawal.to_string(),
         digest_index: 0,
         signers: signers.iter().map(|node| node.name()).collect(),
+        ..v1::SignPrepareRequest::default()
     }
 }
 

@@ -36,6 +36,14 @@ pub struct ClusterNodeView<'a> {
     pub latches: &'a [LatchReport],
     /// The last error, empty if the last call went well.
     pub last_error: &'a str,
+    /// Whether the roster names the keys that it holds, by its own account.
+    pub enrolled: bool,
+    /// Whether it cosigns and signs, by its own account.
+    pub serving: bool,
+    /// Which of its keys the roster names, from 1.
+    pub incarnation: u32,
+    /// Size of the log in its newest logged attestation that agrees with the coordinator's replica.
+    pub attested_size: u64,
 }
 
 impl ClusterNodeView<'_> {
@@ -55,6 +63,10 @@ impl ClusterNodeView<'_> {
             round_trip_us: self.round_trip_us,
             latches: self.latches.iter().map(latch).collect(),
             last_error: self.last_error.to_owned(),
+            enrolled: self.enrolled,
+            serving: self.serving,
+            incarnation: self.incarnation,
+            attested_size: self.attested_size,
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Tip {
     pub root: Hash,
     /// Its newest cosignature; a claim until it is verified.
     pub cosignature: Option<Cosignature>,
+    /// Its newest attestation, an envelope; empty if it made none.
+    pub attestation: Vec<u8>,
 }
 
 /// How a node is, by its own account.
@@ -43,6 +45,12 @@ pub struct NodeReport {
     pub latches: Vec<LatchReport>,
     /// Envelopes of delivered statements that its log lacks.
     pub unlogged_statements: Vec<Vec<u8>>,
+    /// Which keys it has: the number of its entry in the roster, from 1; 0 if the roster does not name them.
+    pub incarnation: u32,
+    /// Whether the roster names the keys that it holds.
+    pub enrolled: bool,
+    /// Whether it cosigns, signs and generates keys.
+    pub serving: bool,
 }
 
 /// An officer's direct order that a node obeys.
@@ -85,7 +93,7 @@ impl TryFrom<v1::ReplicaTip> for Tip {
             let parsed = Cosignature::parse(&wire.cosignature);
             Some(parsed.map_err(|error| FieldError::new("cosignature", error.to_string()))?)
         };
-        Ok(Self { size: wire.tip_size, root: Hash(root), cosignature })
+        Ok(Self { size: wire.tip_size, root: Hash(root), cosignature, attestation: wire.attestation })
     }
 }
 
@@ -109,6 +117,9 @@ impl TryFrom<v1::NodeStatus> for NodeReport {
                 .filter_map(|latch| latch.try_into().ok())
                 .collect(),
             unlogged_statements: wire.unlogged_statements.into_iter().take(MAX_STATEMENTS).collect(),
+            incarnation: wire.incarnation,
+            enrolled: wire.enrolled,
+            serving: wire.serving,
         })
     }
 }

@@ -6,7 +6,7 @@ use super::decision::sentence;
 use super::*;
 
 fn tip() -> v1::ReplicaTip {
-    v1::ReplicaTip { tip_size: 3, root: vec![7; 32], cosignature: Vec::new(), time_ms: 0 }
+    v1::ReplicaTip { tip_size: 3, root: vec![7; 32], ..v1::ReplicaTip::default() }
 }
 
 #[test]
