@@ -3,7 +3,7 @@
 //! INVARIANT (G10): `apply` is a pure function of the log. It reads no clock; the entry's time is the time.
 //! INVARIANT (G7): an entry that is authentic but not admissible changes nothing except the size and the time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_chains::ChainId;
@@ -11,6 +11,7 @@ use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
     ClusterId, CustomerRef, ProviderId, ScreeningIndex, TimestampMs, WalletId, Whitelist, WhitelistEntry,
 };
+use imbl::{OrdMap, OrdSet};
 
 use crate::act::{Act, ActError, VerifiedAct, verify_act};
 use crate::ceremony::Ceremony;
@@ -35,20 +36,23 @@ mod statements;
 pub(crate) use change::Change;
 
 /// Everything the log says, at one position.
+///
+/// The maps are persistent: a clone costs the same however long the log is and shares what neither side changes, so a caller
+/// applies entries to a clone, makes them durable, and only then puts the clone in the original's place.
 #[derive(Clone, Debug)]
 pub struct State {
     genesis: Arc<Genesis>,
     screening: Arc<ScreeningIndex>,
     size: u64,
     last_time: TimestampMs,
-    wallets: BTreeMap<WalletId, Wallet>,
-    withdrawals: BTreeMap<WithdrawalId, Withdrawal>,
-    ceremonies: BTreeMap<CeremonyId, Ceremony>,
+    wallets: OrdMap<WalletId, Arc<Wallet>>,
+    withdrawals: OrdMap<WithdrawalId, Arc<Withdrawal>>,
+    ceremonies: OrdMap<CeremonyId, Arc<Ceremony>>,
     whitelist: Whitelist,
-    sessions: BTreeMap<CustomerRef, BTreeMap<ProviderId, SessionReport>>,
-    sequences: BTreeMap<ProviderId, u64>,
-    statements: BTreeSet<StatementDigest>,
-    account_nonces: BTreeMap<(WalletId, ChainId, u64), WithdrawalId>,
+    sessions: OrdMap<CustomerRef, Arc<BTreeMap<ProviderId, SessionReport>>>,
+    sequences: OrdMap<ProviderId, u64>,
+    statements: OrdSet<StatementDigest>,
+    account_nonces: OrdMap<(WalletId, ChainId, u64), WithdrawalId>,
 }
 
 /// What one entry did.
@@ -124,14 +128,14 @@ impl State {
             screening: Arc::new(screening),
             size: 1,
             last_time: TimestampMs(entry.time_ms()),
-            wallets: BTreeMap::new(),
-            withdrawals: BTreeMap::new(),
-            ceremonies: BTreeMap::new(),
+            wallets: OrdMap::new(),
+            withdrawals: OrdMap::new(),
+            ceremonies: OrdMap::new(),
             whitelist: Whitelist::new(),
-            sessions: BTreeMap::new(),
-            sequences: BTreeMap::new(),
-            statements: BTreeSet::new(),
-            account_nonces: BTreeMap::new(),
+            sessions: OrdMap::new(),
+            sequences: OrdMap::new(),
+            statements: OrdSet::new(),
+            account_nonces: OrdMap::new(),
         })
     }
 
@@ -218,39 +222,39 @@ impl State {
 
     /// The wallet of this name, once it is active.
     pub fn wallet(&self, id: &WalletId) -> Option<&Wallet> {
-        self.wallets.get(id)
+        self.wallets.get(id).map(Arc::as_ref)
     }
 
     /// All active wallets, by name.
     pub fn wallets(&self) -> impl Iterator<Item = &Wallet> {
-        self.wallets.values()
+        self.wallets.values().map(Arc::as_ref)
     }
 
     /// The withdrawal with this id.
     pub fn withdrawal(&self, id: &WithdrawalId) -> Option<&Withdrawal> {
-        self.withdrawals.get(id)
+        self.withdrawals.get(id).map(Arc::as_ref)
     }
 
     /// All withdrawals, by id.
     pub fn withdrawals(&self) -> impl Iterator<Item = &Withdrawal> {
-        self.withdrawals.values()
+        self.withdrawals.values().map(Arc::as_ref)
     }
 
     /// Withdrawals with an id after `after`, by id: for paging.
     pub fn withdrawals_after(&self, after: Option<WithdrawalId>) -> impl Iterator<Item = &Withdrawal> {
         use std::ops::Bound;
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.withdrawals.range((from, Bound::Unbounded)).map(|(_, withdrawal)| withdrawal)
+        self.withdrawals.range((from, Bound::Unbounded)).map(|(_, withdrawal)| withdrawal.as_ref())
     }
 
     /// The ceremony with this id.
     pub fn ceremony(&self, id: &CeremonyId) -> Option<&Ceremony> {
-        self.ceremonies.get(id)
+        self.ceremonies.get(id).map(Arc::as_ref)
     }
 
     /// All ceremonies, by id.
     pub fn ceremonies(&self) -> impl Iterator<Item = &Ceremony> {
-        self.ceremonies.values()
+        self.ceremonies.values().map(Arc::as_ref)
     }
 
     /// All whitelist entries ever added, by id.

@@ -3,9 +3,10 @@
 
 mod terms;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use holdfast_chains::{Address, AssetSymbol, ChainId};
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -126,11 +127,11 @@ impl WhitelistError {
     }
 }
 
-/// All entries ever added, found by destination or by id in logarithmic time.
+/// All entries ever added, found by destination or by id in logarithmic time. A clone shares everything with its original.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whitelist {
-    places: BTreeMap<Place, Vec<WhitelistEntry>>,
-    ids: BTreeMap<WhitelistEntryId, Place>,
+    places: OrdMap<Place, Vec<WhitelistEntry>>,
+    ids: OrdMap<WhitelistEntryId, Place>,
 }
 
 // The owner is part of the key, so that one customer's entries never slow down another's look-up.

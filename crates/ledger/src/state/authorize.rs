@@ -17,7 +17,7 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         self.check_cluster(&authorize.cluster)?;
-        let withdrawal = self.withdrawals.get(&authorize.withdrawal).ok_or_else(|| {
+        let withdrawal = self.withdrawal(&authorize.withdrawal).ok_or_else(|| {
             let detail = format!("no withdrawal `{}`", authorize.withdrawal);
             Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
         })?;
@@ -61,7 +61,7 @@ impl State {
     /// The first valid signature is canonical.
     pub(super) fn admit_signature(&self, logged: &SignatureLogged, index: u64) -> Result<Change, Rejection> {
         self.check_cluster(&logged.cluster)?;
-        let withdrawal = self.withdrawals.get(&logged.withdrawal).ok_or_else(|| {
+        let withdrawal = self.withdrawal(&logged.withdrawal).ok_or_else(|| {
             let detail = format!("no withdrawal `{}`", logged.withdrawal);
             Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
         })?;
@@ -94,7 +94,7 @@ impl State {
     /// may take it: the chain carries out one of the two, and the policy allowed both. Otherwise a withdrawal that
     /// expired unsigned would block its account for ever.
     fn may_still_be_signed(&self, holder: &WithdrawalId, time: TimestampMs) -> bool {
-        let Some(holder) = self.withdrawals.get(holder) else { return true };
+        let Some(holder) = self.withdrawal(holder) else { return true };
         let end = holder.request.expires_at_ms.0.saturating_add(self.genesis.document.max_clock_skew_ms);
         holder.signature.is_some() || time.0 < end
     }

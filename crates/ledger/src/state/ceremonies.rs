@@ -38,7 +38,7 @@ impl State {
             }
             CeremonyKind::AddWhitelistEntry(_) | CeremonyKind::ResumeWallet { .. } => false,
         };
-        if self.wallet(&proposal.wallet).is_some() || self.ceremonies.values().any(in_progress) {
+        if self.wallet(&proposal.wallet).is_some() || self.ceremonies().any(in_progress) {
             let detail = format!("wallet `{}` exists or is being created", proposal.wallet);
             return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
         }
@@ -271,7 +271,7 @@ impl State {
         phase: CeremonyPhase,
         time: TimestampMs,
     ) -> Result<&Ceremony, Rejection> {
-        let ceremony = self.ceremonies.get(id).ok_or_else(|| {
+        let ceremony = self.ceremony(id).ok_or_else(|| {
             Rejection::new(RejectionCode::UnknownCeremony, format!("no ceremony `{id}`"))
                 .with_field("ceremony")
         })?;

@@ -1,5 +1,7 @@
 //! What an admissible entry writes. Admission computes it and touches nothing; writing it cannot fail.
 
+use std::sync::Arc;
+
 use holdfast_chains::ChainId;
 use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
 
@@ -43,22 +45,22 @@ impl State {
         if let Some(report) = change.session {
             self.sequences.insert(report.provider.clone(), report.sequence);
             let reports = self.sessions.entry(report.customer.clone()).or_default();
-            reports.insert(report.provider.clone(), report);
+            Arc::make_mut(reports).insert(report.provider.clone(), report);
         }
         if let Some(withdrawal) = change.withdrawal {
             admission.withdrawal = Some(withdrawal.id);
             if let Some(nonce) = change.account_nonce {
                 self.account_nonces.insert(nonce, withdrawal.id);
             }
-            self.withdrawals.insert(withdrawal.id, withdrawal);
+            self.withdrawals.insert(withdrawal.id, Arc::new(withdrawal));
         }
         if let Some(ceremony) = change.ceremony {
             admission.ceremony = Some(ceremony.id);
-            self.ceremonies.insert(ceremony.id, ceremony);
+            self.ceremonies.insert(ceremony.id, Arc::new(ceremony));
         }
         if let Some(wallet) = change.wallet {
             admission.wallet = Some(wallet.id.clone());
-            self.wallets.insert(wallet.id.clone(), wallet);
+            self.wallets.insert(wallet.id.clone(), Arc::new(wallet));
         }
         // Admission checked that the entry is new, or exists and is not revoked: neither call can fail.
         if let Some(entry) = change.whitelist_entry {

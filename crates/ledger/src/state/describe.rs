@@ -35,7 +35,7 @@ impl State {
 
     /// The proposal's own lines, from its exact text.
     fn describe_ceremony(&self, id: &CeremonyId) -> Result<Details, Rejection> {
-        let ceremony = self.ceremonies.get(id).ok_or_else(|| {
+        let ceremony = self.ceremony(id).ok_or_else(|| {
             Rejection::new(RejectionCode::UnknownCeremony, format!("no ceremony `{id}`"))
                 .with_field("ceremony")
         })?;
@@ -54,7 +54,7 @@ impl State {
     }
 
     fn describe_withdrawal(&self, id: &WithdrawalId) -> Result<Details, Rejection> {
-        let withdrawal = self.withdrawals.get(id).ok_or_else(|| {
+        let withdrawal = self.withdrawal(id).ok_or_else(|| {
             Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
                 .with_field("withdrawal")
         })?;

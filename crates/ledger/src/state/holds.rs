@@ -61,7 +61,7 @@ impl State {
     }
 
     fn held(&self, id: &WithdrawalId, time: TimestampMs) -> Result<&Withdrawal, Rejection> {
-        let withdrawal = self.withdrawals.get(id).ok_or_else(|| {
+        let withdrawal = self.withdrawal(id).ok_or_else(|| {
             Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
                 .with_field("withdrawal")
         })?;

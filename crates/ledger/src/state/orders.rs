@@ -23,7 +23,7 @@ impl State {
         digest_index: u32,
         now: TimestampMs,
     ) -> Result<AuthorizedWithdrawal, OrderRefusal> {
-        let withdrawal = self.withdrawals.get(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
+        let withdrawal = self.withdrawal(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
         let (authorization, bound) = authorized(withdrawal)?;
         self.check_clock(withdrawal, authorization, now)?;
         let wallet = self
@@ -58,7 +58,7 @@ impl State {
 
     /// Whether a withdrawal pays the address of a whitelist entry: a node with a latch on that entry refuses it.
     pub fn relies_on(&self, id: &WithdrawalId, entry: &WhitelistEntryId) -> bool {
-        let (Some(withdrawal), Some(entry)) = (self.withdrawals.get(id), self.whitelist.entry(entry)) else {
+        let (Some(withdrawal), Some(entry)) = (self.withdrawal(id), self.whitelist.entry(entry)) else {
             // INVARIANT (G9): what is not known here cannot clear a withdrawal.
             return true;
         };
@@ -71,7 +71,7 @@ impl State {
     /// # Errors
     /// [`OrderRefusal`] unless officers approved it and no key exists yet.
     pub fn approved_keygen(&self, id: &CeremonyId) -> Result<ApprovedKeygen, OrderRefusal> {
-        let ceremony = self.ceremonies.get(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
+        let ceremony = self.ceremony(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
         let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else {
             return Err(OrderRefusal::NotPermitted("the ceremony makes no key".to_owned()));
         };

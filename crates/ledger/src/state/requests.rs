@@ -194,7 +194,7 @@ impl State {
     }
 
     fn check_not_repeated(&self, request: &WithdrawalRequest, digest: &[u8; 32]) -> Result<(), Rejection> {
-        match self.withdrawals.get(&request.withdrawal_id()) {
+        match self.withdrawal(&request.withdrawal_id()) {
             None => Ok(()),
             Some(known) if known.request_digest == *digest => {
                 Err(Rejection::new(RejectionCode::AlreadyRecorded, "this request is logged already"))
@@ -272,7 +272,7 @@ impl State {
         client: &holdfast_policy::ClientId,
     ) -> Result<&Withdrawal, Rejection> {
         // Another client's withdrawal is as unknown as one that does not exist.
-        self.withdrawals.get(id).filter(|withdrawal| withdrawal.request.client == *client).ok_or_else(|| {
+        self.withdrawal(id).filter(|withdrawal| withdrawal.request.client == *client).ok_or_else(|| {
             Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
                 .with_field("withdrawal")
         })
