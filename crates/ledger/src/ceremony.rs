@@ -22,7 +22,8 @@ use crate::ids::{CeremonyId, StatementDigest};
 use crate::payload::KeygenConfirmation;
 
 /// Names under which genesis lists quorums.
-pub(crate) const QUORUM_NAMES: [&str; 3] = ["create-wallet", "add-whitelist-entry", "resume-wallet"];
+pub(crate) const QUORUM_NAMES: [&str; 5] =
+    ["create-wallet", "add-whitelist-entry", "resume-wallet", "change-roster", "change-policy"];
 
 /// How long after its proposal's expiry an approved key generation may still finish: 7 days. Then its name is free again.
 const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;

@@ -79,9 +79,70 @@ derived_id! {
     CeremonyId, "c-", "a ceremony id (`c-` and 32 hex digits)"
 }
 
-/// SHA-256 of an officer's exact statement bytes; a statement acts at most once.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StatementDigest([u8; 32]);
+macro_rules! sha256_digest {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The digest's 32 bytes.
+            pub fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error =
+                    || IdError { input: text.chars().take(80).collect(), expected: "64 lower-case hex digits" };
+                if text.chars().any(|c| c.is_ascii_uppercase()) {
+                    return Err(error());
+                }
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(text, &mut bytes).map_err(|_| error())?;
+                Ok(Self(bytes))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+sha256_digest! {
+    /// SHA-256 of an officer's exact statement bytes; a statement acts at most once.
+    StatementDigest
+}
+
+sha256_digest! {
+    /// SHA-256 over one version of the roster.
+    RosterDigest
+}
 
 impl WithdrawalId {
     /// The id of the withdrawal that `client` asks for under `idempotency_key`.
@@ -110,43 +171,11 @@ impl StatementDigest {
     pub fn of(statement: &[u8]) -> Self {
         Self(Sha256::digest(statement).into())
     }
-
-    /// The digest's 32 bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
 }
 
-impl FromStr for StatementDigest {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let error =
-            || IdError { input: text.chars().take(80).collect(), expected: "64 lower-case hex digits" };
-        if text.chars().any(|c| c.is_ascii_uppercase()) {
-            return Err(error());
-        }
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| error())?;
-        Ok(Self(bytes))
-    }
-}
-
-impl Serialize for StatementDigest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for StatementDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for StatementDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+impl RosterDigest {
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

@@ -30,9 +30,9 @@ pub use ceremony::{
 pub use fingerprint::fingerprint;
 pub use genesis::{
     AssetEntry, ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, GenesisError, NodeEntry,
-    OfficerEntry, ProviderEntry, Quorum, ScreeningListEntry, ThresholdEntry,
+    OfficerEntry, ProviderEntry, Quorum, ScreeningListEntry, ThresholdEntry, WitnessEntry,
 };
-pub use ids::{CeremonyId, StatementDigest, WithdrawalId};
+pub use ids::{CeremonyId, RosterDigest, StatementDigest, WithdrawalId};
 pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
@@ -42,7 +42,9 @@ pub use payload::{
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
-pub use roster::{Client, Coordinator, Node, Officer, Provider, Roster};
+pub use roster::{
+    Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterVersion, Witness,
+};
 pub use rules::RULES_VERSION;
 pub use state::{Admission, Applied, ApplyError, Outcome, State};
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};

@@ -3,6 +3,7 @@
 //! Format: <https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.sshsig>. Ed25519 and hardware-backed
 //! `sk-ssh-ed25519@openssh.com` keys are accepted; everything else is refused.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ssh_key::{Algorithm, HashAlg, PrivateKey, PublicKey, SshSig};
 
 /// SSHSIG namespace of officers' statements.
@@ -54,6 +55,13 @@ impl OfficerKey {
         }
     }
 
+    /// The key as one line in OpenSSH format, without a comment.
+    pub fn to_openssh(&self) -> String {
+        let bare = PublicKey::new(self.0.key_data().clone(), "");
+        // Only keys that were read from this form exist here, so writing it cannot fail.
+        bare.to_openssh().unwrap_or_default()
+    }
+
     /// `SHA256:...`, as `ssh-keygen -l` prints it.
     pub fn fingerprint(&self) -> String {
         self.0.fingerprint(HashAlg::Sha256).to_string()
@@ -93,6 +101,19 @@ impl OfficerKey {
         let signature = key.sign(namespace, HashAlg::Sha512, message).map_err(OfficerKeyError::CannotSign)?;
         let armored = signature.to_pem(ssh_key::LineEnding::LF).map_err(OfficerKeyError::CannotSign)?;
         Ok(armored.into_bytes())
+    }
+}
+
+impl Serialize for OfficerKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_openssh())
+    }
+}
+
+impl<'de> Deserialize<'de> for OfficerKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let line = String::deserialize(deserializer)?;
+        Self::parse(&line).map_err(serde::de::Error::custom)
     }
 }
 

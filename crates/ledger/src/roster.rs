@@ -1,124 +1,157 @@
-//! Who may speak, and with which key.
+//! Who may speak, and with which key: a chain of versions, each approved by the quorum of the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
+use holdfast_log::Hash;
 use holdfast_policy::{ClientId, ClusterId, NodeId, OfficerId, ProviderId, RoleName, TimestampMs, WalletId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::genesis::GenesisDocument;
+use crate::genesis::{Quorum, ThresholdEntry};
+use crate::ids::RosterDigest;
 use crate::officer_key::OfficerKey;
 
+mod first;
+mod keys;
+
+/// Counts the rosters of a cell; the genesis roster is version 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RosterVersion(pub u64);
+
 /// An officer with a key that parsed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Officer {
     /// Roles the officer may act in.
     pub roles: BTreeSet<RoleName>,
     /// The officer's SSH key.
     pub key: OfficerKey,
+    /// Log index of the entry that admitted this officer, 0 for genesis. What was said under this name before it was said
+    /// by somebody else.
+    pub since: u64,
 }
 
 /// A client with its scope.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// Key that signs requests.
+    #[serde(with = "keys::as_hex")]
     pub key: VerifyingKey,
     /// Wallets the client may ask to pay from.
     pub wallets: BTreeSet<WalletId>,
     /// From this time on the key is void.
     pub expires_at: TimestampMs,
+    /// Log index of the entry that admitted this client, 0 for genesis: requests before it were another key's.
+    pub since: u64,
 }
 
 /// A provider of facts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provider {
     /// Key that signs reports.
+    #[serde(with = "keys::as_hex")]
     pub key: VerifyingKey,
 }
 
 /// A signer node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
     /// The node's name.
     pub id: NodeId,
     /// Key that cosigns checkpoints.
+    #[serde(with = "keys::as_hex")]
     pub cosigning_key: VerifyingKey,
     /// Key that signs confirmations, receipts and session offers.
+    #[serde(with = "keys::as_hex")]
     pub message_key: VerifyingKey,
+    /// 1 for the keys of genesis, then one more with each re-enrolment.
+    pub incarnation: u32,
+    /// What this incarnation must hold before it serves; `None` for the keys of genesis.
+    pub minimum: Option<MinimumCheckpoint>,
+    /// Log index of the entry that gave the node these keys, 0 for genesis.
+    pub since: u64,
+}
+
+/// The log that a re-enrolled node must hold at least: what it promised before its restore is in there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MinimumCheckpoint {
+    /// Entries.
+    pub size: u64,
+    /// Root of the tree of that size.
+    pub root: Hash,
 }
 
 /// The coordinator's keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coordinator {
     /// Key that signs checkpoints.
+    #[serde(with = "keys::as_hex")]
     pub log_key: VerifyingKey,
     /// Key that signs the coordinator's own entries.
+    #[serde(with = "keys::as_hex")]
     pub entry_key: VerifyingKey,
 }
 
-/// The current version of who may speak.
-#[derive(Clone, Debug)]
+/// An outside witness of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Witness {
+    /// The name of its key in signed notes.
+    pub name: String,
+    /// Its cosigning key.
+    #[serde(with = "keys::as_hex")]
+    pub key: VerifyingKey,
+}
+
+/// One version of who may speak.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roster {
     cluster: ClusterId,
-    threshold: u8,
+    version: RosterVersion,
+    previous: Option<RosterDigest>,
+    in_force_from: u64,
+    threshold: ThresholdEntry,
     officers: BTreeMap<OfficerId, Officer>,
     clients: BTreeMap<ClientId, Client>,
     providers: BTreeMap<ProviderId, Provider>,
     nodes: Vec<Node>,
     coordinator: Coordinator,
+    witnesses: Vec<Witness>,
 }
 
 impl Roster {
-    /// Parses all keys; refuses repeated names and any key that appears twice, in whatever role.
-    pub(crate) fn from_genesis(document: &GenesisDocument) -> Result<Self, String> {
-        let mut keys = KeySet::default();
-        let officers = unique(document.officers.iter().map(|entry| {
-            let key = OfficerKey::parse(&entry.ssh_public_key)
-                .map_err(|e| format!("officer `{}`: {e}", entry.name))?;
-            let point =
-                key.ed25519().ok_or_else(|| format!("officer `{}`: not an Ed25519 key", entry.name))?;
-            keys.ed25519(&point, entry.name.as_str())?;
-            let roles: BTreeSet<RoleName> = entry.roles.iter().cloned().collect();
-            Ok((entry.name.clone(), Officer { roles, key }))
-        }))?;
-        let clients = unique(document.clients.iter().map(|entry| {
-            let client = Client {
-                key: keys.ed25519(&entry.public_key, entry.name.as_str())?,
-                wallets: entry.wallets.iter().cloned().collect(),
-                expires_at: entry.expires_at_ms,
-            };
-            Ok((entry.name.clone(), client))
-        }))?;
-        let providers = unique(document.providers.iter().map(|entry| {
-            Ok((entry.name.clone(), Provider { key: keys.ed25519(&entry.public_key, entry.name.as_str())? }))
-        }))?;
-        let nodes = document.nodes.iter().map(|entry| {
-            let node = Node {
-                id: entry.name.clone(),
-                cosigning_key: keys.ed25519(&entry.cosigning_key, entry.name.as_str())?,
-                message_key: keys.ed25519(&entry.message_key, entry.name.as_str())?,
-            };
-            Ok::<_, String>(node)
-        });
-        let nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-        if nodes.iter().map(|node| &node.id).collect::<BTreeSet<_>>().len() != nodes.len() {
-            return Err("a node is listed twice".to_owned());
-        }
-        let coordinator = Coordinator {
-            log_key: keys.ed25519(&document.coordinator.log_key, "coordinator")?,
-            entry_key: keys.ed25519(&document.coordinator.entry_key, "coordinator")?,
-        };
-        let (cluster, threshold) = (document.cluster.clone(), document.threshold.t);
-        Ok(Self { cluster, threshold, officers, clients, providers, nodes, coordinator })
-    }
-
     /// The cell's id.
     pub fn cluster(&self) -> &ClusterId {
         &self.cluster
     }
 
+    /// Which roster this is.
+    pub fn version(&self) -> RosterVersion {
+        self.version
+    }
+
+    /// SHA-256 over this version, which includes the digest of the one before.
+    pub fn digest(&self) -> RosterDigest {
+        let mut hasher = Sha256::new();
+        hasher.update(b"holdfast/roster/v1\n");
+        // INVARIANT (G10): fixed member order, sorted maps. A map with string keys and no fallible member always encodes.
+        hasher.update(serde_json::to_vec(self).unwrap_or_default());
+        RosterDigest::from_bytes(hasher.finalize().into())
+    }
+
+    /// The smallest tree size at which this version is in force: 1 for genesis.
+    pub fn in_force_from(&self) -> u64 {
+        self.in_force_from
+    }
+
     /// Shares needed to sign.
     pub fn threshold(&self) -> u8 {
-        self.threshold
+        self.threshold.t
+    }
+
+    /// How many nodes may be hostile together with the coordinator (f of genesis).
+    pub fn hostile_nodes(&self) -> u8 {
+        self.threshold.f
     }
 
     /// The officer of this name.
@@ -161,43 +194,22 @@ impl Roster {
         &self.coordinator
     }
 
+    /// Outside witnesses, in genesis' order.
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.witnesses
+    }
+
+    /// The first of these quorums that this roster's officers can never meet.
+    pub(crate) fn unfillable<'a>(&self, quorums: &'a BTreeMap<String, Quorum>) -> Option<&'a str> {
+        let officers = self.officers.iter();
+        let everyone: Vec<_> = officers.map(|(id, officer)| (id.clone(), officer.roles.clone())).collect();
+        let mut quorums = quorums.iter();
+        quorums
+            .find(|(_, quorum)| !crate::ceremony::quorum_met(quorum, &everyone))
+            .map(|(name, _)| name.as_str())
+    }
+
     pub(crate) fn officer_keys(&self) -> impl Iterator<Item = (&OfficerId, &OfficerKey)> {
         self.officers.iter().map(|(id, officer)| (id, &officer.key))
     }
-}
-
-/// INVARIANT (G1): one key speaks for one party. A provider's facts never come from the requester's key.
-#[derive(Default)]
-struct KeySet(BTreeMap<String, String>);
-
-impl KeySet {
-    fn add(&mut self, key: String, owner: &str) -> Result<(), String> {
-        match self.0.insert(key, owner.to_owned()) {
-            Some(other) => Err(format!("`{owner}` and `{other}` share a key")),
-            None => Ok(()),
-        }
-    }
-
-    fn ed25519(&mut self, bytes: &[u8; 32], owner: &str) -> Result<VerifyingKey, String> {
-        let key =
-            VerifyingKey::from_bytes(bytes).map_err(|_| format!("`{owner}`: not an Ed25519 public key"))?;
-        if key.is_weak() {
-            return Err(format!("`{owner}`: weak Ed25519 public key"));
-        }
-        self.add(hex::encode(bytes), owner)?;
-        Ok(key)
-    }
-}
-
-fn unique<K: Ord + std::fmt::Display + Clone, V>(
-    pairs: impl Iterator<Item = Result<(K, V), String>>,
-) -> Result<BTreeMap<K, V>, String> {
-    let mut map = BTreeMap::new();
-    for pair in pairs {
-        let (key, value) = pair?;
-        if map.insert(key.clone(), value).is_some() {
-            return Err(format!("`{key}` is listed twice"));
-        }
-    }
-    Ok(map)
 }

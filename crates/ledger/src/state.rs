@@ -19,10 +19,10 @@ use crate::genesis::{Genesis, GenesisError};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::payload::SessionReport;
 use crate::rejection::{Rejection, RejectionCode};
-use crate::roster::Roster;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
 
+mod authority;
 mod authorize;
 mod ceremonies;
 mod change;
@@ -33,6 +33,7 @@ mod orders;
 mod requests;
 mod statements;
 
+pub(crate) use authority::Authority;
 pub(crate) use change::Change;
 
 /// Everything the log says, at one position.
@@ -42,6 +43,7 @@ pub(crate) use change::Change;
 #[derive(Clone, Debug)]
 pub struct State {
     genesis: Arc<Genesis>,
+    authority: Arc<Authority>,
     screening: Arc<ScreeningIndex>,
     size: u64,
     last_time: TimestampMs,
@@ -124,6 +126,7 @@ impl State {
             screening.insert(list.clone());
         }
         Ok(Self {
+            authority: Arc::new(Authority::from_genesis(&genesis)),
             genesis: Arc::new(genesis),
             screening: Arc::new(screening),
             size: 1,
@@ -200,14 +203,9 @@ impl State {
         self.roster().cluster()
     }
 
-    /// The genesis document.
+    /// The genesis document: what the cell began with. Roster and policy in force are [`State::roster`] and [`State::policy`].
     pub fn genesis(&self) -> &Genesis {
         &self.genesis
-    }
-
-    /// Who may speak.
-    pub fn roster(&self) -> &Roster {
-        &self.genesis.roster
     }
 
     /// Entries applied.

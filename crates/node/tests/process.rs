@@ -98,7 +98,7 @@ fn genesis(enrolled: &EnrolmentRequest) -> Entry {
     let quorum = json!({"security-officer": 2});
     let document: Value = json!({
         "version": 1, "rules_version": 1, "cluster": CLUSTER, "created_at_ms": now, "max_clock_skew_ms": 5000,
-        "threshold": {"t": 2, "n": 3}, "officers": [officer("alice"), officer("bob")],
+        "threshold": {"t": 2, "n": 3, "f": 0}, "officers": [officer("alice"), officer("bob")],
         "clients": [{"name": "pipeline", "public_key": key("pipeline"), "wallets": ["hot-1"],
                      "expires_at_ms": now + 1_000_000_000}],
         "providers": [{"name": "sessions", "public_key": key("sessions")}],
@@ -108,7 +108,9 @@ fn genesis(enrolled: &EnrolmentRequest) -> Entry {
         "assets": [{"symbol": "USDT", "chain_id": 1, "contract": "0xdAC17F958D2ee523a2206206994597C13D831ec7",
                     "decimals": 6},
                    {"symbol": "ETH", "chain_id": 1, "contract": null, "decimals": 18}],
-        "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum},
+        "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum,
+                    "change-roster": quorum, "change-policy": quorum},
+        "witnesses": [], "witnesses_required": 0,
         "policy": include_str!("../fixtures/test-policy.toml"),
         "screening_lists": [{"id": "ofac-eth", "source": "test", "as_of": "2026-11-01",
                              "text": "0x098B716B8Aaf21512996dC57EB0615e2383E2f96\n"}],

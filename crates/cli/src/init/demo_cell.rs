@@ -182,6 +182,7 @@ impl Maker {
             cluster: self.cluster.clone(),
             created_at: self.now,
             threshold: THRESHOLD,
+            hostile_nodes: 0,
             officers: self.officer_keys()?,
             clients: vec![ClientEntry {
                 name: id("pipeline")?,
@@ -198,6 +199,8 @@ impl Maker {
                 log_key: self.key("coordinator/log.key")?,
                 entry_key: self.key("coordinator/entry.key")?,
             },
+            witnesses: Vec::new(),
+            witnesses_required: 0,
             assets: ASSETS.into_iter().map(document::asset).collect::<Result<_, _>>()?,
             quorums: document::default_quorums()?,
             policy: POLICY.to_owned(),

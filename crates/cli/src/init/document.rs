@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_ledger::{
     ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, NodeEntry, OfficerEntry, ProviderEntry, Quorum,
-    RULES_VERSION, ScreeningListEntry, ThresholdEntry,
+    RULES_VERSION, ScreeningListEntry, ThresholdEntry, WitnessEntry,
 };
 use holdfast_policy::{ClusterId, TimestampMs};
 
@@ -20,11 +20,14 @@ pub(super) struct Parts {
     pub(super) cluster: String,
     pub(super) created_at: TimestampMs,
     pub(super) threshold: u8,
+    pub(super) hostile_nodes: u8,
     pub(super) officers: Vec<OfficerEntry>,
     pub(super) clients: Vec<ClientEntry>,
     pub(super) providers: Vec<ProviderEntry>,
     pub(super) nodes: Vec<NodeEntry>,
     pub(super) coordinator: CoordinatorEntry,
+    pub(super) witnesses: Vec<WitnessEntry>,
+    pub(super) witnesses_required: u8,
     pub(super) assets: Vec<Asset>,
     pub(super) quorums: BTreeMap<String, Quorum>,
     pub(super) policy: String,
@@ -45,12 +48,14 @@ impl Parts {
             cluster: ClusterId::new(self.cluster).map_err(|error| refuse(error.to_string()))?,
             created_at_ms: self.created_at,
             max_clock_skew_ms: MAX_CLOCK_SKEW_MS,
-            threshold: ThresholdEntry { t: self.threshold, n },
+            threshold: ThresholdEntry { t: self.threshold, n, f: self.hostile_nodes },
             officers: self.officers,
             clients: self.clients,
             providers: self.providers,
             nodes: self.nodes,
             coordinator: self.coordinator,
+            witnesses: self.witnesses,
+            witnesses_required: self.witnesses_required,
             assets: self.assets,
             quorums: self.quorums,
             policy: self.policy,
@@ -65,7 +70,7 @@ impl Parts {
 
 /// The quorums of a small cell: two security officers for everything.
 pub(super) fn default_quorums() -> Result<BTreeMap<String, Quorum>, Failure> {
-    ["create-wallet", "add-whitelist-entry", "resume-wallet"]
+    ["create-wallet", "add-whitelist-entry", "resume-wallet", "change-roster", "change-policy"]
         .into_iter()
         .map(|name| Ok((name.to_owned(), quorum("security-officer:2")?)))
         .collect()

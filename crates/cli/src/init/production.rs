@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use holdfast_ledger::{
     ClientEntry, CoordinatorEntry, GENESIS_NAMESPACE, Genesis, NodeEntry, OfficerEntry, ProviderEntry,
-    ScreeningListEntry, fingerprint,
+    ScreeningListEntry, WitnessEntry, fingerprint,
 };
 use holdfast_policy::{NodeId, OfficerId};
 use serde::Deserialize;
@@ -28,6 +28,10 @@ pub(super) struct GenesisArgs {
     /// Shares needed to sign (t); n is the number of enrolments, and 2t > n must hold
     #[arg(long, value_name = "T")]
     threshold: u8,
+    /// How many nodes may be hostile together with the coordinator (f), at most the threshold minus one: above 0, signing
+    /// needs cosignatures of more than (n + f) / 2 nodes
+    #[arg(long, default_value_t = 0, value_name = "F")]
+    hostile_nodes: u8,
     /// A node's enrolment.json, in committee order
     #[arg(long = "enrolment", value_name = "FILE", required = true)]
     enrolments: Vec<PathBuf>,
@@ -49,10 +53,16 @@ pub(super) struct GenesisArgs {
     /// The coordinator's key for its own entries, hex
     #[arg(long, value_name = "HEX")]
     coordinator_entry_key: String,
+    /// An outside witness of the log: NAME=PUBLIC_KEY_HEX, NAME as it signs notes
+    #[arg(long = "witness", value_name = "WITNESS")]
+    witnesses: Vec<String>,
+    /// Cosignatures of outside witnesses without which no node signs
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    witnesses_required: u8,
     /// SYMBOL:CHAIN_ID:DECIMALS[:CONTRACT]
     #[arg(long = "asset", value_name = "ASSET", required = true)]
     assets: Vec<String>,
-    /// CEREMONY=ROLE:COUNT,ROLE:COUNT for create-wallet, add-whitelist-entry, resume-wallet; two security officers if absent
+    /// CEREMONY=ROLE:COUNT,ROLE:COUNT for create-wallet, add-whitelist-entry, resume-wallet, change-roster, change-policy; two security officers if absent
     #[arg(long = "quorum", value_name = "QUORUM")]
     quorums: Vec<String>,
     /// The first policy, TOML
@@ -133,6 +143,7 @@ pub(super) fn genesis(args: &GenesisArgs) -> Result<Answer, Failure> {
         cluster: args.cluster.clone(),
         created_at,
         threshold: args.threshold,
+        hostile_nodes: args.hostile_nodes,
         officers: args.officers.iter().map(|text| officer(text)).collect::<Result<_, _>>()?,
         clients: args.clients.iter().map(|text| client(text, expires)).collect::<Result<_, _>>()?,
         providers: args.providers.iter().map(|text| provider(text)).collect::<Result<_, _>>()?,
@@ -141,6 +152,8 @@ pub(super) fn genesis(args: &GenesisArgs) -> Result<Answer, Failure> {
             log_key: public_key(&args.coordinator_log_key)?,
             entry_key: public_key(&args.coordinator_entry_key)?,
         },
+        witnesses: args.witnesses.iter().map(|text| witness(text)).collect::<Result<_, _>>()?,
+        witnesses_required: args.witnesses_required,
         assets: args.assets.iter().map(|text| document::asset(text)).collect::<Result<_, _>>()?,
         quorums,
         policy: files::read_text(&args.policy)?,
@@ -272,6 +285,11 @@ fn provider(text: &str) -> Result<ProviderEntry, Failure> {
     let (name, key) = pair(text, "NAME=PUBLIC_KEY_HEX")?;
     let name = name.parse().map_err(|_| Failure::usage(format!("`{name}` is no provider id")))?;
     Ok(ProviderEntry { name, public_key: public_key(key)? })
+}
+
+fn witness(text: &str) -> Result<WitnessEntry, Failure> {
+    let (name, key) = pair(text, "NAME=PUBLIC_KEY_HEX")?;
+    Ok(WitnessEntry { name: name.to_owned(), public_key: public_key(key)? })
 }
 
 fn node(path: &Path, cluster: &str) -> Result<NodeEntry, Failure> {

@@ -126,7 +126,7 @@ fn view<'a>(
     let state = reader.state();
     let positions = reader.index().whitelist_positions(&entry.id)?;
     // What is over is over, even if no entry was logged since.
-    let status = entry.status_under(state.genesis().policy.whitelist(), now.max(state.last_time()));
+    let status = entry.status_under(state.policy().whitelist(), now.max(state.last_time()));
     let (ceremony, added, revoked) = (positions.ceremony, positions.added, positions.revoked);
     Some(WhitelistView { entry, status, ceremony, added, revoked, times: reader.times() })
 }

@@ -22,7 +22,7 @@ impl State {
             Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
         })?;
         let bound = self.authorizable(withdrawal, time)?;
-        self.check_client(&withdrawal.request, time)?;
+        self.check_scope_of(withdrawal, time)?;
         // INVARIANT (G5): one withdrawal has one list of digests, computed here from the bound transaction.
         if authorize.digests != [bound.signing_hash] {
             let detail = "the digests are not those of the bound transaction";

@@ -195,7 +195,7 @@ impl State {
     ) -> Result<TimestampMs, Rejection> {
         let refuse =
             |detail: String| Rejection::new(RejectionCode::PolicyBound, detail).with_field("valid until");
-        let terms = self.genesis.policy.whitelist();
+        let terms = self.policy().whitelist();
         let cooled = time.checked_add(terms.cooling_off).ok_or_else(|| refuse("too late".to_owned()))?;
         let not_before = proposal.not_before.map_or(cooled, |asked| asked.max(cooled));
         terms.check(time, not_before, proposal.expires_at).map_err(|error| refuse(error.to_string()))?;

@@ -10,9 +10,6 @@ use super::State;
 use crate::payload::{SessionReport, WithdrawalRequest};
 use crate::withdrawal::{Approval, Withdrawal, WithdrawalState};
 
-/// The genesis policy; ceremonies that replace it count on from here.
-const GENESIS_POLICY: PolicyVersion = PolicyVersion(1);
-
 impl State {
     /// Evaluates the policy in force at this position of the log.
     pub(super) fn decide(
@@ -63,7 +60,7 @@ impl State {
     fn session_signals(&self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
         let reports = self.sessions.get(customer)?;
         let newest = reports.values().max_by_key(|report| report.observed_at_ms)?;
-        let max_age = self.genesis.policy.risk().max_report_age;
+        let max_age = self.policy().risk().max_report_age;
         let young = |report: &&SessionReport| at.0.saturating_sub(report.observed_at_ms.0) <= max_age.0;
         let counted: Vec<_> = reports.values().filter(young).collect();
         let worst = |signal: fn(&SessionReport) -> bool| counted.iter().any(|report| signal(report));
@@ -84,11 +81,11 @@ struct View<'a> {
 
 impl PolicyView for View<'_> {
     fn document(&self) -> &PolicyDocument {
-        &self.state.genesis.policy
+        self.state.policy()
     }
 
     fn policy_version(&self) -> PolicyVersion {
-        GENESIS_POLICY
+        self.state.policy_version()
     }
 
     fn whitelist(&self) -> &Whitelist {

@@ -109,13 +109,13 @@ impl State {
         // A clock behind the log does not make anything younger than the log says.
         let now = now.max(self.last_time);
         let age_ms = now.0.saturating_sub(authorization.time.0);
-        if age_ms > self.genesis.policy.authorization_max_age().0 {
+        if age_ms > self.policy().authorization_max_age().0 {
             return Err(OrderRefusal::AuthorizationTooOld { age_ms });
         }
         if now >= withdrawal.request.expires_at_ms {
             return Err(OrderRefusal::IntentExpired);
         }
-        if self.check_client(&withdrawal.request, now).is_err() {
+        if self.check_scope_of(withdrawal, now).is_err() {
             return Err(OrderRefusal::ClientExpired);
         }
         Ok(())

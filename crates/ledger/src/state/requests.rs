@@ -21,7 +21,7 @@ impl State {
     ) -> Result<Change, Rejection> {
         self.check_cluster(&request.cluster)?;
         self.check_not_repeated(request, &digest)?;
-        self.check_scope(request, time)?;
+        self.check_scope(request, index, time)?;
         self.check_intent_times(request, time)?;
         let transaction = request.transaction.as_deref().map(|hex| self.bind(request, hex)).transpose()?;
         let mut withdrawal = Withdrawal {
@@ -72,7 +72,7 @@ impl State {
                 );
             }
         }
-        self.check_client(&withdrawal.request, time)?;
+        self.check_scope_of(&withdrawal, time)?;
         let transaction = self.bind(&withdrawal.request, &bind.transaction)?;
         self.check_replacement(&withdrawal, &transaction)?;
         if withdrawal.transaction.as_ref() == Some(&transaction) {
@@ -206,29 +206,18 @@ impl State {
         }
     }
 
-    fn check_scope(&self, request: &WithdrawalRequest, time: TimestampMs) -> Result<(), Rejection> {
+    fn check_scope(
+        &self,
+        request: &WithdrawalRequest,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<(), Rejection> {
         self.asset(request)?;
         if self.wallet(&request.wallet).is_none() {
             let detail = format!("no active wallet `{}`", request.wallet);
             return Err(Rejection::new(RejectionCode::UnknownWallet, detail).with_field("wallet"));
         }
-        self.check_client(request, time)
-    }
-
-    /// INVARIANT (G1): a client's key speaks for its wallets, and only until it expires: when the request is made, when it is
-    /// authorized, and by each node's own clock when it signs. The request's own dates prove nothing about its age.
-    pub(super) fn check_client(&self, request: &WithdrawalRequest, at: TimestampMs) -> Result<(), Rejection> {
-        let client = self.roster().client(&request.client);
-        let in_scope =
-            client.is_some_and(|client| client.wallets.contains(&request.wallet) && at < client.expires_at);
-        if !in_scope {
-            let detail = format!(
-                "client `{}` may not use wallet `{}`, or its key has expired",
-                request.client, request.wallet
-            );
-            return Err(Rejection::new(RejectionCode::SignerNotAuthorized, detail).with_field("client"));
-        }
-        Ok(())
+        self.check_client(&request.client, &request.wallet, index, time)
     }
 
     /// A replaced transaction may have been signed in a history that this replica was not shown, so both must exclude each

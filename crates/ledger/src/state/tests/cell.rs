@@ -50,7 +50,7 @@ pub(super) fn document() -> Value {
     let quorum = json!({"security-officer": 2});
     json!({
         "version": 1, "rules_version": 1, "cluster": "demo-1", "created_at_ms": START, "max_clock_skew_ms": 5000,
-        "threshold": {"t": 2, "n": 3},
+        "threshold": {"t": 2, "n": 3, "f": 0},
         "officers": [officer("alice", &["security-officer", "withdrawal-approver"]),
                      officer("bob", &["security-officer", "withdrawal-approver"]),
                      officer("carol", &["withdrawal-approver"])],
@@ -61,7 +61,9 @@ pub(super) fn document() -> Value {
         "coordinator": {"log_key": key("log"), "entry_key": key("entry")},
         "assets": [{"symbol": "USDT", "chain_id": 1, "contract": USDT, "decimals": 6},
                    {"symbol": "ETH", "chain_id": 1, "contract": null, "decimals": 18}],
-        "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum},
+        "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum,
+                    "change-roster": quorum, "change-policy": quorum},
+        "witnesses": [], "witnesses_required": 0,
         "policy": include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/fixtures/demo-policy.toml")),
         "screening_lists": [{"id": "ofac-eth", "source": "test", "as_of": "2026-11-01", "text": "0x098B716B8Aaf21512996dC57EB0615e2383E2f96\n"}],
     })

@@ -56,9 +56,11 @@ fn committee_in_which_one_party_reaches_the_threshold_is_refused() {
 
 #[test]
 fn thresholds_without_an_honest_majority_are_refused() {
-    assert!(refused(|d| d["threshold"] = json!({"t": 1, "n": 3})).contains("at least 2"));
-    assert!(refused(|d| d["threshold"] = json!({"t": 2, "n": 4})).contains("2t > n"));
-    assert!(refused(|d| d["threshold"] = json!({"t": 4, "n": 3})).contains("2t > n"));
+    assert!(refused(|d| d["threshold"] = json!({"t": 1, "n": 3, "f": 0})).contains("at least 2"));
+    assert!(refused(|d| d["threshold"] = json!({"t": 2, "n": 4, "f": 0})).contains("2t > n"));
+    assert!(refused(|d| d["threshold"] = json!({"t": 2, "n": 3, "f": 2})).contains("`f` is 2"));
+    assert!(refused(|d| d["threshold"] = json!({"t": 2, "n": 3})).contains("missing field `f`"));
+    assert!(refused(|d| d["threshold"] = json!({"t": 4, "n": 3, "f": 0})).contains("2t > n"));
 }
 
 #[test]
@@ -83,4 +85,49 @@ fn unknown_members_and_versions_are_refused() {
     assert!(refused(|d| d["rules_version"] = json!(2)).contains("rules version 2"));
     assert!(refused(|d| d["version"] = json!(2)).contains("format version 2"));
     assert!(refused(|d| d["policy"] = json!("version = 1")).contains("policy"));
+}
+
+#[test]
+fn witnesses_with_a_bad_name_a_shared_key_or_too_few_are_refused() {
+    let witness = |name: &str, key: &str| json!({"name": name, "public_key": hex::encode(ed25519(key).verifying_key().to_bytes())});
+    let with = |witnesses: Value, required: u8| {
+        refused(move |d| {
+            d["witnesses"] = witnesses;
+            d["witnesses_required"] = json!(required);
+        })
+    };
+    assert!(with(json!([witness("w.example/a", "wa")]), 2).contains("`witnesses_required` is 2"));
+    assert!(with(json!([witness("w.example/a", "wa"), witness("w.example/a", "wb")]), 1).contains("twice"));
+    assert!(with(json!([witness("w.example/a", "cosign-1")]), 1).contains("share a key"));
+    assert!(with(json!([witness("w example", "wa")]), 1).contains("key name"));
+    assert!(with(json!([witness("holdfast/demo-1/node-1", "wa")]), 1).contains("own keys"));
+}
+
+#[test]
+fn hostile_nodes_decide_how_many_cosignatures_and_tombstones_are_needed() {
+    let needed = |t: u8, n: u8, f: u8| {
+        let mut document = document();
+        let node = document["nodes"][0].clone();
+        let nodes = (1..=n).map(|i| {
+            let mut node = node.clone();
+            let key =
+                |name: &str| json!(hex::encode(ed25519(&format!("{name}-{i}")).verifying_key().to_bytes()));
+            for member in ["name", "operator", "provider", "region"] {
+                node[member] = json!(format!("n-{i}"));
+            }
+            node["cosigning_key"] = key("cosign");
+            node["message_key"] = key("message");
+            node
+        });
+        document["nodes"] = nodes.collect();
+        document["threshold"] = json!({"t": t, "n": n, "f": f});
+        let state = State::from_genesis(&genesis_entry(&document).unwrap()).unwrap();
+        (state.cosigners_needed(), state.tombstones_needed())
+    };
+    assert_eq!(needed(2, 3, 0), (0, 2));
+    assert_eq!(needed(2, 3, 1), (3, 3));
+    assert_eq!(needed(3, 5, 0), (0, 3));
+    assert_eq!(needed(3, 5, 1), (4, 4));
+    assert_eq!(needed(3, 5, 2), (4, 5));
+    assert_eq!(needed(4, 5, 3), (5, 5));
 }
