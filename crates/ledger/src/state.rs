@@ -66,6 +66,8 @@ pub struct Applied {
     pub time: TimestampMs,
     /// Whether it changed anything.
     pub outcome: Outcome,
+    /// What it says and who said it, verified.
+    pub act: VerifiedAct,
 }
 
 /// Whether an entry changed anything.
@@ -159,7 +161,7 @@ impl State {
         };
         self.size = self.size.saturating_add(1);
         self.last_time = time;
-        Ok(Applied { index, time, outcome })
+        Ok(Applied { index, time, outcome, act })
     }
 
     /// What [`State::apply`] would say to this envelope now, without changing anything: sequencers use it to answer
