@@ -222,6 +222,13 @@ impl CheckedBatch {
         &self.batch.expectations
     }
 
+    /// Where it writes, or where it deletes if it writes nowhere.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Table, &[u8])> {
+        let puts = self.batch.puts.iter().map(|put| (put.table, put.key.as_slice()));
+        let deletes = self.batch.deletes.iter().filter(|_| self.batch.puts.is_empty());
+        puts.chain(deletes.map(|delete| (delete.table, delete.key.as_slice())))
+    }
+
     pub(crate) fn into_writes(self) -> (Vec<Put>, Vec<Delete>) {
         (self.batch.puts, self.batch.deletes)
     }

@@ -17,6 +17,7 @@ use crate::error::{CommitError, StoreError};
 use crate::format;
 use crate::range::after_prefix;
 use crate::table::{Table, TableSet};
+use crate::watch::{Durable, WriteWatch};
 use crate::writer::{self, Command};
 
 /// The most records that one scan returns.
@@ -30,6 +31,7 @@ const QUEUE_BATCHES: usize = 256;
 pub struct StoreHandle {
     shared: Arc<Shared>,
     queue: mpsc::Sender<Command>,
+    watch: Option<Arc<dyn WriteWatch>>,
 }
 
 impl StoreHandle {
@@ -53,7 +55,13 @@ impl StoreHandle {
         let shared =
             Arc::new(Shared { tables, open: RwLock::new(Some(open)), poisoned: AtomicBool::new(false) });
         writer::spawn(Arc::clone(&shared), commands)?;
-        Ok(Self { shared, queue })
+        Ok(Self { shared, queue, watch: None })
+    }
+
+    /// The same store; `watch` is told about everything that is written through this handle and its clones.
+    #[must_use]
+    pub fn watched(self, watch: Arc<dyn WriteWatch>) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// A store over any backend, for tests of what happens when one fails.
@@ -76,9 +84,11 @@ impl StoreHandle {
     /// [`CommitError::ExpectationFailed`] when nothing was written because an expectation does not hold;
     /// `STORE_WRITE_FAILED` when the outcome is unknown; `STORE_POISONED` for ever after that.
     pub async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
-        let (command, verdict) = self.prepare(batch)?;
+        let (command, verdict, durable) = self.prepare(batch)?;
         self.queue.send(command).await.map_err(|_| self.shared.gone())?;
-        verdict.await.map_err(|_| StoreError::Poisoned)?
+        verdict.await.map_err(|_| StoreError::Poisoned)??;
+        durable.into_iter().for_each(|tell| tell());
+        Ok(())
     }
 
     /// [`Self::commit`] for threads outside an asynchronous runtime.
@@ -89,16 +99,19 @@ impl StoreHandle {
     /// # Panics
     /// When called from an asynchronous task, which must not block: use [`Self::commit`] there.
     pub fn commit_blocking(&self, batch: Batch) -> Result<(), CommitError> {
-        let (command, verdict) = self.prepare(batch)?;
+        let (command, verdict, durable) = self.prepare(batch)?;
         self.queue.blocking_send(command).map_err(|_| self.shared.gone())?;
-        verdict.blocking_recv().map_err(|_| StoreError::Poisoned)?
+        verdict.blocking_recv().map_err(|_| StoreError::Poisoned)??;
+        durable.into_iter().for_each(|tell| tell());
+        Ok(())
     }
 
-    fn prepare(&self, batch: Batch) -> Result<(Command, Verdict), StoreError> {
+    fn prepare(&self, batch: Batch) -> Result<(Command, Verdict, Option<Durable>), StoreError> {
         let batch = batch.check(&self.shared.tables)?;
         self.shared.require_sound()?;
+        let durable = self.watch.as_ref().map(|watch| watch.begins(&mut batch.places()));
         let (reply, verdict) = oneshot::channel();
-        Ok((Command::Commit { batch, reply }, verdict))
+        Ok((Command::Commit { batch, reply }, verdict, durable))
     }
 
     /// The value of the record with this key, if there is one.

@@ -27,6 +27,7 @@ mod format;
 mod handle;
 mod range;
 mod table;
+mod watch;
 mod writer;
 
 pub use backend::{BackendError, Record};
@@ -35,3 +36,4 @@ pub use config::{BackendKind, StoreConfig};
 pub use error::{CommitError, StoreError};
 pub use handle::{MAX_SCAN_RECORDS, StoreHandle};
 pub use table::Table;
+pub use watch::{Durable, WriteWatch};

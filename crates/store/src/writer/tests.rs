@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Backend, BackendError, Changes, Record};
-use crate::{Batch, CommitError, StoreError, StoreHandle, Table};
+use crate::{Batch, CommitError, Durable, StoreError, StoreHandle, Table, WriteWatch};
 
 const TABLE: Table = Table::new("t");
 
@@ -220,4 +220,36 @@ async fn closing_writes_what_is_queued_and_refuses_what_comes_later() {
     assert!(matches!(store.commit(put("late")).await, Err(CommitError::Store(StoreError::Closed))));
     assert!(matches!(store.read(TABLE, b"k0"), Err(StoreError::Closed)));
     assert!(!store.is_healthy());
+}
+
+/// Notes what it is told.
+#[derive(Debug, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl WriteWatch for Notes {
+    fn begins(&self, records: &mut dyn Iterator<Item = (Table, &[u8])>) -> Durable {
+        let places: Vec<String> =
+            records.map(|(table, key)| format!("{table}/{}", key.escape_ascii())).collect();
+        self.0.lock().unwrap().push(format!("before {places:?}"));
+        let notes = Arc::clone(&self.0);
+        Box::new(move || notes.lock().unwrap().push(format!("after {places:?}")))
+    }
+}
+
+#[tokio::test]
+async fn a_watch_is_told_before_a_write_reaches_the_writer_and_after_it_is_durable() {
+    let (store, script) = scripted();
+    let notes = Notes::default();
+    let seen = Arc::clone(&notes.0);
+    let store = store.watched(Arc::new(notes));
+    let commit = spawn_commit(&store, "k");
+    script.writer_is_busy().await;
+    assert_eq!(*seen.lock().unwrap(), [r#"before ["t/k"]"#]);
+    script.order(Order::Succeed);
+    commit.await.unwrap().unwrap();
+    assert_eq!(seen.lock().unwrap()[1], r#"after ["t/k"]"#);
+    // A write that is not durable has no after, and one that only deletes says what
+    script.order(Order::Fail);
+    store.commit(Batch::new().delete(TABLE, "k")).await.unwrap_err();
+    assert_eq!(seen.lock().unwrap()[2..], [r#"before ["t/k"]"#]);
 }
