@@ -233,9 +233,7 @@ impl Keygens {
         output: KeygenOutput,
     ) -> Result<Vec<u8>, KeygenRefusal> {
         let (wallet, KeygenOutput { public, share }) = (permit.wallet().clone(), output);
-        self.crash.reached(CrashPoint::BeforeShare);
         self.vault.keep(&wallet, &share, &public).await?;
-        self.crash.reached(CrashPoint::AfterShare);
         drop(share);
         let vault = Arc::clone(&self.vault);
         let tested = tokio::task::spawn_blocking(move || vault.back_up(&wallet, &public))

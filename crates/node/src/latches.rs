@@ -17,7 +17,6 @@ use holdfast_store::{Batch, StoreError, StoreHandle};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::clock::Clock;
-use crate::crash::{CrashPoint, CrashPoints};
 use crate::identity::Identity;
 use crate::replica::{DurableReplica, Held};
 use crate::tables::{self, STATEMENTS};
@@ -40,7 +39,6 @@ pub(crate) struct Latches {
     store: StoreHandle,
     identity: Arc<Identity>,
     clock: Arc<dyn Clock>,
-    crash: Arc<dyn CrashPoints>,
     // Lock order: this one before the replica's, everywhere.
     table: RwLock<LatchTable>,
 }
@@ -90,7 +88,6 @@ impl Latches {
         store: StoreHandle,
         identity: Arc<Identity>,
         clock: Arc<dyn Clock>,
-        crash: Arc<dyn CrashPoints>,
         state: &State,
     ) -> Result<Self, DeliverRefusal> {
         let mut table = LatchTable::default();
@@ -111,7 +108,7 @@ impl Latches {
             store.commit_blocking(rewritten(&store, &astray, false)?).map_err(tables::unconditional)?;
             table.mark(&astray, false);
         }
-        Ok(Self { store, identity, clock, crash, table: RwLock::new(table) })
+        Ok(Self { store, identity, clock, table: RwLock::new(table) })
     }
 
     /// Takes a statement from an officer: checked against the log, latched durably, then receipted.
@@ -173,9 +170,7 @@ impl Latches {
         if let Some(oldest) = oldest {
             batch = batch.delete(STATEMENTS, oldest.to_be_bytes());
         }
-        self.crash.reached(CrashPoint::BeforeLatch);
         self.store.commit(batch).await.map_err(tables::unconditional)?;
-        self.crash.reached(CrashPoint::AfterLatch);
         if let Some(oldest) = oldest {
             table.remove(oldest);
         }

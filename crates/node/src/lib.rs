@@ -36,7 +36,7 @@ mod vault;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, NodeConfig};
-pub use crash::{CrashPoint, CrashPoints, NoCrashPoints, UnknownCrashPoint};
+pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCrashPoint};
 pub use enrolment::{EnrolError, Enrolment, EnrolmentRequest, enrol};
 pub use halt::{HaltError, clear_halt};
 pub use run::{RunError, run};

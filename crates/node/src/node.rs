@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::bans::{BanError, Bans};
 use crate::clock::Clock;
-use crate::crash::CrashPoints;
+use crate::crash::{self, CrashPoints};
 use crate::guard::Guard;
 use crate::identity::{Identity, IdentityError, NodeName};
 use crate::incidents::Incidents;
@@ -92,27 +92,15 @@ impl Node {
             clock,
             crash,
         } = parts;
+        let store = crash::watched(store, &crash);
         let (entry, genesis) = genesis;
         let (identity, witness) = Identity::establish(name, cosigning_key, message_key, &genesis)?;
         let identity = Arc::new(identity);
         replica::install(&store, &entry)?;
         let held = replica::load(&store, &genesis.hash)?;
-        let latches = Latches::load(
-            store.clone(),
-            Arc::clone(&identity),
-            Arc::clone(&clock),
-            Arc::clone(&crash),
-            held.state(),
-        )?;
+        let latches = Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), held.state())?;
         let latches = Arc::new(latches);
-        let replica = DurableReplica::new(
-            store.clone(),
-            held,
-            witness,
-            genesis.hash,
-            Arc::clone(&clock),
-            Arc::clone(&crash),
-        );
+        let replica = DurableReplica::new(store.clone(), held, witness, genesis.hash, Arc::clone(&clock));
         let replica = Arc::new(replica);
         let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
         let vault = Arc::new(vault);

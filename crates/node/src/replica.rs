@@ -11,7 +11,6 @@ use holdfast_store::{Batch, CommitError, MAX_BATCH_OPERATIONS, StoreError, Store
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard};
 
 use crate::clock::Clock;
-use crate::crash::{CrashPoint, CrashPoints};
 use crate::identity::Witness;
 use crate::tables::{self, ENTRIES, HALT, NODE};
 
@@ -54,7 +53,6 @@ pub(crate) struct DurableReplica {
     witness: Witness,
     pinned: [u8; 32],
     clock: Arc<dyn Clock>,
-    crash: Arc<dyn CrashPoints>,
     held: Arc<RwLock<Held>>,
 }
 
@@ -66,9 +64,8 @@ impl DurableReplica {
         witness: Witness,
         pinned: [u8; 32],
         clock: Arc<dyn Clock>,
-        crash: Arc<dyn CrashPoints>,
     ) -> Self {
-        Self { store, witness, pinned, clock, crash, held: Arc::new(RwLock::new(held)) }
+        Self { store, witness, pinned, clock, held: Arc::new(RwLock::new(held)) }
     }
 
     /// The replica at its tip.
@@ -136,7 +133,6 @@ impl DurableReplica {
         if let Err(refused) = applied {
             return self.give_back(held, ExtendRefusal::EntryRefused(refused)).await;
         }
-        self.crash.reached(CrashPoint::BeforeEntries);
         match self.store.commit(batch).await {
             Ok(()) => {}
             Err(CommitError::Store(error)) if never_reached_the_disk(&error) => {
@@ -148,7 +144,6 @@ impl DurableReplica {
                 return Err(tables::unconditional(error).into());
             }
         }
-        self.crash.reached(CrashPoint::AfterEntries);
         held.set_tip(tip.clone());
         Ok(tip)
     }

@@ -83,9 +83,7 @@ impl Signing {
         let permit = self.permit(&*self.replica.read().await, &gate, &order)?;
         let seats = session::Seats::of(&permit, &order.signers, self.identity.node())?;
         let share = self.share_of(&permit).await?;
-        self.crash.reached(CrashPoint::BeforeBinding);
         let bound = self.guard.bind(permit, order.session).await?;
-        self.crash.reached(CrashPoint::AfterBinding);
         let message_keys = {
             let held = self.replica.read().await;
             Committee::new(bound.permit().nodes()).message_keys(held.sound_state()?.roster())?

@@ -12,6 +12,7 @@ use serde_json::json;
 use tonic::{Code, Request};
 
 use super::*;
+use crate::CrashPoint;
 use crate::node::ReplicateRefusal;
 use crate::replica::{ExtendRefusal, MAX_ENTRIES};
 use crate::testing::{

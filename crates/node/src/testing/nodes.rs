@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use holdfast_policy::NodeId;
-use holdfast_store::{StoreConfig, StoreHandle};
+use holdfast_store::{StoreConfig, StoreHandle, Table};
 use zeroize::Zeroizing;
 
 use super::{Cell, TestClock, ed25519};
@@ -71,6 +71,10 @@ impl CrashPoints for Probe {
             reached.send(()).unwrap();
             may_go_on.recv().unwrap();
         }
+    }
+
+    fn unnamed_write(&self, table: Table) {
+        panic!("a write to `{table}` has no crash points: name it in crash.rs");
     }
 }
 
