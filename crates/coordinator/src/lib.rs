@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod coordinator;
 mod cosigned;
+mod crash;
 mod log_book;
 mod nodes;
 mod progress;
@@ -32,6 +33,7 @@ mod testing;
 
 pub use config::{ConfigError, CoordinatorConfig};
 pub use cosigned::CosignedError;
+pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCrashPoint};
 pub use log_book::{LogFailed, OpenError};
 pub use run::{RunError, run};
 pub use server::ServicesError;

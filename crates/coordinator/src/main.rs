@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use holdfast_coordinator::CoordinatorConfig;
+use holdfast_coordinator::{CoordinatorConfig, NoCrashPoints};
 
 /// The coordinator of a Holdfast custody cluster.
 ///
@@ -68,6 +69,6 @@ fn run(config: &Path) -> anyhow::Result<()> {
     let config = CoordinatorConfig::load(config).with_context(|| config.display().to_string())?;
     holdfast_coordinator::start_logging()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(holdfast_coordinator::run(config))?;
+    runtime.block_on(holdfast_coordinator::run(config, Arc::new(NoCrashPoints)))?;
     Ok(())
 }

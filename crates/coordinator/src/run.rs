@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::config::CoordinatorConfig;
 use crate::coordinator::Coordinator;
 use crate::cosigned::{Cosigned, CosignedError};
+use crate::crash::{self, CrashPoints};
 use crate::log_book::{LogBook, LogFailed, OpenError, schema};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
@@ -133,17 +134,19 @@ pub enum RunError {
 
 /// Runs a coordinator until SIGTERM or SIGINT: loads and verifies everything, serves, drains, closes.
 ///
+/// `hooks` is told at which points the coordinator is; the production program passes [`crate::NoCrashPoints`].
+///
 /// # Errors
 /// [`RunError`]; its sources say more. A log that cannot be written any more ends the process with
 /// [`RunError::Failed`]: what is on disk is read back at the next start.
-pub async fn run(config: CoordinatorConfig) -> Result<(), RunError> {
+pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), RunError> {
     let signalled = stop_signal()?;
     if let Some(address) = config.metrics_listen {
         telemetry::serve_metrics(address)?;
     }
     let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
     check_certificate(&config, tls.identity())?;
-    let (book, entry_key) = open_log(config.clone()).await?;
+    let (book, entry_key) = open_log(config.clone(), hooks).await?;
     let book = Arc::new(book);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
@@ -200,12 +203,16 @@ fn check_certificate(config: &CoordinatorConfig, found: &PeerIdentity) -> Result
 }
 
 /// Loads what the configuration names and replays the log, on a thread that may block.
-async fn open_log(config: CoordinatorConfig) -> Result<(LogBook, SigningKey), RunError> {
+async fn open_log(
+    config: CoordinatorConfig,
+    hooks: Arc<dyn CrashPoints>,
+) -> Result<(LogBook, SigningKey), RunError> {
     let opening = tokio::task::spawn_blocking(move || {
         let genesis = Entry::parse(&files::read_public(&config.genesis)?)?;
         let log_key = signing_key::load(&config.keys.log)?;
         let entry_key = signing_key::load(&config.keys.entry)?;
         let store = StoreHandle::open(&config.store_config(), &schema::TABLES)?;
+        let store = crash::watched(store, &hooks);
         let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_key)?;
         Ok((book, entry_key))
     });
