@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; both install the Debian packages they miss and say so.
 CARGO ?= cargo
 
-.PHONY: demo test test-long lint bench build packages deny
+.PHONY: demo test test-long lint bench build packages deny mutants
 
 demo: packages build ## a whole cell on loopback: watch a withdrawal signed and thefts refused
 	@"$$(scripts/target-dir)"/debug/holdfast demo
@@ -25,6 +25,9 @@ build:
 
 packages:
 	@scripts/install-packages
+
+mutants: ## removes one check at a time in guard, replica and state machine: which do the tests notice?
+	@scripts/mutants
 
 deny: ## licences and banned crates; needs `cargo install cargo-deny`
 	$(CARGO) deny --all-features check bans licenses sources

@@ -240,12 +240,18 @@ mod tests {
         for line in ["not an address", "<html>", "a,b", "\u{1b}[2J", &"a".repeat(MAX_LINE_BYTES + 1)] {
             assert_eq!(parse(line).unwrap_err(), ScreeningError::InvalidLine { line: 1 }, "{line:?}");
         }
+        assert!(parse(&"a".repeat(MAX_LINE_BYTES)).is_ok());
     }
 
     #[test]
     fn addresses_of_other_chains_are_kept_and_match_no_ethereum_address() {
-        let list = parse("123WBUDmSJv4GctdVEz6Qq6z8nXSKrJ4KX\nTBHTJqAy4DhHhmT3dNceJYNRz4SdLofLre\n").unwrap();
-        assert_eq!(list.len(), 2);
+        let forty_letters = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5md";
+        let text = format!(
+            "123WBUDmSJv4GctdVEz6Qq6z8nXSKrJ4KX\nTBHTJqAy4DhHhmT3dNceJYNRz4SdLofLre\n{}\n",
+            &forty_letters[..40]
+        );
+        let list = parse(&text).unwrap();
+        assert_eq!(list.len(), 3);
         assert!(!list.contains(&listed()));
     }
 
@@ -255,6 +261,8 @@ mod tests {
         assert_eq!(parse("# only a comment\n").unwrap_err(), ScreeningError::Empty);
         let size = MAX_LIST_BYTES + 1;
         assert_eq!(parse(&"\n".repeat(size)).unwrap_err(), ScreeningError::TooLarge { size });
+        let largest = format!("{LISTED}{}", "\n".repeat(MAX_LIST_BYTES - LISTED.len()));
+        assert_eq!(parse(&largest).unwrap().len(), 1);
     }
 
     #[test]
@@ -265,6 +273,7 @@ mod tests {
             let result = ScreeningList::parse(id.clone(), source, day.clone(), LISTED);
             assert_eq!(result.unwrap_err(), ScreeningError::InvalidSource);
         }
+        assert!(ScreeningList::parse(id, &"s".repeat(MAX_SOURCE_BYTES), day, LISTED).is_ok());
     }
 
     #[test]

@@ -203,3 +203,22 @@ fn stored_form_of_an_entry_is_fixed() {
     assert_eq!(serde_json::from_str::<WhitelistEntry>(json).unwrap(), stored);
     assert!(serde_json::from_str::<WhitelistEntry>(&json.replace("\"id\"", "\"extra\":1,\"id\"")).is_err());
 }
+
+#[test]
+fn revocation_ends_the_named_entry_and_no_other_of_the_same_address() {
+    for named in ["a", "b"] {
+        let mut list = whitelist([entry("a", EntryOwner::House), entry("b", EntryOwner::House)]);
+        let id = WhitelistEntryId::new(named).unwrap();
+        assert_eq!(list.revoke(&id, START).unwrap().id, id);
+        let revoked: Vec<_> = list.iter().filter(|e| e.revoked_at.is_some()).map(|e| e.id.clone()).collect();
+        assert_eq!(revoked, [id]);
+    }
+}
+
+#[test]
+fn of_equally_close_entries_the_newest_explains_a_refusal() {
+    let list = whitelist([entry("a", EntryOwner::House), entry("b", EntryOwner::House)]);
+    let usdt = AssetSymbol::parse("USDT").unwrap();
+    let refusal = list.covering(&TERMS, (ChainId(1), address(1)), &usdt, None, END).unwrap_err();
+    assert_eq!(refusal.entry.unwrap().id.as_str(), "b");
+}
