@@ -10,6 +10,7 @@ use holdfast_ledger::{State, Withdrawal, WithdrawalId};
 use holdfast_policy::{Decision, TimestampMs};
 use serde::Serialize;
 
+use crate::event::upper;
 use crate::history::{History, Step};
 
 /// One withdrawal, explained. `Display` is a page for people, serde the same for programs.
@@ -45,8 +46,6 @@ pub struct Explanation {
     pub signed: Option<Signed>,
     /// Every entry that concerned it, no-ops included.
     pub steps: Vec<Step>,
-    /// Leaf hash of each of those entries, hex, in the same order.
-    pub leaf_hashes: Vec<String>,
 }
 
 /// Who asked for what.
@@ -163,15 +162,15 @@ pub struct Signed {
 /// Explains a withdrawal; `None` if the log has none of this id.
 pub fn explain(history: &History, id: &WithdrawalId) -> Option<Explanation> {
     let state = history.state();
-    let withdrawal = state.withdrawal(id)?;
+    let remembered = history.trail(id).and_then(|trail| trail.latest.as_ref());
+    let withdrawal = remembered.or_else(|| state.withdrawal(id))?;
     let steps = history.withdrawal_steps(id).to_vec();
-    let leaf_hashes = steps.iter().filter_map(|step| history.leaf_hash(step.index)).map(str::to_owned);
     Some(Explanation {
         withdrawal: id.to_string(),
         cluster: state.cluster().to_string(),
         log_size: state.size(),
         as_of_ms: state.last_time().0,
-        state: format!("{:?}", withdrawal.state_at(state.last_time())).to_uppercase(),
+        state: upper(&withdrawal.state_at(state.last_time())),
         asked: asked(state, withdrawal),
         transaction: transaction(withdrawal),
         decision: withdrawal.decision.clone(),
@@ -184,7 +183,6 @@ pub fn explain(history: &History, id: &WithdrawalId) -> Option<Explanation> {
             renewals: authorization.renewals,
         }),
         signed: signed(history, withdrawal),
-        leaf_hashes: leaf_hashes.collect(),
         steps,
     })
 }

@@ -16,11 +16,33 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     end_index: Option<u64>,
     detail: String,
+    #[serde(flatten)]
+    difference: Option<Box<Difference>>,
+}
+
+/// What was found beside what the replay derives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Difference {
+    recorded: String,
+    expected: String,
 }
 
 impl Finding {
     pub(crate) fn new(rule: &str, detail: impl Into<String>) -> Self {
-        Self { rule: rule.to_owned(), first_index: None, end_index: None, detail: detail.into() }
+        Self {
+            rule: rule.to_owned(),
+            first_index: None,
+            end_index: None,
+            detail: detail.into(),
+            difference: None,
+        }
+    }
+
+    /// What was found beside what the replay derives.
+    pub(crate) fn differs(mut self, recorded: impl Into<String>, expected: impl Into<String>) -> Self {
+        let (recorded, expected) = (recorded.into(), expected.into());
+        self.difference = Some(Box::new(Difference { recorded, expected }));
+        self
     }
 
     pub(crate) fn at(mut self, index: u64) -> Self {
@@ -53,6 +75,16 @@ impl Finding {
     /// What is wrong, in words.
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// What the export says, where it can be shown.
+    pub fn recorded(&self) -> Option<&str> {
+        self.difference.as_ref().map(|difference| difference.recorded.as_str())
+    }
+
+    /// What it should say, where it can be shown.
+    pub fn expected(&self) -> Option<&str> {
+        self.difference.as_ref().map(|difference| difference.expected.as_str())
     }
 
     pub(crate) fn is_exact(&self) -> bool {

@@ -1,29 +1,49 @@
 //! A replay that remembers: which entries touched which withdrawal or ceremony, who signed them, and what came of it.
+//!
+//! What it remembers is chosen when it begins, so that a log of any length can be replayed without keeping a trail of all of it.
 
-mod says;
+pub(crate) mod says;
 
 use std::collections::BTreeMap;
 
 use holdfast_ledger::{
-    Act, Applied, CeremonyId, Outcome, PayloadKind, Replica, ReplicaError, State, StatementBody,
-    WithdrawalId, verify_act,
+    Act, Applied, CeremonyId, Outcome, Replica, ReplicaError, State, Withdrawal, WithdrawalId,
 };
 use holdfast_log::Entry;
 use holdfast_policy::NodeId;
 use serde::Serialize;
 
-use crate::report::{NoOp, count, short_name};
+use crate::event::{Event, short_name, upper};
+use crate::report::{Counts, NoOp};
 
-/// A replica and the trail of every withdrawal and ceremony in it.
+/// A replica and the trails of withdrawals and ceremonies in it.
 #[derive(Clone, Debug)]
 pub struct History {
     replica: Replica,
-    withdrawals: BTreeMap<WithdrawalId, Vec<Step>>,
+    interest: Interest,
+    withdrawals: BTreeMap<WithdrawalId, Trail>,
     ceremonies: BTreeMap<CeremonyId, Vec<Step>>,
-    signers: BTreeMap<WithdrawalId, Vec<NodeId>>,
-    leaf_hashes: BTreeMap<u64, String>,
-    entry_counts: BTreeMap<String, u64>,
-    noops: Vec<NoOp>,
+    counts: Counts,
+}
+
+/// Whose trails a replay keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Those of all withdrawals and ceremonies.
+    Everything,
+    /// That of one withdrawal and of those that replace it or are replaced by it.
+    Withdrawal(WithdrawalId),
+    /// None.
+    Nothing,
+}
+
+/// What happened to one withdrawal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trail {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) signers: Vec<NodeId>,
+    /// As it was in detail after the last entry that concerned it: the state machine may keep less of closed ones.
+    pub(crate) latest: Option<Withdrawal>,
 }
 
 /// One entry that concerned a withdrawal or a ceremony.
@@ -40,6 +60,8 @@ pub struct Step {
     /// What came of it.
     #[serde(flatten)]
     pub result: StepResult,
+    /// Its leaf hash, hex.
+    pub leaf_hash: String,
 }
 
 /// What came of an entry.
@@ -60,29 +82,25 @@ pub enum StepResult {
     },
 }
 
-/// What an act is about.
-#[derive(Clone, Debug, Default)]
-struct Subject {
-    withdrawal: Option<WithdrawalId>,
-    ceremony: Option<CeremonyId>,
-}
-
 impl History {
-    /// Begins with the first entry, whose document's SHA-256 must be the pinned one.
+    /// Begins with the first entry, whose document's SHA-256 must be the pinned one. Keeps all trails.
     ///
     /// # Errors
     /// [`ReplicaError`] if the entry is not that genesis, complete and signed.
     pub fn begin(genesis: &Entry, pinned: &[u8; 32]) -> Result<Self, ReplicaError> {
+        Self::begin_with(genesis, pinned, Interest::Everything)
+    }
+
+    /// The same, and keeps the trails that are of interest.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] if the entry is not that genesis, complete and signed.
+    pub fn begin_with(genesis: &Entry, pinned: &[u8; 32], interest: Interest) -> Result<Self, ReplicaError> {
         let replica = Replica::from_genesis(genesis, pinned)?;
-        Ok(Self {
-            replica,
-            withdrawals: BTreeMap::new(),
-            ceremonies: BTreeMap::new(),
-            signers: BTreeMap::new(),
-            leaf_hashes: BTreeMap::new(),
-            entry_counts: BTreeMap::from([(short_name(PayloadKind::Genesis), 1)]),
-            noops: Vec::new(),
-        })
+        let (withdrawals, ceremonies) = (BTreeMap::new(), BTreeMap::new());
+        let mut counts = Counts::default();
+        counts.kind(short_name(holdfast_ledger::PayloadKind::Genesis));
+        Ok(Self { replica, interest, withdrawals, ceremonies, counts })
     }
 
     /// Applies the next entry and notes what it touched.
@@ -90,28 +108,27 @@ impl History {
     /// # Errors
     /// [`ReplicaError`] if no honest log holds it; nothing changed then.
     pub fn append(&mut self, entry: &Entry) -> Result<Applied, ReplicaError> {
-        let verified = verify_act(self.state().roster(), entry.envelope());
+        self.append_watched(entry, &mut |_| {})
+    }
+
+    /// The same, and shows it to somebody who watches.
+    ///
+    /// # Errors
+    /// [`ReplicaError`] if no honest log holds it; nothing changed then and nothing was shown.
+    pub fn append_watched(
+        &mut self,
+        entry: &Entry,
+        watch: &mut dyn FnMut(&Event<'_>),
+    ) -> Result<Applied, ReplicaError> {
         let applied = self.replica.append(entry)?;
-        // The replica has just verified the same envelope, so it is authentic here too.
-        let Ok(verified) = verified else { return Ok(applied) };
-        let kind = short_name(verified.kind());
-        count(&mut self.entry_counts, kind.clone());
-        let signer = entry.envelope().signatures.first().map(|s| s.key_id.clone()).unwrap_or_default();
-        let act = verified.act().ok();
-        if let Outcome::Rejected(rejection) = &applied.outcome {
-            self.noops.push(NoOp {
-                index: applied.index,
-                time_ms: applied.time.0,
-                kind,
-                signer: signer.clone(),
-                code: rejection.code().to_string(),
-                detail: rejection.detail().to_owned(),
-                evidence: rejection.code().is_evidence(),
-            });
+        let event = Event::new(entry, &applied, self.replica.state());
+        self.counts.kind(event.kind_name());
+        if let Some(rejection) = event.rejection() {
+            self.counts.noop(NoOp::new(&event, rejection));
         }
-        if let Some(act) = act {
-            self.note(act, signer, &applied, entry);
-        }
+        watch(&event);
+        note_withdrawal(&mut self.withdrawals, self.interest, &event);
+        note_ceremony(&mut self.ceremonies, self.interest, &event);
         Ok(applied)
     }
 
@@ -127,7 +144,7 @@ impl History {
 
     /// The entries that concerned a withdrawal, in order; no-ops included.
     pub fn withdrawal_steps(&self, id: &WithdrawalId) -> &[Step] {
-        self.withdrawals.get(id).map(Vec::as_slice).unwrap_or_default()
+        self.withdrawals.get(id).map(|trail| trail.steps.as_slice()).unwrap_or_default()
     }
 
     /// The entries that concerned a ceremony, in order; no-ops included.
@@ -137,82 +154,61 @@ impl History {
 
     /// The nodes that made a withdrawal's canonical signature, as the coordinator logged them.
     pub fn signers(&self, id: &WithdrawalId) -> &[NodeId] {
-        self.signers.get(id).map(Vec::as_slice).unwrap_or_default()
+        self.withdrawals.get(id).map(|trail| trail.signers.as_slice()).unwrap_or_default()
     }
 
-    pub(crate) fn leaf_hash(&self, index: u64) -> Option<&str> {
-        self.leaf_hashes.get(&index).map(String::as_str)
+    pub(crate) fn trail(&self, id: &WithdrawalId) -> Option<&Trail> {
+        self.withdrawals.get(id)
     }
 
-    pub(crate) fn entry_counts(&self) -> &BTreeMap<String, u64> {
-        &self.entry_counts
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
     }
+}
 
-    pub(crate) fn noops(&self) -> &[NoOp] {
-        &self.noops
+fn note_withdrawal(trails: &mut BTreeMap<WithdrawalId, Trail>, interest: Interest, event: &Event<'_>) {
+    let Some(id) = event.withdrawal else { return };
+    let withdrawal = event.withdrawal_after();
+    let wanted = match interest {
+        Interest::Everything => true,
+        Interest::Withdrawal(wanted) => wanted == id,
+        Interest::Nothing => false,
+    };
+    if !wanted {
+        return;
     }
+    let state = withdrawal.map(|withdrawal| upper(&withdrawal.state_at(event.applied.time)));
+    let trail = trails.entry(id).or_default();
+    trail.steps.push(Step::of(event, state));
+    if let Some(withdrawal) = withdrawal {
+        trail.latest = Some(withdrawal.clone());
+    }
+    if let (Some(Act::Signature(logged)), Outcome::Admitted(_)) = (event.act, &event.applied.outcome) {
+        trail.signers.clone_from(&logged.signers);
+    }
+}
 
-    fn note(&mut self, act: &Act, signer: String, applied: &Applied, entry: &Entry) {
-        let mut subject = subject_of(act);
-        if let Outcome::Admitted(admission) = &applied.outcome {
-            subject.withdrawal = admission.withdrawal.or(subject.withdrawal);
-            subject.ceremony = admission.ceremony.or(subject.ceremony);
-            if let (Act::Signature(logged), Some(id)) = (act, admission.withdrawal) {
-                self.signers.insert(id, logged.signers.clone());
+fn note_ceremony(trails: &mut BTreeMap<CeremonyId, Vec<Step>>, interest: Interest, event: &Event<'_>) {
+    let (Some(id), Interest::Everything) = (event.ceremony, interest) else { return };
+    let phase = event.state.ceremony(&id).map(|ceremony| upper(&ceremony.phase_at(event.applied.time)));
+    trails.entry(id).or_default().push(Step::of(event, phase));
+}
+
+impl Step {
+    fn of(event: &Event<'_>, state: Option<String>) -> Self {
+        let result = match event.rejection() {
+            None => StepResult::Admitted { state: state.unwrap_or_default() },
+            Some(rejection) => {
+                StepResult::NoOp { code: rejection.code().to_string(), detail: rejection.detail().to_owned() }
             }
-        }
-        let says = says::act(self.state(), act);
-        let step = |result| Step {
-            index: applied.index,
-            time_ms: applied.time.0,
-            signer: signer.clone(),
-            says: says.clone(),
-            result,
         };
-        if let Some(id) = subject.withdrawal {
-            let state = self.state().withdrawal(&id).map(|withdrawal| withdrawal.state_at(applied.time));
-            let noted = step(result_of(applied, state.map(|state| format!("{state:?}").to_uppercase())));
-            self.withdrawals.entry(id).or_default().push(noted);
+        Self {
+            index: event.index(),
+            time_ms: event.time_ms(),
+            signer: event.signer().to_owned(),
+            says: event.says(),
+            result,
+            leaf_hash: event.entry.leaf_hash().to_hex(),
         }
-        if let Some(id) = subject.ceremony {
-            let phase = self.state().ceremony(&id).map(|ceremony| ceremony.phase_at(applied.time));
-            let noted = step(result_of(applied, phase.map(|phase| format!("{phase:?}").to_uppercase())));
-            self.ceremonies.entry(id).or_default().push(noted);
-        }
-        if subject.withdrawal.is_some() || subject.ceremony.is_some() {
-            self.leaf_hashes.insert(applied.index, entry.leaf_hash().to_hex());
-        }
-    }
-}
-
-fn result_of(applied: &Applied, state: Option<String>) -> StepResult {
-    match &applied.outcome {
-        Outcome::Admitted(_) => StepResult::Admitted { state: state.unwrap_or_default() },
-        Outcome::Rejected(rejection) => {
-            StepResult::NoOp { code: rejection.code().to_string(), detail: rejection.detail().to_owned() }
-        }
-    }
-}
-
-fn subject_of(act: &Act) -> Subject {
-    let withdrawal = |id: &WithdrawalId| Subject { withdrawal: Some(*id), ceremony: None };
-    let ceremony = |id: &CeremonyId| Subject { withdrawal: None, ceremony: Some(*id) };
-    match act {
-        Act::Request(request, _) => withdrawal(&request.withdrawal_id()),
-        Act::Bind(bind) => withdrawal(&bind.withdrawal),
-        Act::Cancel(cancel) => withdrawal(&cancel.withdrawal),
-        Act::Authorize(authorize) => withdrawal(&authorize.withdrawal),
-        Act::Signature(signature) => withdrawal(&signature.withdrawal),
-        Act::Confirmation(confirmation) => ceremony(&confirmation.ceremony),
-        Act::Activate(activated) => ceremony(&activated.ceremony),
-        Act::Session(_) => Subject::default(),
-        Act::Statement { statement, digest, .. } => match &statement.body {
-            StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => withdrawal(id),
-            StatementBody::ApproveCeremony(id) => ceremony(id),
-            StatementBody::ProposeWallet(_)
-            | StatementBody::ProposeWhitelistEntry(_)
-            | StatementBody::ProposeResume { .. } => ceremony(&CeremonyId::of(digest)),
-            StatementBody::RevokeWhitelistEntry(_) | StatementBody::PauseWallet(_) => Subject::default(),
-        },
     }
 }

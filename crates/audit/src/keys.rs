@@ -1,4 +1,7 @@
-//! The published keys of a cell's log, as genesis names them: who signs checkpoints and who cosigns them.
+//! The published keys of a cell's log, as a roster names them: who signs checkpoints and who cosigns them.
+//!
+//! The roster is the one in force after the entries that a checkpoint covers: officers replace keys by entries, and a key that
+//! they replaced signs nothing more.
 
 use holdfast_ledger::Roster;
 use holdfast_log::{
@@ -44,6 +47,12 @@ impl LogKeys {
     /// How many cosignatures a checkpoint needs: t.
     pub fn threshold(&self) -> usize {
         self.threshold
+    }
+
+    /// The verifier key strings that other people's tools read: the log's first, then those of the cosigners.
+    pub fn vkeys(&self) -> Vec<String> {
+        let cosigners = self.cosigners.iter().map(CosignatureVerifier::vkey);
+        std::iter::once(self.log.vkey()).chain(cosigners).collect()
     }
 
     /// Checks the log's signature and that at least t nodes cosigned.

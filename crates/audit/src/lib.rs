@@ -1,25 +1,42 @@
-//! What an auditor does with a log: export it, verify it from the genesis hash alone, and explain a withdrawal from it.
+//! What an auditor does with a log: export it, verify it from the genesis hash alone, explain a withdrawal from it, search it,
+//! draw a sample, report on a period, and watch it live.
 //!
 //! Pure: files come in through a function, times are those in the log. Every decision is derived again by the same
 //! state machine that coordinator and nodes run; nothing that anybody claims about the log is taken as input. The crate
 //! must never report a log as verified that it has not replayed to its end, and never needs a network.
 //!
-//! Start at [`verify`]; [`History`] is the replay that remembers who touched what, and [`explain`] reads it.
+//! Start at [`verify`]; [`History`] is the replay that remembers who touched what, [`Event`] is what it shows to those who
+//! watch it, and everything else reads one of the two.
 
+mod decisions;
+mod event;
 mod explain;
 mod export;
 mod finding;
 mod fork;
+mod heads;
 mod history;
 mod keys;
+mod monitor;
+mod period;
 mod report;
+mod sample;
+mod search;
+mod text;
 mod verify;
 
+pub use event::Event;
 pub use explain::{Explanation, explain};
-pub use export::export;
+pub use export::{Exporter, export};
 pub use finding::Finding;
 pub use fork::first_difference;
-pub use history::{History, Step, StepResult};
+pub use heads::Heads;
+pub use history::{History, Interest, Step, StepResult};
 pub use keys::LogKeys;
+pub use monitor::{Alarm, Monitor, Patience, Severity};
+pub use period::{Period, PeriodReport, Row};
 pub use report::{Cosigned, NoOp, Report};
-pub use verify::{Verified, verify};
+pub use sample::{Drawn, METHOD, Sample, Sampler};
+pub use search::{Decided, Effect, Hit, Query};
+pub use text::{csv_row, one_line, screen};
+pub use verify::{Audit, Verified, verify, verify_with};

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::PayloadKind;
+use holdfast_ledger::{Rejection, State};
 use holdfast_log::{Checkpoint, VerifiedCosignature};
 use serde::Serialize;
 
+use crate::event::{Event, upper};
 use crate::history::History;
 use crate::keys::{LogKeys, node_of};
+
+/// Most refused entries that a report lists one by one; the others are counted.
+const MAX_NOOPS: usize = 1_000;
 
 /// What a verified log holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -28,13 +32,21 @@ pub struct Report {
     pub missing_cosigners: Vec<String>,
     /// The t-th newest time among the cosignatures, seconds since the epoch: entries that are missing at the end are newer.
     pub witnessed_s: u64,
+    /// The verifier key strings in force: the log's first, then those of the cosigners.
+    pub keys: Vec<String>,
+    /// Earlier checkpoints that this log continues, by size.
+    pub continues: Vec<u64>,
+    /// Recorded decisions that were compared with the replay's.
+    pub decisions_compared: u64,
     /// Entries by kind of payload.
     pub entries: BTreeMap<String, u64>,
     /// Withdrawals by state at the time of the last entry.
     pub withdrawals: BTreeMap<String, u64>,
     /// Ceremonies by phase at the time of the last entry.
     pub ceremonies: BTreeMap<String, u64>,
-    /// Authentic entries that changed nothing, with their reasons.
+    /// Authentic entries that changed nothing, by reason code.
+    pub noop_counts: BTreeMap<String, u64>,
+    /// The first thousand of them, one by one.
     pub noops: Vec<NoOp>,
 }
 
@@ -66,6 +78,41 @@ pub struct NoOp {
     pub evidence: bool,
 }
 
+impl NoOp {
+    pub(crate) fn new(event: &Event<'_>, rejection: &Rejection) -> Self {
+        Self {
+            index: event.index(),
+            time_ms: event.time_ms(),
+            kind: event.kind_name().to_owned(),
+            signer: event.signer().to_owned(),
+            code: rejection.code().to_string(),
+            detail: rejection.detail().to_owned(),
+            evidence: rejection.code().is_evidence(),
+        }
+    }
+}
+
+/// What a replay counts on its way; bounded, whatever the log's length.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counts {
+    entries: BTreeMap<&'static str, u64>,
+    noop_counts: BTreeMap<String, u64>,
+    noops: Vec<NoOp>,
+}
+
+impl Counts {
+    pub(crate) fn kind(&mut self, kind: &'static str) {
+        count(&mut self.entries, kind);
+    }
+
+    pub(crate) fn noop(&mut self, noop: NoOp) {
+        count(&mut self.noop_counts, noop.code.clone());
+        if self.noops.len() < MAX_NOOPS {
+            self.noops.push(noop);
+        }
+    }
+}
+
 impl Report {
     pub(crate) fn new(
         history: &History,
@@ -74,15 +121,7 @@ impl Report {
         cosigned: &[VerifiedCosignature],
     ) -> Self {
         let state = history.state();
-        let now = state.last_time();
-        let mut withdrawals = BTreeMap::new();
-        for withdrawal in state.withdrawals() {
-            count(&mut withdrawals, format!("{:?}", withdrawal.state_at(now)).to_uppercase());
-        }
-        let mut ceremonies = BTreeMap::new();
-        for ceremony in state.ceremonies() {
-            count(&mut ceremonies, format!("{:?}", ceremony.phase_at(now)).to_uppercase());
-        }
+        let counts = history.counts();
         let names: Vec<_> = cosigned.iter().map(|cosignature| &cosignature.name).collect();
         let missing = keys.cosigners().iter().map(|cosigner| cosigner.name());
         Self {
@@ -90,29 +129,42 @@ impl Report {
             genesis_sha256: hex::encode(state.genesis().hash),
             size: checkpoint.size,
             root: checkpoint.root.to_hex(),
-            last_entry_ms: now.0,
+            last_entry_ms: state.last_time().0,
             cosigners: cosigned
                 .iter()
                 .map(|cosignature| Cosigned { node: node_of(&cosignature.name), time_s: cosignature.time_s })
                 .collect(),
             missing_cosigners: missing.filter(|name| !names.contains(name)).map(node_of).collect(),
             witnessed_s: keys.witnessed_s(cosigned),
-            entries: history.entry_counts().clone(),
-            withdrawals,
-            ceremonies,
-            noops: history.noops().to_vec(),
+            keys: keys.vkeys(),
+            continues: Vec::new(),
+            decisions_compared: 0,
+            entries: counts.entries.iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect(),
+            withdrawals: withdrawals(state),
+            ceremonies: ceremonies(state),
+            noop_counts: counts.noop_counts.clone(),
+            noops: counts.noops.clone(),
         }
     }
 }
 
-pub(crate) fn count(counts: &mut BTreeMap<String, u64>, key: String) {
-    let count = counts.entry(key).or_default();
-    *count = count.saturating_add(1);
+fn withdrawals(state: &State) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for withdrawal in state.withdrawals() {
+        count(&mut counts, upper(&withdrawal.state_at(state.last_time())));
+    }
+    counts
 }
 
-/// A payload kind's short name: `withdrawal-request`.
-pub(crate) fn short_name(kind: PayloadKind) -> String {
-    let name = kind.as_str();
-    let name = name.split_once("vnd.holdfast.").map_or(name, |(_, rest)| rest);
-    name.split_once(".v1").map_or(name, |(name, _)| name).to_owned()
+fn ceremonies(state: &State) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for ceremony in state.ceremonies() {
+        count(&mut counts, upper(&ceremony.phase_at(state.last_time())));
+    }
+    counts
+}
+
+pub(crate) fn count<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K) {
+    let count = counts.entry(key).or_default();
+    *count = count.saturating_add(1);
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use holdfast_audit::{Explanation, History, Report, Verified, explain, export, first_difference, verify};
+use holdfast_audit::{
+    Audit, Explanation, Heads, History, Interest, Report, Verified, explain, export, first_difference,
+    verify_with,
+};
 use holdfast_ledger::WithdrawalId;
 use holdfast_policy::TimestampMs;
 use serde_json::json;
@@ -110,9 +113,14 @@ pub(crate) async fn export_to(session: &Session, directory: &Path) -> Result<Ans
 
 fn verify_offline(profile: &Path, args: &VerifyArgs) -> Result<Answer, Failure> {
     let pinned = pinned(profile, args.genesis_sha256.as_deref())?;
-    let verified = verify_directory(&args.directory, &pinned)?;
-    if let Some(against) = &args.against {
-        compare(&verified, &args.directory, against)?;
+    let mut heads = Heads::none();
+    if let Some(head) = args.against.as_ref().filter(|against| !against.is_dir()) {
+        heads.add(&files::read(head)?)?;
+    }
+    let audit = Audit { interest: Interest::Nothing, heads, watch: None };
+    let verified = verify_directory(&args.directory, &pinned, audit)?;
+    if let Some(against) = args.against.as_ref().filter(|against| against.is_dir()) {
+        compare(&args.directory, against)?;
     }
     Ok(Answer::new(json!({"verified": true, "report": verified.report()}), report_text(verified.report())))
 }
@@ -130,7 +138,11 @@ fn pinned(profile: &Path, given: Option<&str>) -> Result<[u8; 32], Failure> {
 }
 
 /// Verifies the export in a directory.
-pub(crate) fn verify_directory(directory: &Path, pinned: &[u8; 32]) -> Result<Verified, Failure> {
+pub(crate) fn verify_directory(
+    directory: &Path,
+    pinned: &[u8; 32],
+    audit: Audit<'_>,
+) -> Result<Verified, Failure> {
     if !directory.is_dir() {
         return Err(Failure::new(
             Exit::NotFound,
@@ -138,7 +150,7 @@ pub(crate) fn verify_directory(directory: &Path, pinned: &[u8; 32]) -> Result<Ve
             format!("`{}` is no directory", directory.display()),
         ));
     }
-    verify(reader(directory), pinned).map_err(|finding| {
+    verify_with(reader(directory), pinned, audit).map_err(|finding| {
         Failure::from(finding)
             .next("keep this export as evidence and compare it with another one: `--against DIR`")
     })
@@ -153,10 +165,7 @@ fn reader(directory: &Path) -> impl Fn(&str) -> Option<Vec<u8>> {
     }
 }
 
-fn compare(verified: &Verified, directory: &Path, against: &Path) -> Result<(), Failure> {
-    if !against.is_dir() {
-        return Ok(verified.continues(&files::read(against)?)?);
-    }
+fn compare(directory: &Path, against: &Path) -> Result<(), Failure> {
     match first_difference(reader(against), reader(directory)) {
         None => Ok(()),
         Some(index) => Err(Failure::verification(
@@ -168,7 +177,8 @@ fn compare(verified: &Verified, directory: &Path, against: &Path) -> Result<(), 
 }
 
 fn explain_export(profile: &Path, id: &WithdrawalId, log: &Path) -> Result<Answer, Failure> {
-    let verified = verify_directory(log, &pinned(profile, None)?)?;
+    let audit = Audit { interest: Interest::Withdrawal(*id), ..Audit::default() };
+    let verified = verify_directory(log, &pinned(profile, None)?, audit)?;
     explained(verified.history(), id)
 }
 

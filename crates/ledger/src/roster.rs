@@ -179,6 +179,11 @@ impl Roster {
         self.providers.get(id)
     }
 
+    /// All providers, by name.
+    pub fn providers(&self) -> &BTreeMap<ProviderId, Provider> {
+        &self.providers
+    }
+
     /// The node of this name.
     pub fn node(&self, id: &NodeId) -> Option<&Node> {
         self.nodes.iter().find(|node| &node.id == id)

@@ -30,6 +30,6 @@ pub use hash::{Hash, HashError};
 pub use note_key::{KeyName, NoteKeyError};
 pub use proof::{ProofError, TlogProof, VerifiedInclusion};
 pub use tiles::{
-    ExportError, ExportFile, TileError, TilePath, export_files, parse_entry_bundle, read_export,
+    ExportError, ExportFile, TileError, TilePath, export_files, parse_entry_bundle, read_export, visit_export,
 };
 pub use tree::{MemoryTree, RightEdge, StoredHashes, TreeError};

@@ -150,15 +150,12 @@ impl Explanation {
 
     fn where_in_the_log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nWHERE IN THE LOG")?;
-        for (step, leaf_hash) in self.steps.iter().zip(&self.leaf_hashes) {
-            step.line(f, leaf_hash)?;
-        }
-        Ok(())
+        self.steps.iter().try_for_each(|step| step.line(f))
     }
 }
 
 impl Step {
-    fn line(&self, f: &mut fmt::Formatter<'_>, leaf_hash: &str) -> fmt::Result {
+    fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = match &self.result {
             StepResult::Admitted { state } => state.clone(),
             StepResult::NoOp { code, detail } => format!("no-op {code}: {detail}"),
@@ -171,7 +168,7 @@ impl Step {
             self.signer,
             self.says
         )?;
-        writeln!(f, "         leaf {leaf_hash}")
+        writeln!(f, "         leaf {}", self.leaf_hash)
     }
 }
 

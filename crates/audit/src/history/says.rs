@@ -4,7 +4,7 @@ use holdfast_ledger::{Act, State, StatementBody};
 
 use crate::explain::money;
 
-pub(super) fn act(state: &State, act: &Act) -> String {
+pub(crate) fn act(state: &State, act: &Act) -> String {
     match act {
         Act::Request(request, _) => {
             let paid = money(state, &request.asset, request.amount);

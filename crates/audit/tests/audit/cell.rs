@@ -122,7 +122,7 @@ impl Cell {
         }
     }
 
-    fn statement(&self, officer: &str, body: StatementBody) -> Envelope {
+    pub(crate) fn statement(&self, officer: &str, body: StatementBody) -> Envelope {
         let statement = Statement {
             cluster: self.state.cluster().clone(),
             officer: OfficerId::new(officer).unwrap(),
@@ -177,7 +177,7 @@ impl Cell {
         self.approved(StatementBody::ProposeWhitelistEntry(proposal));
     }
 
-    fn session(&mut self) {
+    pub(crate) fn session(&mut self) {
         self.sequence += 1;
         let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": self.sequence, "customer": "c-1",
             "observed_at_ms": self.now, "new_device": false, "second_factor_reset": false});

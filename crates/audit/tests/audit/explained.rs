@@ -36,7 +36,7 @@ fn page_answers_who_what_why_and_where() {
         assert!(page.contains(part), "`{part}` is not on the page:\n{page}");
     }
     assert_eq!(explanation.steps.len(), 5);
-    assert_eq!(explanation.leaf_hashes[4], cell.log.last().unwrap().leaf_hash().to_hex());
+    assert_eq!(explanation.steps[4].leaf_hash, cell.log.last().unwrap().leaf_hash().to_hex());
     let json = serde_json::to_value(&explanation).unwrap();
     assert_eq!(json["signed"]["nodes"], serde_json::json!(["node-1", "node-3"]));
     assert_eq!(json["steps"][0]["state"], "HELD");

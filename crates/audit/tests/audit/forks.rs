@@ -1,13 +1,24 @@
 //! Forks: whoever owns the log's key shows different histories.
 
-use holdfast_audit::first_difference;
-use holdfast_log::export_files;
+use holdfast_audit::{Audit, Finding, Heads, Verified, first_difference, verify_with};
+use holdfast_log::{SignedCheckpoint, export_files};
 
 use crate::cell::{Cell, Files, files};
 
 fn signed_by_the_log_alone(cell: &Cell) -> Files {
     let checkpoint = Cell::checkpoint(&cell.log, &[]).to_bytes();
     files(export_files(&cell.log, &checkpoint).unwrap().map(Result::unwrap).collect())
+}
+
+/// Verifies, and that the log continues the one of an earlier checkpoint.
+fn continues(cell: &Cell, files: &Files, earlier: &[u8]) -> Result<Verified, Finding> {
+    let mut heads = Heads::none();
+    heads.add(earlier).unwrap();
+    verify_with(|path| files.get(path).cloned(), &cell.pinned(), Audit { heads, ..Audit::default() })
+}
+
+fn later_size(files: &Files) -> u64 {
+    SignedCheckpoint::parse(&files["checkpoint"]).unwrap().claimed().size
 }
 
 /// Two continuations of the same beginning.
@@ -48,9 +59,9 @@ fn fork_that_hostile_nodes_cosigned_is_found_against_a_kept_checkpoint_and_locat
 {
     let (one, other, fork) = branches();
     let (kept, shown) = (one.export(), other.export());
-    let verified = other.verify(&shown).unwrap();
-    let finding = verified.continues(&kept["checkpoint"]).unwrap_err();
+    let finding = continues(&other, &shown, &kept["checkpoint"]).unwrap_err();
     assert_eq!(finding.rule(), "LOG_FORKED", "{finding}");
+    assert_eq!(finding.end_index(), Some(one.log.len() as u64));
     let first = first_difference(|path| kept.get(path).cloned(), |path| shown.get(path).cloned());
     assert_eq!(first, Some(fork));
 }
@@ -61,12 +72,12 @@ fn continuation_is_no_fork_and_a_missing_tail_is_noticed() {
     let earlier = cell.export();
     cell.pay("k-1", 1250, 0);
     let later = cell.export();
-    let verified = cell.verify(&later).unwrap();
-    verified.continues(&earlier["checkpoint"]).unwrap();
+    let verified = continues(&cell, &later, &earlier["checkpoint"]).unwrap();
+    assert_eq!(verified.report().continues, [later_size(&earlier)]);
     let first = first_difference(|path| earlier.get(path).cloned(), |path| later.get(path).cloned());
     assert_eq!(first, None);
     let stale = cell.verify(&earlier).unwrap();
-    let finding = stale.continues(&later["checkpoint"]).unwrap_err();
+    let finding = continues(&cell, &earlier, &later["checkpoint"]).unwrap_err();
     assert_eq!(finding.rule(), "LOG_CUT_OFF");
     assert_eq!(finding.first_index(), Some(stale.report().size));
 }

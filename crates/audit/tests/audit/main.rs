@@ -13,3 +13,8 @@ mod attacks;
 mod cell;
 mod explained;
 mod forks;
+mod long;
+mod periods;
+mod records;
+mod selected;
+mod watched;

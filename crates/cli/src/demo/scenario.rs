@@ -4,7 +4,7 @@ mod acts;
 
 use std::time::Duration;
 
-use holdfast_audit::explain;
+use holdfast_audit::{Audit, explain};
 use holdfast_chains::Address;
 use holdfast_ledger::{WithdrawalId, fingerprint};
 use holdfast_policy::{CustomerRef, WalletId};
@@ -221,7 +221,7 @@ async fn verify_offline(
     story.heading("An auditor exports the log and verifies it offline, from the genesis hash alone");
     let directory = cell.directory.join("log");
     audit::export_to(session, &directory).await?;
-    let verified = audit::verify_directory(&directory, &session.profile.genesis_sha256)?;
+    let verified = audit::verify_directory(&directory, &session.profile.genesis_sha256, Audit::default())?;
     let report = verified.report();
     story.say(&audit::report_text(report));
     expect::that(

@@ -21,19 +21,34 @@ type Levels = Vec<Vec<Hash>>;
 /// The entries of an export, in order, if they are those of a verified checkpoint. `read` gives the contents of a
 /// file by its name below the export's directory. Work is bounded by the files that are there, whatever size the
 /// checkpoint states.
-// INVARIANT: every returned entry hashes to a leaf under the checkpoint's root, so an edit, a deletion, an
-// insertion or a reordering is found and located (G7).
 pub fn read_export(
     read: impl Fn(&str) -> Option<Vec<u8>>,
     checkpoint: &Checkpoint,
 ) -> Result<Vec<Entry>, ExportError> {
+    let mut entries = Vec::new();
+    visit_export(read, checkpoint, |entry| {
+        entries.push(entry);
+        Ok::<_, ExportError>(())
+    })?;
+    Ok(entries)
+}
+
+/// The same, one entry at a time, so that a log of any length needs 32 bytes of memory for each entry and no more. Stops at
+/// the first error, be it the export's or the visitor's.
+// INVARIANT: every entry that is visited hashes to a leaf under the checkpoint's root, so an edit, a deletion, an
+// insertion or a reordering is found and located (G7).
+pub fn visit_export<E: From<ExportError>>(
+    read: impl Fn(&str) -> Option<Vec<u8>>,
+    checkpoint: &Checkpoint,
+    visit: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
     let size = checkpoint.size;
-    check_size(size)?;
+    check_size(size).map_err(ExportError::from)?;
     let tiles = read_tiles(&read, size)?;
     let leaf_hashes = tiles.first().map(Vec::as_slice).unwrap_or_default();
     match authenticate(&tiles, checkpoint) {
-        Ok(()) => read_entries(&read, size, leaf_hashes),
-        Err(fault) => Err(diagnose(&read, checkpoint, leaf_hashes, fault)),
+        Ok(()) => read_entries(&read, size, leaf_hashes, visit),
+        Err(fault) => Err(diagnose(&read, checkpoint, leaf_hashes, fault).into()),
     }
 }
 
@@ -106,29 +121,27 @@ fn perfect_root(hashes: &[Hash]) -> Option<Hash> {
 }
 
 /// Reads entries against authenticated leaf hashes.
-fn read_entries(
+fn read_entries<E: From<ExportError>>(
     read: &impl Fn(&str) -> Option<Vec<u8>>,
     size: u64,
     leaf_hashes: &[Hash],
-) -> Result<Vec<Entry>, ExportError> {
-    let mut entries = Vec::with_capacity(leaf_hashes.len());
+    mut visit: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<(), E> {
     for_each_entry(read, size, |index, bytes| {
         let leaf_hash = usize::try_from(index).ok().and_then(|index| leaf_hashes.get(index));
         if leaf_hash != Some(&Hash::leaf(bytes)) {
-            return Err(ExportError::EntryMismatch { index });
+            return Err(ExportError::EntryMismatch { index }.into());
         }
-        entries.push(Entry::parse(bytes).map_err(|source| ExportError::EntryMalformed { index, source })?);
-        Ok(())
-    })?;
-    Ok(entries)
+        visit(Entry::parse(bytes).map_err(|source| ExportError::EntryMalformed { index, source })?)
+    })
 }
 
 /// Calls `visit` with each entry's index and bytes, in order. Broken framing is a mismatch of the entry it hits.
-fn for_each_entry(
+fn for_each_entry<E: From<ExportError>>(
     read: &impl Fn(&str) -> Option<Vec<u8>>,
     size: u64,
-    mut visit: impl FnMut(u64, &[u8]) -> Result<(), ExportError>,
-) -> Result<(), ExportError> {
+    mut visit: impl FnMut(u64, &[u8]) -> Result<(), E>,
+) -> Result<(), E> {
     for path in TilePath::all_entries(size) {
         let bundle = read(&path.to_string()).ok_or(ExportError::FileMissing { path })?;
         let mut rest = bundle.as_slice();
@@ -138,7 +151,7 @@ fn for_each_entry(
             rest = after;
         }
         if !rest.is_empty() {
-            return Err(ExportError::EntryMismatch { index: path.end_entry().saturating_sub(1) });
+            return Err(ExportError::EntryMismatch { index: path.end_entry().saturating_sub(1) }.into());
         }
     }
     Ok(())
@@ -160,7 +173,7 @@ fn diagnose(
             first_difference.get_or_insert(index);
         }
         tree.append(leaf_hash)?;
-        Ok(())
+        Ok::<_, ExportError>(())
     });
     let intact = hashed.is_ok() && tree.root().is_ok_and(|root| root == checkpoint.root);
     match (intact, first_difference, hashed) {

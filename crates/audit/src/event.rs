@@ -1,0 +1,165 @@
+//! One applied entry as auditors see it: who signed it, what it is about, and what the state machine made of it.
+//!
+//! Owns the reading of an entry after it was applied. It decides nothing: outcome and decision are the replay's.
+
+use holdfast_ledger::{
+    Act, Applied, CeremonyId, Outcome, PayloadKind, Rejection, State, StatementBody, Withdrawal, WithdrawalId,
+};
+use holdfast_log::Entry;
+use holdfast_policy::{Decision, WalletId};
+
+use crate::history::says;
+
+/// An entry, applied.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// The entry.
+    pub entry: &'a Entry,
+    /// What it did.
+    pub applied: &'a Applied,
+    /// What its signer says, as far as it can be read.
+    pub act: Option<&'a Act>,
+    /// The state after it.
+    pub state: &'a State,
+    /// The kind of its payload.
+    pub kind: PayloadKind,
+    /// The withdrawal it is about.
+    pub withdrawal: Option<WithdrawalId>,
+    /// The ceremony it is about.
+    pub ceremony: Option<CeremonyId>,
+    /// The wallet it names.
+    pub wallet: Option<WalletId>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn new(entry: &'a Entry, applied: &'a Applied, state: &'a State) -> Self {
+        let act = applied.act.act().ok();
+        let mut subject = act.map(Subject::of).unwrap_or_default();
+        if let Outcome::Admitted(admission) = &applied.outcome {
+            subject.withdrawal = admission.withdrawal.or(subject.withdrawal);
+            subject.ceremony = admission.ceremony.or(subject.ceremony);
+            subject.wallet = admission.wallet.clone().or(subject.wallet);
+        }
+        let Subject { withdrawal, ceremony, wallet } = subject;
+        Self { entry, applied, act, state, kind: applied.act.kind(), withdrawal, ceremony, wallet }
+    }
+
+    /// Its log index.
+    pub fn index(&self) -> u64 {
+        self.applied.index
+    }
+
+    /// Its time, ms.
+    pub fn time_ms(&self) -> u64 {
+        self.applied.time.0
+    }
+
+    /// The kind's short name: `withdrawal-request`.
+    pub fn kind_name(&self) -> &'static str {
+        short_name(self.kind)
+    }
+
+    /// Who signed it: `<role>:<name>`.
+    pub fn signer(&self) -> &'a str {
+        self.entry
+            .envelope()
+            .signatures
+            .first()
+            .map(|signature| signature.key_id.as_str())
+            .unwrap_or_default()
+    }
+
+    /// An officer's statement: its action, for example `pause a wallet`.
+    pub fn action(&self) -> Option<&'static str> {
+        if let Act::Statement { statement, .. } = self.act? { Some(statement.body.action()) } else { None }
+    }
+
+    /// Why it changed nothing; `None` if it took effect.
+    pub fn rejection(&self) -> Option<&'a Rejection> {
+        match &self.applied.outcome {
+            Outcome::Rejected(rejection) => Some(rejection),
+            Outcome::Admitted(_) => None,
+        }
+    }
+
+    /// Its withdrawal, as it is after it.
+    pub fn withdrawal_after(&self) -> Option<&'a Withdrawal> {
+        self.state.withdrawal(self.withdrawal.as_ref()?)
+    }
+
+    /// The decision that it led to; `None` if it changed none.
+    pub fn decision(&self) -> Option<&'a Decision> {
+        let withdrawal = self.withdrawal_after()?;
+        (self.rejection().is_none() && withdrawal.positions.decision == self.index())
+            .then_some(&withdrawal.decision)
+    }
+
+    /// What it says, in one line for people.
+    pub fn says(&self) -> String {
+        self.act.map(|act| says::act(self.state, act)).unwrap_or_default()
+    }
+}
+
+/// What an act is about.
+#[derive(Clone, Debug, Default)]
+struct Subject {
+    withdrawal: Option<WithdrawalId>,
+    ceremony: Option<CeremonyId>,
+    wallet: Option<WalletId>,
+}
+
+impl Subject {
+    fn of(act: &Act) -> Self {
+        match act {
+            Act::Request(request, _) => {
+                Self { wallet: Some(request.wallet.clone()), ..Self::withdrawal(request.withdrawal_id()) }
+            }
+            Act::Bind(bind) => Self::withdrawal(bind.withdrawal),
+            Act::Cancel(cancel) => Self::withdrawal(cancel.withdrawal),
+            Act::Authorize(authorize) => Self::withdrawal(authorize.withdrawal),
+            Act::Signature(signature) => Self::withdrawal(signature.withdrawal),
+            Act::Confirmation(confirmation) => {
+                Self { wallet: Some(confirmation.wallet.clone()), ..Self::ceremony(confirmation.ceremony) }
+            }
+            Act::Activate(activated) => {
+                Self { wallet: Some(activated.wallet.clone()), ..Self::ceremony(activated.ceremony) }
+            }
+            Act::Session(_) => Self::default(),
+            Act::Statement { statement, digest, .. } => match &statement.body {
+                StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),
+                StatementBody::ApproveCeremony(id) => Self::ceremony(*id),
+                StatementBody::ProposeWallet(proposal) => {
+                    Self { wallet: Some(proposal.wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }
+                }
+                StatementBody::ProposeResume { wallet, .. } => {
+                    Self { wallet: Some(wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }
+                }
+                StatementBody::ProposeWhitelistEntry(_) => Self::ceremony(CeremonyId::of(digest)),
+                StatementBody::PauseWallet(wallet) => {
+                    Self { wallet: Some(wallet.clone()), ..Self::default() }
+                }
+                StatementBody::RevokeWhitelistEntry(_) => Self::default(),
+            },
+        }
+    }
+
+    fn withdrawal(id: WithdrawalId) -> Self {
+        Self { withdrawal: Some(id), ..Self::default() }
+    }
+
+    fn ceremony(id: CeremonyId) -> Self {
+        Self { ceremony: Some(id), ..Self::default() }
+    }
+}
+
+/// A payload kind's short name: `withdrawal-request`.
+pub(crate) fn short_name(kind: PayloadKind) -> &'static str {
+    let name = kind.as_str();
+    let name = name.split_once("vnd.holdfast.").map_or(name, |(_, rest)| rest);
+    name.split_once(".v1").map_or(name, |(name, _)| name)
+}
+
+/// A state or phase as it is shown: `SIGNED`.
+pub(crate) fn upper(state: &impl std::fmt::Debug) -> String {
+    format!("{state:?}").to_uppercase()
+}

@@ -1,0 +1,250 @@
+//! Watching a log live: what a checkpoint, its cosignatures and each new entry must make somebody look at.
+//!
+//! Sans-IO: entries, checkpoints and the time come in, alarms go out. A log that cannot be the one watched before, or that no
+//! honest sequencer can have written, ends the watch with a [`Finding`]: there is nothing to go on with.
+
+use std::collections::BTreeSet;
+
+use holdfast_ledger::{Act, Outcome};
+use holdfast_log::{Entry, SignedCheckpoint, VerifiedCosignature};
+use serde::Serialize;
+
+use crate::event::Event;
+use crate::finding::Finding;
+use crate::heads::Heads;
+use crate::history::{History, Interest};
+use crate::keys::{LogKeys, node_of};
+
+/// How old is too old.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Nodes cosign every few seconds, entries or not. After this long without t of them somebody withholds or is down.
+    pub stalled_ms: u64,
+    /// The same for each node alone.
+    pub silent_ms: u64,
+    /// How far a node's clock may be ahead of this machine's.
+    pub ahead_ms: u64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { stalled_ms: 5 * 60 * 1000, silent_ms: 15 * 60 * 1000, ahead_ms: 60 * 1000 }
+    }
+}
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It happened by the rules; those who watch want to know.
+    Notice,
+    /// A person must look at it.
+    Alarm,
+}
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Alarm {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is: a stable code.
+    pub code: String,
+    /// Log index, if it is about an entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// The same in words.
+    pub detail: String,
+}
+
+/// A log that is watched.
+#[derive(Debug)]
+pub struct Monitor {
+    history: History,
+    heads: Heads,
+    patience: Patience,
+    /// Entries before this one were reported by an earlier run.
+    reported: u64,
+    /// Lasting conditions that were told already.
+    raised: BTreeSet<String>,
+    versions: Versions,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Versions {
+    roster: u64,
+    policy: String,
+}
+
+impl Versions {
+    fn of(history: &History) -> Self {
+        let state = history.state();
+        Self { roster: state.roster().version().0, policy: state.policy_digest().to_string() }
+    }
+}
+
+impl Monitor {
+    /// Begins with the first entry, whose document's SHA-256 must be the pinned one, and with the checkpoint up to which an
+    /// earlier run has watched.
+    ///
+    /// # Errors
+    /// A [`Finding`] if the entry is another one, or the checkpoint is none.
+    pub fn begin(
+        genesis: &Entry,
+        genesis_sha256: &[u8; 32],
+        seen: Option<&[u8]>,
+        patience: Patience,
+    ) -> Result<Self, Finding> {
+        let history = History::begin_with(genesis, genesis_sha256, Interest::Nothing)?;
+        let (mut heads, mut reported) = (Heads::none(), 0);
+        if let Some(note) = seen {
+            heads.add(note)?;
+            reported = SignedCheckpoint::parse(note)?.claimed().size;
+        }
+        heads.check(history.replica())?;
+        let versions = Versions::of(&history);
+        Ok(Self { history, heads, patience, reported, raised: BTreeSet::new(), versions })
+    }
+
+    /// Entries that it holds.
+    pub fn size(&self) -> u64 {
+        self.history.replica().size()
+    }
+
+    /// The replay so far.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The next entry.
+    ///
+    /// # Errors
+    /// A [`Finding`] if no honest log holds it, or it is not of the log that was watched before.
+    pub fn append(&mut self, entry: &Entry) -> Result<Vec<Alarm>, Finding> {
+        let fresh = self.size() >= self.reported;
+        let mut alarms = Vec::new();
+        self.history.append_watched(entry, &mut |event| alarms.extend(alarm_of(event)))?;
+        self.heads.check(self.history.replica())?;
+        let index = self.size().saturating_sub(1);
+        alarms.extend(self.changes(index));
+        if !fresh {
+            alarms.clear();
+        }
+        Ok(alarms)
+    }
+
+    fn changes(&mut self, index: u64) -> Vec<Alarm> {
+        let now = Versions::of(&self.history);
+        let mut alarms = Vec::new();
+        if now.roster != self.versions.roster {
+            let detail = format!("the roster is version {} now", now.roster);
+            alarms.push(notice("ROSTER_CHANGED", index, detail));
+        }
+        if now.policy != self.versions.policy {
+            alarms.push(notice("POLICY_CHANGED", index, format!("the policy is {} now", now.policy)));
+        }
+        self.versions = now;
+        alarms
+    }
+
+    /// The newest checkpoint, after all entries that it covers.
+    ///
+    /// # Errors
+    /// A [`Finding`]: the log went back, contradicts its own entries or what was seen before, or is not signed as it must be.
+    pub fn checkpoint(&mut self, note: &[u8], now_ms: u64) -> Result<Vec<Alarm>, Finding> {
+        let signed = SignedCheckpoint::parse(note)?;
+        let stated = signed.claimed().clone();
+        let replica = self.history.replica();
+        if stated.size < replica.size() {
+            let detail = format!("{} entries were seen, the log shows {} now", replica.size(), stated.size);
+            return Err(Finding::new("LOG_ROLLED_BACK", detail).within(stated.size, replica.size()));
+        }
+        let keys = LogKeys::of(self.history.state().roster())?;
+        let checkpoint = signed.verify(keys.log())?;
+        if checkpoint.size != replica.size() || checkpoint.root != replica.root() {
+            let detail = "the checkpoint is not of the entries that the same log shows";
+            return Err(Finding::new("LOG_FORKED", detail)
+                .within(self.heads.passed().last().copied().unwrap_or(0), checkpoint.size)
+                .differs(checkpoint.root.to_hex(), replica.root().to_hex()));
+        }
+        std::mem::take(&mut self.heads).finish(self.history.replica())?;
+        let cosigned = signed.cosignatures(keys.cosigners())?;
+        Ok(self.cosignatures(&keys, &cosigned, now_ms))
+    }
+
+    /// Lasting conditions: told when they begin, and again when they are over.
+    fn cosignatures(&mut self, keys: &LogKeys, cosigned: &[VerifiedCosignature], now_ms: u64) -> Vec<Alarm> {
+        let mut alarms = Vec::new();
+        let age = |time_s: u64| now_ms.saturating_sub(time_s.saturating_mul(1000));
+        let witnessed = age(keys.witnessed_s(cosigned));
+        let few = cosigned.len() < keys.threshold();
+        let detail = if few {
+            format!(
+                "{} nodes cosigned the newest checkpoint, {} are needed",
+                cosigned.len(),
+                keys.threshold()
+            )
+        } else {
+            format!("{} nodes last vouched for this log {} s ago", keys.threshold(), witnessed / 1000)
+        };
+        let stalled = few || witnessed > self.patience.stalled_ms;
+        alarms.extend(self.lasting(stalled, "COSIGNATURES_STALLED", "", detail));
+        for cosigner in keys.cosigners() {
+            let node = node_of(cosigner.name());
+            let time_s = cosigned.iter().find(|c| c.name == *cosigner.name()).map(|c| c.time_s);
+            let silent = time_s.is_none_or(|time_s| age(time_s) > self.patience.silent_ms);
+            let since = time_s.map_or("is not among the cosigners".to_owned(), |time_s| {
+                format!("last cosigned {} s ago", age(time_s) / 1000)
+            });
+            alarms.extend(self.lasting(silent, "NODE_SILENT", &node, format!("node `{node}` {since}")));
+            let limit = now_ms.saturating_add(self.patience.ahead_ms);
+            let ahead = time_s.is_some_and(|time_s| time_s.saturating_mul(1000) > limit);
+            let detail = format!("node `{node}` cosigns with a clock ahead of this machine's");
+            alarms.extend(self.lasting(ahead, "NODE_CLOCK_AHEAD", &node, detail));
+        }
+        alarms
+    }
+
+    fn lasting(&mut self, holds: bool, code: &str, party: &str, detail: String) -> Option<Alarm> {
+        let key = format!("{code} {party}");
+        let (severity, detail) = match (holds, self.raised.contains(&key)) {
+            (true, false) => (Severity::Alarm, detail),
+            (false, true) => (Severity::Notice, format!("over: {detail}")),
+            _ => return None,
+        };
+        if holds {
+            self.raised.insert(key);
+        } else {
+            self.raised.remove(&key);
+        }
+        Some(Alarm { severity, code: code.to_owned(), index: None, detail })
+    }
+
+    /// Whether a lasting condition holds now.
+    pub fn is_raised(&self) -> bool {
+        !self.raised.is_empty()
+    }
+}
+
+fn alarm_of(event: &Event<'_>) -> Option<Alarm> {
+    match &event.applied.outcome {
+        Outcome::Rejected(rejection) if rejection.code().is_evidence() => {
+            let (signer, kind) = (event.signer(), event.kind_name());
+            let detail =
+                format!("{signer} tried {kind}, refused as {}: {}", rejection.code(), rejection.detail());
+            let (index, code) = (Some(event.index()), "REFUSED_ATTEMPT".to_owned());
+            Some(Alarm { severity: Severity::Alarm, code, index, detail })
+        }
+        Outcome::Rejected(_) => None,
+        Outcome::Admitted(_) => {
+            let Some(Act::Statement { statement, .. }) = event.act else { return None };
+            let protects = statement.body.is_protective();
+            protects.then(|| {
+                notice("OFFICER_PROTECTS", event.index(), format!("{} {}", event.signer(), event.says()))
+            })
+        }
+    }
+}
+
+fn notice(code: &str, index: u64, detail: String) -> Alarm {
+    Alarm { severity: Severity::Notice, code: code.to_owned(), index: Some(index), detail }
+}
