@@ -124,7 +124,7 @@ impl Subject {
             Act::Activate(activated) => {
                 Self { wallet: Some(activated.wallet.clone()), ..Self::ceremony(activated.ceremony) }
             }
-            Act::Session(_) => Self::default(),
+            Act::Session(_) | Act::Attestation(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
                 StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),
                 StatementBody::ApproveCeremony(id) => Self::ceremony(*id),

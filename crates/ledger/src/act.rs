@@ -12,7 +12,7 @@ use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
     Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
-    SessionReport, SignatureLogged, WithdrawalRequest, parse,
+    SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -46,6 +46,8 @@ pub enum Act {
     Authorize(Authorize),
     /// The coordinator logs a signature.
     Signature(SignatureLogged),
+    /// A node's digest of its state.
+    Attestation(StateAttestation),
 }
 
 /// An authentic act, or an authentic payload that is not admissible whatever the state.
@@ -147,6 +149,13 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             parse(&envelope.payload).and_then(|confirmation: KeygenConfirmation| {
                 speaks_for("node", &confirmation.node, &node)?;
                 Ok(Act::Confirmation(Box::new(confirmation)))
+            })
+        }
+        PayloadKind::StateAttestation => {
+            let node = node(roster, envelope)?;
+            parse(&envelope.payload).and_then(|attestation: StateAttestation| {
+                speaks_for("node", &attestation.node, &node)?;
+                Ok(Act::Attestation(attestation))
             })
         }
         PayloadKind::EpochActivated => {

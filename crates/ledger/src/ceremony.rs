@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::{Address, AssetSymbol, ChainId};
 use holdfast_policy::{CustomerRef, NodeId, OfficerId, RoleName, TimestampMs, WalletId, WhitelistEntryId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::genesis::Quorum;
 use crate::ids::{CeremonyId, StatementDigest};
@@ -29,7 +29,7 @@ pub(crate) const QUORUM_NAMES: [&str; 5] =
 const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// A wallet to be created.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WalletProposal {
     /// The wallet's name.
     pub wallet: WalletId,
@@ -44,7 +44,7 @@ pub struct WalletProposal {
 }
 
 /// A whitelist entry to be added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhitelistProposal {
     /// Chain of the address.
     pub chain_id: ChainId,
@@ -61,7 +61,7 @@ pub struct WhitelistProposal {
 }
 
 /// What a ceremony is for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum CeremonyKind {
     /// Generates a key and creates a wallet.

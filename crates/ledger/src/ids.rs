@@ -7,12 +7,30 @@ use holdfast_policy::WhitelistEntryId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
+use crate::codec::{Decode, Encode, Input, Malformed};
+
 /// An identifier text that is not in its canonical form.
 #[derive(Debug, thiserror::Error)]
 #[error("`{input}` is not {expected}")]
 pub struct IdError {
     input: String,
     expected: &'static str,
+}
+
+macro_rules! impl_id_codec {
+    ($($name:ident),+) => {$(
+        impl Encode for $name {
+            fn encode(&self, out: &mut Vec<u8>) {
+                self.0.encode(out);
+            }
+        }
+
+        impl Decode for $name {
+            fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+                Decode::decode(input).map(Self)
+            }
+        }
+    )+};
 }
 
 macro_rules! derived_id {
@@ -79,6 +97,8 @@ derived_id! {
     CeremonyId, "c-", "a ceremony id (`c-` and 32 hex digits)"
 }
 
+impl_id_codec!(WithdrawalId, CeremonyId);
+
 macro_rules! sha256_digest {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -86,6 +106,11 @@ macro_rules! sha256_digest {
         pub struct $name([u8; 32]);
 
         impl $name {
+            #[allow(dead_code, reason = "not every digest is made outside this file")]
+            pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
             /// The digest's 32 bytes.
             pub fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
@@ -144,6 +169,13 @@ sha256_digest! {
     RosterDigest
 }
 
+sha256_digest! {
+    /// SHA-256 chain over everything the log made of the state so far; see [`crate::State::digest`].
+    StateDigest
+}
+
+impl_id_codec!(StatementDigest, StateDigest);
+
 impl WithdrawalId {
     /// The id of the withdrawal that `client` asks for under `idempotency_key`.
     pub fn of(cluster: &str, client: &str, idempotency_key: &str) -> Self {
@@ -170,12 +202,6 @@ impl StatementDigest {
     /// Digest of a statement's exact bytes.
     pub fn of(statement: &[u8]) -> Self {
         Self(Sha256::digest(statement).into())
-    }
-}
-
-impl RosterDigest {
-    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod act;
 mod ceremony;
+mod codec;
 mod fingerprint;
 mod genesis;
 mod ids;
@@ -32,13 +33,13 @@ pub use genesis::{
     AssetEntry, ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, GenesisError, NodeEntry,
     OfficerEntry, ProviderEntry, Quorum, ScreeningListEntry, ThresholdEntry, WitnessEntry,
 };
-pub use ids::{CeremonyId, RosterDigest, StatementDigest, WithdrawalId};
+pub use ids::{CeremonyId, RosterDigest, StateDigest, StatementDigest, WithdrawalId};
 pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
 pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
-    SessionReport, SignatureLogged, WithdrawalRequest, key_id,
+    SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
@@ -46,7 +47,7 @@ pub use roster::{
     Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterVersion, Witness,
 };
 pub use rules::RULES_VERSION;
-pub use state::{Admission, Applied, ApplyError, Outcome, State};
+pub use state::{ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, Outcome, State};
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
 pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};

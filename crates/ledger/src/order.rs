@@ -140,6 +140,9 @@ pub enum OrderRefusal {
     /// The bound transaction does not decode to the intent, or its digest is another.
     #[error("the transaction is not what was authorized: {0}")]
     TransactionMismatch(String),
+    /// So many nodes derived another state from the same log that fewer than t can agree with this one.
+    #[error("this node's state differs from that of {}: stop it and compare programs and logs", list(.0))]
+    StateDiverged(Vec<NodeId>),
 }
 
 impl OrderRefusal {
@@ -155,6 +158,11 @@ impl OrderRefusal {
             OrderRefusal::WalletPaused(_) => "WALLET_PAUSED",
             OrderRefusal::PolicyRefuses(_) => "POLICY_REFUSES",
             OrderRefusal::TransactionMismatch(_) => "TRANSACTION_MISMATCH",
+            OrderRefusal::StateDiverged(_) => "STATE_DIVERGED",
         }
     }
+}
+
+fn list(nodes: &[NodeId]) -> String {
+    nodes.iter().map(|node| format!("`{node}`")).collect::<Vec<_>>().join(", ")
 }

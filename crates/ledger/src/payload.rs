@@ -3,12 +3,12 @@
 //! Payloads are stored and verified as received and never re-encoded; these types are only their reading.
 
 use holdfast_chains::{Digest, PublicKey, Signature};
-use holdfast_log::PayloadType;
+use holdfast_log::{Hash, PayloadType};
 use holdfast_policy::{ClientId, ClusterId, CustomerRef, NodeId, ProviderId, TimestampMs, WalletId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CeremonyId, WithdrawalId};
+use crate::ids::{CeremonyId, StateDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 
 mod request;
@@ -38,11 +38,13 @@ pub enum PayloadKind {
     Authorize,
     /// The canonical signature of an authorized withdrawal.
     SignatureLogged,
+    /// A node's digest of its state at a multiple of [`crate::ATTEST_EVERY`] entries.
+    StateAttestation,
 }
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 10] = [
+    pub const ALL: [PayloadKind; 11] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -53,6 +55,7 @@ impl PayloadKind {
         PayloadKind::EpochActivated,
         PayloadKind::Authorize,
         PayloadKind::SignatureLogged,
+        PayloadKind::StateAttestation,
     ];
 
     /// The DSSE `payloadType`.
@@ -68,6 +71,7 @@ impl PayloadKind {
             PayloadKind::EpochActivated => "application/vnd.holdfast.epoch-activated.v1+json",
             PayloadKind::Authorize => "application/vnd.holdfast.authorize.v1+json",
             PayloadKind::SignatureLogged => "application/vnd.holdfast.signature.v1+json",
+            PayloadKind::StateAttestation => "application/vnd.holdfast.state-attestation.v1+json",
         }
     }
 
@@ -188,6 +192,24 @@ pub struct SignatureLogged {
     pub signature: Signature,
     /// The nodes that made it, sorted.
     pub signers: Vec<NodeId>,
+}
+
+/// What a node's state was at one size of the log, so that nodes which judge differently notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateAttestation {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The node.
+    pub node: NodeId,
+    /// Its incarnation in the roster.
+    pub incarnation: u32,
+    /// Entries applied: a multiple of [`crate::ATTEST_EVERY`].
+    pub size: u64,
+    /// Root of the tree of that size, for auditors.
+    pub root: Hash,
+    /// [`crate::State::digest`] at that size.
+    pub state_digest: StateDigest,
 }
 
 /// Parses a payload strictly; the rejection names the member at fault.

@@ -9,30 +9,34 @@ use std::sync::Arc;
 use holdfast_chains::ChainId;
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    ClusterId, CustomerRef, ProviderId, ScreeningIndex, TimestampMs, WalletId, Whitelist, WhitelistEntry,
+    ClusterId, CustomerRef, NodeId, ProviderId, ScreeningIndex, TimestampMs, WalletId, Whitelist,
+    WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 
 use crate::act::{Act, ActError, VerifiedAct, verify_act};
 use crate::ceremony::Ceremony;
 use crate::genesis::{Genesis, GenesisError};
-use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
+use crate::ids::{CeremonyId, StateDigest, StatementDigest, WithdrawalId};
 use crate::payload::SessionReport;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
 
+mod attestations;
 mod authority;
 mod authorize;
 mod ceremonies;
 mod change;
 mod decide;
 mod describe;
+mod digest;
 mod holds;
 mod orders;
 mod requests;
 mod statements;
 
+pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
 pub(crate) use change::Change;
 
@@ -55,6 +59,9 @@ pub struct State {
     sequences: OrdMap<ProviderId, u64>,
     statements: OrdSet<StatementDigest>,
     account_nonces: OrdMap<(WalletId, ChainId, u64), WithdrawalId>,
+    attestations: OrdMap<NodeId, Arc<Attestation>>,
+    digest: StateDigest,
+    digests: OrdMap<u64, StateDigest>,
 }
 
 /// What one entry did.
@@ -127,6 +134,7 @@ impl State {
         for list in &genesis.screening {
             screening.insert(list.clone());
         }
+        let digest = StateDigest::of_genesis(&genesis.hash);
         Ok(Self {
             authority: Arc::new(Authority::from_genesis(&genesis)),
             genesis: Arc::new(genesis),
@@ -141,6 +149,9 @@ impl State {
             sequences: OrdMap::new(),
             statements: OrdSet::new(),
             account_nonces: OrdMap::new(),
+            attestations: OrdMap::new(),
+            digest,
+            digests: OrdMap::new(),
         })
     }
 
@@ -155,12 +166,15 @@ impl State {
         }
         let act = verify_act(self.roster(), entry.envelope())?;
         let index = self.size;
-        let outcome = match self.admit(&act, index, time) {
+        let judged = self.admit(&act, index, time);
+        self.digest = self.digest.then(index, time, &judged);
+        let outcome = match judged {
             Ok(change) => Outcome::Admitted(self.write(change)),
             Err(rejection) => Outcome::Rejected(rejection),
         };
         self.size = self.size.saturating_add(1);
         self.last_time = time;
+        self.keep_digest();
         Ok(Applied { index, time, outcome, act })
     }
 
@@ -188,6 +202,7 @@ impl State {
             Act::Activate(activated) => self.admit_activation(activated, index),
             Act::Authorize(authorize) => self.admit_authorize(authorize, index, time),
             Act::Signature(signature) => self.admit_signature(signature, index),
+            Act::Attestation(attestation) => self.admit_attestation(attestation, index, time),
         }
     }
 

@@ -2,12 +2,12 @@
 
 use holdfast_chains::{Address, Digest, PublicKey};
 use holdfast_policy::{NodeId, OfficerId, TimestampMs, WalletId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{CeremonyId, StatementDigest};
 
 /// A pause in force. Each is lifted by name, so a pause made during a resume ceremony stays.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseRecord {
     /// The pausing statement.
     pub statement: StatementDigest,
@@ -20,7 +20,7 @@ pub struct PauseRecord {
 }
 
 /// A wallet whose key exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wallet {
     /// The wallet's name.
     pub id: WalletId,

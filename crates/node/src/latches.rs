@@ -384,7 +384,8 @@ fn statement_of(
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)
-            | Act::Signature(_),
+            | Act::Signature(_)
+            | Act::Attestation(_),
         ) => Err(DeliverRefusal::NotAStatement),
         Err(rejection) => Err(Rejection::clone(rejection).into()),
     }

@@ -156,7 +156,8 @@ fn of_order(refusal: &OrderRefusal) -> ApiError {
         | OrderRefusal::ClientExpired
         | OrderRefusal::WalletPaused(_)
         | OrderRefusal::PolicyRefuses(_)
-        | OrderRefusal::TransactionMismatch(_) => error(Code::FailedPrecondition),
+        | OrderRefusal::TransactionMismatch(_)
+        | OrderRefusal::StateDiverged(_) => error(Code::FailedPrecondition),
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) fn act(state: &State, act: &Act) -> String {
             let digests: Vec<_> = authorize.digests.iter().map(ToString::to_string).collect();
             format!("asks to authorize {}", digests.join(", "))
         }
+        Act::Attestation(attestation) => format!("attests its state at size {}", attestation.size),
         Act::Signature(logged) => {
             let signers: Vec<_> = logged.signers.iter().map(ToString::to_string).collect();
             format!("logs the signature made by {}", signers.join(" and "))

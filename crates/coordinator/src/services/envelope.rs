@@ -47,7 +47,8 @@ pub(super) fn statement(
         | Act::Confirmation(_)
         | Act::Activate(_)
         | Act::Authorize(_)
-        | Act::Signature(_) => {
+        | Act::Signature(_)
+        | Act::Attestation(_) => {
             return Err(RequestError::OtherPayload { expected: PayloadKind::Statement.as_str() });
         }
     };

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use holdfast_chains::ChainId;
 use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
 
-use super::{Admission, State};
+use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
+use crate::codec::Encode;
 use crate::ids::StatementDigest;
 use crate::payload::SessionReport;
 use crate::wallet::Wallet;
@@ -23,6 +24,33 @@ pub(crate) struct Change {
     pub(super) session: Option<SessionReport>,
     pub(super) statement: Option<StatementDigest>,
     pub(super) account_nonce: Option<(WalletId, ChainId, u64)>,
+    pub(super) attestation: Option<Attestation>,
+}
+
+/// What the state's digest covers: everything that is written.
+impl Encode for Change {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Self {
+            withdrawal,
+            ceremony,
+            wallet,
+            whitelist_entry,
+            revoked,
+            session,
+            statement,
+            account_nonce,
+            attestation,
+        } = self;
+        withdrawal.encode(out);
+        ceremony.encode(out);
+        wallet.encode(out);
+        whitelist_entry.encode(out);
+        revoked.encode(out);
+        session.encode(out);
+        statement.encode(out);
+        account_nonce.encode(out);
+        attestation.encode(out);
+    }
 }
 
 impl Change {
@@ -68,6 +96,9 @@ impl State {
         }
         if let Some((entry, at)) = change.revoked {
             let _ = self.whitelist.revoke(&entry, at);
+        }
+        if let Some(attestation) = change.attestation {
+            self.attestations.insert(attestation.node.clone(), Arc::new(attestation));
         }
         if let Some(statement) = change.statement {
             self.statements.insert(statement);

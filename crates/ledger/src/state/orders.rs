@@ -23,6 +23,7 @@ impl State {
         digest_index: u32,
         now: TimestampMs,
     ) -> Result<AuthorizedWithdrawal, OrderRefusal> {
+        self.check_agreement()?;
         let withdrawal = self.withdrawal(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
         let (authorization, bound) = authorized(withdrawal)?;
         self.check_clock(withdrawal, authorization, now)?;

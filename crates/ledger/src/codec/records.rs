@@ -1,0 +1,277 @@
+//! The canonical form of what decisions and withdrawals are made of.
+
+use holdfast_policy::{
+    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, Outcome, ReasonCode,
+    RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold, Verdict, WhitelistEntry,
+};
+
+use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
+use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase};
+use crate::payload::{KeygenConfirmation, SessionReport, WithdrawalRequest};
+use crate::roster::Roster;
+use crate::state::Attestation;
+use crate::wallet::Wallet;
+use crate::withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};
+
+json_record!(CeremonyKind, KeygenConfirmation, Roster, Wallet, WhitelistEntry);
+
+record!(Withdrawal {
+    id,
+    request,
+    request_digest,
+    received_at,
+    decision,
+    transaction,
+    approvals,
+    authorization,
+    signature,
+    rejected_by,
+    positions,
+    state,
+});
+
+record!(Approval { officer, roles, hold, time, expires_at, index });
+
+record!(Authorization { digests, time, index, renewals });
+
+record!(Positions { request, decision, bound, authorized, signed });
+
+variants!(WithdrawalState {
+    0 => Received,
+    1 => Held,
+    2 => Allowed,
+    3 => Bound,
+    4 => Authorized,
+    5 => Signed,
+    6 => Denied,
+    7 => Cancelled,
+    8 => Expired,
+    9 => Replaced,
+    10 => Tombstoned,
+});
+
+record!(Ceremony {
+    id,
+    kind,
+    statement,
+    proposer,
+    expires_at,
+    index,
+    quorum,
+    approvals,
+    confirmations,
+    whitelist_entry,
+    phase,
+});
+
+record!(Attestation { node, incarnation, size, root, state_digest, agrees, time, index });
+
+record!(CeremonyApproval { officer, roles, time, index });
+
+variants!(CeremonyPhase {
+    0 => Proposed,
+    1 => Approved,
+    2 => Confirmed,
+    3 => Activated,
+    4 => Expired,
+    5 => Failed,
+});
+
+record!(SessionReport {
+    cluster,
+    provider,
+    sequence,
+    customer,
+    observed_at_ms,
+    new_device,
+    second_factor_reset,
+});
+
+/// Effects and hash follow from the bytes.
+impl Encode for BoundTransaction {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.transaction.encode(out);
+    }
+}
+
+impl Decode for BoundTransaction {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        Decode::decode(input).map(BoundTransaction::new)
+    }
+}
+
+impl Encode for WithdrawalRequest {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Self {
+            cluster,
+            client,
+            wallet,
+            asset,
+            chain_id,
+            amount,
+            destination,
+            fee_cap,
+            customer,
+            idempotency_key,
+            created_at_ms,
+            expires_at_ms,
+            transaction,
+        } = self;
+        cluster.encode(out);
+        client.encode(out);
+        wallet.encode(out);
+        asset.encode(out);
+        chain_id.encode(out);
+        amount.encode(out);
+        destination.encode(out);
+        fee_cap.encode(out);
+        customer.encode(out);
+        idempotency_key.encode(out);
+        created_at_ms.encode(out);
+        expires_at_ms.encode(out);
+        HexText::of(transaction.as_deref()).encode(out);
+    }
+}
+
+impl Decode for WithdrawalRequest {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            cluster: Decode::decode(input)?,
+            client: Decode::decode(input)?,
+            wallet: Decode::decode(input)?,
+            asset: Decode::decode(input)?,
+            chain_id: Decode::decode(input)?,
+            amount: Decode::decode(input)?,
+            destination: Decode::decode(input)?,
+            fee_cap: Decode::decode(input)?,
+            customer: Decode::decode(input)?,
+            idempotency_key: Decode::decode(input)?,
+            created_at_ms: Decode::decode(input)?,
+            expires_at_ms: Decode::decode(input)?,
+            transaction: HexText::decode(input)?.into_text(),
+        })
+    }
+}
+
+/// Optional text that is mostly `0x` and lower-case digits: half as long when it is.
+#[derive(Debug, PartialEq, Eq)]
+enum HexText {
+    Absent,
+    Hex(Vec<u8>),
+    Other(String),
+}
+
+impl HexText {
+    fn of(text: Option<&str>) -> Self {
+        let Some(text) = text else { return Self::Absent };
+        let digits = text.strip_prefix("0x").filter(|digits| !digits.bytes().any(|b| b.is_ascii_uppercase()));
+        let bytes = digits.and_then(|digits| hex::decode(digits).ok());
+        bytes.map_or_else(|| Self::Other(text.to_owned()), Self::Hex)
+    }
+
+    fn into_text(self) -> Option<String> {
+        match self {
+            Self::Absent => None,
+            Self::Hex(bytes) => Some(format!("0x{}", hex::encode(bytes))),
+            Self::Other(text) => Some(text),
+        }
+    }
+}
+
+impl Encode for HexText {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Absent => out.push(0),
+            Self::Hex(bytes) => {
+                out.push(1);
+                super::put_bytes(bytes, out);
+            }
+            Self::Other(text) => {
+                out.push(2);
+                text.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for HexText {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let read = match input.byte()? {
+            0 => Self::Absent,
+            1 => Self::Hex(input.bytes()?.to_vec()),
+            2 => Self::Other(Decode::decode(input)?),
+            _ => return Err(Malformed::new("unknown form of a text")),
+        };
+        match &read {
+            // What would have been written as digits is not accepted as text.
+            Self::Other(text) if Self::of(Some(text)) != read => {
+                Err(Malformed::new("a text in another form"))
+            }
+            Self::Absent | Self::Hex(_) | Self::Other(_) => Ok(read),
+        }
+    }
+}
+
+record!(Decision { outcome, satisfied_hold, rules, risk, policy_version, policy_hash });
+
+variants!(Outcome { 0 => Allow, 1 => Hold(requirement), 2 => Deny });
+
+record!(SatisfiedHold { requirement, approvals });
+
+record!(CountedApproval { role, officer });
+
+record!(HoldRequirement { approvals, deadline, owner, reasons });
+
+record!(HoldReason { rule, code });
+
+record!(RuleResult { rule, kind, verdict, code, detail });
+
+variants!(RuleKind {
+    0 => Wallet,
+    1 => Asset,
+    2 => Screening,
+    3 => Whitelist,
+    4 => LimitPerTransaction,
+    5 => FeeCap,
+    6 => SessionReport,
+    7 => Risk,
+    8 => Grant,
+    9 => Hold,
+});
+
+variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable });
+
+record!(RiskScore { score, components });
+
+variants!(ComponentState { 0 => Present, 1 => Absent, 2 => Unknown });
+
+/// The reason is mostly the code's own sentence, which is not repeated.
+impl Encode for RiskComponent {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let Self { code, state, weight, contribution, reason } = self;
+        code.encode(out);
+        state.encode(out);
+        weight.encode(out);
+        contribution.encode(out);
+        own_words(*code, reason).map(str::to_owned).encode(out);
+    }
+}
+
+impl Decode for RiskComponent {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let code: ReasonCode = Decode::decode(input)?;
+        let state = Decode::decode(input)?;
+        let weight = Decode::decode(input)?;
+        let contribution = Decode::decode(input)?;
+        let words: Option<String> = Decode::decode(input)?;
+        if words.as_deref() == Some(code.officer_sentence()) {
+            return Err(Malformed::new("a reason in another form"));
+        }
+        let reason = words.unwrap_or_else(|| code.officer_sentence().to_owned());
+        Ok(Self { code, state, weight, contribution, reason })
+    }
+}
+
+fn own_words(code: ReasonCode, reason: &str) -> Option<&str> {
+    (reason != code.officer_sentence()).then_some(reason)
+}

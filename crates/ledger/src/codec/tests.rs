@@ -1,0 +1,53 @@
+//! Attacks on the canonical form: every other spelling is refused.
+
+use super::*;
+
+fn round_trip<T: Encode + Decode + PartialEq + std::fmt::Debug>(value: T) {
+    let bytes = value.to_bytes();
+    assert_eq!(T::from_bytes(&bytes), Ok(value));
+    for end in 0..bytes.len() {
+        assert!(T::from_bytes(&bytes[..end]).is_err(), "cut off at {end}");
+    }
+    assert!(T::from_bytes(&[bytes, vec![0]].concat()).is_err(), "a byte follows");
+}
+
+#[test]
+fn numbers_have_one_spelling() {
+    for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+        round_trip(value);
+    }
+    for padded in [&[0x80, 0][..], &[0x81, 0x80, 0], &[0xff, 0x80, 0]] {
+        assert!(u64::from_bytes(padded).is_err(), "{padded:?}");
+    }
+    assert!(u64::from_bytes(&[0xff; 10]).is_err());
+    assert!(u64::from_bytes(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]).is_err());
+    assert!(u8::from_bytes(&256_u64.to_bytes()).is_err());
+    assert!(bool::from_bytes(&[2]).is_err());
+}
+
+#[test]
+fn amounts_have_one_spelling() {
+    use holdfast_chains::Amount;
+    for value in [Amount::ZERO, Amount::from_u128(1), Amount::from_u128(u128::MAX), Amount::MAX] {
+        round_trip(value);
+    }
+    assert!(Amount::from_bytes(&[1, 0]).is_err(), "zero is written without bytes");
+    assert!(Amount::from_bytes(&[2, 0, 1]).is_err());
+    assert!(Amount::from_bytes(&[&[33][..], &[1; 33]].concat()).is_err());
+}
+
+#[test]
+fn lengths_beyond_the_end_reserve_nothing() {
+    assert!(Vec::<u64>::from_bytes(&u64::MAX.to_bytes()).is_err());
+    assert!(String::from_bytes(&[5, b'a']).is_err());
+}
+
+#[test]
+fn sets_and_maps_out_of_order_are_refused() {
+    use std::collections::{BTreeMap, BTreeSet};
+    round_trip(BTreeSet::from([1_u64, 2, 300]));
+    round_trip(BTreeMap::from([(1_u64, "a".to_owned()), (2, String::new())]));
+    assert!(BTreeSet::<u64>::from_bytes(&vec![2_u64, 1].to_bytes()).is_err());
+    assert!(BTreeSet::<u64>::from_bytes(&vec![1_u64, 1].to_bytes()).is_err());
+    assert!(BTreeMap::<u64, u64>::from_bytes(&vec![(1_u64, 1_u64), (1, 2)].to_bytes()).is_err());
+}

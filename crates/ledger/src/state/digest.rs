@@ -1,0 +1,73 @@
+//! The state's digest: a hash chain over what each entry was judged to be, so that two replicas of one log differ from the
+//! first entry on that they judged differently.
+//!
+//! It covers the judgement and never the entry's bytes: those are the tree's business.
+
+use holdfast_policy::TimestampMs;
+use sha2::{Digest as _, Sha256};
+
+use super::{ATTEST_EVERY, Change, State};
+use crate::codec::Encode as _;
+use crate::ids::StateDigest;
+use crate::rejection::Rejection;
+
+const GENESIS_DOMAIN: &[u8] = b"holdfast/state-digest/genesis/v1\n";
+const ENTRY_DOMAIN: &[u8] = b"holdfast/state-digest/entry/v1\n";
+
+/// How many digests at multiples of [`ATTEST_EVERY`] are kept, for attestations that arrive late.
+const KEPT: usize = 64;
+
+const CHANGED: u8 = 1;
+const REFUSED: u8 = 2;
+
+impl StateDigest {
+    pub(super) fn of_genesis(hash: &[u8; 32]) -> Self {
+        Self::from_bytes(Sha256::new().chain_update(GENESIS_DOMAIN).chain_update(hash).finalize().into())
+    }
+
+    /// INVARIANT (G10): everything that `write` will do is in the encoding, and so is the reason of a refusal. Its words are
+    /// not: they may name a library's error.
+    pub(super) fn then(&self, index: u64, time: TimestampMs, judged: &Result<Change, Rejection>) -> Self {
+        let mut judgement = Vec::with_capacity(1024);
+        match judged {
+            Ok(change) => {
+                judgement.push(CHANGED);
+                change.encode(&mut judgement);
+            }
+            Err(rejection) => {
+                judgement.push(REFUSED);
+                rejection.code().as_str().to_owned().encode(&mut judgement);
+                rejection.field().map(str::to_owned).encode(&mut judgement);
+            }
+        }
+        let hasher = Sha256::new()
+            .chain_update(ENTRY_DOMAIN)
+            .chain_update(self.as_bytes())
+            .chain_update(index.to_be_bytes())
+            .chain_update(time.0.to_be_bytes())
+            .chain_update(judgement);
+        Self::from_bytes(hasher.finalize().into())
+    }
+}
+
+impl State {
+    /// SHA-256 chain over everything the log made of the state up to here; equal on all replicas that judge alike.
+    pub fn digest(&self) -> StateDigest {
+        self.digest
+    }
+
+    /// The digest at an earlier multiple of [`ATTEST_EVERY`], among the last 64.
+    pub fn digest_at(&self, size: u64) -> Option<StateDigest> {
+        self.digests.get(&size).copied()
+    }
+
+    pub(super) fn keep_digest(&mut self) {
+        if !self.size.is_multiple_of(ATTEST_EVERY) {
+            return;
+        }
+        self.digests.insert(self.size, self.digest);
+        if self.digests.len() > KEPT {
+            self.digests = self.digests.without_min().1;
+        }
+    }
+}
