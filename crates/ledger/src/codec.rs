@@ -4,8 +4,6 @@
 //! member with exhaustive patterns, so that a new member does not compile until it is encoded too. Never used for what
 //! parties sign: that is stored as received.
 
-#![allow(dead_code, reason = "snapshots, the next step, read what digests write")]
-
 mod records;
 mod values;
 

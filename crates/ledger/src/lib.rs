@@ -47,7 +47,7 @@ pub use roster::{
     Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterVersion, Witness,
 };
 pub use rules::RULES_VERSION;
-pub use state::{ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, Outcome, State};
+pub use state::{ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, Outcome, SnapshotError, State};
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
 pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};

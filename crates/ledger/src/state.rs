@@ -34,11 +34,15 @@ mod digest;
 mod holds;
 mod orders;
 mod requests;
+mod snapshot;
 mod statements;
+mod withdrawals;
 
 pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
 pub(crate) use change::Change;
+pub use snapshot::SnapshotError;
+use withdrawals::Withdrawals;
 
 /// Everything the log says, at one position.
 ///
@@ -52,7 +56,7 @@ pub struct State {
     size: u64,
     last_time: TimestampMs,
     wallets: OrdMap<WalletId, Arc<Wallet>>,
-    withdrawals: OrdMap<WithdrawalId, Arc<Withdrawal>>,
+    withdrawals: Withdrawals,
     ceremonies: OrdMap<CeremonyId, Arc<Ceremony>>,
     whitelist: Whitelist,
     sessions: OrdMap<CustomerRef, Arc<BTreeMap<ProviderId, SessionReport>>>,
@@ -142,7 +146,7 @@ impl State {
             size: 1,
             last_time: TimestampMs(entry.time_ms()),
             wallets: OrdMap::new(),
-            withdrawals: OrdMap::new(),
+            withdrawals: Withdrawals::default(),
             ceremonies: OrdMap::new(),
             whitelist: Whitelist::new(),
             sessions: OrdMap::new(),
@@ -247,19 +251,27 @@ impl State {
 
     /// The withdrawal with this id.
     pub fn withdrawal(&self, id: &WithdrawalId) -> Option<&Withdrawal> {
-        self.withdrawals.get(id).map(Arc::as_ref)
+        self.withdrawals.get(id)
     }
 
-    /// All withdrawals, by id.
-    pub fn withdrawals(&self) -> impl Iterator<Item = &Withdrawal> {
-        self.withdrawals.values().map(Arc::as_ref)
+    /// All withdrawals, by id. Reads each anew: for reports.
+    pub fn withdrawals(&self) -> impl Iterator<Item = Arc<Withdrawal>> {
+        self.withdrawals.after(None)
     }
 
     /// Withdrawals with an id after `after`, by id: for paging.
-    pub fn withdrawals_after(&self, after: Option<WithdrawalId>) -> impl Iterator<Item = &Withdrawal> {
-        use std::ops::Bound;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.withdrawals.range((from, Bound::Unbounded)).map(|(_, withdrawal)| withdrawal.as_ref())
+    pub fn withdrawals_after(&self, after: Option<WithdrawalId>) -> impl Iterator<Item = Arc<Withdrawal>> {
+        self.withdrawals.after(after)
+    }
+
+    /// Withdrawals that are not signed, denied, cancelled or tombstoned, by id.
+    pub fn open_withdrawals(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.withdrawals.open()
+    }
+
+    /// How many withdrawals there are.
+    pub fn withdrawal_count(&self) -> usize {
+        self.withdrawals.len()
     }
 
     /// The ceremony with this id.

@@ -77,6 +77,9 @@ pub enum TreeError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// Stored leaf hashes are cut off.
+    #[error("the stored leaf hashes are malformed: the last one is cut off")]
+    LeafHashesMalformed,
     /// The tree library refused arguments that were checked here.
     #[error("the tree library refused a checked computation")]
     Library {
@@ -97,6 +100,7 @@ impl TreeError {
             Self::InclusionInvalid { .. } => "INCLUSION_PROOF_INVALID",
             Self::ConsistencyInvalid { .. } => "CONSISTENCY_PROOF_INVALID",
             Self::RightEdgeMalformed { .. } => "RIGHT_EDGE_MALFORMED",
+            Self::LeafHashesMalformed => "LEAF_HASHES_MALFORMED",
             Self::Library { .. } => "TREE_LIBRARY_FAILED",
         }
     }

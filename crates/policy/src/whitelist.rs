@@ -197,6 +197,12 @@ impl Whitelist {
         self.ids.keys().filter_map(|id| self.entry(id))
     }
 
+    /// All entries, by destination and owner, and there in the order in which they were added: added again in this order, they
+    /// make an equal whitelist.
+    pub fn iter_in_order(&self) -> impl Iterator<Item = &WhitelistEntry> {
+        self.places.values().flatten()
+    }
+
     /// Every entry that names this destination, whatever its owner and status; in logarithmic time.
     pub fn naming(&self, (chain_id, address): (ChainId, Address)) -> impl Iterator<Item = &WhitelistEntry> {
         let first = (chain_id, address, EntryOwner::House);

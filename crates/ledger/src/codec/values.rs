@@ -8,8 +8,8 @@ use holdfast_chains::{
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, HoldDigest, NodeId, OfficerId, PolicyHash, PolicyVersion, ProviderId,
-    ReasonCode, RoleName, RuleId, TimestampMs, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, HoldDigest, NodeId, OfficerId, PolicyDocument, PolicyHash,
+    PolicyVersion, ProviderId, ReasonCode, RoleName, RuleId, TimestampMs, WalletId, WhitelistEntryId,
 };
 
 use super::{Decode, Encode, Input, Malformed, put_bytes, put_count, put_number};
@@ -178,6 +178,19 @@ impl Encode for UnsignedTransaction {
 impl Decode for UnsignedTransaction {
     fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
         UnsignedTransaction::decode(input.bytes()?).map_err(Malformed::new)
+    }
+}
+
+/// Its text; the rest is read from that.
+impl Encode for PolicyDocument {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_bytes(self.source().as_bytes(), out);
+    }
+}
+
+impl Decode for PolicyDocument {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        PolicyDocument::parse(input.text()?).map_err(Malformed::new)
     }
 }
 

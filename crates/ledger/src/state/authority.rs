@@ -5,6 +5,7 @@ use std::sync::Arc;
 use holdfast_policy::{ClientId, PolicyDocument, PolicyHash, PolicyVersion, TimestampMs, WalletId};
 
 use super::State;
+use crate::codec::record;
 use crate::genesis::Genesis;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -17,6 +18,8 @@ pub(crate) struct Authority {
     pub(super) policy: Arc<PolicyDocument>,
     pub(super) policy_version: PolicyVersion,
 }
+
+record!(Authority { roster, policy, policy_version });
 
 impl Authority {
     pub(super) fn from_genesis(genesis: &Genesis) -> Self {

@@ -80,7 +80,7 @@ impl State {
             if let Some(nonce) = change.account_nonce {
                 self.account_nonces.insert(nonce, withdrawal.id);
             }
-            self.withdrawals.insert(withdrawal.id, Arc::new(withdrawal));
+            self.withdrawals.insert(withdrawal);
         }
         if let Some(ceremony) = change.ceremony {
             admission.ceremony = Some(ceremony.id);

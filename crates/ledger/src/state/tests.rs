@@ -5,4 +5,5 @@ mod attestations;
 mod cell;
 mod ceremonies;
 mod genesis;
+mod snapshot;
 mod withdrawals;

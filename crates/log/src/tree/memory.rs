@@ -1,15 +1,17 @@
-//! The whole tree in memory, for the coordinator and for auditors: about 64 bytes a leaf.
+//! The whole tree in memory, for those who make proofs: about 64 bytes a leaf.
 //!
-//! Holds hashes only, never entries.
+//! Holds hashes only, never entries. What is kept on disk is the leaf hashes: building the rest of a million-leaf tree
+//! from them takes a fraction of a second, and its root says whether they are right.
 
-use super::stored::{BoxError, StoredHashes, hashes_for_append, tree_root};
+use super::right_edge::RightEdge;
+use super::stored::{BoxError, StoredHashes, stored_hash_count, tree_root};
 use super::{TreeError, check_size, consistency_proof, inclusion_proof};
 use crate::hash::Hash;
 
 /// All node hashes of a tree, in storage order.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryTree {
-    size: u64,
+    edge: RightEdge,
     stored: Vec<Hash>,
 }
 
@@ -21,7 +23,9 @@ impl MemoryTree {
 
     /// The tree of these leaf hashes.
     pub fn from_leaf_hashes(leaf_hashes: impl IntoIterator<Item = Hash>) -> Result<Self, TreeError> {
+        let leaf_hashes = leaf_hashes.into_iter();
         let mut tree = Self::new();
+        tree.stored.reserve(leaf_hashes.size_hint().0.saturating_mul(2));
         for leaf_hash in leaf_hashes {
             tree.append(leaf_hash)?;
         }
@@ -30,21 +34,50 @@ impl MemoryTree {
 
     /// Appends a leaf and returns its index.
     pub fn append(&mut self, leaf_hash: Hash) -> Result<u64, TreeError> {
-        let index = self.size;
-        let hashes = hashes_for_append(index, leaf_hash, self)?;
-        self.stored.extend(hashes);
-        self.size = index.saturating_add(1);
+        let index = self.edge.size();
+        let Self { edge, stored } = self;
+        edge.append_with(leaf_hash, |hash| stored.push(hash))?;
         Ok(index)
+    }
+
+    /// The hash of the leaf at `index`.
+    pub fn leaf_hash(&self, index: u64) -> Option<Hash> {
+        let position = (index < self.size()).then(|| stored_hash_count(index).ok())??;
+        self.stored.get(usize::try_from(position).ok()?).copied()
+    }
+
+    /// The leaf hashes from `first` on, 32 bytes each: all that has to be kept to build the tree again.
+    pub fn leaf_bytes_from(&self, first: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for hash in (first..self.size()).filter_map(|index| self.leaf_hash(index)) {
+            bytes.extend_from_slice(&hash.0);
+        }
+        bytes
+    }
+
+    /// Appends leaves kept as [`MemoryTree::leaf_bytes_from`] gave them. Compare the root afterwards: it covers them all.
+    pub fn append_leaf_bytes(&mut self, bytes: &[u8]) -> Result<(), TreeError> {
+        let (hashes, rest) = bytes.as_chunks::<{ Hash::LEN }>();
+        if !rest.is_empty() {
+            return Err(TreeError::LeafHashesMalformed);
+        }
+        self.stored.reserve(hashes.len().saturating_mul(2));
+        hashes.iter().try_for_each(|hash| self.append(Hash(*hash)).map(|_| ()))
     }
 
     /// Number of leaves.
     pub fn size(&self) -> u64 {
-        self.size
+        self.edge.size()
     }
 
     /// The root.
     pub fn root(&self) -> Result<Hash, TreeError> {
-        self.root_at(self.size)
+        Ok(self.edge.root())
+    }
+
+    /// The right edge.
+    pub fn edge(&self) -> &RightEdge {
+        &self.edge
     }
 
     /// The root that the tree had at an earlier size.
@@ -67,10 +100,10 @@ impl MemoryTree {
 
     fn check_within(&self, size: u64) -> Result<(), TreeError> {
         check_size(size)?;
-        if size <= self.size {
+        if size <= self.size() {
             Ok(())
         } else {
-            Err(TreeError::IndexOutOfRange { index: size, size: self.size })
+            Err(TreeError::IndexOutOfRange { index: size, size: self.size() })
         }
     }
 }

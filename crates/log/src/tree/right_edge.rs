@@ -24,14 +24,25 @@ impl RightEdge {
 
     /// Appends a leaf.
     pub fn append(&mut self, leaf_hash: Hash) -> Result<(), TreeError> {
+        self.append_with(leaf_hash, |_| ())
+    }
+
+    /// Appends a leaf and tells of each hash in storage order: the leaf's, then those of the subtrees it completes.
+    pub(crate) fn append_with(
+        &mut self,
+        leaf_hash: Hash,
+        mut stored: impl FnMut(Hash),
+    ) -> Result<(), TreeError> {
         let size = self.size.saturating_add(1);
         check_size(size)?;
         // Each trailing one bit of the old size is a complete subtree that the new leaf doubles.
         let mut hash = leaf_hash;
+        stored(hash);
         for _ in 0..self.size.trailing_ones() {
             let left =
                 self.peaks.pop().ok_or(TreeError::RightEdgeMalformed { problem: "a hash is missing" })?;
             hash = Hash::node(left, hash);
+            stored(hash);
         }
         self.peaks.push(hash);
         self.size = size;

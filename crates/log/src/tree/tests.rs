@@ -223,6 +223,25 @@ fn empty_old_tree_needs_the_empty_root_and_no_proof() {
 }
 
 #[test]
+fn tree_is_built_again_from_its_leaf_hashes_in_pieces() {
+    let full = tree_of(333);
+    let mut again = MemoryTree::new();
+    for (first, end) in [(0, 100), (100, 101), (101, 333), (333, 333)] {
+        again.append_leaf_bytes(&tree_of(end).leaf_bytes_from(first)).unwrap();
+    }
+    assert_eq!((again.size(), again.root().unwrap()), (333, full.root().unwrap()));
+    assert_eq!(again.root_at(200).unwrap(), full.root_at(200).unwrap());
+    assert_eq!((again.leaf_hash(332), again.leaf_hash(333)), (Some(leaf(332)), None));
+    // An altered or missing piece shows in the root, a cut one is refused.
+    let mut bytes = full.leaf_bytes_from(0);
+    assert_eq!(MemoryTree::new().append_leaf_bytes(&bytes[1..]).unwrap_err().code(), "LEAF_HASHES_MALFORMED");
+    bytes[40] ^= 1;
+    let mut altered = MemoryTree::new();
+    altered.append_leaf_bytes(&bytes).unwrap();
+    assert_ne!(altered.root().unwrap(), full.root().unwrap());
+}
+
+#[test]
 fn sizes_and_positions_out_of_range_are_refused_and_not_computed() {
     let tree = tree_of(5);
     let root = tree.root().unwrap();

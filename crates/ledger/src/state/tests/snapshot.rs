@@ -1,0 +1,171 @@
+//! A snapshot is the state: nothing that comes after it can tell the difference, and nothing else is taken for one.
+
+use holdfast_policy::{ClientId, TimestampMs, WalletId};
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::cell::{Cell, PAYEE, coordinator, sign, usdt_transfer, wallet_signature};
+use crate::*;
+
+/// One of many things that may happen next; most are admissible in some states and refused in others.
+fn happen(cell: &mut Cell, act: u8, choice: u8) {
+    let key = format!("k-{}", choice % 4);
+    let client = ClientId::new("pipeline").unwrap();
+    let id = WithdrawalId::of("demo-1", client.as_str(), &key);
+    let known = cell.state.withdrawal(&id).is_some();
+    let wallet = WalletId::new("hot-1").unwrap();
+    match act % 13 {
+        0 => drop(cell.submit(&ask(cell, &key, 1250, u64::from(choice % 4)))),
+        1 => drop(cell.submit(&ask(cell, &key, 60_000, u64::from(choice % 4)))),
+        2 => cell.session(choice % 5 == 0, false),
+        3 if known && cell.withdrawal(id).transaction.is_some() => drop(cell.submit(&cell.authorize(id))),
+        4 => sign_it(cell, id),
+        5 if known => drop(cell.submit(&by_client(PayloadKind::CancelWithdrawal, id, None))),
+        6 if known => {
+            let transaction = usdt_transfer(PAYEE, 1250, u64::from(choice % 4)).to_hex();
+            drop(cell.submit(&by_client(PayloadKind::BindTransaction, id, Some(transaction))));
+        }
+        7 if known => {
+            let officer = ["alice", "bob", "carol"][usize::from(choice / 4 % 3)];
+            drop(cell.submit(&cell.statement(officer, StatementBody::ApproveHold(id))));
+        }
+        8 if known => drop(cell.submit(&cell.statement("bob", StatementBody::RejectHold(id)))),
+        9 => drop(cell.submit(&cell.statement("carol", StatementBody::PauseWallet(wallet)))),
+        10 => {
+            let pauses = &cell.state.wallet(&wallet).unwrap().pauses;
+            let lifts: Vec<_> = pauses.iter().map(|pause| pause.statement).collect();
+            if !lifts.is_empty() {
+                cell.approved(StatementBody::ProposeResume { wallet, lifts });
+            }
+        }
+        11 => drop(cell.whitelist(PAYEE, 86_400_000 + u64::from(choice))),
+        12 => {
+            let entry = cell.state.whitelist().nth(usize::from(choice % 3)).map(|entry| entry.id.clone());
+            if let Some(entry) = entry {
+                drop(cell.submit(&cell.statement("alice", StatementBody::RevokeWhitelistEntry(entry))));
+            }
+        }
+        _ => cell.now += u64::from(choice) * 1000,
+    }
+}
+
+fn ask(cell: &Cell, key: &str, usdt: u128, nonce: u64) -> holdfast_log::Envelope {
+    let mut request = cell.request(key, usdt);
+    request["transaction"] = json!(usdt_transfer(PAYEE, usdt, nonce).to_hex());
+    sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline")
+}
+
+fn by_client(kind: PayloadKind, id: WithdrawalId, transaction: Option<String>) -> holdfast_log::Envelope {
+    let mut payload = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": id});
+    if let Some(transaction) = transaction {
+        payload["transaction"] = json!(transaction);
+    }
+    sign(kind, &payload, "client", "pipeline")
+}
+
+fn sign_it(cell: &mut Cell, id: WithdrawalId) {
+    let known = cell.state.withdrawal(&id).and_then(|withdrawal| withdrawal.authorization.as_ref());
+    let Some(digest) = known.map(|authorization| authorization.digests[0]) else { return };
+    let payload = json!({"cluster": "demo-1", "withdrawal": id, "digest_index": 0,
+        "signature": wallet_signature(&digest), "signers": ["node-1", "node-2"]});
+    drop(cell.submit(&coordinator(PayloadKind::SignatureLogged, &payload)));
+}
+
+/// Applies the log from a state on; what everybody who watches sees.
+fn go_on(state: &mut State, cell: &Cell, from: usize) -> Vec<Outcome> {
+    cell.log[from..].iter().map(|entry| state.apply(entry).unwrap().outcome).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn restored_state_cannot_be_told_from_the_one_that_applied_everything(
+        acts in proptest::collection::vec((any::<u8>(), any::<u8>()), 10..60),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut cell = Cell::ready();
+        for (act, choice) in acts {
+            happen(&mut cell, act, choice);
+        }
+        let cut = 1 + cut.index(cell.log.len());
+        let mut all = State::from_genesis(&cell.genesis).unwrap();
+        for entry in &cell.log[1..cut] {
+            all.apply(entry).unwrap();
+        }
+        let bytes = all.to_snapshot();
+        let mut restored = State::from_snapshot(&bytes, &cell.genesis).unwrap();
+        prop_assert_eq!(restored.to_snapshot(), bytes);
+        prop_assert_eq!((restored.size(), restored.digest()), (all.size(), all.digest()));
+        prop_assert_eq!(go_on(&mut restored, &cell, cut), go_on(&mut all, &cell, cut));
+        prop_assert_eq!(restored.digest(), cell.state.digest());
+        prop_assert_eq!(restored.to_snapshot(), cell.state.to_snapshot());
+        for (one, other) in all.withdrawals().zip(restored.withdrawals()) {
+            prop_assert_eq!(&one, &other);
+            prop_assert_eq!(restored.withdrawal(&one.id), Some(one.as_ref()));
+        }
+        prop_assert!(all.whitelist().eq(restored.whitelist()) && all.ceremonies().eq(restored.ceremonies()));
+    }
+}
+
+fn signed_cell() -> Cell {
+    let mut cell = Cell::ready();
+    for act in [0, 3, 4, 1, 7, 9] {
+        happen(&mut cell, act, u8::from(act == 1));
+    }
+    cell
+}
+
+#[test]
+fn altered_and_truncated_snapshots_are_refused() {
+    let cell = signed_cell();
+    let bytes = cell.state.to_snapshot();
+    State::from_snapshot(&bytes, &cell.genesis).unwrap();
+    for position in (0..bytes.len()).step_by(7) {
+        let mut altered = bytes.clone();
+        altered[position] ^= 1;
+        let refused = State::from_snapshot(&altered, &cell.genesis).unwrap_err().code();
+        assert!(["SNAPSHOT_VERSION", "SNAPSHOT_CHECKSUM"].contains(&refused), "{position}: {refused}");
+        assert!(State::from_snapshot(&bytes[..position], &cell.genesis).is_err());
+    }
+    assert!(State::from_snapshot(&[bytes, vec![0]].concat(), &cell.genesis).is_err());
+}
+
+/// The checksum is anybody's to make: what is inside must hold by itself.
+#[test]
+fn snapshot_with_a_checksum_of_its_own_must_still_be_well_formed() {
+    let cell = signed_cell();
+    let bytes = cell.state.to_snapshot();
+    let body = &bytes[..bytes.len() - 32];
+    let with_checksum = |body: &[u8]| [body, &<sha2::Sha256 as sha2::Digest>::digest(body)].concat();
+    assert_eq!(with_checksum(body), bytes);
+    for end in (30..body.len()).step_by(11) {
+        let refused = State::from_snapshot(&with_checksum(&body[..end]), &cell.genesis).unwrap_err();
+        assert_eq!(refused.code(), "SNAPSHOT_MALFORMED", "cut off at {end}");
+    }
+    let longer = [body, &[0]].concat();
+    assert!(State::from_snapshot(&with_checksum(&longer), &cell.genesis).is_err());
+}
+
+#[test]
+fn snapshot_of_another_cell_is_refused() {
+    let cell = signed_cell();
+    let mut document = super::cell::document();
+    document["created_at_ms"] = json!(super::cell::START + 1);
+    let other = super::cell::genesis_entry(&document).unwrap();
+    let refused = State::from_snapshot(&cell.state.to_snapshot(), &other).unwrap_err();
+    assert_eq!(refused.code(), "OTHER_GENESIS");
+}
+
+#[test]
+fn settled_withdrawals_are_packed_and_read_back_the_same() {
+    let cell = signed_cell();
+    let id = WithdrawalId::of("demo-1", "pipeline", "k-0");
+    assert_eq!(cell.state_of(id), WithdrawalState::Signed);
+    assert!(cell.state.open_withdrawals().all(|open| open.id != id));
+    let whole = cell.withdrawal(id).clone();
+    let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    assert_eq!(restored.withdrawal(&id), Some(&whole));
+    let order = restored.authorized_withdrawal(&id, 0, TimestampMs(cell.now));
+    assert_eq!(order.unwrap_err().code(), "ORDER_NOT_PERMITTED");
+}

@@ -1,0 +1,159 @@
+//! All withdrawals: those in motion as they are, settled ones packed.
+//!
+//! A settled withdrawal is rarely looked at and there are many: it is kept in its canonical form, about a third of the
+//! memory, and read when somebody asks. Who reads cannot tell the difference.
+
+use std::ops::Bound;
+use std::sync::{Arc, OnceLock};
+
+use imbl::OrdMap;
+
+use crate::codec::{Decode, Encode, Input, Malformed, put_bytes, put_count};
+use crate::ids::WithdrawalId;
+use crate::withdrawal::{Withdrawal, WithdrawalState};
+
+/// By id.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Withdrawals(OrdMap<WithdrawalId, Record>);
+
+#[derive(Clone, Debug)]
+enum Record {
+    Open(Arc<Withdrawal>),
+    Settled(Arc<Packed>),
+}
+
+/// A withdrawal in its canonical form.
+#[derive(Debug)]
+struct Packed {
+    bytes: Box<[u8]>,
+    // `None` would be bytes that are not canonical: they were written by `encode` and are authenticated when they come from a
+    // snapshot, so there are none.
+    read: OnceLock<Option<Box<Withdrawal>>>,
+}
+
+impl Record {
+    fn of(withdrawal: Withdrawal) -> Self {
+        if is_settled(&withdrawal) {
+            Self::packed(withdrawal.to_bytes().into())
+        } else {
+            Self::Open(Arc::new(withdrawal))
+        }
+    }
+
+    fn packed(bytes: Box<[u8]>) -> Self {
+        Self::Settled(Arc::new(Packed { bytes, read: OnceLock::new() }))
+    }
+
+    fn read(&self) -> Option<&Withdrawal> {
+        match self {
+            Self::Open(withdrawal) => Some(withdrawal),
+            Self::Settled(packed) => packed.read.get_or_init(|| packed.unpack().map(Box::new)).as_deref(),
+        }
+    }
+
+    /// Without keeping what was read: for those who read all.
+    fn read_once(&self) -> Option<Arc<Withdrawal>> {
+        match self {
+            Self::Open(withdrawal) => Some(Arc::clone(withdrawal)),
+            Self::Settled(packed) => packed.unpack().map(Arc::new),
+        }
+    }
+}
+
+impl Packed {
+    fn unpack(&self) -> Option<Withdrawal> {
+        Withdrawal::from_bytes(&self.bytes).ok()
+    }
+}
+
+/// Whether nothing but a repeat, an outcome or a replacement will touch it.
+fn is_settled(withdrawal: &Withdrawal) -> bool {
+    match withdrawal.logged_state() {
+        WithdrawalState::Signed
+        | WithdrawalState::Denied
+        | WithdrawalState::Cancelled
+        | WithdrawalState::Expired
+        | WithdrawalState::Tombstoned => true,
+        WithdrawalState::Received
+        | WithdrawalState::Held
+        | WithdrawalState::Allowed
+        | WithdrawalState::Bound
+        | WithdrawalState::Authorized
+        | WithdrawalState::Replaced => false,
+    }
+}
+
+impl Withdrawals {
+    pub(super) fn get(&self, id: &WithdrawalId) -> Option<&Withdrawal> {
+        self.0.get(id)?.read()
+    }
+
+    pub(super) fn insert(&mut self, withdrawal: Withdrawal) {
+        self.0.insert(withdrawal.id, Record::of(withdrawal));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn after(&self, id: Option<WithdrawalId>) -> impl Iterator<Item = Arc<Withdrawal>> {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.0.range((from, Bound::Unbounded)).filter_map(|(_, record)| record.read_once())
+    }
+
+    /// Those that are not settled.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Withdrawal> {
+        self.0.values().filter_map(|record| match record {
+            Record::Open(withdrawal) => Some(withdrawal.as_ref()),
+            Record::Settled(_) => None,
+        })
+    }
+}
+
+/// Id, whether it is settled, and the record with its length in front, so that settled ones are not read when a snapshot is.
+impl Encode for Withdrawals {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_count(self.0.len(), out);
+        for (id, record) in &self.0 {
+            id.encode(out);
+            match record {
+                Record::Open(withdrawal) => {
+                    false.encode(out);
+                    put_bytes(&withdrawal.to_bytes(), out);
+                }
+                Record::Settled(packed) => {
+                    true.encode(out);
+                    put_bytes(&packed.bytes, out);
+                }
+            }
+        }
+    }
+}
+
+impl Decode for Withdrawals {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let count = input.count()?;
+        let mut records = OrdMap::new();
+        let mut last = None;
+        for _ in 0..count {
+            let id = WithdrawalId::decode(input)?;
+            if last.replace(id).is_some_and(|last| last >= id) {
+                return Err(Malformed::new("withdrawals are not in order"));
+            }
+            let settled = bool::decode(input)?;
+            let bytes = input.bytes()?;
+            let record =
+                if settled { Record::packed(bytes.into()) } else { Record::Open(Arc::new(open(bytes, id)?)) };
+            records.insert(id, record);
+        }
+        Ok(Self(records))
+    }
+}
+
+fn open(bytes: &[u8], id: WithdrawalId) -> Result<Withdrawal, Malformed> {
+    let withdrawal = Withdrawal::from_bytes(bytes)?;
+    if withdrawal.id != id || is_settled(&withdrawal) {
+        return Err(Malformed::new("a withdrawal is not in its place"));
+    }
+    Ok(withdrawal)
+}
