@@ -176,7 +176,8 @@ impl Driver {
                 Ok(true)
             }
             Work::Activate { wallet, epoch } => {
-                self.parts.sequencer.propose(self.parts.speaker.activate(self.id, wallet, epoch)?).await?;
+                let activation = self.parts.voice().await?.activate(self.id, wallet, epoch)?;
+                self.parts.sequencer.propose(activation).await?;
                 tracing::info!("wallet is active");
                 Ok(true)
             }

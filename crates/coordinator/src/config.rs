@@ -26,6 +26,9 @@ pub struct CoordinatorConfig {
     pub(crate) tls: TlsFiles,
     pub(crate) keys: KeyFiles,
     pub(crate) nodes: Vec<NodeAddress>,
+    pub(crate) tiles_listen: Option<SocketAddr>,
+    pub(crate) witnesses: Vec<WitnessAddress>,
+    pub(crate) client_calls: CallRate,
 }
 
 /// Files of the coordinator's TLS identity.
@@ -41,8 +44,62 @@ pub(crate) struct TlsFiles {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFiles {
-    pub(crate) log: PathBuf,
-    pub(crate) entry: PathBuf,
+    /// The log's keys: the one in force, and around a rotation the next or the last one.
+    pub(crate) log: OneOrMore,
+    /// The coordinator's entry keys, likewise.
+    pub(crate) entry: OneOrMore,
+}
+
+/// A path, or a list of paths.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMore {
+    One(PathBuf),
+    More(Vec<PathBuf>),
+}
+
+impl OneOrMore {
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::One(path) => std::slice::from_ref(path),
+            Self::More(paths) => paths,
+        }
+    }
+
+    fn at(self, directory: &Path) -> Self {
+        match self {
+            Self::One(path) => Self::One(directory.join(path)),
+            Self::More(paths) => Self::More(paths.iter().map(|path| directory.join(path)).collect()),
+        }
+    }
+}
+
+/// How an outside witness is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessAddress {
+    /// Its name in the genesis document.
+    pub(crate) name: String,
+    /// The prefix of its submission addresses, `https://` or, on this machine only, `http://`.
+    pub(crate) url: String,
+    /// The authorities that may vouch for its HTTPS certificate; for `https://` only.
+    pub(crate) ca: Option<PathBuf>,
+}
+
+/// How often a client may call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallRate {
+    /// Calls a second that one client may make for long.
+    pub(crate) per_second: u32,
+    /// Calls that it may make at once after it made none for a while.
+    pub(crate) burst: u32,
+}
+
+impl Default for CallRate {
+    fn default() -> Self {
+        Self { per_second: 500, burst: 2_000 }
+    }
 }
 
 /// Where a node is reached.
@@ -70,6 +127,11 @@ struct ConfigFile {
     tls: TlsFiles,
     keys: KeyFiles,
     nodes: Vec<NodeAddress>,
+    tiles_listen: Option<SocketAddr>,
+    #[serde(default)]
+    witnesses: Vec<WitnessAddress>,
+    #[serde(default)]
+    client_calls: CallRate,
 }
 
 /// Why a configuration is not used.
@@ -123,6 +185,12 @@ impl CoordinatorConfig {
         if names.len() != file.nodes.len() {
             return Err(member("nodes", "names a node twice"));
         }
+        if file.client_calls.per_second == 0 || file.client_calls.burst == 0 {
+            return Err(member("client_calls", "must allow at least one call"));
+        }
+        if file.keys.log.paths().is_empty() || file.keys.entry.paths().is_empty() {
+            return Err(member("keys", "must name at least one file of each kind"));
+        }
         let name = "must be 1 to 64 characters of `a-z`, `0-9`, `.`, `_` or `-`";
         let at = |path: PathBuf| directory.join(path);
         Ok(Self {
@@ -141,8 +209,11 @@ impl CoordinatorConfig {
                 key: at(file.tls.key),
                 ca: at(file.tls.ca),
             },
-            keys: KeyFiles { log: at(file.keys.log), entry: at(file.keys.entry) },
+            keys: KeyFiles { log: file.keys.log.at(directory), entry: file.keys.entry.at(directory) },
             nodes: file.nodes,
+            tiles_listen: file.tiles_listen,
+            witnesses: witnesses(file.witnesses, directory)?,
+            client_calls: file.client_calls,
         })
     }
 
@@ -150,6 +221,34 @@ impl CoordinatorConfig {
     pub(crate) fn store_config(&self) -> StoreConfig {
         StoreConfig::at(self.data_dir.join("store")).with_backend(self.store)
     }
+}
+
+/// What a witness's server sees is not secret, but who it is must be known: HTTPS with named authorities, or this machine.
+fn witnesses(listed: Vec<WitnessAddress>, directory: &Path) -> Result<Vec<WitnessAddress>, ConfigError> {
+    let member = |problem| ConfigError::Member { field: "witnesses", problem };
+    let names: BTreeSet<&str> = listed.iter().map(|witness| witness.name.as_str()).collect();
+    if names.len() != listed.len() {
+        return Err(member("names a witness twice"));
+    }
+    let checked = |mut witness: WitnessAddress| {
+        let (secure, host) = match (witness.url.strip_prefix("https://"), witness.url.strip_prefix("http://"))
+        {
+            (Some(host), _) => (true, host),
+            (None, Some(host)) => (false, host),
+            (None, None) => return Err(member("has a `url` that is neither `https://` nor `http://`")),
+        };
+        let is_here = ["127.0.0.1:", "[::1]:", "localhost:"].iter().any(|here| host.starts_with(here));
+        if !secure && !is_here {
+            return Err(member("has an `http://` address of another machine: use `https://`"));
+        }
+        if secure != witness.ca.is_some() {
+            return Err(member("needs `ca` with `https://`, and takes none with `http://`"));
+        }
+        witness.ca = witness.ca.map(|path| directory.join(path));
+        witness.url = witness.url.trim_end_matches('/').to_owned();
+        Ok(witness)
+    };
+    listed.into_iter().map(checked).collect()
 }
 
 fn hash(text: &str) -> Option<[u8; 32]> {
@@ -199,7 +298,8 @@ mod tests {
     fn relative_paths_are_relative_to_the_file() {
         let config = parse(GOOD).unwrap();
         assert_eq!(config.data_dir, Path::new("/cluster/coordinator/data"));
-        assert_eq!(config.keys.log, Path::new("/cluster/coordinator/log.key"));
+        assert_eq!(config.keys.log.paths(), [Path::new("/cluster/coordinator/log.key")]);
+        assert_eq!((config.tiles_listen, config.witnesses.len()), (None, 0));
         assert_eq!(config.tls.ca, Path::new("/etc/holdfast/ca.pem"));
         assert_eq!((config.store, config.genesis_sha256), (BackendKind::Sled, [0xab; 32]));
         assert_eq!(config.nodes.len(), 2);
@@ -214,6 +314,37 @@ mod tests {
             let kept: Vec<&str> = GOOD.lines().filter(|text| !text.trim().starts_with(line)).collect();
             assert!(parse(&kept.join("\n")).is_err(), "`{line}` was not missed");
         }
+    }
+
+    #[test]
+    fn several_keys_may_be_configured_around_a_rotation_and_not_none() {
+        let two = parse(&GOOD.replace("\"log.key\"", "[\"log.key\", \"/keys/log-2.key\"]")).unwrap();
+        let expected = ["/cluster/coordinator/log.key", "/keys/log-2.key"].map(PathBuf::from);
+        assert_eq!(two.keys.log.paths(), expected);
+        assert_eq!(field(&GOOD.replace("\"log.key\"", "[]")), "keys");
+    }
+
+    #[test]
+    fn witnesses_are_reached_by_https_with_named_authorities_or_on_this_machine() {
+        let with =
+            |url: &str, ca: &str| format!("{GOOD}\n[[witnesses]]\nname = \"w\"\nurl = \"{url}\"\n{ca}");
+        let ca = "ca = \"witness-ca.pem\"";
+        let found = parse(&with("https://witness.example/prefix/", ca)).unwrap().witnesses.remove(0);
+        assert_eq!(found.url, "https://witness.example/prefix");
+        assert_eq!(found.ca.unwrap(), Path::new("/cluster/coordinator/witness-ca.pem"));
+        parse(&with("http://127.0.0.1:8080", "")).unwrap();
+        for (url, ca) in [
+            ("https://witness.example", ""),
+            ("http://witness.example", ""),
+            ("http://127.0.0.1.example:80", ""),
+            ("http://127.0.0.1:80", ca),
+            ("ftp://127.0.0.1", ""),
+            ("", ""),
+        ] {
+            assert_eq!(field(&with(url, ca)), "witnesses", "{url}");
+        }
+        let twice = with("http://127.0.0.1:80", "[[witnesses]]\nname = \"w\"\nurl = \"http://127.0.0.1:81\"");
+        assert_eq!(field(&twice), "witnesses");
     }
 
     #[test]

@@ -1,42 +1,62 @@
-//! What nodes have witnessed: checkpoints with verified cosignatures, and the newest that at least t nodes cosigned.
+//! What others have witnessed: checkpoints with verified cosignatures of nodes and outside witnesses, the newest that at
+//! least t nodes cosigned, and the newest that carries everything that a signature may rest on.
 //!
-//! Nodes cosign sizes as the log grows past them, so several sizes are kept until enough nodes met at one of them. It
-//! must never keep a cosignature that it did not verify, nor one over a root that is not this log's.
+//! Nodes cosign sizes as the log grows past them, so several sizes are kept until enough of them met at one. It must never
+//! keep a cosignature that it did not verify, nor one over a root that is not this log's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use holdfast_ledger::Roster;
-use holdfast_log::{CheckpointError, CosignatureVerifier, Hash, KeyName, NoteKeyError, SignedCheckpoint};
+use holdfast_ledger::{Roster, State};
+use holdfast_log::{
+    CheckpointError, Cosignature, CosignatureVerifier, Hash, KeyName, NoteKeyError, SignedCheckpoint,
+    VerifiedCosignature,
+};
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::Tip;
 use holdfast_store::Batch;
 use tokio::sync::watch;
 
+use crate::clock::Clock;
+use crate::log_book::evidence::Evidence;
 use crate::log_book::schema::{CHECKPOINTS, COSIGNED_CHECKPOINT};
 use crate::log_book::{LogBook, LogBookError, LogFailed};
+use crate::telemetry::cause;
 
-/// Sizes that are kept while too few nodes have cosigned them.
-const KEPT_SIZES: usize = 128;
+/// Sizes that are kept while too few have cosigned them.
+const KEPT_SIZES: usize = 512;
+
+type Newest = watch::Sender<Option<Arc<SignedCheckpoint>>>;
 
 /// Verified cosignatures. Shared.
 pub(crate) struct Cosigned {
     book: Arc<LogBook>,
-    verifiers: BTreeMap<NodeId, CosignatureVerifier>,
-    enough: usize,
     kept: Mutex<BTreeMap<u64, Kept>>,
-    best: watch::Sender<Option<Arc<SignedCheckpoint>>>,
+    best: Newest,
+    sufficient: Newest,
 }
 
 /// A checkpoint and who cosigned it.
 struct Kept {
     checkpoint: SignedCheckpoint,
     nodes: BTreeSet<NodeId>,
+    witnesses: BTreeSet<String>,
 }
 
-/// Why a node's tip is not believed.
+/// What a checkpoint has to carry, by the log itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Demand {
+    /// Nodes, so that a proof is worth something: t.
+    proof: usize,
+    /// Nodes, before a signature may rest on it: more than (n + f) / 2, none if f is 0.
+    nodes: usize,
+    /// Outside witnesses, before a signature may rest on it.
+    witnesses: usize,
+}
+
+/// Why a node's tip, or a witness's cosignature, is not believed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TipRefusal {
     /// It holds entries that this log does not.
@@ -60,9 +80,12 @@ pub(crate) enum TipRefusal {
     /// Its cosignature does not verify.
     #[error(transparent)]
     Cosignature(#[from] CheckpointError),
-    /// It is no node of this cluster.
-    #[error("`{0}` is no node of this cluster")]
-    Unknown(NodeId),
+    /// It is no node or witness of this cluster.
+    #[error("`{0}` is no cosigner of this cluster")]
+    Unknown(String),
+    /// Its name makes no key name.
+    #[error(transparent)]
+    Name(#[from] NoteKeyError),
     /// The log has failed.
     #[error(transparent)]
     Failed(#[from] LogFailed),
@@ -76,7 +99,7 @@ impl TipRefusal {
     pub(crate) fn is_fork(&self) -> bool {
         match self {
             Self::Ahead { .. } | Self::OtherRoot { .. } => true,
-            Self::Cosignature(_) | Self::Unknown(_) | Self::Failed(_) | Self::Log(_) => false,
+            Self::Cosignature(_) | Self::Unknown(_) | Self::Name(_) | Self::Failed(_) | Self::Log(_) => false,
         }
     }
 }
@@ -85,18 +108,13 @@ impl Cosigned {
     /// Loads the newest cosigned checkpoint, if there is one and it is still of this log.
     ///
     /// # Errors
-    /// [`NoteKeyError`] if a node's name makes no key name; [`LogFailed`].
-    pub(crate) async fn load(book: Arc<LogBook>) -> Result<Self, CosignedError> {
-        let (verifiers, threshold) = {
-            let reader = book.read().await?;
-            (verifiers(reader.state().roster())?, reader.state().roster().threshold())
-        };
+    /// [`LogFailed`].
+    pub(crate) async fn load(book: Arc<LogBook>) -> Result<Self, LogFailed> {
         let cosigned = Self {
             book,
-            verifiers,
-            enough: threshold.into(),
             kept: Mutex::new(BTreeMap::new()),
             best: watch::Sender::new(None),
+            sufficient: watch::Sender::new(None),
         };
         let stored = cosigned.stored().await;
         cosigned.best.send_replace(stored.map(Arc::new));
@@ -106,18 +124,18 @@ impl Cosigned {
     async fn stored(&self) -> Option<SignedCheckpoint> {
         let bytes = self.book.store().read(CHECKPOINTS, COSIGNED_CHECKPOINT).ok()??;
         let stored = SignedCheckpoint::parse(&bytes).ok()?;
-        let checkpoint = stored.verify(self.book.verifier()).ok()?;
-        let root = self.book.read().await.ok()?.root_at(checkpoint.size).ok()?;
-        let verifiers: Vec<_> = self.verifiers.values().cloned().collect();
-        let enough = stored.cosignatures(&verifiers).ok()?.len() >= self.enough;
+        let reader = self.book.read().await.ok()?;
+        let checkpoint = stored.verify(&reader.verifier_at(stored.claimed().size).ok()?).ok()?;
+        let root = reader.root_at(checkpoint.size).ok()?;
+        let verifiers: Vec<_> = verifiers(reader.state().roster()).into_values().collect();
+        let enough = stored.cosignatures(&verifiers).ok()?.len() >= Demand::of(reader.state()).proof;
         (enough && root == checkpoint.root).then_some(stored)
     }
 
     /// Takes over a node's tip with its cosignature; returns the cosignature's time in seconds, if there is one.
     // INVARIANT (G7): a node's root is compared with this log's before anything of it is kept.
     pub(crate) async fn add(&self, node: &NodeId, tip: &Tip) -> Result<Option<u64>, TipRefusal> {
-        let verifier = self.verifiers.get(node).ok_or_else(|| TipRefusal::Unknown(node.clone()))?;
-        let checkpoint = {
+        let (checkpoint, verifier, demand) = {
             let reader = self.book.read().await?;
             if tip.size > reader.size() {
                 return Err(TipRefusal::Ahead { theirs: tip.size, ours: reader.size() });
@@ -129,32 +147,65 @@ impl Cosigned {
             if tip.cosignature.is_none() {
                 return Ok(None);
             }
-            reader.checkpoint_at(tip.size)?
+            let roster = reader.state().roster();
+            let verifier = verifier_of(roster, node)?;
+            (reader.checkpoint_at(tip.size)?, verifier, Demand::of(reader.state()))
         };
         let Some(cosignature) = &tip.cosignature else { return Ok(None) };
-        let verified = cosignature.verify(checkpoint.claimed(), verifier)?;
+        let verified = cosignature.verify(checkpoint.claimed(), &verifier)?;
+        self.keep(checkpoint, cosignature, demand, |kept| {
+            kept.nodes.insert(node.clone());
+        })?;
+        Ok(Some(verified.time_s))
+    }
+
+    /// Takes over an outside witness's cosignature of this log at this size.
+    // INVARIANT (G7): what an HTTP server answers counts for nothing but the witness's own signature over our own root.
+    pub(crate) async fn add_witness(
+        &self,
+        name: &str,
+        size: u64,
+        cosignature: &Cosignature,
+    ) -> Result<VerifiedCosignature, TipRefusal> {
+        let (checkpoint, verifier, demand) = {
+            let reader = self.book.read().await?;
+            let witness = reader.state().roster().witnesses().iter().find(|witness| witness.name == name);
+            let witness = witness.ok_or_else(|| TipRefusal::Unknown(name.to_owned()))?;
+            let verifier = CosignatureVerifier::new(KeyName::new(&witness.name)?, witness.key);
+            (reader.checkpoint_at(size)?, verifier, Demand::of(reader.state()))
+        };
+        let verified = cosignature.verify(checkpoint.claimed(), &verifier)?;
+        self.keep(checkpoint, cosignature, demand, |kept| {
+            kept.witnesses.insert(name.to_owned());
+        })?;
+        Ok(verified)
+    }
+
+    fn keep(
+        &self,
+        checkpoint: SignedCheckpoint,
+        cosignature: &Cosignature,
+        demand: Demand,
+        note: impl FnOnce(&mut Kept),
+    ) -> Result<(), CheckpointError> {
         let mut kept = self.lock();
-        let entry = kept.entry(tip.size).or_insert(Kept { checkpoint, nodes: BTreeSet::new() });
+        let entry = kept.entry(checkpoint.claimed().size).or_insert(Kept {
+            checkpoint,
+            nodes: BTreeSet::new(),
+            witnesses: BTreeSet::new(),
+        });
         entry.checkpoint = entry.checkpoint.clone().with_cosignature(cosignature)?;
-        entry.nodes.insert(node.clone());
-        if entry.nodes.len() >= self.enough {
-            self.offer(entry.checkpoint.clone());
+        note(entry);
+        if entry.nodes.len() >= demand.proof {
+            offer(&self.best, entry.checkpoint.clone());
+        }
+        if entry.nodes.len() >= demand.nodes && entry.witnesses.len() >= demand.witnesses {
+            offer(&self.sufficient, entry.checkpoint.clone());
         }
         while kept.len() > KEPT_SIZES {
             kept.pop_first();
         }
-        Ok(Some(verified.time_s))
-    }
-
-    /// The newest wins; at the same size, the one with more or newer cosignatures, which is the one offered.
-    fn offer(&self, offered: SignedCheckpoint) {
-        self.best.send_if_modified(|best| {
-            let newer = best.as_ref().is_none_or(|best| best.claimed().size <= offered.claimed().size);
-            if newer {
-                *best = Some(Arc::new(offered));
-            }
-            newer
-        });
+        Ok(())
     }
 
     /// The newest checkpoint that enough nodes cosigned.
@@ -162,14 +213,42 @@ impl Cosigned {
         self.best.borrow().clone()
     }
 
+    /// Follows it.
+    pub(crate) fn follow_best(&self) -> watch::Receiver<Option<Arc<SignedCheckpoint>>> {
+        self.best.subscribe()
+    }
+
     /// Waits, at most `limit`, for a checkpoint that covers the entry at `index` and that enough nodes cosigned.
     pub(crate) async fn covering(&self, index: u64, limit: Duration) -> Option<Arc<SignedCheckpoint>> {
-        let covers = |best: &Option<Arc<SignedCheckpoint>>| {
-            best.as_ref().is_some_and(|best| best.claimed().size > index)
+        covering(&self.best, index, limit).await
+    }
+
+    /// Waits, at most `limit`, for a checkpoint that covers the entry at `index` and carries what the genesis document demands
+    /// before anything may be signed. `Ok(None)` if it demands nothing.
+    pub(crate) async fn sufficient(
+        &self,
+        index: u64,
+        limit: Duration,
+    ) -> Result<Option<Arc<SignedCheckpoint>>, Insufficient> {
+        let demand = {
+            let reader = self.book.read().await?;
+            Demand::of(reader.state())
         };
-        let mut best = self.best.subscribe();
-        let found = tokio::time::timeout(limit, best.wait_for(covers)).await;
-        found.ok()?.ok()?.clone()
+        if demand.nodes == 0 && demand.witnesses == 0 {
+            return Ok(None);
+        }
+        if let Some(found) = covering(&self.sufficient, index, limit).await {
+            return Ok(Some(found));
+        }
+        let kept = self.lock();
+        let most = |count: fn(&Kept) -> usize| {
+            kept.range(index.saturating_add(1)..).map(|(_, kept)| count(kept)).max().unwrap_or_default()
+        };
+        let (nodes, witnesses) = (most(|kept| kept.nodes.len()), most(|kept| kept.witnesses.len()));
+        if nodes < demand.nodes {
+            return Err(Insufficient::Nodes { found: nodes, needed: demand.nodes });
+        }
+        Err(Insufficient::Witnesses { found: witnesses, needed: demand.witnesses })
     }
 
     /// The newest checkpoint that covers the entry at `index`, with whatever cosignatures it has.
@@ -181,9 +260,16 @@ impl Cosigned {
             .map(|(_, kept)| kept.checkpoint.clone())
     }
 
-    /// Stores the newest cosigned checkpoint whenever it changes, until `stop` turns true: proofs survive a restart.
-    pub(crate) async fn persist(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Stores the newest cosigned checkpoint whenever it changes, and keeps one a minute as evidence, until `stop` turns
+    /// true: proofs survive a restart.
+    pub(crate) async fn persist(self: Arc<Self>, clock: Clock, mut stop: watch::Receiver<bool>) {
         let mut best = self.best.subscribe();
+        let mut evidence = match Evidence::load(self.book.store()) {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                return tracing::error!(error = cause(&error), "the kept checkpoints cannot be read");
+            }
+        };
         loop {
             tokio::select! {
                 changed = best.changed() => if changed.is_err() { return },
@@ -196,6 +282,10 @@ impl Cosigned {
                 tracing::error!(reason = error.reason(), "the cosigned checkpoint cannot be stored");
                 return;
             }
+            if let Err(error) = evidence.offer(&newest, clock.now()).await {
+                tracing::error!(reason = error.reason(), "a cosigned checkpoint cannot be kept as evidence");
+                return;
+            }
         }
     }
 
@@ -204,23 +294,70 @@ impl Cosigned {
     }
 }
 
-/// Why cosignatures cannot be verified at all.
+/// Why nothing may be signed yet.
 #[derive(Debug, thiserror::Error)]
-pub enum CosignedError {
-    /// A node's name makes no key name.
-    #[error(transparent)]
-    Name(#[from] NoteKeyError),
+pub(crate) enum Insufficient {
+    /// Too few nodes cosigned one checkpoint.
+    #[error("{found} of {needed} nodes have cosigned a checkpoint with the authorization")]
+    Nodes {
+        /// The most that did.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// Too few outside witnesses did.
+    #[error("{found} of {needed} outside witnesses have cosigned a checkpoint with the authorization")]
+    Witnesses {
+        /// The most that did.
+        found: usize,
+        /// How many it takes.
+        needed: usize,
+    },
     /// The log has failed.
     #[error(transparent)]
     Failed(#[from] LogFailed),
 }
 
-fn verifiers(roster: &Roster) -> Result<BTreeMap<NodeId, CosignatureVerifier>, NoteKeyError> {
-    let verifier = |node: &holdfast_ledger::Node| {
-        let name = KeyName::of_node(roster.cluster().as_str(), node.id.as_str())?;
-        Ok((node.id.clone(), CosignatureVerifier::new(name, node.cosigning_key)))
-    };
-    roster.nodes().iter().map(verifier).collect()
+impl Demand {
+    fn of(state: &State) -> Self {
+        Self {
+            proof: state.roster().threshold().into(),
+            nodes: state.cosigners_needed(),
+            witnesses: state.witnesses_required(),
+        }
+    }
+}
+
+/// The newest wins; at the same size, the one with more or newer cosignatures, which is the one offered.
+fn offer(newest: &Newest, offered: SignedCheckpoint) {
+    newest.send_if_modified(|best| {
+        let newer = best.as_ref().is_none_or(|best| best.claimed().size <= offered.claimed().size);
+        if newer {
+            *best = Some(Arc::new(offered));
+        }
+        newer
+    });
+}
+
+async fn covering(newest: &Newest, index: u64, limit: Duration) -> Option<Arc<SignedCheckpoint>> {
+    let covers =
+        |best: &Option<Arc<SignedCheckpoint>>| best.as_ref().is_some_and(|best| best.claimed().size > index);
+    let mut newest = newest.subscribe();
+    let found = tokio::time::timeout(limit, newest.wait_for(covers)).await;
+    found.ok()?.ok()?.clone()
+}
+
+fn verifier_of(roster: &Roster, node: &NodeId) -> Result<CosignatureVerifier, TipRefusal> {
+    let found = roster.node(node).ok_or_else(|| TipRefusal::Unknown(node.to_string()))?;
+    let name = KeyName::of_node(roster.cluster().as_str(), node.as_str())?;
+    Ok(CosignatureVerifier::new(name, found.cosigning_key))
+}
+
+/// The nodes' verifiers. A name that makes no key name can cosign nothing.
+pub(crate) fn verifiers(roster: &Roster) -> BTreeMap<NodeId, CosignatureVerifier> {
+    let verifier =
+        |node: &holdfast_ledger::Node| Some((node.id.clone(), verifier_of(roster, &node.id).ok()?));
+    roster.nodes().iter().filter_map(verifier).collect()
 }
 
 impl fmt::Debug for Cosigned {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
 use crate::log_book::schema::{
-    CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, KEYGEN_ROUNDS, LOG_CHECKPOINT, PAYLOADS,
-    WITHDRAWAL_EVENTS,
+    CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, KEYGEN_ROUNDS, LOG_CHECKPOINT,
+    PAYLOADS, SEEDING, WITHDRAWAL_EVENTS,
 };
 
 /// Told when the coordinator reaches a named point.
@@ -83,12 +83,16 @@ macro_rules! crash_points {
 }
 
 crash_points! {
+    /// Log entries taken over from nodes, with the mark that more have to come or that the last has come.
+    Seeding: BeforeSeeding = "before-seeding", AfterSeeding = "after-seeding";
     /// Log entries with their checkpoint and what is derived from them.
     Entries: BeforeEntries = "before-entries", AfterEntries = "after-entries";
     /// What a node sent in a key generation, or that a generation begins again or is over.
     KeygenRound: BeforeKeygenRound = "before-keygen-round", AfterKeygenRound = "after-keygen-round";
     /// The newest checkpoint that enough nodes cosigned.
     Cosigned: BeforeCosigned = "before-cosigned", AfterCosigned = "after-cosigned";
+    /// A cosigned checkpoint that is kept as evidence.
+    Evidence: BeforeEvidence = "before-evidence", AfterEvidence = "after-evidence";
     /// A full tile or entry bundle, a file beside the store.
     Tile: BeforeTile = "before-tile", AfterTile = "after-tile";
     /// The checkpoint beside the tiles, a file.
@@ -104,7 +108,9 @@ impl DurableWrite {
             ENTRIES => Self::Entries,
             CHECKPOINTS if key == LOG_CHECKPOINT => Self::Entries,
             CHECKPOINTS if key == COSIGNED_CHECKPOINT => Self::Cosigned,
+            CHECKPOINTS if key == SEEDING => Self::Seeding,
             KEYGEN_ROUNDS => Self::KeygenRound,
+            EVIDENCE => Self::Evidence,
             PAYLOADS | WITHDRAWAL_EVENTS | CEREMONY_EVENTS => Self::Derived,
             _ => return None,
         })

@@ -18,6 +18,7 @@ mod nodes;
 mod progress;
 mod receipt;
 mod run;
+mod seeding;
 mod sequencer;
 mod server;
 mod services;
@@ -25,6 +26,7 @@ mod session;
 mod speaker;
 mod status;
 mod telemetry;
+mod time_guard;
 mod views;
 mod withdrawals;
 
@@ -32,9 +34,9 @@ mod withdrawals;
 mod testing;
 
 pub use config::{ConfigError, CoordinatorConfig};
-pub use cosigned::CosignedError;
 pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCrashPoint};
 pub use log_book::{LogFailed, OpenError};
 pub use run::{RunError, run};
+pub use seeding::SeedError;
 pub use server::ServicesError;
 pub use telemetry::{TelemetryError, start_logging};

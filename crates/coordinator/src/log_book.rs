@@ -7,24 +7,30 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ed25519_dalek::VerifyingKey;
 use holdfast_ledger::{Applied, Replica, ReplicaError, State};
 use holdfast_log::{
-    Checkpoint, CheckpointError, Entry, Envelope, Hash, LogSigner, LogVerifier, MemoryTree, Origin,
-    SignedCheckpoint, TreeError,
+    Checkpoint, CheckpointError, Entry, Envelope, Hash, LogVerifier, MemoryTree, Origin, SignedCheckpoint,
+    TreeError,
 };
 use holdfast_policy::TimestampMs;
 use holdfast_proto::convert::EntryTimes;
 use holdfast_store::{StoreError, StoreHandle};
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
+mod adopt;
 mod events;
+pub(crate) mod evidence;
 mod index;
+mod keys;
 mod open;
 mod read;
 pub(crate) mod schema;
 mod writer;
 
+pub(crate) use adopt::AdoptError;
 pub(crate) use index::{LogIndex, Subject, is_final};
+pub(crate) use keys::{KeyHistory, LogKeys};
 pub use open::OpenError;
 pub(crate) use read::{CHUNK_ENTRIES, Chunk, ReadError};
 pub(crate) use writer::Writer;
@@ -32,8 +38,7 @@ pub(crate) use writer::Writer;
 /// The log. Shared by everything in the process; only the sequencer writes.
 pub(crate) struct LogBook {
     store: StoreHandle,
-    signer: LogSigner,
-    verifier: LogVerifier,
+    keys: LogKeys,
     inner: RwLock<Inner>,
     tip: watch::Sender<u64>,
     expiries: watch::Sender<u64>,
@@ -47,7 +52,9 @@ struct Inner {
     replica: Replica,
     tree: MemoryTree,
     index: LogIndex,
-    checkpoint: SignedCheckpoint,
+    keys: KeyHistory,
+    // The newest one; of the whole log, unless the key in force is not configured. `None`: not even genesis is signed.
+    checkpoint: Option<SignedCheckpoint>,
 }
 
 /// An earlier write failed: the process has to start again and read back what is on disk.
@@ -70,6 +77,12 @@ pub(crate) enum LogBookError {
     /// The checkpoint cannot be signed.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The key that has to sign is not configured.
+    #[error("the log key in force after {size} entries is not configured")]
+    NoLogKey {
+        /// The size.
+        size: u64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,7 +98,7 @@ impl LogBook {
         let inner = self.inner.read().await;
         // A write may have failed while we waited; what it left in memory is not on disk.
         self.require_sound()?;
-        Ok(Reader { inner, signer: &self.signer })
+        Ok(Reader { inner, keys: &self.keys })
     }
 
     /// Follows the number of durable entries.
@@ -103,9 +116,9 @@ impl LogBook {
         self.failure.subscribe()
     }
 
-    /// Verifies this log's checkpoints.
-    pub(crate) fn verifier(&self) -> &LogVerifier {
-        &self.verifier
+    /// The log's name.
+    pub(crate) fn origin(&self) -> &Origin {
+        self.keys.origin()
     }
 
     /// The store below, for what belongs beside the log.
@@ -156,6 +169,7 @@ impl Inner {
         let applied = self.replica.append(entry)?;
         self.tree.append(entry.leaf_hash())?;
         let state = self.replica.state();
+        self.keys.note(state.size(), state.roster().coordinator().log_key);
         self.index.note(entry.envelope(), applied.index, entry.time_ms(), &applied.outcome, state);
         Ok(applied)
     }
@@ -168,7 +182,7 @@ impl Inner {
 /// A view of the log that does not change while it is held. Hold it briefly: it keeps the sequencer waiting.
 pub(crate) struct Reader<'a> {
     inner: RwLockReadGuard<'a, Inner>,
-    signer: &'a LogSigner,
+    keys: &'a LogKeys,
 }
 
 impl Reader<'_> {
@@ -182,6 +196,21 @@ impl Reader<'_> {
         self.inner.replica.size()
     }
 
+    /// State and right edge.
+    pub(crate) fn replica(&self) -> &Replica {
+        &self.inner.replica
+    }
+
+    /// The tree.
+    pub(crate) fn tree(&self) -> &MemoryTree {
+        &self.inner.tree
+    }
+
+    /// Which log key was in force when.
+    pub(crate) fn key_history(&self) -> &KeyHistory {
+        &self.inner.keys
+    }
+
     /// Times of all entries.
     pub(crate) fn times(&self) -> EntryTimes<'_> {
         EntryTimes(self.inner.index.times())
@@ -192,9 +221,19 @@ impl Reader<'_> {
         &self.inner.index
     }
 
-    /// The checkpoint of the whole log, signed by the log's key only.
-    pub(crate) fn checkpoint(&self) -> &SignedCheckpoint {
-        &self.inner.checkpoint
+    /// The newest checkpoint, signed by the log's key only: of the whole log, unless the key in force is not configured.
+    pub(crate) fn checkpoint(&self) -> Result<&SignedCheckpoint, LogBookError> {
+        self.inner.checkpoint.as_ref().ok_or(LogBookError::NoLogKey { size: self.size() })
+    }
+
+    /// Whether this log key's secret is configured.
+    pub(crate) fn holds_log_key(&self, key: &VerifyingKey) -> bool {
+        self.keys.holds(key)
+    }
+
+    /// Verifies this log's checkpoints of this size.
+    pub(crate) fn verifier_at(&self, size: u64) -> Result<LogVerifier, LogBookError> {
+        self.inner.keys.verifier_at(size, self.keys.origin()).ok_or(LogBookError::NoLogKey { size })
     }
 
     /// The root that the tree had at this size.
@@ -205,11 +244,11 @@ impl Reader<'_> {
     /// A checkpoint of the log's first `size` entries.
     // INVARIANT (G7): the log's key signs roots of this tree only, and this tree only grows: it never signs a fork.
     pub(crate) fn checkpoint_at(&self, size: u64) -> Result<SignedCheckpoint, LogBookError> {
-        if size == self.size() {
-            return Ok(self.inner.checkpoint.clone());
+        if let Some(known) = self.inner.checkpoint.as_ref().filter(|known| known.claimed().size == size) {
+            return Ok(known.clone());
         }
-        let origin = self.inner.checkpoint.claimed().origin.clone();
-        Ok(self.signer.sign(&Checkpoint { origin, size, root: self.root_at(size)? })?)
+        let checkpoint = Checkpoint { origin: self.keys.origin().clone(), size, root: self.root_at(size)? };
+        self.keys.sign(&checkpoint, &self.inner.keys)?.ok_or(LogBookError::NoLogKey { size })
     }
 
     /// Proof that the tree of `size` leaves holds the leaf at `index`.

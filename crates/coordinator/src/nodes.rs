@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use holdfast_policy::NodeId;
 use rand::seq::SliceRandom;
@@ -14,11 +15,13 @@ mod delivered;
 mod health;
 mod replicator;
 
-pub(crate) use client::{CallError, CallLimits, KeygenReply, NodeClient, SignOrder, SignReply};
+pub(crate) use client::{
+    CallError, CallLimits, KeygenReply, Measured, NodeClient, NodeEntries, SignOrder, SignReply,
+};
 pub(crate) use delivered::DeliveredStatements;
 pub(crate) use health::Health;
 pub(crate) use health::NodeLink;
-pub(crate) use replicator::{Replicator, jittered};
+pub(crate) use replicator::{Replicator, jittered, time_at_answer};
 
 use crate::log_book::CHUNK_ENTRIES;
 
@@ -28,6 +31,15 @@ pub(crate) struct Nodes {
     links: BTreeMap<NodeId, Arc<NodeLink>>,
     changed: watch::Sender<u64>,
     target: watch::Sender<u64>,
+}
+
+/// How far an entry has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    /// Nodes that hold it durably.
+    pub(crate) holding: usize,
+    /// Nodes that answer and do not hold it yet.
+    pub(crate) awaited: usize,
 }
 
 /// Who can sign now, or who is missing.
@@ -119,6 +131,29 @@ impl Nodes {
         able.sort_by_key(|(node, lag)| (avoid.contains(*node), *lag));
         let chosen: BTreeSet<&NodeId> = able.into_iter().take(count).map(|(node, _)| node).collect();
         Choice::Signers(committee.iter().filter(|node| chosen.contains(node)).cloned().collect())
+    }
+
+    /// What the clocks of the nodes say `at` this moment, by what each told last.
+    pub(crate) fn clocks(&self, at: Instant) -> Vec<u64> {
+        let clock = |link: &Arc<NodeLink>| {
+            let (time_ms, told) = link.health().told_time?;
+            let passed = u64::try_from(at.saturating_duration_since(told).as_millis()).unwrap_or(u64::MAX);
+            Some(time_ms.saturating_add(passed))
+        };
+        self.links.values().filter_map(clock).collect()
+    }
+
+    /// How many nodes hold this many entries, and whether none is left that could follow and does not.
+    pub(crate) fn holding(&self, size: u64) -> Holding {
+        let (mut holding, mut awaited) = (0_usize, 0_usize);
+        for health in self.links.values().map(|link| link.health()) {
+            if health.tip_size >= size && !health.estranged {
+                holding = holding.saturating_add(1);
+            } else if health.is_sound() {
+                awaited = awaited.saturating_add(1);
+            }
+        }
+        Holding { holding, awaited }
     }
 
     /// How many entries a node lacks, if it can take part: reachable, on this log, and not too far behind.

@@ -61,21 +61,21 @@ impl Coordinator {
         &self,
         index: u64,
         limit: Duration,
-    ) -> Result<SignedCheckpoint, LogFailed> {
+    ) -> Result<SignedCheckpoint, LogBookError> {
         if let Some(best) = self.cosigned.covering(index, limit).await {
             return Ok(SignedCheckpoint::clone(&best));
         }
         match self.cosigned.best_effort(index) {
             Some(checkpoint) => Ok(checkpoint),
-            None => Ok(self.book.read().await?.checkpoint().clone()),
+            None => Ok(self.book.read().await?.checkpoint()?.clone()),
         }
     }
 
     /// The checkpoint to show to everyone: the newest that enough nodes cosigned, or the log's own if there is none yet.
-    pub(crate) async fn published_checkpoint(&self) -> Result<SignedCheckpoint, LogFailed> {
+    pub(crate) async fn published_checkpoint(&self) -> Result<SignedCheckpoint, LogBookError> {
         match self.cosigned.best() {
             Some(best) => Ok(SignedCheckpoint::clone(&best)),
-            None => Ok(self.book.read().await?.checkpoint().clone()),
+            None => Ok(self.book.read().await?.checkpoint()?.clone()),
         }
     }
 

@@ -26,18 +26,20 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::ceremonies::Ceremonies;
 use crate::clock::Clock;
-use crate::config::CoordinatorConfig;
+use crate::config::{CoordinatorConfig, OneOrMore};
 use crate::coordinator::Coordinator;
-use crate::cosigned::{Cosigned, CosignedError};
+use crate::cosigned::Cosigned;
 use crate::crash::{self, CrashPoints};
-use crate::log_book::{LogBook, LogFailed, OpenError, schema};
+use crate::log_book::{LogBook, LogFailed, OpenError, Reader, schema};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
+use crate::seeding::{SeedError, Seeding};
 use crate::sequencer::Sequencer;
 use crate::server::{self, ServicesError};
 use crate::services::Streams;
 use crate::speaker::Speaker;
 use crate::telemetry::{self, TelemetryError};
+use crate::time_guard::TimeGuard;
 use crate::withdrawals::Withdrawals;
 
 /// Time limits of calls to nodes.
@@ -84,9 +86,6 @@ pub enum RunError {
         /// The document's cluster.
         found: String,
     },
-    /// The entry key is not the one in the genesis document.
-    #[error("the configured entry key is not the one in the genesis document")]
-    OtherEntryKey,
     /// The configured nodes are not the roster's.
     #[error(
         "the configuration must give an address for exactly the nodes of the genesis document: {problem}"
@@ -101,9 +100,9 @@ pub enum RunError {
     /// The stored log cannot be used.
     #[error("the log cannot be opened")]
     Open(#[from] OpenError),
-    /// Cosignatures cannot be verified.
+    /// The nodes' log cannot be taken over, or is another one.
     #[error(transparent)]
-    Cosigned(#[from] CosignedError),
+    Seed(#[from] SeedError),
     /// A node cannot be addressed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -141,16 +140,26 @@ pub enum RunError {
 /// [`RunError::Failed`]: what is on disk is read back at the next start.
 pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), RunError> {
     let signalled = stop_signal()?;
+    tokio::pin!(signalled);
     if let Some(address) = config.metrics_listen {
         telemetry::serve_metrics(address)?;
     }
     let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
     check_certificate(&config, tls.identity())?;
-    let (book, entry_key) = open_log(config.clone(), hooks).await?;
+    let (book, entry_keys) = open_log(config.clone(), Arc::clone(&hooks)).await?;
     let book = Arc::new(book);
+    let nodes = nodes(&config, &tls, &book).await?;
+    let seeded = tokio::select! {
+        seeded = seed(&config, &book, &nodes) => Some(seeded),
+        () = &mut signalled => None,
+    };
+    if !matches!(seeded, Some(Ok(()))) {
+        book.store().close().await?;
+        return seeded.unwrap_or(Ok(()));
+    }
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let parts = assemble(&config, &tls, Arc::clone(&book), entry_key, &stopped, &mut tasks).await?;
+    let parts = assemble(&config, Arc::clone(&book), nodes, entry_keys, &stopped, &mut tasks).await?;
 
     let listener = TcpListener::bind(config.listen)
         .await
@@ -162,7 +171,7 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     let ending = async {
         let mut failure = book.failure();
         tokio::select! {
-            () = signalled => tracing::info!("stopping: open calls may end"),
+            () = &mut signalled => tracing::info!("stopping: open calls may end"),
             _ = failure.wait_for(|failed| *failed) => tracing::error!("the log has failed: stopping"),
         }
         server::set_serving(&health, false).await;
@@ -206,56 +215,82 @@ fn check_certificate(config: &CoordinatorConfig, found: &PeerIdentity) -> Result
 async fn open_log(
     config: CoordinatorConfig,
     hooks: Arc<dyn CrashPoints>,
-) -> Result<(LogBook, SigningKey), RunError> {
+) -> Result<(LogBook, Vec<SigningKey>), RunError> {
     let opening = tokio::task::spawn_blocking(move || {
         let genesis = Entry::parse(&files::read_public(&config.genesis)?)?;
-        let log_key = signing_key::load(&config.keys.log)?;
-        let entry_key = signing_key::load(&config.keys.entry)?;
+        let log_keys = signing_keys(&config.keys.log)?;
+        let entry_keys = signing_keys(&config.keys.entry)?;
         let store = StoreHandle::open(&config.store_config(), &schema::TABLES)?;
         let store = crash::watched(store, &hooks);
-        let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_key)?;
-        Ok((book, entry_key))
+        let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_keys)?;
+        Ok((book, entry_keys))
     });
     opening.await?
+}
+
+fn signing_keys(files: &OneOrMore) -> Result<Vec<SigningKey>, SigningKeyError> {
+    files.paths().iter().map(|path| signing_key::load(path)).collect()
+}
+
+/// The links to the nodes, once the configuration was found to be about this cell.
+async fn nodes(
+    config: &CoordinatorConfig,
+    tls: &TlsIdentity,
+    book: &LogBook,
+) -> Result<Arc<Nodes>, RunError> {
+    check_roster(config, book.read().await?.state().roster())?;
+    Ok(Arc::new(Nodes::new(clients(config, tls)?)))
+}
+
+/// Takes over the nodes' log if it is longer, and says which keys are missing for it.
+async fn seed(config: &CoordinatorConfig, book: &Arc<LogBook>, nodes: &Arc<Nodes>) -> Result<(), RunError> {
+    let seeding = Seeding {
+        book: Arc::clone(book),
+        nodes: Arc::clone(nodes),
+        cluster: config.cluster.clone(),
+        genesis_hash: config.genesis_sha256,
+    };
+    seeding.run().await?;
+    Ok(())
 }
 
 /// Puts the parts together and starts what runs beside the server.
 async fn assemble(
     config: &CoordinatorConfig,
-    tls: &TlsIdentity,
     book: Arc<LogBook>,
-    entry_key: SigningKey,
+    nodes: Arc<Nodes>,
+    entry_keys: Vec<SigningKey>,
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> Result<Coordinator, RunError> {
-    let (roster, genesis_hash) = {
+    let (t, skew_ms) = {
         let reader = book.read().await?;
-        (reader.state().roster().clone(), reader.state().genesis().hash)
+        warn_of_missing_keys(&reader, &entry_keys);
+        (reader.state().roster().threshold(), reader.state().genesis().document.max_clock_skew_ms)
     };
-    check_roster(config, &roster, &entry_key)?;
     let clock = Clock::system();
-    let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clone(), stopped.clone());
+    let guard = Some(TimeGuard::new(Arc::clone(&nodes), t.into(), skew_ms));
+    let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clone(), guard, stopped.clone());
     tasks.spawn(async {
         // Its own panic would have failed the log.
         let _ = writing.await;
     });
     let parts = Coordinator {
         cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await?),
-        nodes: Arc::new(Nodes::new(clients(config, tls)?)),
+        nodes,
         progress: Arc::new(Progress::default()),
-        speaker: Arc::new(Speaker::new(config.cluster.clone(), &config.name, entry_key)),
+        speaker: Arc::new(Speaker::new(config.cluster.clone(), &config.name, entry_keys)),
         book,
         sequencer,
         clock,
     };
-    start_beside(&parts, config, genesis_hash, stopped, tasks);
+    start_beside(&parts, config, stopped, tasks);
     Ok(parts)
 }
 
 fn start_beside(
     parts: &Coordinator,
     config: &CoordinatorConfig,
-    genesis_hash: [u8; 32],
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -269,12 +304,12 @@ fn start_beside(
             delivered: Arc::clone(&delivered),
             clock: parts.clock.clone(),
             cluster: config.cluster.clone(),
-            genesis_hash,
+            genesis_hash: config.genesis_sha256,
         };
         tasks.spawn(replicator.run(stopped.clone()));
     }
     tasks.spawn(Arc::clone(&parts.nodes).follow(parts.book.tip(), stopped.clone()));
-    tasks.spawn(Arc::clone(&parts.cosigned).persist(stopped.clone()));
+    tasks.spawn(Arc::clone(&parts.cosigned).persist(parts.clock.clone(), stopped.clone()));
     tasks.spawn(Withdrawals::new(parts.clone()).run(stopped.clone()));
     tasks.spawn(Ceremonies::new(parts.clone()).run(stopped.clone()));
     tasks.spawn(keep_house(parts.clone(), stopped.clone()));
@@ -301,13 +336,22 @@ async fn keep_house(parts: Coordinator, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-fn check_roster(config: &CoordinatorConfig, roster: &Roster, entry_key: &SigningKey) -> Result<(), RunError> {
+/// Says which keys are in force and not configured: the coordinator starts all the same, because officers' statements are
+/// what replaces a key that is lost.
+fn warn_of_missing_keys(reader: &Reader<'_>, entry_keys: &[SigningKey]) {
+    let in_force = reader.state().roster().coordinator();
+    if !reader.holds_log_key(&in_force.log_key) {
+        tracing::error!("the log key in force is not configured: only officers' statements are taken");
+    }
+    if !entry_keys.iter().any(|key| key.verifying_key() == in_force.entry_key) {
+        tracing::error!("the entry key in force is not configured: nothing can be authorized");
+    }
+}
+
+fn check_roster(config: &CoordinatorConfig, roster: &Roster) -> Result<(), RunError> {
     if *roster.cluster() != config.cluster {
         let (expected, found) = (config.cluster.to_string(), roster.cluster().to_string());
         return Err(RunError::OtherCluster { expected, found });
-    }
-    if roster.coordinator().entry_key != entry_key.verifying_key() {
-        return Err(RunError::OtherEntryKey);
     }
     let configured: BTreeSet<&NodeId> = config.nodes.iter().map(|node| &node.name).collect();
     let listed: BTreeSet<&NodeId> = roster.nodes().iter().map(|node| &node.id).collect();

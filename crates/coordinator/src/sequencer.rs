@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_ledger::{ActError, Admission, Outcome, Rejection, RejectionCode};
+use holdfast_ledger::{ActError, Admission, Outcome, PayloadKind, Rejection, RejectionCode};
 use holdfast_log::{Entry, EntryError, Envelope};
 use holdfast_policy::TimestampMs;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::log_book::{LogBook, LogBookError, LogFailed, Writer};
 use crate::telemetry::cause;
+use crate::time_guard::{ClockRefusal, TimeGuard};
 
 /// Proposals that may wait; further ones are refused.
 const QUEUE: usize = 512;
@@ -74,6 +75,15 @@ pub(crate) enum ProposeError {
     /// The log could not be written: whether the proposal is in it is open.
     #[error(transparent)]
     Failed(#[from] LogFailed),
+    /// The machine's clock cannot be relied on.
+    #[error(transparent)]
+    Clock(#[from] ClockRefusal),
+    /// Until officers put a key in force that is configured, only their statements are taken.
+    #[error("the log key in force is not configured: only officers' statements are taken")]
+    NoLogKey,
+    /// It would put a log key in force that this coordinator does not have.
+    #[error("this would put a log key in force that this coordinator is not configured with")]
+    LogKeyNotConfigured,
     /// The coordinator stops.
     #[error("the coordinator is stopping")]
     Stopping,
@@ -92,10 +102,11 @@ impl Sequencer {
     pub(crate) fn start(
         book: Arc<LogBook>,
         clock: Clock,
+        guard: Option<TimeGuard>,
         stop: watch::Receiver<bool>,
     ) -> (Self, JoinHandle<()>) {
         let (queue, proposals) = mpsc::channel(QUEUE);
-        let run = Run { book, clock, proposals };
+        let run = Run { book, clock, guard, proposals };
         (Self { queue }, tokio::spawn(run.until(stop)))
     }
 
@@ -119,6 +130,8 @@ impl Sequencer {
 struct Run {
     book: Arc<LogBook>,
     clock: Clock,
+    // `None` in tests only, whose clock they move.
+    guard: Option<TimeGuard>,
     proposals: mpsc::Receiver<Proposal>,
 }
 
@@ -167,8 +180,14 @@ impl Run {
         let mut writer = self.book.write().await?;
         let mut answers = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
+            let now = self.clock.now();
+            if let Some(Err(refusal)) = self.guard.as_ref().map(|guard| guard.check(now)) {
+                tracing::error!(%refusal, "nothing is logged: the time is uncertain");
+                answers.push(Err(refusal.into()));
+                continue;
+            }
             // Not before the previous entry's, whatever the clock does.
-            let time = self.clock.now().max(writer.state().last_time());
+            let time = now.max(writer.state().last_time());
             answers.push(consider(&mut writer, envelope, time)?);
         }
         writer.commit().await?;
@@ -183,6 +202,10 @@ fn size_of(envelope: &Envelope) -> usize {
 
 /// What the state machine says about one proposal, logging it if it takes effect or is evidence.
 fn consider(writer: &mut Writer<'_>, envelope: &Envelope, time: TimestampMs) -> Result<Answer, LogFailed> {
+    let is_statement = envelope.payload_type == PayloadKind::Statement.payload_type();
+    if !is_statement && !writer.can_sign() {
+        return Ok(Err(ProposeError::NoLogKey));
+    }
     let rejection = match writer.state().check(envelope, time) {
         Err(error) => return Ok(Err(error.into())),
         Ok(checked) => checked.err(),
@@ -206,6 +229,10 @@ fn consider(writer: &mut Writer<'_>, envelope: &Envelope, time: TimestampMs) -> 
         Ok(entry) => entry,
         Err(error) => return Ok(Err(error.into())),
     };
+    // Only statements change keys.
+    if is_statement && writer.can_sign() && !writer.could_sign_after(&entry) {
+        return Ok(Err(ProposeError::LogKeyNotConfigured));
+    }
     let applied = writer.append(entry).map_err(|error| unappendable(&error))?;
     Ok(match applied.outcome {
         Outcome::Admitted(admission) => {

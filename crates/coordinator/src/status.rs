@@ -1,6 +1,8 @@
 //! The one place where errors become gRPC statuses: a stable reason, the fields at fault, when to come back. Internal causes
 //! go to the log, never to the caller.
 
+use std::time::Duration;
+
 use holdfast_ledger::{ActError, Rejection, RejectionCode, WithdrawalId};
 use holdfast_log::{EntryError, EnvelopeError};
 use holdfast_proto::ApiError;
@@ -8,9 +10,12 @@ use holdfast_proto::convert::FieldError;
 use holdfast_proto::limits::ENVELOPE_BYTES;
 use tonic::Status;
 
-use crate::log_book::{LogFailed, ReadError};
+use crate::log_book::{LogBookError, LogFailed, ReadError};
 use crate::receipt::ReceiptError;
 use crate::sequencer::{ProposeError, RETRY_AFTER};
+
+/// When those whom an uncertain clock turned away should come back.
+const CLOCK_RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Why a request is not served.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +65,9 @@ pub(crate) enum RequestError {
     /// No receipt can be made.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// No checkpoint or proof can be made.
+    #[error(transparent)]
+    Log(#[from] LogBookError),
 }
 
 /// What a caller asked for that does not exist.
@@ -128,6 +136,7 @@ fn api_error(error: RequestError) -> ApiError {
         RequestError::Failed(LogFailed) => store_failed(),
         RequestError::Read(error) => internal(&error),
         RequestError::Receipt(ReceiptError::Failed(LogFailed)) => store_failed(),
+        RequestError::Receipt(ReceiptError::Proof(error)) | RequestError::Log(error) => log(&error),
         RequestError::Receipt(error) => internal(&error),
     }
 }
@@ -140,6 +149,9 @@ fn propose(error: ProposeError) -> ApiError {
         ProposeError::Entry(error) => internal(&error),
         ProposeError::Rejected { rejection, logged } => rejected(&rejection, logged),
         ProposeError::QueueFull => ApiError::new("QUEUE_FULL", message).retry_after(RETRY_AFTER),
+        ProposeError::Clock(_) => ApiError::new("CLOCK_UNCERTAIN", message).retry_after(CLOCK_RETRY_AFTER),
+        ProposeError::NoLogKey => ApiError::new("LOG_KEY_MISSING", message),
+        ProposeError::LogKeyNotConfigured => ApiError::new("LOG_KEY_NOT_CONFIGURED", message),
         ProposeError::Failed(LogFailed) => store_failed(),
         ProposeError::Stopping => ApiError::new("SHUTTING_DOWN", message).retry_after(RETRY_AFTER),
     }
@@ -208,6 +220,17 @@ fn envelope(error: &EnvelopeError) -> ApiError {
     match error.field_name() {
         Some(field) => api.field(field, error.to_string()),
         None => api,
+    }
+}
+
+fn log(error: &LogBookError) -> ApiError {
+    match error {
+        LogBookError::Failed(LogFailed) => store_failed(),
+        LogBookError::NoLogKey { .. } => ApiError::new("LOG_KEY_MISSING", error.to_string()),
+        LogBookError::Replica(_)
+        | LogBookError::Tree(_)
+        | LogBookError::Checkpoint(_)
+        | LogBookError::Store(_) => internal(error),
     }
 }
 

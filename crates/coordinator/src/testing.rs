@@ -7,7 +7,8 @@ mod cell;
 mod fake_node;
 
 pub(crate) use cell::{
-    Cell, START, client_request, confirmation, ed25519, sign, usdt_transfer, wallet_key, wallet_public,
+    Cell, START, client_request, confirmation, ed25519, pinned, sign, usdt_transfer, wallet_key,
+    wallet_public,
 };
 pub(crate) use fake_node::{Behaviour, FakeNode};
 

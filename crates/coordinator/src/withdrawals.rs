@@ -177,7 +177,8 @@ impl Driver {
         let _attempt = self.attempts.acquire().await.map_err(|_| Failure::Ended)?;
         let order = self.authorized(order, lessons.renew).await?;
         let signers = self.signers(&order, lessons).await?;
-        let attempt = Attempt::open(&self.parts, order, signers);
+        let checkpoint = self.sufficient_checkpoint(&order).await?;
+        let attempt = Attempt::open(&self.parts, order, signers, checkpoint);
         let offers = attempt.prepare().await?;
         let scalars = attempt.rounds(offers).await?;
         let signature = attempt.verified(scalars)?;

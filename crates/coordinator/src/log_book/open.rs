@@ -6,14 +6,16 @@ use std::sync::atomic::AtomicBool;
 use ed25519_dalek::SigningKey;
 use holdfast_ledger::{Replica, ReplicaError};
 use holdfast_log::{
-    CheckpointError, Entry, EntryError, Envelope, LogSigner, MemoryTree, NoteKeyError, Origin,
-    SignedCheckpoint, TreeError,
+    CheckpointError, Entry, EntryError, Envelope, MemoryTree, NoteKeyError, Origin, SignedCheckpoint,
+    TreeError,
 };
 use holdfast_store::{Batch, CommitError, StoreError, StoreHandle, Table};
 use tokio::sync::{RwLock, watch};
 
-use super::schema::{CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, index_key, index_of, payload_key};
-use super::{Inner, LogBook, LogBookError, LogIndex, events};
+use super::schema::{
+    CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, SEEDING, index_key, index_of, payload_key,
+};
+use super::{Inner, KeyHistory, LogBook, LogBookError, LogIndex, LogKeys, events};
 
 /// Entries that are read at a time, and events that are mended at a time.
 const PAGE: usize = 64;
@@ -55,9 +57,6 @@ pub enum OpenError {
         "the stored log begins with another genesis entry than the configured file: use another data directory"
     )]
     OtherGenesis,
-    /// The log key is not the one in the genesis document.
-    #[error("the configured log key is not the one in the genesis document")]
-    OtherLogKey,
     /// There is no checkpoint for the stored entries, or it does not read.
     #[error("the stored checkpoint is missing or does not verify: restore the store")]
     Checkpoint(#[source] Option<CheckpointError>),
@@ -85,7 +84,6 @@ impl OpenError {
             Self::Replica(error) => error.code(),
             Self::Tree(error) => error.code(),
             Self::OtherGenesis => "OTHER_GENESIS",
-            Self::OtherLogKey => "OTHER_LOG_KEY",
             Self::Checkpoint(_) => "LOG_CHECKPOINT_INVALID",
             Self::OtherRoot { .. } => "LOG_ROOT_MISMATCH",
         }
@@ -97,7 +95,7 @@ impl OpenError {
             LogBookError::Tree(error) => Self::Tree(error),
             LogBookError::Store(error) => Self::Store(error),
             LogBookError::Checkpoint(error) => Self::Checkpoint(Some(error)),
-            LogBookError::Failed(_) => Self::Checkpoint(None),
+            LogBookError::Failed(_) | LogBookError::NoLogKey { .. } => Self::Checkpoint(None),
         }
     }
 }
@@ -111,58 +109,55 @@ impl LogBook {
         store: StoreHandle,
         genesis: &Entry,
         pinned: &[u8; 32],
-        log_key: SigningKey,
+        log_keys: Vec<SigningKey>,
     ) -> Result<Self, OpenError> {
         let replica = Replica::from_genesis(genesis, pinned)?;
-        let roster = replica.state().roster();
-        if roster.coordinator().log_key != log_key.verifying_key() {
-            return Err(OpenError::OtherLogKey);
-        }
-        let signer = LogSigner::new(Origin::of_cluster(roster.cluster().as_str())?, log_key);
-        let origin = signer.verifier().origin().clone();
-        let mut inner = Inner::begin(replica, genesis, &signer)?;
+        let origin = Origin::of_cluster(replica.state().cluster().as_str())?;
+        let keys = LogKeys::new(origin, log_keys);
+        let mut inner = Inner::begin(replica, genesis, &keys)?;
         if store.last(ENTRIES)?.is_none() {
-            store.commit_blocking(first_commit(genesis, &inner.checkpoint))?;
+            store.commit_blocking(first_commit(genesis, inner.checkpoint.as_ref()))?;
         } else {
             replay(&store, genesis, &mut inner)?;
-            inner.checkpoint = stored_checkpoint(&store, &signer)?;
+            inner.checkpoint = stored_checkpoint(&store, &inner, keys.origin())?;
         }
-        let (signed, found) = (inner.checkpoint.claimed(), inner.checkpoint(&origin));
-        if *signed != found {
-            return Err(OpenError::OtherRoot { signed: signed.size, found: found.size });
-        }
-        let verifier = signer.verifier();
+        let seeding = seeding_target(&store)?;
+        cover(&mut inner, &keys, seeding.is_some())?;
+        let signed = inner.checkpoint.as_ref().map_or(0, |signed| signed.claimed().size);
         let (tip, expiries, failure) =
-            (watch::Sender::new(found.size), watch::Sender::new(0), watch::Sender::new(false));
+            (watch::Sender::new(signed), watch::Sender::new(0), watch::Sender::new(false));
         let (inner, failed) = (RwLock::new(inner), AtomicBool::new(false));
-        Ok(Self { store, signer, verifier, inner, tip, expiries, failed, failure })
+        Ok(Self { store, keys, inner, tip, expiries, failed, failure })
     }
 }
 
 impl Inner {
     /// The log that holds the genesis entry only.
-    fn begin(replica: Replica, genesis: &Entry, signer: &LogSigner) -> Result<Self, OpenError> {
+    fn begin(replica: Replica, genesis: &Entry, held: &LogKeys) -> Result<Self, OpenError> {
         let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
         let mut index = LogIndex::default();
         let nothing = holdfast_ledger::Outcome::Admitted(holdfast_ledger::Admission::default());
         index.note(genesis.envelope(), 0, genesis.time_ms(), &nothing, replica.state());
-        let checkpoint = holdfast_log::Checkpoint {
-            origin: signer.verifier().origin().clone(),
-            size: replica.size(),
-            root: replica.root(),
-        };
-        let checkpoint = signer.sign(&checkpoint).map_err(|error| OpenError::Checkpoint(Some(error)))?;
-        Ok(Self { replica, tree, index, checkpoint })
+        let mut keys = KeyHistory::default();
+        keys.note(replica.size(), replica.state().roster().coordinator().log_key);
+        let mut inner = Self { replica, tree, index, keys, checkpoint: None };
+        let signed = held.sign(&inner.checkpoint(held.origin()), &inner.keys);
+        inner.checkpoint = signed.map_err(|error| OpenError::Checkpoint(Some(error)))?;
+        Ok(inner)
     }
 }
 
-fn first_commit(genesis: &Entry, checkpoint: &SignedCheckpoint) -> Batch {
+fn first_commit(genesis: &Entry, checkpoint: Option<&SignedCheckpoint>) -> Batch {
     let key = index_key(0);
-    Batch::new()
-        .expect_absent(ENTRIES, key)
-        .put(ENTRIES, key, genesis.bytes())
-        .put(PAYLOADS, payload_key(genesis.envelope()), key)
-        .put(CHECKPOINTS, LOG_CHECKPOINT, checkpoint.to_bytes())
+    let batch = Batch::new().expect_absent(ENTRIES, key).put(ENTRIES, key, genesis.bytes()).put(
+        PAYLOADS,
+        payload_key(genesis.envelope()),
+        key,
+    );
+    match checkpoint {
+        Some(signed) => batch.put(CHECKPOINTS, LOG_CHECKPOINT, signed.to_bytes()),
+        None => batch,
+    }
 }
 
 /// Applies every stored entry after the first, and mends derived records that differ from what replaying gives.
@@ -218,10 +213,50 @@ fn mend(
     Ok(())
 }
 
-fn stored_checkpoint(store: &StoreHandle, signer: &LogSigner) -> Result<SignedCheckpoint, OpenError> {
-    let bytes = store.read(CHECKPOINTS, LOG_CHECKPOINT)?.ok_or(OpenError::Checkpoint(None))?;
+/// The stored checkpoint, verified with the key that was in force at its size. There is none only if no entry was ever
+/// signed.
+fn stored_checkpoint(
+    store: &StoreHandle,
+    inner: &Inner,
+    origin: &Origin,
+) -> Result<Option<SignedCheckpoint>, OpenError> {
+    let Some(bytes) = store.read(CHECKPOINTS, LOG_CHECKPOINT)? else { return Ok(None) };
     let refuse = |error| OpenError::Checkpoint(Some(error));
     let signed = SignedCheckpoint::parse(&bytes).map_err(refuse)?;
-    signed.verify(&signer.verifier()).map_err(refuse)?;
-    Ok(signed)
+    let size = signed.claimed().size;
+    let verifier = inner.keys.verifier_at(size, origin).ok_or(OpenError::Checkpoint(None))?;
+    signed.verify(&verifier).map_err(refuse)?;
+    Ok(Some(signed))
+}
+
+/// Compares the entries with the stored checkpoint. Entries after it came while the key in force was not configured (they
+/// are signed now if it is), or from nodes in a seeding that was interrupted (they wait for the rest).
+// INVARIANT (G7): a log that lost entries, or whose entries are others than were signed, is not opened.
+fn cover(inner: &mut Inner, held: &LogKeys, seeding: bool) -> Result<(), OpenError> {
+    let found = inner.checkpoint(held.origin());
+    if let Some(signed) = inner.checkpoint.as_ref().map(SignedCheckpoint::claimed) {
+        if signed.size > found.size || inner.tree.root_at(signed.size)? != signed.root {
+            return Err(OpenError::OtherRoot { signed: signed.size, found: found.size });
+        }
+        if signed.size == found.size {
+            return Ok(());
+        }
+    }
+    if seeding {
+        return Ok(());
+    }
+    let sign = held.sign(&found, &inner.keys).map_err(|error| OpenError::Checkpoint(Some(error)))?;
+    if let Some(signed) = sign {
+        tracing::warn!(
+            size = found.size,
+            "entries without a checkpoint are signed now: their key was not configured before"
+        );
+        inner.checkpoint = Some(signed);
+    }
+    Ok(())
+}
+
+fn seeding_target(store: &StoreHandle) -> Result<Option<u64>, OpenError> {
+    let Some(bytes) = store.read(CHECKPOINTS, SEEDING)? else { return Ok(None) };
+    Ok(index_of(&bytes))
 }

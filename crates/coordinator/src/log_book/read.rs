@@ -4,7 +4,7 @@ use holdfast_log::{Entry, Envelope, SignedCheckpoint};
 use holdfast_store::StoreError;
 
 use super::schema::{ENTRIES, PAYLOADS, index_key, index_of, payload_key};
-use super::{LogBook, LogBookError, LogFailed, same_payload};
+use super::{LogBook, LogBookError, LogFailed, evidence, same_payload};
 
 /// Most entries of one chunk.
 pub(crate) const CHUNK_ENTRIES: u64 = 512;
@@ -22,6 +22,8 @@ pub(crate) struct Chunk {
     pub(crate) entries: Vec<Vec<u8>>,
     /// The checkpoint, signed by the log's key.
     pub(crate) checkpoint: SignedCheckpoint,
+    /// Cosigned checkpoints that were kept of sizes within this chunk, oldest first: when the log was how long.
+    pub(crate) evidence: Vec<Vec<u8>>,
 }
 
 impl Chunk {
@@ -88,10 +90,19 @@ impl LogBook {
 
     /// What a replica of `from` entries lacks of the first `to`, as much as one chunk may hold.
     pub(crate) async fn chunk(&self, from: u64, to: u64) -> Result<Chunk, ReadError> {
-        let entries = if from < to { self.entries(from, to).await? } else { Vec::new() };
+        let mut entries = if from < to { self.entries(from, to).await? } else { Vec::new() };
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        let checkpoint = self.read().await?.checkpoint_at(from.saturating_add(count))?;
-        Ok(Chunk { from, entries, checkpoint })
+        let end = from.saturating_add(count);
+        let kept = evidence::within(&self.store, from, end)?;
+        let checkpoint = match self.read().await?.checkpoint_at(end) {
+            // The key of that time is gone; a checkpoint that it signed may have been kept.
+            Err(error @ LogBookError::NoLogKey { .. }) => kept.last().cloned().ok_or(error)?,
+            other => other?,
+        };
+        let covered = checkpoint.claimed().size.saturating_sub(from);
+        entries.truncate(usize::try_from(covered).unwrap_or(usize::MAX));
+        let evidence = kept.iter().map(SignedCheckpoint::to_bytes).collect();
+        Ok(Chunk { from, entries, checkpoint, evidence })
     }
 
     /// The first entry with exactly this type and payload, if there is one.

@@ -17,14 +17,20 @@ pub(crate) const CEREMONY_EVENTS: Table = Table::new("ceremony-events");
 /// What nodes answered in the rounds of a key generation, until its wallet is active.
 pub(crate) const KEYGEN_ROUNDS: Table = Table::new("keygen-rounds");
 
+/// Cosigned checkpoints kept over time, by tree size: the time of keeping (8 bytes) and the note.
+pub(crate) const EVIDENCE: Table = Table::new("evidence");
+
 /// All of them.
-pub(crate) const TABLES: [Table; 6] =
-    [ENTRIES, CHECKPOINTS, PAYLOADS, WITHDRAWAL_EVENTS, CEREMONY_EVENTS, KEYGEN_ROUNDS];
+pub(crate) const TABLES: [Table; 7] =
+    [ENTRIES, CHECKPOINTS, PAYLOADS, WITHDRAWAL_EVENTS, CEREMONY_EVENTS, KEYGEN_ROUNDS, EVIDENCE];
 
 /// The checkpoint of the whole log, written together with its last entry.
 pub(crate) const LOG_CHECKPOINT: &[u8] = b"log";
 /// The newest checkpoint that enough nodes cosigned.
 pub(crate) const COSIGNED_CHECKPOINT: &[u8] = b"cosigned";
+
+/// Size that the log has to reach before it may go on: nodes hold that much of it, see `seeding.rs`.
+pub(crate) const SEEDING: &[u8] = b"seeding";
 
 /// Big-endian, so that the order of keys is the order of the log.
 pub(crate) fn index_key(index: u64) -> [u8; 8] {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use holdfast_ledger::{Applied, State};
-use holdfast_log::{Entry, Envelope};
+use holdfast_log::{Entry, Envelope, SignedCheckpoint};
 use holdfast_store::Batch;
 use tokio::sync::RwLockWriteGuard;
 
@@ -17,8 +17,8 @@ use crate::telemetry::cause;
 /// INVARIANT (G8): whoever appends and does not commit, for whatever reason, fails the log for good, because memory is
 /// then ahead of the disk.
 pub(crate) struct Writer<'a> {
-    book: &'a LogBook,
-    inner: RwLockWriteGuard<'a, Inner>,
+    pub(super) book: &'a LogBook,
+    pub(super) inner: RwLockWriteGuard<'a, Inner>,
     batch: Batch,
     payloads: Vec<[u8; 32]>,
     unsaved: bool,
@@ -72,22 +72,56 @@ impl<'a> Writer<'a> {
         if !self.unsaved {
             return Ok(());
         }
-        let checkpoint = self.inner.checkpoint(self.book.verifier.origin());
-        let signed = self.book.signer.sign(&checkpoint).map_err(|error| {
+        let checkpoint = self.inner.checkpoint(self.book.origin());
+        let signed = self.book.keys.sign(&checkpoint, &self.inner.keys).map_err(|error| {
             tracing::error!(error = cause(&error), "the log's checkpoint cannot be signed");
             LogFailed
         })?;
-        let batch = std::mem::take(&mut self.batch).put(CHECKPOINTS, LOG_CHECKPOINT, signed.to_bytes());
+        let mut batch = self.take_batch();
+        if let Some(signed) = &signed {
+            batch = batch.put(CHECKPOINTS, LOG_CHECKPOINT, signed.to_bytes());
+        }
+        self.save(batch).await?;
+        self.publish(signed);
+        Ok(())
+    }
+
+    /// What is to be written so far.
+    pub(super) fn take_batch(&mut self) -> Batch {
+        std::mem::take(&mut self.batch)
+    }
+
+    pub(super) async fn save(&mut self, batch: Batch) -> Result<(), LogFailed> {
         self.book.store.commit(batch).await.map_err(|error| {
             tracing::error!(error = cause(&error), reason = error.reason(), "the log cannot be written");
             LogFailed
         })?;
-        self.inner.checkpoint = signed;
         self.unsaved = false;
-        let size = self.inner.replica.size();
-        self.book.tip.send_replace(size);
-        metrics::counter!("holdfast_log_entries").absolute(size);
+        metrics::counter!("holdfast_log_entries").absolute(self.inner.replica.size());
         Ok(())
+    }
+
+    /// Lets everybody see what is durable. Without the key in force nothing new is announced: nodes take no entry without
+    /// a checkpoint that it signed.
+    pub(super) fn publish(&mut self, signed: Option<SignedCheckpoint>) {
+        let Some(signed) = signed else { return };
+        let size = signed.claimed().size;
+        self.inner.checkpoint = Some(signed);
+        self.book.tip.send_replace(size);
+    }
+
+    /// Whether the log's checkpoints can be signed as it is now.
+    pub(crate) fn can_sign(&self) -> bool {
+        let key = self.inner.replica.state().roster().coordinator().log_key;
+        self.book.keys.holds(&key)
+    }
+
+    /// Whether the log's checkpoints could still be signed after this entry. Nothing is changed.
+    pub(crate) fn could_sign_after(&self, entry: &Entry) -> bool {
+        let mut staged = self.inner.replica.clone();
+        // What does not apply changes no key.
+        let _ = staged.append(entry);
+        self.book.keys.holds(&staged.state().roster().coordinator().log_key)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use holdfast_ledger::{CeremonyId, WithdrawalId};
-use holdfast_log::{Envelope, EnvelopeError};
+use holdfast_log::{Envelope, EnvelopeError, SignedCheckpoint};
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::{FieldError, NodeReport, RoutedMessage, Tip, scalars};
 use holdfast_proto::limits::{ABORT_REASON_BYTES, NODE_MESSAGE_BYTES};
@@ -108,6 +108,16 @@ fn is_reason_code(text: &str) -> bool {
 pub(crate) struct Measured {
     pub(crate) report: NodeReport,
     pub(crate) round_trip: Duration,
+    pub(crate) answered_at: Instant,
+}
+
+/// A run of a node's entries.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeEntries {
+    /// The entries, not verified.
+    pub(crate) entries: Vec<Vec<u8>>,
+    /// The newest checkpoint that the node has, not verified.
+    pub(crate) checkpoint: SignedCheckpoint,
 }
 
 /// What a node sends in a round of an attempt.
@@ -135,6 +145,8 @@ pub(crate) struct SignOrder {
     pub(crate) withdrawal: WithdrawalId,
     pub(crate) digest_index: u32,
     pub(crate) signers: Vec<NodeId>,
+    /// The checkpoint that the genesis document demands, as a note; empty if it demands none.
+    pub(crate) cosigned_checkpoint: Vec<u8>,
 }
 
 impl NodeClient {
@@ -150,7 +162,9 @@ impl NodeClient {
         let mut wire = self.wire.clone();
         let asked = Instant::now();
         let status = within(self.limits.status, wire.status(v1::NodeStatusRequest {})).await?;
-        Ok(Measured { report: status.try_into()?, round_trip: asked.elapsed() })
+        let answered_at = Instant::now();
+        let round_trip = answered_at.saturating_duration_since(asked);
+        Ok(Measured { report: status.try_into()?, round_trip, answered_at })
     }
 
     /// Hands over entries; returns the node's tip.
@@ -158,6 +172,31 @@ impl NodeClient {
         let mut wire = self.wire.clone();
         let tip = within(self.limits.replicate, wire.replicate(replication(chunk))).await?;
         Ok(tip.try_into()?)
+    }
+
+    /// A run of the node's entries, for a log that is shorter than the node's.
+    pub(crate) async fn entries(&self, from_index: u64) -> Result<NodeEntries, CallError> {
+        let mut wire = self.wire.clone();
+        let request = v1::NodeEntriesRequest { from_index };
+        let response = within(self.limits.replicate, wire.entries(request)).await?;
+        let checkpoint = SignedCheckpoint::parse(&response.checkpoint)
+            .map_err(|error| FieldError::new("checkpoint", error.to_string()))?;
+        Ok(NodeEntries { entries: response.entries, checkpoint })
+    }
+
+    /// Asks the node to swear that it will never sign; returns the envelope and its tip.
+    pub(crate) async fn tombstone(
+        &self,
+        chunk: Chunk,
+        withdrawal: WithdrawalId,
+    ) -> Result<(Envelope, Tip), CallError> {
+        let mut wire = self.wire.clone();
+        let request = v1::TombstoneRequest {
+            withdrawal_id: withdrawal.to_string(),
+            replication: Some(replication(chunk)),
+        };
+        let response = within(self.limits.sign, wire.tombstone(request)).await?;
+        Ok((Envelope::parse(&response.envelope)?, tip(response.tip)?))
     }
 
     /// Opens an attempt; returns the node's offer and tip.
@@ -173,7 +212,7 @@ impl NodeClient {
             withdrawal_id: order.withdrawal.to_string(),
             digest_index: order.digest_index,
             signers: order.signers.iter().map(NodeId::to_string).collect(),
-            ..v1::SignPrepareRequest::default()
+            cosigned_checkpoint: order.cosigned_checkpoint.clone(),
         };
         let response = within(self.limits.sign, wire.sign_prepare(request)).await?;
         Ok((response.offer, tip(response.tip)?))
@@ -256,7 +295,7 @@ fn replication(chunk: Chunk) -> v1::Replication {
         from_index: chunk.from,
         checkpoint: chunk.checkpoint.to_bytes(),
         entries: chunk.entries,
-        ..v1::Replication::default()
+        evidence: chunk.evidence,
     }
 }
 

@@ -44,9 +44,18 @@ impl DeliveredStatements {
                     self.settle(digest);
                 }
                 Ok(Proposed::Repeated) => self.settle(digest),
-                Err(ProposeError::QueueFull | ProposeError::Failed(_) | ProposeError::Stopping) => return,
                 Err(
-                    error @ (ProposeError::Act(_) | ProposeError::Entry(_) | ProposeError::Rejected { .. }),
+                    ProposeError::QueueFull
+                    | ProposeError::Clock(_)
+                    | ProposeError::NoLogKey
+                    | ProposeError::Failed(_)
+                    | ProposeError::Stopping,
+                ) => return,
+                Err(
+                    error @ (ProposeError::Act(_)
+                    | ProposeError::Entry(_)
+                    | ProposeError::LogKeyNotConfigured
+                    | ProposeError::Rejected { .. }),
                 ) => {
                     tracing::info!(%node, error = cause(&error), "delivered statement has no effect");
                     self.settle(digest);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use holdfast_log::Hash;
 use holdfast_policy::NodeId;
@@ -36,6 +36,8 @@ pub(crate) struct Health {
     pub serving: bool,
     /// Which of its keys the roster names, by its own account.
     pub incarnation: u32,
+    /// What its clock said, ms, and when by ours that nobody can set.
+    pub told_time: Option<(u64, Instant)>,
     /// The last error; empty if the last call went well.
     pub last_error: String,
 }
@@ -114,6 +116,11 @@ impl NodeLink {
             (health.enrolled, health.serving) = (report.enrolled, report.serving);
             health.incarnation = report.incarnation;
         });
+    }
+
+    /// The node told the time, `at` by our monotonic clock.
+    pub(crate) fn told_time(&self, time_ms: u64, at: Instant) {
+        self.update(|health| health.told_time = Some((time_ms, at)));
     }
 
     /// The node did not answer.

@@ -111,7 +111,7 @@ impl Replicator {
     /// Asks the node how it is.
     async fn ask(&self) -> Result<(), FollowError> {
         let known = self.link.health().tip_size;
-        let Measured { report, round_trip } = self.link.client().status().await?;
+        let Measured { report, round_trip, answered_at } = self.link.client().status().await?;
         let now = self.clock.now();
         let expected = (self.link.node().as_str(), self.cluster.as_str(), self.genesis_hash.as_slice());
         if (report.name.as_str(), report.cluster.as_str(), report.genesis_hash.as_slice()) != expected {
@@ -123,6 +123,7 @@ impl Replicator {
             self.link.went_back_to(&report.tip);
         }
         self.link.reports(clock_offset_ms(report.time_ms, now.0, round_trip), round_trip, &report);
+        self.link.told_time(time_at_answer(report.time_ms, round_trip), answered_at);
         self.delivered.log(self.link.node(), report.unlogged_statements).await;
         Ok(())
     }
@@ -184,6 +185,12 @@ fn clock_offset_ms(theirs: u64, ours: u64, round_trip: Duration) -> i64 {
     let half = u64::try_from(round_trip.as_millis()).unwrap_or(u64::MAX).checked_div(2).unwrap_or_default();
     let signed = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
     signed(theirs).saturating_sub(signed(ours.saturating_sub(half)))
+}
+
+/// What the node's clock said when its answer arrived, half a round trip after it read it.
+pub(crate) fn time_at_answer(told_ms: u64, round_trip: Duration) -> u64 {
+    let half = u64::try_from(round_trip.as_millis()).unwrap_or(u64::MAX).checked_div(2).unwrap_or_default();
+    told_ms.saturating_add(half)
 }
 
 fn later(after: Duration) -> Instant {

@@ -42,7 +42,8 @@ async fn nodes_get_every_entry_and_their_cosignatures_are_gathered() {
 async fn cosigned_checkpoint_survives_a_restart() {
     let cell = Cell::ready().await;
     cell.replicate();
-    let persisting = tokio::spawn(Arc::clone(&cell.parts.cosigned).persist(cell.stop.subscribe()));
+    let persisting =
+        tokio::spawn(Arc::clone(&cell.parts.cosigned).persist(cell.clock.clock(), cell.stop.subscribe()));
     let size = cell.size().await;
     cell.parts.cosigned.covering(size - 1, Duration::from_secs(5)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -196,7 +196,7 @@ async fn exported_entries_hash_to_the_checkpoint_and_proofs_verify() {
         .unwrap()
         .into_inner()
         .note;
-    let checkpoint = SignedCheckpoint::parse(&note).unwrap().verify(cell.parts.book.verifier()).unwrap();
+    let checkpoint = SignedCheckpoint::parse(&note).unwrap().verify(&cell.verifier().await).unwrap();
     let leaves = exported.iter().map(|entry| Entry::parse(entry).unwrap().leaf_hash());
     let tree = holdfast_log::MemoryTree::from_leaf_hashes(leaves).unwrap();
     assert_eq!((checkpoint.size, checkpoint.root), (size, tree.root().unwrap()));
@@ -215,7 +215,7 @@ async fn exported_entries_hash_to_the_checkpoint_and_proofs_verify() {
     holdfast_log::tree::verify_consistency(2, old, size, checkpoint.root, &hashes(&proof.hashes)).unwrap();
     let request = called_by("client", "pipeline", v1::ProofRequest { index: 3 });
     let proof = TlogProof::parse(&api.proof(request).await.unwrap().into_inner().tlog_proof).unwrap();
-    proof.verify(leaf, cell.parts.book.verifier(), &[], 0).unwrap();
+    proof.verify(leaf, &cell.verifier().await, &[], 0).unwrap();
 }
 
 #[tokio::test]

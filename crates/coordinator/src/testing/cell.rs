@@ -11,7 +11,7 @@ use holdfast_ledger::{
     CeremonyId, Genesis, OFFICER_NAMESPACE, OfficerKey, PayloadKind, Statement, StatementBody,
     WalletProposal, WhitelistProposal, WithdrawalId, key_id,
 };
-use holdfast_log::{Entry, Envelope, EnvelopeSignature};
+use holdfast_log::{Entry, Envelope, EnvelopeSignature, LogVerifier};
 use holdfast_policy::{ClusterId, OfficerId, TimestampMs, WalletId};
 use holdfast_store::{StoreConfig, StoreHandle};
 use serde_json::{Value, json};
@@ -72,10 +72,15 @@ impl Cell {
 
     /// The log as it was left in `dir`.
     pub(crate) async fn open(dir: TempDir, now: u64) -> Self {
+        Self::open_with(dir, now, vec![ed25519("log")]).await
+    }
+
+    /// The same with these log keys.
+    pub(crate) async fn open_with(dir: TempDir, now: u64, log_keys: Vec<SigningKey>) -> Self {
         let clock = TestClock(Arc::new(AtomicU64::new(now)));
-        let book = Arc::new(open_book(&dir, clock.clone()).await);
+        let book = Arc::new(open_book(&dir, log_keys).await);
         let (stop, stopped) = watch::channel(false);
-        let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clock(), stopped);
+        let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clock(), None, stopped);
         let fakes: Vec<FakeNode> =
             (1..=3).map(|i| FakeNode::new(i, &genesis_entry(), pinned(), clock.clock())).collect();
         let nodes = Nodes::new(fakes.iter().map(|fake| (fake.name(), fake.client())));
@@ -85,7 +90,11 @@ impl Cell {
             sequencer,
             nodes: Arc::new(nodes),
             progress: Arc::new(Progress::default()),
-            speaker: Arc::new(Speaker::new(ClusterId::new("demo-1").unwrap(), "main", ed25519("entry"))),
+            speaker: Arc::new(Speaker::new(
+                ClusterId::new("demo-1").unwrap(),
+                "main",
+                vec![ed25519("entry")],
+            )),
             clock: clock.clock(),
         };
         Self { parts, clock, fakes, stop, dir, writing, sequence: AtomicU64::new(0) }
@@ -136,6 +145,12 @@ impl Cell {
         }
     }
 
+    /// Verifies checkpoints of the log as it is now.
+    pub(crate) async fn verifier(&self) -> LogVerifier {
+        let reader = self.parts.book.read().await.unwrap();
+        reader.verifier_at(reader.size()).unwrap()
+    }
+
     pub(crate) async fn size(&self) -> u64 {
         self.parts.book.read().await.unwrap().size()
     }
@@ -181,7 +196,8 @@ impl Cell {
         for i in 1..=3 {
             self.accept(confirmation(ceremony, i)).await;
         }
-        let activation = self.parts.speaker.activate(ceremony, WalletId::new("hot-1").unwrap(), 0).unwrap();
+        let voice = self.parts.voice().await.unwrap();
+        let activation = voice.activate(ceremony, WalletId::new("hot-1").unwrap(), 0).unwrap();
         self.accept(activation).await;
     }
 
@@ -216,12 +232,11 @@ impl Cell {
     }
 }
 
-pub(crate) async fn open_book(dir: &TempDir, clock: TestClock) -> LogBook {
-    let _ = clock;
+pub(crate) async fn open_book(dir: &TempDir, log_keys: Vec<SigningKey>) -> LogBook {
     let path = dir.path().join("store");
     tokio::task::spawn_blocking(move || {
         let store = StoreHandle::open(&StoreConfig::at(path), &schema::TABLES).unwrap();
-        LogBook::open(store, &genesis_entry(), &pinned(), ed25519("log")).unwrap()
+        LogBook::open(store, &genesis_entry(), &pinned(), log_keys).unwrap()
     })
     .await
     .unwrap()
@@ -283,11 +298,11 @@ fn ssh(name: &str) -> ssh_key::PrivateKey {
     ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&seed))
 }
 
-fn pinned() -> [u8; 32] {
+pub(crate) fn pinned() -> [u8; 32] {
     Genesis::hash_of(&genesis_entry().envelope().payload)
 }
 
-fn genesis_entry() -> Entry {
+pub(crate) fn genesis_entry() -> Entry {
     let bytes = serde_json::to_vec(&document()).unwrap();
     let signatures: Vec<_> = ["alice", "bob", "carol"]
         .map(|name| {

@@ -22,6 +22,9 @@ use super::{confirmation, ed25519, wallet_key};
 use crate::clock::Clock;
 use crate::nodes::{CallLimits, NodeClient};
 
+/// Entries in one answer: few, so that tests see several.
+const SERVED_AT_ONCE: usize = 5;
+
 /// How a node misbehaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Behaviour {
@@ -38,6 +41,8 @@ pub(crate) enum Behaviour {
     SendsNothing,
     /// Claims another root than it has.
     ShowsOtherRoot,
+    /// Serves other entries when it is asked for the same ones again.
+    ChangesItsMind,
 }
 
 /// The node and its server. Clones share it.
@@ -58,6 +63,11 @@ struct Inner {
     delivered: Vec<Vec<u8>>,
     sessions: Vec<Vec<u8>>,
     keygen_calls: Vec<u32>,
+    // What it serves to a coordinator that lost its log: its own entries and newest note, unless a test says otherwise.
+    shown: Vec<Vec<u8>>,
+    note: Vec<u8>,
+    claims: Option<u64>,
+    entries_calls: u32,
 }
 
 impl FakeNode {
@@ -73,6 +83,10 @@ impl FakeNode {
             delivered: Vec::new(),
             sessions: Vec::new(),
             keygen_calls: Vec::new(),
+            shown: vec![genesis.bytes().to_vec()],
+            note: Vec::new(),
+            claims: None,
+            entries_calls: 0,
         };
         let node = Self { index, clock, inner: Arc::new(Mutex::new(inner)), connections };
         let service = NodeServiceServer::new(node.clone()).max_decoding_message_size(4 << 20);
@@ -109,6 +123,18 @@ impl FakeNode {
         self.inner.lock().unwrap().replica.size()
     }
 
+    /// The node serves this log to whoever asks, and claims to hold this many entries.
+    pub(crate) fn shows(&self, entries: Vec<Vec<u8>>, note: Vec<u8>, claims: u64) {
+        let mut inner = self.inner.lock().unwrap();
+        (inner.shown, inner.note, inner.claims) = (entries, note, Some(claims));
+    }
+
+    /// What it serves.
+    pub(crate) fn shown(&self) -> (Vec<Vec<u8>>, Vec<u8>) {
+        let inner = self.inner.lock().unwrap();
+        (inner.shown.clone(), inner.note.clone())
+    }
+
     /// Ids of the signing sessions that were opened here.
     pub(crate) fn sessions(&self) -> Vec<Vec<u8>> {
         self.inner.lock().unwrap().sessions.clone()
@@ -139,7 +165,11 @@ impl FakeNode {
         for (index, entry) in (replication.from_index..).zip(&replication.entries) {
             if index >= inner.replica.size() {
                 inner.replica.append(&Entry::parse(entry).unwrap()).unwrap();
+                inner.shown.push(entry.clone());
             }
+        }
+        if !replication.checkpoint.is_empty() {
+            inner.note = replication.checkpoint;
         }
         Ok(inner.tip(&self.clock))
     }
@@ -155,12 +185,16 @@ impl FakeNode {
 
 impl Inner {
     fn tip(&self, clock: &Clock) -> v1::ReplicaTip {
-        let (size, mut root) = (self.replica.size(), self.replica.root());
+        let (mut size, mut root) = (self.replica.size(), self.replica.root());
         let checkpoint = Checkpoint { origin: Origin::of_cluster("demo-1").unwrap(), size, root };
         let time_s = clock.now().0 / 1_000;
         let cosignature = self.cosigner.cosign(&checkpoint, time_s).unwrap().to_line().into_bytes();
         if self.behaviour == Behaviour::ShowsOtherRoot {
             root.0[0] ^= 1;
+        }
+        if let Some(claims) = self.claims {
+            size = claims;
+            root = holdfast_log::Hash([0xc1; 32]);
         }
         v1::ReplicaTip {
             tip_size: size,
@@ -306,8 +340,17 @@ impl NodeService for FakeNode {
 
     async fn entries(
         &self,
-        _: Request<v1::NodeEntriesRequest>,
+        request: Request<v1::NodeEntriesRequest>,
     ) -> Result<Response<v1::NodeEntriesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        self.up()?;
+        let from = usize::try_from(request.into_inner().from_index).unwrap();
+        let mut inner = self.inner.lock().unwrap();
+        inner.entries_calls += 1;
+        if inner.behaviour == Behaviour::ChangesItsMind && inner.entries_calls > 2 {
+            inner.shown.swap(1, 2);
+        }
+        let entries = inner.shown.iter().skip(from).take(SERVED_AT_ONCE).cloned().collect();
+        let (checkpoint, tip) = (inner.note.clone(), Some(inner.tip(&self.clock)));
+        Ok(Response::new(v1::NodeEntriesResponse { entries, checkpoint, tip }))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use holdfast_chains::Signature;
+use holdfast_log::SignedCheckpoint;
 use holdfast_policy::NodeId;
 use tokio::task::JoinSet;
 
@@ -27,6 +28,7 @@ pub(super) struct Attempt<'a> {
     order: Order,
     session: SessionId,
     signers: Vec<NodeId>,
+    cosigned_checkpoint: Vec<u8>,
     // By party. Fewer than the signers only if a signer is no node of this coordinator, which `prepare` refuses.
     seats: BTreeMap<u8, Seat>,
     finished: AtomicBool,
@@ -41,8 +43,14 @@ struct Seat {
 pub(super) type Scalars = ([u8; 32], [u8; 32]);
 
 impl<'a> Attempt<'a> {
-    /// A new attempt by these signers, who are in party order.
-    pub(super) fn open(parts: &'a Coordinator, order: Order, signers: Vec<NodeId>) -> Self {
+    /// A new attempt by these signers, who are in party order, resting on the checkpoint that the genesis document demands,
+    /// if it demands one.
+    pub(super) fn open(
+        parts: &'a Coordinator,
+        order: Order,
+        signers: Vec<NodeId>,
+        checkpoint: Option<Arc<SignedCheckpoint>>,
+    ) -> Self {
         let seat = |node: &NodeId| {
             let position = order.committee.iter().position(|member| member == node)?;
             let party = u8::try_from(position.checked_add(1)?).ok()?;
@@ -51,7 +59,8 @@ impl<'a> Attempt<'a> {
         let seats = signers.iter().filter_map(seat).collect();
         let session = SessionId::random();
         tracing::debug!(%session, ?signers, "attempt begins");
-        Self { parts, order, session, signers, seats, finished: false.into() }
+        let cosigned_checkpoint = checkpoint.map(|signed| signed.to_bytes()).unwrap_or_default();
+        Self { parts, order, session, signers, cosigned_checkpoint, seats, finished: false.into() }
     }
 
     pub(super) fn order(&self) -> &Order {
@@ -69,6 +78,7 @@ impl<'a> Attempt<'a> {
             withdrawal: self.order.withdrawal,
             digest_index: self.order.digest_index,
             signers: self.signers.clone(),
+            cosigned_checkpoint: self.cosigned_checkpoint.clone(),
         };
         // One size for all signers, so that they cosign the same tree.
         let size = self.parts.book.read().await?.size();
@@ -232,6 +242,7 @@ fn worst(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
         | Failure::Node { .. }
         | Failure::Protocol { .. }
         | Failure::Signature
+        | Failure::Insufficient(_)
         | Failure::Log(_)
         | Failure::Read(_)
         | Failure::Speak(_) => 1,

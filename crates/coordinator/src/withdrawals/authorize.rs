@@ -1,13 +1,18 @@
 //! The steps of the withdrawal path that touch the log: what is to be signed, its authorization, its signature.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_chains::{Digest, PublicKey, Signature};
 use holdfast_ledger::{State, Withdrawal, WithdrawalId, WithdrawalState};
+use holdfast_log::SignedCheckpoint;
 use holdfast_policy::{NodeId, TimestampMs};
 
 use super::Driver;
 use super::failure::Failure;
+
+/// How long an attempt waits for the cosignatures that it has to rest on.
+const COSIGNATURES_WITHIN: Duration = Duration::from_secs(5);
 
 /// A withdrawal as an attempt needs it. Everything in it comes from the state machine.
 #[derive(Clone, Debug)]
@@ -38,11 +43,22 @@ impl Driver {
         if order.authorized_at.is_some() && !renew {
             return Ok(order);
         }
-        let envelope = self.parts.speaker.authorize(order.withdrawal, order.digests)?;
+        let envelope = self.parts.voice().await?.authorize(order.withdrawal, order.digests)?;
         self.parts.sequencer.propose(envelope).await?;
         let order = self.open_order().await?;
         // The state machine evaluated again and may have come to another result.
         if order.authorized_at.is_some() { Ok(order) } else { Err(Failure::Ended) }
+    }
+
+    /// The checkpoint that nodes demand before they sign, waiting for its cosignatures; `None` if the genesis document
+    /// demands none.
+    pub(super) async fn sufficient_checkpoint(
+        &self,
+        order: &Order,
+    ) -> Result<Option<Arc<SignedCheckpoint>>, Failure> {
+        let Some(index) = order.authorized_at else { return Err(Failure::Ended) };
+        self.parts.nodes.announce(index.saturating_add(1));
+        Ok(self.parts.cosigned.sufficient(index, COSIGNATURES_WITHIN).await?)
     }
 
     /// Logs a signature that was verified. The first one logged is canonical; another valid one is as good as done.
@@ -52,9 +68,8 @@ impl Driver {
         signature: Signature,
         signers: &[NodeId],
     ) -> Result<(), Failure> {
-        let speaker = &self.parts.speaker;
-        let envelope =
-            speaker.signature(order.withdrawal, order.digest_index, signature, signers.to_vec())?;
+        let voice = self.parts.voice().await?;
+        let envelope = voice.signature(order.withdrawal, order.digest_index, signature, signers.to_vec())?;
         self.parts.sequencer.propose(envelope).await?;
         let took_ms = self.parts.clock.now().0.saturating_sub(order.received_at.0);
         metrics::counter!("holdfast_sign_attempts_total", "result" => "signed").increment(1);

@@ -7,6 +7,7 @@ use holdfast_policy::NodeId;
 use holdfast_proto::convert::Waiting;
 
 use super::Lessons;
+use crate::cosigned::Insufficient;
 use crate::log_book::{LogBookError, LogFailed, ReadError};
 use crate::nodes::{CallError, jittered};
 use crate::sequencer::ProposeError;
@@ -42,6 +43,9 @@ pub(super) enum Failure {
     /// The nodes made a signature that does not verify; nobody can be blamed for it.
     #[error("the signature does not verify")]
     Signature,
+    /// The checkpoint lacks cosignatures that the genesis document demands.
+    #[error(transparent)]
+    Insufficient(Insufficient),
     /// The log has failed: the process is about to stop.
     #[error(transparent)]
     Log(#[from] LogBookError),
@@ -70,17 +74,27 @@ impl From<LogFailed> for Failure {
     }
 }
 
+impl From<Insufficient> for Failure {
+    fn from(error: Insufficient) -> Self {
+        match error {
+            Insufficient::Failed(error) => Self::Log(error.into()),
+            Insufficient::Nodes { .. } | Insufficient::Witnesses { .. } => Self::Insufficient(error),
+        }
+    }
+}
+
 impl From<ProposeError> for Failure {
     fn from(error: ProposeError) -> Self {
         match error {
             ProposeError::Rejected { rejection, .. } => {
                 Self::NotAuthorized { code: rejection.code(), detail: rejection.detail().to_owned() }
             }
-            ProposeError::QueueFull => Self::Busy,
+            // The clock may be set right; the log key will not come by itself, and nothing is signed without it.
+            ProposeError::QueueFull | ProposeError::Clock(_) | ProposeError::NoLogKey => Self::Busy,
             ProposeError::Failed(error) => Self::Log(error.into()),
             ProposeError::Stopping => Self::Ended,
             // Our own envelope is authentic and small; if not, trying again changes nothing.
-            ProposeError::Act(_) | ProposeError::Entry(_) => Self::Ended,
+            ProposeError::Act(_) | ProposeError::Entry(_) | ProposeError::LogKeyNotConfigured => Self::Ended,
         }
     }
 }
@@ -96,6 +110,8 @@ impl Failure {
             Self::Node { error, .. } => error.code(),
             Self::Protocol { .. } => "NODE_ANSWER_MALFORMED".to_owned(),
             Self::Signature => "WALLET_SIGNATURE_INVALID".to_owned(),
+            Self::Insufficient(Insufficient::Witnesses { .. }) => "WITNESSES_UNAVAILABLE".to_owned(),
+            Self::Insufficient(_) => "COSIGNATURES_MISSING".to_owned(),
             Self::Log(_) | Self::Read(_) => "STORE_FAILED".to_owned(),
             Self::Speak(_) => "INTERNAL".to_owned(),
         }
@@ -112,6 +128,7 @@ impl Failure {
             Self::Node { .. } => "node_refused",
             Self::Protocol { .. } => "protocol",
             Self::Signature => "invalid_signature",
+            Self::Insufficient(_) => "too_few_cosignatures",
             Self::Log(_) | Self::Read(_) | Self::Speak(_) => "internal",
         }
     }
@@ -126,6 +143,7 @@ impl Failure {
             | Self::Busy
             | Self::TooFewNodes { .. }
             | Self::Signature
+            | Self::Insufficient(_)
             | Self::Log(_)
             | Self::Read(_)
             | Self::Speak(_) => None,
@@ -139,7 +157,10 @@ impl Failure {
 
     /// Whether a renewal that was wanted before is still wanted.
     pub(super) fn keeps_renewal(&self) -> bool {
-        matches!(self, Self::NotAuthorized { .. } | Self::Busy | Self::TooFewNodes { .. })
+        matches!(
+            self,
+            Self::NotAuthorized { .. } | Self::Busy | Self::TooFewNodes { .. } | Self::Insufficient(_)
+        )
     }
 
     /// What to do about it.
@@ -154,6 +175,7 @@ impl Failure {
             }
             Self::NotAuthorized { detail, .. } => Next::Park(waiting(detail.clone())),
             Self::Speak(_) => Next::Park(waiting("the coordinator cannot make the entry".to_owned())),
+            Self::Insufficient(error) => quickly(Some(waiting(error.to_string()))),
             Self::TooFewNodes { missing } => quickly(Some(nodes_missing(missing.clone()))),
             Self::Node { node, error } => match Refusal::of(&error.code()) {
                 Refusal::Order(sentence) => Next::Again {

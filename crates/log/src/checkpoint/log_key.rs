@@ -38,6 +38,13 @@ impl LogSigner {
         SignedCheckpoint::from_log_signature(checkpoint.clone(), verifier.key_id, signature)
     }
 
+    /// Adds this key's signature to a checkpoint that another key of the same log signed, so that those who know only one
+    /// of the two can verify it.
+    pub fn sign_too(&self, signed: SignedCheckpoint) -> Result<SignedCheckpoint, CheckpointError> {
+        let own = self.sign(signed.claimed())?;
+        signed.with_lines_of(own)
+    }
+
     /// The matching verifier.
     pub fn verifier(&self) -> LogVerifier {
         LogVerifier::new(self.origin.clone(), self.key.verifying_key())

@@ -139,6 +139,15 @@ impl SignedCheckpoint {
         Ok(newest)
     }
 
+    /// Adds the signature lines of the same checkpoint, in place of earlier ones by the same keys.
+    pub(super) fn with_lines_of(mut self, other: Self) -> Result<Self, CheckpointError> {
+        for line in other.signatures {
+            self.signatures.retain(|old| old.name() != line.name() || old.id() != line.id());
+            self.signatures.push(line);
+        }
+        Self::new(self.checkpoint, self.signatures)
+    }
+
     /// Adds a cosignature, in place of earlier ones by the same key. Verify it first: a line that does not
     /// verify makes readers refuse the whole checkpoint.
     pub fn with_cosignature(mut self, cosignature: &Cosignature) -> Result<Self, CheckpointError> {

@@ -44,10 +44,10 @@ async fn submit_that_waits_returns_the_signed_withdrawal_with_its_proofs() {
     let proof = holdfast_log::TlogProof::parse(&receipt.tlog_proof).unwrap();
     let verifiers: Vec<_> = cell.fakes.iter().map(|fake| cosigner(fake.name().as_str())).collect();
     let leaf = holdfast_log::Hash::leaf(&entry);
-    proof.verify(leaf, cell.parts.book.verifier(), &verifiers, 2).unwrap();
+    proof.verify(leaf, &cell.verifier().await, &verifiers, 2).unwrap();
     let proof = holdfast_log::TlogProof::parse(&receipt.authorization_proof).unwrap();
     let leaf = holdfast_log::Hash::leaf(&receipt.authorization_entry);
-    proof.verify(leaf, cell.parts.book.verifier(), &verifiers, 2).unwrap();
+    proof.verify(leaf, &cell.verifier().await, &verifiers, 2).unwrap();
 }
 
 fn cosigner(node: &str) -> holdfast_log::CosignatureVerifier {
