@@ -70,11 +70,12 @@ impl Heads {
     /// A [`Finding`] with rule `LOG_CUT_OFF` if the log was longer once.
     pub fn finish(self, replica: &Replica) -> Result<Vec<u64>, Finding> {
         let Some((size, heads)) = self.waiting.last_key_value() else { return Ok(self.passed) };
+        let size = *size;
         // Keys may have changed in the missing tail: who signed it is said, but not known for certain.
         let keys = LogKeys::of(replica.state().roster())?;
         let known = heads.iter().any(|head| head.verify(keys.log()).is_ok());
         let by = if known { "signed by this log's key" } else { "by a key that this log does not know" };
         let detail = format!("there is a checkpoint of {size} entries, {by}; this log ends earlier");
-        Err(Finding::new("LOG_CUT_OFF", detail).within(replica.size(), *size))
+        Err(Finding::new("LOG_CUT_OFF", detail).within(replica.size(), size))
     }
 }

@@ -3,7 +3,7 @@
 //! The roster is the one in force after the entries that a checkpoint covers: officers replace keys by entries, and a key that
 //! they replaced signs nothing more.
 
-use holdfast_ledger::Roster;
+use holdfast_ledger::{Replica, Roster};
 use holdfast_log::{
     Checkpoint, CosignatureVerifier, KeyName, LogVerifier, NoteKeyError, Origin, SignedCheckpoint,
     VerifiedCosignature,
@@ -78,6 +78,24 @@ impl LogKeys {
             return Err(Finding::new("COSIGNATURES_MISSING", detail));
         }
         Ok((stated, cosigned))
+    }
+
+    /// The same for a signed note, which must also be of exactly the entries that were replayed.
+    ///
+    /// # Errors
+    /// A [`Finding`] with the rule that failed.
+    pub fn verify_replica(
+        &self,
+        note: &[u8],
+        replica: &Replica,
+    ) -> Result<(Checkpoint, Vec<VerifiedCosignature>), Finding> {
+        let verified = self.verify(&SignedCheckpoint::parse(note)?)?;
+        let stated = &verified.0;
+        if stated.size == replica.size() && stated.root == replica.root() {
+            return Ok(verified);
+        }
+        let detail = "the entries do not give the root that log and nodes signed";
+        Err(Finding::new("ROOT_MISMATCH", detail).differs(stated.root.to_hex(), replica.root().to_hex()))
     }
 
     /// The time up to which a checkpoint's cosignatures vouch for it, in seconds: the t-th newest of them.

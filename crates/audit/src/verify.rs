@@ -38,6 +38,11 @@ impl Verified {
         &self.history
     }
 
+    /// The replay, by value.
+    pub fn into_history(self) -> History {
+        self.history
+    }
+
     /// The keys in force at the end.
     pub fn keys(&self) -> &LogKeys {
         &self.keys

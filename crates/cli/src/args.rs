@@ -37,7 +37,7 @@ struct Cli {
         default_value = "holdfast.toml"
     )]
     profile: PathBuf,
-    /// Print exactly one JSON document on standard output
+    /// Print exactly one JSON document on standard output; `audit search`, `sample`, `report` and `monitor` print one a line
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -72,7 +72,8 @@ pub(crate) async fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error, &arguments),
     };
-    let output = Output::new(cli.json);
+    let rows = matches!(&cli.command, Command::Audit(command) if command.writes_rows());
+    let output = Output::new(cli.json).with_lines(rows);
     let result = Box::pin(dispatch(&cli, output)).await;
     ExitCode::from(output.finish(&result).code())
 }
@@ -108,10 +109,7 @@ async fn dispatch(cli: &Cli, output: Output) -> Result<Answer, Failure> {
         Command::Withdraw(command) => Box::pin(withdraw::run(&session()?, command)).await,
         Command::Fact(command) => Box::pin(fact::run(&session()?, command)).await,
         Command::Officer(command) => Box::pin(officer::run(&session()?, command)).await,
-        Command::Audit(command) => match command.run_offline(&cli.profile) {
-            Some(result) => result,
-            None => Box::pin(audit::run(&session()?, command)).await,
-        },
+        Command::Audit(command) => Box::pin(audit::run(&cli.profile, output, command)).await,
     }
 }
 
@@ -163,8 +161,14 @@ mod tests {
             "officer resume hot-1 --officer alice",
             "officer statements --node node-1",
             "audit export out",
-            "audit verify out --genesis-sha256 00",
+            "audit export log.tar --newest-only",
+            "audit verify out --genesis-sha256 00 --against old.checkpoint --against other.tar --write-keys keys",
             "audit explain w-00112233445566778899aabbccddeeff --log out",
+            "audit search --officer alice --kind statement --from 2026-11-01 --to 2026-12-01T00:00:00Z --csv",
+            "audit search --effect refused --code POLICY_BOUND --log log.tar --limit 5",
+            "audit sample --seed 2026-Q4 --count 25 --from 2026-10-01 --to 2027-01-01 --log out",
+            "audit report --from 2026-11-01 --to 2026-12-01 --csv",
+            "audit monitor --once --stalled-after 2m",
         ] {
             parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -202,6 +206,10 @@ mod tests {
             "ceremony approve c-00112233445566778899aabbccddeeff --statement s",
             "whitelist add 0x8ba1f109551bD432803012645Ac136ddd64DBA72",
             "whitelist add 0x8ba1f109551bD432803012645Ac136ddd64DBA72 --expires-in 30",
+            "audit sample --count 5",
+            "audit search --outcome perhaps",
+            "audit search --from yesterday",
+            "audit search --replay --log out",
             "frobnicate",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -23,6 +23,7 @@ pub(crate) enum Exit {
     NotFound,
     Unavailable,
     Verification,
+    Alarm,
 }
 
 /// Shown at the end of `--help`.
@@ -35,7 +36,8 @@ Exit codes:
   4  held or waiting: for officers, nodes or a transaction
   5  not found
   6  unavailable: a server cannot be reached or is busy, try again
-  7  verification failed: a proof, a signature or a log is not what it should be";
+  7  verification failed: a proof, a signature or a log is not what it should be
+  8  alarm: `audit monitor --once` found something that a person must look at";
 
 impl Exit {
     pub(crate) fn code(self) -> u8 {
@@ -48,6 +50,7 @@ impl Exit {
             Exit::NotFound => 5,
             Exit::Unavailable => 6,
             Exit::Verification => 7,
+            Exit::Alarm => 8,
         }
     }
 }
@@ -63,12 +66,14 @@ struct Parts {
     message: String,
     next: Option<String>,
     fields: Vec<FieldViolation>,
+    /// What an auditor needs beside the sentence: where, recorded, expected.
+    finding: Option<Value>,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, reason: impl Into<String>, message: impl Into<String>) -> Self {
         let (reason, message) = (reason.into(), message.into());
-        Self(Box::new(Parts { exit, reason, message, next: None, fields: Vec::new() }))
+        Self(Box::new(Parts { exit, reason, message, next: None, fields: Vec::new(), finding: None }))
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -122,13 +127,17 @@ impl Failure {
         let fields = self.0.fields.iter();
         let fields: Vec<_> =
             fields.map(|field| json!({"field": field.field, "description": field.description})).collect();
-        json!({"error": {
+        let mut error = json!({
             "reason": self.0.reason,
             "message": self.0.message,
             "fields": fields,
             "next": self.0.next,
             "exit_code": self.0.exit.code(),
-        }})
+        });
+        if let (Some(finding), Some(error)) = (&self.0.finding, error.as_object_mut()) {
+            error.insert("finding".to_owned(), finding.clone());
+        }
+        json!({"error": error})
     }
 }
 
@@ -224,11 +233,13 @@ impl From<FileError> for Failure {
 
 impl From<Finding> for Failure {
     fn from(finding: Finding) -> Self {
-        let message = match finding.to_string().split_once(" [") {
+        let message = match finding.to_string().rsplit_once(" [") {
             Some((message, _)) => message.to_owned(),
             None => finding.to_string(),
         };
-        Self::verification(finding.rule(), message)
+        let mut failure = Self::verification(finding.rule(), message);
+        failure.0.finding = Some(json!(finding));
+        failure
     }
 }
 
@@ -347,6 +358,7 @@ mod tests {
             Exit::NotFound,
             Exit::Unavailable,
             Exit::Verification,
+            Exit::Alarm,
         ] {
             assert!(EXIT_CODES.contains(&format!("\n  {}  ", exit.code())), "{exit:?}");
         }

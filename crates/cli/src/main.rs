@@ -13,6 +13,7 @@ mod files;
 mod init;
 mod keys;
 mod known;
+mod live;
 mod officer;
 mod output;
 mod profile;

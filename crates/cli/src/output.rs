@@ -1,11 +1,13 @@
 //! The one module that writes to the terminal.
 //!
-//! With `--json` exactly one JSON document goes to standard output, whatever happens; everything that is only for eyes
-//! (progress, statements to confirm, notices) goes to standard error then.
+//! With `--json` exactly one JSON document goes to standard output, whatever happens; commands of many rows write one a line
+//! (JSON Lines), and a failure is a line then, too. Everything that is only for eyes (progress, statements to confirm, notices)
+//! goes to standard error then.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
+use holdfast_audit::screen;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
@@ -24,6 +26,11 @@ impl Answer {
         Self { exit: Exit::Success, json, text: text.into() }
     }
 
+    /// Nothing more than what was written on the way.
+    pub(crate) fn written() -> Self {
+        Self::new(Value::Null, "")
+    }
+
     #[must_use]
     pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
         self.exit = exit;
@@ -35,18 +42,31 @@ impl Answer {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
+    lines: bool,
     silent: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, silent: false }
+        Self { json, lines: false, silent: false }
+    }
+
+    /// For a command that writes rows: JSON documents take one line each.
+    #[must_use]
+    pub(crate) fn with_lines(mut self, lines: bool) -> Self {
+        self.lines = lines;
+        self
+    }
+
+    /// Whether programs read standard output.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
     }
 
     /// Writes nothing at all: for tests.
     #[cfg(test)]
     pub(crate) fn silent() -> Self {
-        Self { json: true, silent: true }
+        Self { json: true, lines: false, silent: true }
     }
 
     /// Ends a command.
@@ -68,10 +88,21 @@ impl Output {
     }
 
     fn document(self, json: &Value, text: &str) {
-        if self.json {
+        if self.json && json.is_null() {
+            // Everything was written already.
+        } else if self.json && self.lines {
+            to_stdout(&json.to_string());
+        } else if self.json {
             to_stdout(&serde_json::to_string_pretty(json).unwrap_or_default());
         } else if !text.is_empty() {
             to_stdout(text.trim_end_matches('\n'));
+        }
+    }
+
+    /// Rows, as they are.
+    pub(crate) fn raw(self, text: &str) {
+        if !self.silent {
+            let _ = std::io::stdout().lock().write_all(text.as_bytes());
         }
     }
 
@@ -131,9 +162,9 @@ impl Output {
 
 /// A reader that went away (`holdfast ... | head`) is no reason to fail.
 fn to_stdout(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", screen(text));
 }
 
 fn to_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", screen(text));
 }

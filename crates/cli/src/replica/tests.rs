@@ -1,21 +1,26 @@
 //! A coordinator that shows something else than before: whatever it shows, this profile remembers.
 
 use holdfast_ledger::StatementBody;
+use holdfast_log::Entry;
 
 use super::*;
+use crate::live::Sink;
 use crate::testing::TestCell;
 
-fn keys(cell: &TestCell) -> LogKeys {
-    LogKeys::of(&cell.session.genesis.roster).unwrap()
+fn remember_now(cell: &TestCell) {
+    live::remember(&cell.session, &cell.checkpoint(&[1, 2]).to_bytes()).unwrap();
 }
 
-fn remember_now(cell: &TestCell) {
-    let note = cell.checkpoint(&[1, 2]).to_bytes();
-    files::write(&cell.session.profile.directory.join(SEEN_FILE), &note).unwrap();
+fn replay(cell: &TestCell, entries: &[Entry]) -> Result<History, Failure> {
+    let mut replayed = Replayed::new(&cell.session, Interest::Everything, None)?;
+    for entry in entries {
+        replayed.push(entry)?;
+    }
+    replayed.into_history()
 }
 
 fn refusal(cell: &TestCell, entries: &[Entry]) -> Failure {
-    replay(&cell.session.profile, entries, &keys(cell)).map(|_| ()).unwrap_err()
+    replay(cell, entries).map(|_| ()).unwrap_err()
 }
 
 #[test]
@@ -23,7 +28,7 @@ fn log_that_continues_what_was_seen_is_accepted() {
     let mut cell = TestCell::ready();
     remember_now(&cell);
     cell.signed();
-    let history = replay(&cell.session.profile, &cell.log, &keys(&cell)).unwrap();
+    let history = replay(&cell, &cell.log).unwrap();
     assert_eq!(history.replica().root(), cell.history.replica().root());
 }
 
@@ -49,7 +54,7 @@ fn another_history_than_the_one_seen_is_refused() {
     }
     let failure = refusal(&cell, &branch);
     assert_eq!((failure.reason(), failure.exit()), ("LOG_FORKED", Exit::Verification));
-    assert!(failure.to_string().contains(SEEN_FILE), "{failure}");
+    assert!(failure.to_string().contains("seen.checkpoint"), "{failure}");
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn wallet_whose_key_changes_is_a_contradiction_and_no_update() {
 /// The replica of an honest download whose checkpoint these nodes cosigned at these times.
 fn replica(cell: &TestCell, cosigners: &[(u8, u64)]) -> LocalReplica {
     let note = cell.checkpoint_at(cosigners).to_bytes();
-    verified(&cell.session, note, cell.log.clone()).unwrap()
+    LocalReplica::of(replay(cell, &cell.log).unwrap(), &note).unwrap()
 }
 
 #[test]
