@@ -12,7 +12,7 @@ use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
     Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
-    SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, parse,
+    PolicyUpload, SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -48,6 +48,27 @@ pub enum Act {
     Signature(SignatureLogged),
     /// A node's digest of its state.
     Attestation(StateAttestation),
+    /// The coordinator passes a policy document on.
+    Policy(PolicyUpload),
+}
+
+impl Act {
+    /// The client that speaks, if a client does.
+    pub fn client(&self) -> Option<&ClientId> {
+        match self {
+            Act::Request(request, _) => Some(&request.client),
+            Act::Bind(bind) => Some(&bind.client),
+            Act::Cancel(cancel) => Some(&cancel.client),
+            Act::Statement { .. }
+            | Act::Session(_)
+            | Act::Confirmation(_)
+            | Act::Activate(_)
+            | Act::Authorize(_)
+            | Act::Signature(_)
+            | Act::Attestation(_)
+            | Act::Policy(_) => None,
+        }
+    }
 }
 
 /// An authentic act, or an authentic payload that is not admissible whatever the state.
@@ -166,6 +187,9 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
         }
         PayloadKind::SignatureLogged => {
             coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Signature))?
+        }
+        PayloadKind::PolicyDocument => {
+            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Policy))?
         }
     };
     Ok(VerifiedAct { kind, act })

@@ -5,7 +5,11 @@
 //! | proposed | an officer's approval | proposed, approved (create wallet), activated (all others) |
 //! | approved | a node's key generation confirmation | approved, confirmed, failed |
 //! | confirmed | `EpochActivated` | activated |
-//! | activated, failed | nothing | |
+//! | activated, failed, superseded | nothing | |
+//!
+//! A change of the roster or the policy ends what rested on the one before: proposals for the replaced version, proposals of
+//! an officer who left, key generations whose approvals no longer meet the quorum or in which a node got new keys. They show
+//! as superseded.
 //!
 //! A proposal that is past its expiry, and a key generation that did not finish within 7 days after it, accept nothing and show as
 //! expired. Every other pair of phase and message is
@@ -13,13 +17,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_chains::{Address, AssetSymbol, ChainId};
-use holdfast_policy::{CustomerRef, NodeId, OfficerId, RoleName, TimestampMs, WalletId, WhitelistEntryId};
+use holdfast_policy::{NodeId, OfficerId, RoleName, TimestampMs, WalletId, WhitelistEntryId};
 use serde::{Deserialize, Serialize};
 
 use crate::genesis::Quorum;
 use crate::ids::{CeremonyId, StatementDigest};
 use crate::payload::KeygenConfirmation;
+use crate::roster::RosterProposal;
+
+mod proposal;
+
+pub use proposal::{PolicyProposal, WalletProposal, WhitelistProposal};
 
 /// Names under which genesis lists quorums.
 pub(crate) const QUORUM_NAMES: [&str; 5] =
@@ -27,38 +35,6 @@ pub(crate) const QUORUM_NAMES: [&str; 5] =
 
 /// How long after its proposal's expiry an approved key generation may still finish: 7 days. Then its name is free again.
 const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-
-/// A wallet to be created.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WalletProposal {
-    /// The wallet's name.
-    pub wallet: WalletId,
-    /// Engine and generation.
-    pub engine: String,
-    /// Shares needed to sign.
-    pub t: u8,
-    /// Shares that exist.
-    pub n: u8,
-    /// The committee, in party order.
-    pub nodes: Vec<NodeId>,
-}
-
-/// A whitelist entry to be added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WhitelistProposal {
-    /// Chain of the address.
-    pub chain_id: ChainId,
-    /// Who may be paid.
-    pub address: Address,
-    /// In which assets, sorted.
-    pub assets: Vec<AssetSymbol>,
-    /// The customer it belongs to; `None` is a house entry.
-    pub customer: Option<CustomerRef>,
-    /// Valid from this time, or from the end of the cooling-off if that is later.
-    pub not_before: Option<TimestampMs>,
-    /// Valid until just before this time.
-    pub expires_at: TimestampMs,
-}
 
 /// What a ceremony is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +51,10 @@ pub enum CeremonyKind {
         /// The pause statements it lifts; one made later stays in force.
         lifts: Vec<StatementDigest>,
     },
+    /// Changes who may speak.
+    ChangeRoster(Box<RosterProposal>),
+    /// Puts another policy in force.
+    ChangePolicy(PolicyProposal),
 }
 
 impl CeremonyKind {
@@ -84,6 +64,8 @@ impl CeremonyKind {
             CeremonyKind::CreateWallet(_) => "create-wallet",
             CeremonyKind::AddWhitelistEntry(_) => "add-whitelist-entry",
             CeremonyKind::ResumeWallet { .. } => "resume-wallet",
+            CeremonyKind::ChangeRoster(_) => "change-roster",
+            CeremonyKind::ChangePolicy(_) => "change-policy",
         }
     }
 }
@@ -104,6 +86,8 @@ pub enum CeremonyPhase {
     Expired,
     /// Confirmations contradict each other.
     Failed,
+    /// The roster or the policy it was made for is no longer in force.
+    Superseded,
 }
 
 /// One officer's approval.
@@ -115,8 +99,19 @@ pub struct CeremonyApproval {
     pub roles: BTreeSet<RoleName>,
     /// When, by the entry's time.
     pub time: TimestampMs,
+    /// From this time on the approving statement is void.
+    pub expires_at: TimestampMs,
     /// Log index of the approval.
     pub index: u64,
+}
+
+/// Where in the log a ceremony's quorum was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct QuorumMet {
+    /// Log index of the approval that completed it.
+    pub index: u64,
+    /// That entry's time.
+    pub time: TimestampMs,
 }
 
 /// A ceremony.
@@ -139,6 +134,8 @@ pub struct Ceremony {
     pub quorum: Quorum,
     /// Who approved.
     pub approvals: Vec<CeremonyApproval>,
+    /// When the quorum was met: approvals of whitelist, resume, roster and policy ceremonies take effect there.
+    pub quorum_met: Option<QuorumMet>,
     /// Key generation results, by node.
     pub confirmations: BTreeMap<NodeId, KeygenConfirmation>,
     /// The entry it added, for whitelist ceremonies.
@@ -155,14 +152,20 @@ impl Ceremony {
             CeremonyPhase::Confirmed
             | CeremonyPhase::Activated
             | CeremonyPhase::Expired
-            | CeremonyPhase::Failed => false,
+            | CeremonyPhase::Failed
+            | CeremonyPhase::Superseded => false,
         };
         if lapsed { CeremonyPhase::Expired } else { self.phase }
     }
 
-    /// Whether the approvals so far meet the quorum.
-    pub fn quorum_met(&self) -> bool {
-        let approved: Vec<_> = self.approvals.iter().map(|a| (a.officer.clone(), a.roles.clone())).collect();
+    /// Whether it still accepts something, expiry aside.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, CeremonyPhase::Proposed | CeremonyPhase::Approved | CeremonyPhase::Confirmed)
+    }
+
+    /// Whether the approvals so far meet the quorum, each in the roles that it counts in.
+    pub(crate) fn quorum_met_by(&self, roles: impl Fn(&CeremonyApproval) -> BTreeSet<RoleName>) -> bool {
+        let approved: Vec<_> = self.approvals.iter().map(|a| (a.officer.clone(), roles(a))).collect();
         quorum_met(&self.quorum, &approved)
     }
 
@@ -175,7 +178,10 @@ impl Ceremony {
                 .filter(|node| !self.confirmations.contains_key(*node))
                 .cloned()
                 .collect(),
-            CeremonyKind::AddWhitelistEntry(_) | CeremonyKind::ResumeWallet { .. } => Vec::new(),
+            CeremonyKind::AddWhitelistEntry(_)
+            | CeremonyKind::ResumeWallet { .. }
+            | CeremonyKind::ChangeRoster(_)
+            | CeremonyKind::ChangePolicy(_) => Vec::new(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Officers' direct path: what a protective statement stops at a node, before any log contains it.
 
-use holdfast_policy::{ClusterId, NodeId, TimestampMs, WalletId, WhitelistEntryId};
+use holdfast_policy::{ClientId, ClusterId, NodeId, TimestampMs, WalletId, WhitelistEntryId};
 use serde::{Deserialize, Serialize};
 
 use crate::statement::{Statement, StatementBody};
@@ -13,6 +13,8 @@ pub enum LatchScope {
     Wallet(WalletId),
     /// Every withdrawal that would rely on this whitelist entry.
     WhitelistEntry(WhitelistEntryId),
+    /// Every withdrawal that this client asked for.
+    Client(ClientId),
 }
 
 /// A refuse-only latch: it stops signing until the node's log contains the statement and its rules take over.
@@ -52,9 +54,12 @@ pub fn latch_of(statement: &Statement) -> Option<Latch> {
     let scope = match &statement.body {
         StatementBody::PauseWallet(wallet) => LatchScope::Wallet(wallet.clone()),
         StatementBody::RevokeWhitelistEntry(entry) => LatchScope::WhitelistEntry(entry.clone()),
+        StatementBody::RevokeClient(client) => LatchScope::Client(client.clone()),
         StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
+        | StatementBody::ProposeRosterChange(_)
+        | StatementBody::ProposePolicy(_)
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
         | StatementBody::RejectHold(_) => return None,

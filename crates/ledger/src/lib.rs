@@ -26,7 +26,8 @@ mod withdrawal;
 
 pub use act::{Act, ActError, VerifiedAct, verify_act};
 pub use ceremony::{
-    Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, WalletProposal, WhitelistProposal,
+    Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal, QuorumMet, WalletProposal,
+    WhitelistProposal,
 };
 pub use fingerprint::fingerprint;
 pub use genesis::{
@@ -39,15 +40,19 @@ pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerK
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
 pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
-    SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, key_id,
+    PolicyUpload, SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
 pub use roster::{
-    Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterVersion, Witness,
+    Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterChange, RosterProposal,
+    RosterVersion, Witness,
 };
 pub use rules::RULES_VERSION;
-pub use state::{ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, Outcome, SnapshotError, State};
+pub use state::{
+    ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, ClientRevocation, Outcome, PolicyRecord,
+    SnapshotError, State, UploadedPolicy,
+};
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
 pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};

@@ -2,7 +2,7 @@
 //! skips the checks does not compile: only [`crate::State`] makes them.
 
 use holdfast_chains::{Digest, PublicKey};
-use holdfast_policy::{NodeId, WalletId};
+use holdfast_policy::{ClientId, NodeId, WalletId};
 
 use crate::ids::{CeremonyId, WithdrawalId};
 
@@ -131,6 +131,9 @@ pub enum OrderRefusal {
     /// The client's key has expired by this node's clock.
     #[error("the client's key has expired")]
     ClientExpired,
+    /// An officer revoked the client.
+    #[error("client `{0}` is revoked")]
+    ClientRevoked(ClientId),
     /// A pause is in force.
     #[error("wallet `{0}` is paused")]
     WalletPaused(WalletId),
@@ -155,6 +158,7 @@ impl OrderRefusal {
             OrderRefusal::AuthorizationTooOld { .. } => "AUTHORIZATION_TOO_OLD",
             OrderRefusal::IntentExpired => "INTENT_EXPIRED",
             OrderRefusal::ClientExpired => "CLIENT_EXPIRED",
+            OrderRefusal::ClientRevoked(_) => "CLIENT_REVOKED",
             OrderRefusal::WalletPaused(_) => "WALLET_PAUSED",
             OrderRefusal::PolicyRefuses(_) => "POLICY_REFUSES",
             OrderRefusal::TransactionMismatch(_) => "TRANSACTION_MISMATCH",

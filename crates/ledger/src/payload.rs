@@ -40,11 +40,13 @@ pub enum PayloadKind {
     SignatureLogged,
     /// A node's digest of its state at a multiple of [`crate::ATTEST_EVERY`] entries.
     StateAttestation,
+    /// A policy document, without effect until a ceremony activates it.
+    PolicyDocument,
 }
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 11] = [
+    pub const ALL: [PayloadKind; 12] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -56,6 +58,7 @@ impl PayloadKind {
         PayloadKind::Authorize,
         PayloadKind::SignatureLogged,
         PayloadKind::StateAttestation,
+        PayloadKind::PolicyDocument,
     ];
 
     /// The DSSE `payloadType`.
@@ -72,6 +75,7 @@ impl PayloadKind {
             PayloadKind::Authorize => "application/vnd.holdfast.authorize.v1+json",
             PayloadKind::SignatureLogged => "application/vnd.holdfast.signature.v1+json",
             PayloadKind::StateAttestation => "application/vnd.holdfast.state-attestation.v1+json",
+            PayloadKind::PolicyDocument => "application/vnd.holdfast.policy-document.v1+json",
         }
     }
 
@@ -210,6 +214,16 @@ pub struct StateAttestation {
     pub root: Hash,
     /// [`crate::State::digest`] at that size.
     pub state_digest: StateDigest,
+}
+
+/// A policy document for a ceremony to activate. Who uploaded it does not matter: officers approve its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyUpload {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The document, TOML, exactly as it is hashed.
+    pub policy: String,
 }
 
 /// Parses a payload strictly; the rejection names the member at fault.

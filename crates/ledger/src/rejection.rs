@@ -79,6 +79,20 @@ pub enum RejectionCode {
     ConfirmationsMissing,
     /// The policy does not permit these values.
     PolicyBound,
+    /// The statement was made for another version of the roster or the policy than the one in force.
+    VersionSuperseded,
+    /// The key is or was another party's, or this party's before.
+    KeyAlreadyUsed,
+    /// Without this officer a quorum could never be met.
+    QuorumUnfillable,
+    /// The roster has no party of this name.
+    UnknownParty,
+    /// No policy document with this hash is in the log and waits to be activated.
+    UnknownPolicy,
+    /// The policy document cannot be read.
+    PolicyInvalid,
+    /// An officer revoked the client.
+    ClientRevoked,
 }
 
 impl RejectionCode {
@@ -121,6 +135,13 @@ impl RejectionCode {
             RejectionCode::ConfirmationMismatch => "CONFIRMATION_MISMATCH",
             RejectionCode::ConfirmationsMissing => "CONFIRMATIONS_MISSING",
             RejectionCode::PolicyBound => "POLICY_BOUND",
+            RejectionCode::VersionSuperseded => "VERSION_SUPERSEDED",
+            RejectionCode::KeyAlreadyUsed => "KEY_ALREADY_USED",
+            RejectionCode::QuorumUnfillable => "QUORUM_UNFILLABLE",
+            RejectionCode::UnknownParty => "UNKNOWN_PARTY",
+            RejectionCode::UnknownPolicy => "UNKNOWN_POLICY",
+            RejectionCode::PolicyInvalid => "POLICY_INVALID",
+            RejectionCode::ClientRevoked => "CLIENT_REVOKED",
         }
     }
 
@@ -136,6 +157,9 @@ impl RejectionCode {
                 | RejectionCode::StatementMismatch
                 | RejectionCode::SignerNotAuthorized
                 | RejectionCode::ConfirmationMismatch
+                | RejectionCode::VersionSuperseded
+                | RejectionCode::KeyAlreadyUsed
+                | RejectionCode::ClientRevoked
         )
     }
 }

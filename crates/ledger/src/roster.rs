@@ -1,6 +1,7 @@
 //! Who may speak, and with which key: a chain of versions, each approved by the quorum of the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use ed25519_dalek::VerifyingKey;
 use holdfast_log::Hash;
@@ -9,16 +10,26 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::genesis::{Quorum, ThresholdEntry};
-use crate::ids::RosterDigest;
+use crate::ids::{CeremonyId, RosterDigest};
 use crate::officer_key::OfficerKey;
 
+mod change;
 mod first;
 mod keys;
+
+pub(crate) use change::Succession;
+pub use change::{RosterChange, RosterProposal};
 
 /// Counts the rosters of a cell; the genesis roster is version 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RosterVersion(pub u64);
+
+impl fmt::Display for RosterVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
 
 /// An officer with a key that parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +120,7 @@ pub struct Roster {
     cluster: ClusterId,
     version: RosterVersion,
     previous: Option<RosterDigest>,
+    ceremony: Option<CeremonyId>,
     in_force_from: u64,
     threshold: ThresholdEntry,
     officers: BTreeMap<OfficerId, Officer>,
@@ -137,6 +149,11 @@ impl Roster {
         // INVARIANT (G10): fixed member order, sorted maps. A map with string keys and no fallible member always encodes.
         hasher.update(serde_json::to_vec(self).unwrap_or_default());
         RosterDigest::from_bytes(hasher.finalize().into())
+    }
+
+    /// The ceremony that brought it; `None` for the genesis roster.
+    pub fn ceremony(&self) -> Option<CeremonyId> {
+        self.ceremony
     }
 
     /// The smallest tree size at which this version is in force: 1 for genesis.

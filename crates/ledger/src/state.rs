@@ -9,8 +9,8 @@ use std::sync::Arc;
 use holdfast_chains::ChainId;
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    ClusterId, CustomerRef, NodeId, ProviderId, ScreeningIndex, TimestampMs, WalletId, Whitelist,
-    WhitelistEntry,
+    ClientId, ClusterId, CustomerRef, NodeId, PolicyVersion, ProviderId, ScreeningIndex, TimestampMs,
+    WalletId, Whitelist, WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -20,6 +20,7 @@ use crate::genesis::{Genesis, GenesisError};
 use crate::ids::{CeremonyId, StateDigest, StatementDigest, WithdrawalId};
 use crate::payload::SessionReport;
 use crate::rejection::{Rejection, RejectionCode};
+use crate::roster::RosterVersion;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
 
@@ -33,13 +34,16 @@ mod describe;
 mod digest;
 mod holds;
 mod orders;
+mod policies;
 mod requests;
+mod roster_changes;
 mod snapshot;
 mod statements;
 mod withdrawals;
 
 pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
+pub use authority::{ClientRevocation, PolicyRecord, UploadedPolicy};
 pub(crate) use change::Change;
 pub use snapshot::SnapshotError;
 use withdrawals::Withdrawals;
@@ -99,6 +103,12 @@ pub struct Admission {
     pub ceremony: Option<CeremonyId>,
     /// The wallet it changed.
     pub wallet: Option<WalletId>,
+    /// The client it revoked.
+    pub client: Option<ClientId>,
+    /// The roster it put in force.
+    pub roster: Option<RosterVersion>,
+    /// The policy it put in force.
+    pub policy: Option<PolicyVersion>,
 }
 
 /// An entry that cannot be in an honest log: whoever meets it stops there.
@@ -194,7 +204,11 @@ impl State {
 
     /// One arm for each act; nothing else changes state.
     fn admit(&self, act: &VerifiedAct, index: u64, time: TimestampMs) -> Result<Change, Rejection> {
-        match act.act().map_err(Clone::clone)? {
+        let act = act.act().map_err(Clone::clone)?;
+        if let Some(client) = act.client() {
+            self.check_not_revoked(client)?;
+        }
+        match act {
             Act::Request(request, digest) => self.admit_request(request, *digest, index, time),
             Act::Bind(bind) => self.admit_bind(bind, index, time),
             Act::Cancel(cancel) => self.admit_cancel(cancel, index, time),
@@ -207,6 +221,7 @@ impl State {
             Act::Authorize(authorize) => self.admit_authorize(authorize, index, time),
             Act::Signature(signature) => self.admit_signature(signature, index),
             Act::Attestation(attestation) => self.admit_attestation(attestation, index, time),
+            Act::Policy(upload) => self.admit_policy(upload, index),
         }
     }
 

@@ -6,10 +6,10 @@ use holdfast_policy::{
 };
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
-use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase};
+use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
 use crate::payload::{KeygenConfirmation, SessionReport, WithdrawalRequest};
 use crate::roster::Roster;
-use crate::state::Attestation;
+use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
 use crate::withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};
 
@@ -59,6 +59,7 @@ record!(Ceremony {
     index,
     quorum,
     approvals,
+    quorum_met,
     confirmations,
     whitelist_entry,
     phase,
@@ -66,7 +67,15 @@ record!(Ceremony {
 
 record!(Attestation { node, incarnation, size, root, state_digest, agrees, time, index });
 
-record!(CeremonyApproval { officer, roles, time, index });
+record!(CeremonyApproval { officer, roles, time, expires_at, index });
+
+record!(QuorumMet { index, time });
+
+record!(PolicyRecord { version, hash, in_force_from, ceremony });
+
+record!(UploadedPolicy { document, index });
+
+record!(ClientRevocation { client, statement, officer, time, index });
 
 variants!(CeremonyPhase {
     0 => Proposed,
@@ -75,6 +84,7 @@ variants!(CeremonyPhase {
     3 => Activated,
     4 => Expired,
     5 => Failed,
+    6 => Superseded,
 });
 
 record!(SessionReport {

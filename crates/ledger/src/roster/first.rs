@@ -46,6 +46,7 @@ impl Roster {
             cluster: document.cluster.clone(),
             version: RosterVersion(1),
             previous: None,
+            ceremony: None,
             in_force_from: 1,
             threshold: document.threshold,
             officers,

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use holdfast_chains::ChainId;
 use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
 
+use super::authority::{ClientRevocation, UploadedPolicy};
+use super::policies::NextPolicy;
 use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
 use crate::ids::StatementDigest;
 use crate::payload::SessionReport;
+use crate::roster::Roster;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
 
@@ -25,6 +28,12 @@ pub(crate) struct Change {
     pub(super) statement: Option<StatementDigest>,
     pub(super) account_nonce: Option<(WalletId, ChainId, u64)>,
     pub(super) attestation: Option<Attestation>,
+    /// Ceremonies that a change of roster or policy ends.
+    pub(super) other_ceremonies: Vec<Ceremony>,
+    pub(super) roster: Option<Roster>,
+    pub(super) client_revocation: Option<ClientRevocation>,
+    pub(super) policy_upload: Option<UploadedPolicy>,
+    pub(super) policy: Option<NextPolicy>,
 }
 
 /// What the state's digest covers: everything that is written.
@@ -40,6 +49,11 @@ impl Encode for Change {
             statement,
             account_nonce,
             attestation,
+            other_ceremonies,
+            roster,
+            client_revocation,
+            policy_upload,
+            policy,
         } = self;
         withdrawal.encode(out);
         ceremony.encode(out);
@@ -50,6 +64,11 @@ impl Encode for Change {
         statement.encode(out);
         account_nonce.encode(out);
         attestation.encode(out);
+        other_ceremonies.encode(out);
+        roster.encode(out);
+        client_revocation.encode(out);
+        policy_upload.encode(out);
+        policy.encode(out);
     }
 }
 
@@ -86,6 +105,9 @@ impl State {
             admission.ceremony = Some(ceremony.id);
             self.ceremonies.insert(ceremony.id, Arc::new(ceremony));
         }
+        for ceremony in change.other_ceremonies {
+            self.ceremonies.insert(ceremony.id, Arc::new(ceremony));
+        }
         if let Some(wallet) = change.wallet {
             admission.wallet = Some(wallet.id.clone());
             self.wallets.insert(wallet.id.clone(), Arc::new(wallet));
@@ -102,6 +124,21 @@ impl State {
         }
         if let Some(statement) = change.statement {
             self.statements.insert(statement);
+        }
+        if let Some(roster) = change.roster {
+            admission.roster = Some(roster.version());
+            self.write_roster(roster);
+        }
+        if let Some(revocation) = change.client_revocation {
+            admission.client = Some(revocation.client.clone());
+            self.write_revocation(revocation);
+        }
+        if let Some(upload) = change.policy_upload {
+            self.write_policy_upload(upload);
+        }
+        if let Some(policy) = change.policy {
+            self.write_policy(policy);
+            admission.policy = Some(self.policy_version());
         }
         admission
     }

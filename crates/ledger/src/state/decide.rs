@@ -49,7 +49,7 @@ impl State {
     fn counted(&self, approval: &Approval) -> holdfast_policy::Approval {
         holdfast_policy::Approval {
             officer: approval.officer.clone(),
-            roles: self.roles_of(&approval.officer),
+            roles: self.standing_roles(&approval.officer, approval.index),
             hold: approval.hold,
             expires_at: approval.expires_at,
         }

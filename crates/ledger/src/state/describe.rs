@@ -9,7 +9,11 @@ use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::StatementBody;
 use crate::withdrawal::Withdrawal;
 
-type Details = Vec<(String, String)>;
+mod authority;
+
+use authority::client_lines;
+
+pub(super) type Details = Vec<(String, String)>;
 
 impl State {
     pub(super) fn describe(&self, body: &StatementBody) -> Result<Details, Rejection> {
@@ -18,6 +22,8 @@ impl State {
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeResume { .. } => Ok(Details::new()),
+            StatementBody::ProposeRosterChange(proposal) => self.describe_roster_change(&proposal.change),
+            StatementBody::ProposePolicy(proposal) => self.describe_policy(&proposal.policy),
             StatementBody::ApproveCeremony(ceremony) => self.describe_ceremony(ceremony),
             StatementBody::ApproveHold(withdrawal) | StatementBody::RejectHold(withdrawal) => {
                 self.describe_withdrawal(withdrawal)
@@ -30,6 +36,8 @@ impl State {
                 let wallet = self.wallet(id).ok_or_else(|| unknown_wallet(id))?;
                 Ok(vec![line("address", wallet.address)])
             }
+            // The key, so that a revocation kept in a drawer does not hit a client that came back under another one.
+            StatementBody::RevokeClient(client) => Ok(client_lines(self.known_client(client)?)),
         }
     }
 

@@ -1,8 +1,6 @@
 //! Officers' answers to held withdrawals.
 
-use std::collections::BTreeSet;
-
-use holdfast_policy::{HoldRequirement, OfficerId, RoleName, TimestampMs};
+use holdfast_policy::{HoldRequirement, TimestampMs};
 
 use super::{Change, State};
 use crate::ids::WithdrawalId;
@@ -54,10 +52,6 @@ impl State {
         withdrawal.state = WithdrawalState::Denied;
         withdrawal.positions.decision = index;
         Ok(Change::withdrawal(withdrawal))
-    }
-
-    pub(super) fn roles_of(&self, officer: &OfficerId) -> BTreeSet<RoleName> {
-        self.roster().officer(officer).map(|officer| officer.roles.clone()).unwrap_or_default()
     }
 
     fn held(&self, id: &WithdrawalId, time: TimestampMs) -> Result<&Withdrawal, Rejection> {

@@ -82,7 +82,8 @@ impl State {
             | CeremonyPhase::Confirmed
             | CeremonyPhase::Activated
             | CeremonyPhase::Expired
-            | CeremonyPhase::Failed => {
+            | CeremonyPhase::Failed
+            | CeremonyPhase::Superseded => {
                 return Err(OrderRefusal::NotPermitted(
                     format!("the ceremony is {:?}", ceremony.phase).to_lowercase(),
                 ));
@@ -115,6 +116,10 @@ impl State {
         }
         if now >= withdrawal.request.expires_at_ms {
             return Err(OrderRefusal::IntentExpired);
+        }
+        let client = &withdrawal.request.client;
+        if self.client_revocation(client).is_some() {
+            return Err(OrderRefusal::ClientRevoked(client.clone()));
         }
         if self.check_scope_of(withdrawal, now).is_err() {
             return Err(OrderRefusal::ClientExpired);

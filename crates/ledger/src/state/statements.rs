@@ -48,6 +48,7 @@ impl State {
             ));
         }
         self.check_validity(statement, time)?;
+        self.check_version(&statement.body)?;
         self.check_text(statement, text)?;
         let change = match &statement.body {
             StatementBody::ProposeWallet(proposal) => {
@@ -58,6 +59,12 @@ impl State {
             }
             StatementBody::ProposeResume { wallet, lifts } => {
                 self.propose_resume(statement, wallet, lifts, text, index)?
+            }
+            StatementBody::ProposeRosterChange(proposal) => {
+                self.propose_roster_change(statement, proposal, text, index, time)?
+            }
+            StatementBody::ProposePolicy(proposal) => {
+                self.propose_policy(statement, proposal, text, index)?
             }
             StatementBody::ApproveCeremony(ceremony) => {
                 self.approve_ceremony(statement, ceremony, index, time)?
@@ -70,6 +77,9 @@ impl State {
             }
             StatementBody::RevokeWhitelistEntry(entry) => self.revoke(entry, time)?,
             StatementBody::PauseWallet(wallet) => self.pause(statement, wallet, digest, index, time)?,
+            StatementBody::RevokeClient(client) => {
+                self.revoke_client(statement, client, digest, index, time)?
+            }
         };
         Ok(Change { statement: Some(digest), ..change })
     }
@@ -81,6 +91,23 @@ impl State {
         }
         let detail = "the statement does not describe its subject as the log does: make a new one";
         Err(Rejection::new(RejectionCode::StatementMismatch, detail))
+    }
+
+    /// Before the text is compared, so that a statement made for an older version is told so.
+    fn check_version(&self, body: &StatementBody) -> Result<(), Rejection> {
+        match body {
+            StatementBody::ProposeRosterChange(proposal) => self.roster().check_version(proposal),
+            StatementBody::ProposePolicy(proposal) => self.check_policy_version(proposal),
+            StatementBody::ProposeWallet(_)
+            | StatementBody::ProposeWhitelistEntry(_)
+            | StatementBody::ProposeResume { .. }
+            | StatementBody::ApproveCeremony(_)
+            | StatementBody::ApproveHold(_)
+            | StatementBody::RejectHold(_)
+            | StatementBody::RevokeWhitelistEntry(_)
+            | StatementBody::PauseWallet(_)
+            | StatementBody::RevokeClient(_) => Ok(()),
+        }
     }
 
     fn check_validity(&self, statement: &Statement, time: TimestampMs) -> Result<(), Rejection> {

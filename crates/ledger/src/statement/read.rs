@@ -3,11 +3,11 @@
 use std::str::FromStr;
 
 use holdfast_chains::{Address, AssetSymbol, ChainId};
-use holdfast_policy::{CustomerRef, NodeId, TimestampMs};
+use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 
 use super::lines::{Reader, StatementError};
-use super::{MAX_LIFTS, Statement, StatementBody, TITLE};
-use crate::ceremony::{WalletProposal, WhitelistProposal};
+use super::{MAX_LIFTS, Statement, StatementBody, TITLE, roster};
+use crate::ceremony::{PolicyProposal, WalletProposal, WhitelistProposal};
 use crate::ids::StatementDigest;
 use crate::time::parse_rfc3339_ms;
 
@@ -47,6 +47,14 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
             let lifts = lifts.into_iter().map(digest).collect::<Result<_, _>>()?;
             Ok(StatementBody::ProposeResume { wallet, lifts })
         }
+        "propose to change the roster" => {
+            Ok(StatementBody::ProposeRosterChange(Box::new(roster::read(reader)?)))
+        }
+        "propose to change the policy" => Ok(StatementBody::ProposePolicy(PolicyProposal {
+            version: PolicyVersion(value(reader, "policy version")?),
+            replaces: value(reader, "policy")?,
+            policy: value(reader, "new policy")?,
+        })),
         "approve a ceremony" => Ok(StatementBody::ApproveCeremony(value(reader, "ceremony")?)),
         "approve a held withdrawal" => Ok(StatementBody::ApproveHold(value(reader, "withdrawal")?)),
         "reject a held withdrawal" => Ok(StatementBody::RejectHold(value(reader, "withdrawal")?)),
@@ -54,6 +62,7 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
             Ok(StatementBody::RevokeWhitelistEntry(value(reader, "whitelist entry")?))
         }
         "pause a wallet" => Ok(StatementBody::PauseWallet(value(reader, "wallet")?)),
+        "revoke a client" => Ok(StatementBody::RevokeClient(value(reader, "client")?)),
         other => Err(StatementError::new("action", format!("`{other}` is unknown"))),
     }
 }
@@ -102,21 +111,21 @@ fn whitelist_proposal(reader: &mut Reader<'_>) -> Result<WhitelistProposal, Stat
     Ok(WhitelistProposal { chain_id, address, assets, customer, not_before, expires_at })
 }
 
-fn value<T: FromStr>(reader: &mut Reader<'_>, key: &str) -> Result<T, StatementError>
+pub(super) fn value<T: FromStr>(reader: &mut Reader<'_>, key: &str) -> Result<T, StatementError>
 where
     T::Err: std::fmt::Display,
 {
     typed(key, reader.take(key)?)
 }
 
-fn typed<T: FromStr>(key: &str, text: &str) -> Result<T, StatementError>
+pub(super) fn typed<T: FromStr>(key: &str, text: &str) -> Result<T, StatementError>
 where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| StatementError::new(key, error.to_string()))
 }
 
-fn time(key: &str, text: &str) -> Result<TimestampMs, StatementError> {
+pub(super) fn time(key: &str, text: &str) -> Result<TimestampMs, StatementError> {
     parse_rfc3339_ms(text)
         .ok_or_else(|| StatementError::new(key, "must read like `2026-11-21T01:02:03.004Z`"))
 }

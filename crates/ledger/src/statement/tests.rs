@@ -1,7 +1,10 @@
 use holdfast_chains::{Address, AssetSymbol, ChainId};
-use holdfast_policy::NodeId;
+use holdfast_log::Hash;
+use holdfast_policy::{NodeId, PolicyHash, PolicyVersion};
 
 use super::*;
+use crate::officer_key::OfficerKey;
+use crate::roster::{MinimumCheckpoint, RosterChange, RosterVersion};
 
 fn statement(body: StatementBody) -> Statement {
     let protective = body.is_protective();
@@ -41,7 +44,75 @@ fn bodies() -> Vec<StatementBody> {
         StatementBody::RejectHold(WithdrawalId::of("c", "p", "k")),
         StatementBody::RevokeWhitelistEntry(WhitelistEntryId::new("e-1").unwrap()),
         StatementBody::PauseWallet(wallet()),
+        StatementBody::RevokeClient("pipeline".parse().unwrap()),
+        StatementBody::ProposePolicy(PolicyProposal {
+            version: PolicyVersion(3),
+            replaces: PolicyHash::from_bytes([1; 32]),
+            policy: PolicyHash::from_bytes([2; 32]),
+        }),
     ]
+    .into_iter()
+    .chain(roster_changes())
+    .collect()
+}
+
+fn roster_changes() -> impl Iterator<Item = StatementBody> {
+    let key = |seed: u8| ed25519_dalek::SigningKey::from_bytes(&[seed; 32]).verifying_key();
+    let ssh = ssh_key::private::Ed25519Keypair::from_seed(&[3; 32]);
+    let ssh = ssh_key::PrivateKey::from(ssh).public_key().to_openssh().unwrap();
+    let changes = vec![
+        RosterChange::AddOfficer {
+            name: OfficerId::new("dave").unwrap(),
+            roles: ["approver".parse().unwrap(), "security-officer".parse().unwrap()].into(),
+            key: OfficerKey::parse(&ssh).unwrap(),
+        },
+        RosterChange::RemoveOfficer { name: OfficerId::new("dave").unwrap() },
+        RosterChange::AddClient {
+            name: "pipeline".parse().unwrap(),
+            key: key(1),
+            wallets: [WalletId::new("hot-1").unwrap(), WalletId::new("hot-2").unwrap()].into(),
+            expires_at: TimestampMs(1_763_800_000_000),
+        },
+        RosterChange::RemoveClient { name: "pipeline".parse().unwrap() },
+        RosterChange::ReplaceNodeKeys {
+            node: NodeId::new("node-2").unwrap(),
+            cosigning_key: key(1),
+            message_key: key(2),
+            minimum: MinimumCheckpoint { size: 12, root: Hash([4; 32]) },
+        },
+        RosterChange::ReplaceCoordinatorKeys { log_key: Some(key(1)), entry_key: None },
+        RosterChange::ReplaceCoordinatorKeys { log_key: None, entry_key: Some(key(1)) },
+        RosterChange::ReplaceCoordinatorKeys { log_key: Some(key(2)), entry_key: Some(key(1)) },
+    ];
+    changes.into_iter().map(|change| {
+        StatementBody::ProposeRosterChange(Box::new(RosterProposal {
+            version: RosterVersion(4),
+            digest: "ab".repeat(32).parse().unwrap(),
+            change,
+        }))
+    })
+}
+
+#[test]
+fn lists_and_keys_of_a_roster_change_have_one_spelling() {
+    let texts: Vec<_> = roster_changes().map(|body| statement(body).render(&[])).collect();
+    let officer = &texts[0];
+    let comment = officer.lines().find(|line| line.starts_with("key: ")).unwrap();
+    for bad in [
+        officer.replace("role: approver\nrole: security-officer", "role: security-officer\nrole: approver"),
+        officer.replace("role: security-officer\n", "role: approver\n"),
+        officer.replace(comment, &format!("{comment} dave@laptop")),
+        texts[2].replace("wallet: hot-1\nwallet: hot-2\n", ""),
+        texts[2].replace("key: ", "key: 0x"),
+        texts[5].replace("log key: ", "log key: AA"),
+        texts[5]
+            .lines()
+            .filter(|line| !line.starts_with("log key"))
+            .fold(String::new(), |text, line| text + line + "\n"),
+        texts[1].replace("change: remove an officer", "change: remove everybody"),
+    ] {
+        assert!(Statement::parse(bad.as_bytes()).is_err(), "{bad}");
+    }
 }
 
 #[test]

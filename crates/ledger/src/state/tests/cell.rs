@@ -83,7 +83,10 @@ pub(super) fn genesis_entry(document: &Value) -> Result<Entry, GenesisError> {
 
 impl Cell {
     pub(super) fn new() -> Self {
-        let genesis = genesis_entry(&document()).unwrap();
+        Self::from_genesis(genesis_entry(&document()).unwrap())
+    }
+
+    pub(super) fn from_genesis(genesis: Entry) -> Self {
         let state = State::from_genesis(&genesis).unwrap();
         Self { state, now: START + 1000, log: vec![genesis.clone()], genesis, sequence: 0 }
     }

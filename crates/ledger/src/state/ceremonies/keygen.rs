@@ -1,0 +1,135 @@
+//! Key generation: the proposal of a wallet, the nodes' confirmations, the activation of the key.
+
+use crate::ceremony::{Ceremony, CeremonyKind, CeremonyPhase, WalletProposal};
+use crate::payload::{EpochActivated, KeygenConfirmation};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::state::{Change, State};
+use crate::statement::Statement;
+use crate::wallet::Wallet;
+
+impl State {
+    pub(in crate::state) fn propose_wallet(
+        &self,
+        statement: &Statement,
+        proposal: &WalletProposal,
+        text: &str,
+        index: u64,
+    ) -> Result<Change, Rejection> {
+        let threshold = self.genesis.document.threshold;
+        let committee = self.roster().nodes().iter().map(|node| &node.id);
+        if (proposal.t, proposal.n) != (threshold.t, threshold.n) || !committee.eq(proposal.nodes.iter()) {
+            let detail = "threshold and nodes must be the cluster's committee, in its order";
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("threshold"));
+        }
+        let in_progress = |ceremony: &Ceremony| match &ceremony.kind {
+            CeremonyKind::CreateWallet(other) => {
+                other.wallet == proposal.wallet
+                    && matches!(
+                        ceremony.phase_at(self.last_time),
+                        CeremonyPhase::Approved | CeremonyPhase::Confirmed
+                    )
+            }
+            CeremonyKind::AddWhitelistEntry(_)
+            | CeremonyKind::ResumeWallet { .. }
+            | CeremonyKind::ChangeRoster(_)
+            | CeremonyKind::ChangePolicy(_) => false,
+        };
+        if self.wallet(&proposal.wallet).is_some() || self.ceremonies().any(in_progress) {
+            let detail = format!("wallet `{}` exists or is being created", proposal.wallet);
+            return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
+        }
+        self.propose(statement, CeremonyKind::CreateWallet(proposal.clone()), text, index)
+    }
+
+    pub(in crate::state) fn admit_confirmation(
+        &self,
+        confirmation: &KeygenConfirmation,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&confirmation.cluster)?;
+        let mut ceremony =
+            self.ceremony_in(&confirmation.ceremony, CeremonyPhase::Approved, self.last_time)?.clone();
+        if ceremony.confirmations.contains_key(&confirmation.node) {
+            return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this node has confirmed already"));
+        }
+        check_confirmation(&ceremony, confirmation)?;
+        let contradicts = |other: &KeygenConfirmation| {
+            KeygenConfirmation { node: confirmation.node.clone(), ..other.clone() } != *confirmation
+        };
+        // INVARIANT (G3): one transcript, or no key.
+        if ceremony.confirmations.values().any(contradicts) {
+            ceremony.phase = CeremonyPhase::Failed;
+        }
+        ceremony.confirmations.insert(confirmation.node.clone(), confirmation.clone());
+        if ceremony.phase == CeremonyPhase::Approved && ceremony.unconfirmed_nodes().is_empty() {
+            ceremony.phase = CeremonyPhase::Confirmed;
+        }
+        Ok(Change::ceremony(ceremony))
+    }
+
+    pub(in crate::state) fn admit_activation(
+        &self,
+        activated: &EpochActivated,
+        index: u64,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&activated.cluster)?;
+        let mut ceremony =
+            self.ceremony_in(&activated.ceremony, CeremonyPhase::Confirmed, self.last_time)?.clone();
+        let CeremonyKind::CreateWallet(proposal) = ceremony.kind.clone() else {
+            return Err(Rejection::new(RejectionCode::CeremonyPhase, "this ceremony makes no key"));
+        };
+        let result = ceremony.confirmations.values().next().ok_or_else(|| {
+            Rejection::new(RejectionCode::ConfirmationsMissing, "no node has confirmed")
+                .with_field("ceremony")
+        })?;
+        if activated.wallet != proposal.wallet || activated.epoch != result.epoch {
+            let detail = "wallet or epoch is not the ceremony's";
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("wallet"));
+        }
+        if self.wallet(&proposal.wallet).is_some() {
+            let detail = format!("wallet `{}` exists already", proposal.wallet);
+            return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
+        }
+        let wallet = Wallet {
+            id: proposal.wallet.clone(),
+            engine: proposal.engine.clone(),
+            t: proposal.t,
+            nodes: proposal.nodes.clone(),
+            epoch: result.epoch,
+            public_key: result.public_key,
+            chain_code: result.chain_code,
+            verifying_shares: result.verifying_shares.clone(),
+            address: result.public_key.address(),
+            ceremony: ceremony.id,
+            index,
+            pauses: Vec::new(),
+        };
+        ceremony.phase = CeremonyPhase::Activated;
+        Ok(Change { wallet: Some(wallet), ..Change::ceremony(ceremony) })
+    }
+}
+
+fn check_confirmation(ceremony: &Ceremony, confirmation: &KeygenConfirmation) -> Result<(), Rejection> {
+    let refuse = |field: &str, detail: &str| {
+        Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field(field))
+    };
+    let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else {
+        return Err(Rejection::new(RejectionCode::CeremonyPhase, "this ceremony makes no key"));
+    };
+    if !proposal.nodes.contains(&confirmation.node) {
+        return Err(Rejection::new(RejectionCode::SignerNotAuthorized, "not a node of this committee")
+            .with_field("node"));
+    }
+    if confirmation.wallet != proposal.wallet || confirmation.epoch != 0 {
+        return refuse("wallet", "wallet or epoch is not the ceremony's");
+    }
+    if confirmation.engine != proposal.engine {
+        return refuse("engine", "not the engine that the officers approved");
+    }
+    if confirmation.verifying_shares.len() != proposal.nodes.len() {
+        return refuse("verifying_shares", "one verifying share for each node is needed");
+    }
+    if !confirmation.backup_restored {
+        return refuse("backup_restored", "the share's backup must pass a restore test first");
+    }
+    Ok(())
+}

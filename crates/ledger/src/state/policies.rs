@@ -1,0 +1,136 @@
+//! Policies: documents that wait in the log, and the ceremony that puts one in force.
+
+use std::sync::Arc;
+
+use holdfast_policy::{PolicyDocument, PolicyHash, PolicyVersion};
+
+use super::authority::{PolicyRecord, UploadedPolicy};
+use super::{Change, State};
+use crate::ceremony::{CeremonyKind, CeremonyPhase, PolicyProposal};
+use crate::codec::record;
+use crate::ids::CeremonyId;
+use crate::payload::PolicyUpload;
+use crate::rejection::{Rejection, RejectionCode};
+use crate::statement::Statement;
+
+/// Most bytes of a policy document that comes as an entry.
+const MAX_POLICY_BYTES: usize = 32_768;
+/// Most documents that wait; the oldest goes when another comes.
+const MAX_UPLOADS: usize = 16;
+
+/// A policy that takes effect.
+#[derive(Debug)]
+pub(crate) struct NextPolicy {
+    document: Arc<PolicyDocument>,
+    record: PolicyRecord,
+}
+
+record!(NextPolicy { document, record });
+
+impl State {
+    /// A document means nothing by itself: officers approve its hash.
+    pub(super) fn admit_policy(&self, upload: &PolicyUpload, index: u64) -> Result<Change, Rejection> {
+        self.check_cluster(&upload.cluster)?;
+        let refuse =
+            |detail: String| Rejection::new(RejectionCode::PolicyInvalid, detail).with_field("policy");
+        if upload.policy.len() > MAX_POLICY_BYTES {
+            return Err(refuse(format!("longer than {MAX_POLICY_BYTES} bytes")));
+        }
+        let document = PolicyDocument::parse(&upload.policy).map_err(|error| refuse(error.to_string()))?;
+        let missing = |list: &&holdfast_policy::ListId| self.screening.list(list).is_none();
+        if let Some(list) = document.screening_lists().into_iter().find(missing) {
+            return Err(refuse(format!("screening list `{list}` is not in this log")));
+        }
+        if document.hash() == self.policy_digest() || self.uploaded_policy(&document.hash()).is_ok() {
+            return Err(Rejection::new(
+                RejectionCode::AlreadyRecorded,
+                "this document is in the log already",
+            ));
+        }
+        let upload = UploadedPolicy { document: Arc::new(document), index };
+        Ok(Change { policy_upload: Some(upload), ..Change::default() })
+    }
+
+    pub(super) fn propose_policy(
+        &self,
+        statement: &Statement,
+        proposal: &PolicyProposal,
+        text: &str,
+        index: u64,
+    ) -> Result<Change, Rejection> {
+        self.check_policy_proposal(proposal)?;
+        self.propose(statement, CeremonyKind::ChangePolicy(proposal.clone()), text, index)
+    }
+
+    /// The quorum is met.
+    pub(super) fn change_policy(
+        &self,
+        proposal: &PolicyProposal,
+        ceremony: CeremonyId,
+        index: u64,
+    ) -> Result<Change, Rejection> {
+        let uploaded = self.check_policy_proposal(proposal)?;
+        let record = PolicyRecord {
+            version: PolicyVersion(proposal.version.0.saturating_add(1)),
+            hash: proposal.policy,
+            in_force_from: index.saturating_add(1),
+            ceremony: Some(ceremony),
+        };
+        let others = self.ceremonies().filter(|other| {
+            other.id != ceremony && other.is_open() && matches!(other.kind, CeremonyKind::ChangePolicy(_))
+        });
+        let superseded = others.cloned().map(|mut other| {
+            other.phase = CeremonyPhase::Superseded;
+            other
+        });
+        Ok(Change {
+            policy: Some(NextPolicy { document: Arc::clone(&uploaded.document), record }),
+            other_ceremonies: superseded.collect(),
+            ..Change::default()
+        })
+    }
+
+    fn check_policy_proposal(&self, proposal: &PolicyProposal) -> Result<&UploadedPolicy, Rejection> {
+        self.check_policy_version(proposal)?;
+        self.uploaded_policy(&proposal.policy)
+    }
+
+    /// INVARIANT (G4): a proposal names the policy it replaces by version and hash, so that an older policy cannot be put back
+    /// by replaying what officers once signed; going back takes a new proposal.
+    pub(super) fn check_policy_version(&self, proposal: &PolicyProposal) -> Result<(), Rejection> {
+        let version = self.policy_version();
+        if (proposal.version, proposal.replaces) == (version, self.policy_digest()) {
+            return Ok(());
+        }
+        let detail = format!("made for policy version {}, version {version} is in force", proposal.version);
+        Err(Rejection::new(RejectionCode::VersionSuperseded, detail).with_field("policy version"))
+    }
+
+    /// The waiting document with this hash.
+    ///
+    /// # Errors
+    /// `UNKNOWN_POLICY` if none has it.
+    pub(super) fn uploaded_policy(&self, hash: &PolicyHash) -> Result<&UploadedPolicy, Rejection> {
+        let mut uploads = self.uploaded_policies().iter();
+        uploads.find(|upload| upload.document.hash() == *hash).ok_or_else(|| {
+            let detail = format!("no policy document with SHA-256 {hash} waits in the log: upload it first");
+            Rejection::new(RejectionCode::UnknownPolicy, detail).with_field("new policy")
+        })
+    }
+
+    pub(super) fn write_policy_upload(&mut self, upload: UploadedPolicy) {
+        let uploads = &mut Arc::make_mut(&mut self.authority).uploads;
+        if uploads.len() >= MAX_UPLOADS {
+            uploads.remove(0);
+        }
+        uploads.push(upload);
+    }
+
+    pub(super) fn write_policy(&mut self, next: NextPolicy) {
+        let authority = Arc::make_mut(&mut self.authority);
+        authority.uploads.retain(|upload| upload.document.hash() != next.record.hash);
+        authority.earlier_policies.push(authority.policy_record);
+        authority.policy_record = next.record;
+        authority.policy = next.document;
+    }
+}
