@@ -255,15 +255,21 @@ impl From<Rejection> for Failure {
             RejectionCode::UnknownWallet
             | RejectionCode::UnknownWithdrawal
             | RejectionCode::UnknownCeremony
-            | RejectionCode::UnknownWhitelistEntry => Exit::NotFound,
+            | RejectionCode::UnknownWhitelistEntry
+            | RejectionCode::UnknownParty
+            | RejectionCode::UnknownPolicy => Exit::NotFound,
             RejectionCode::Transaction(_)
             | RejectionCode::SignerNotAuthorized
-            | RejectionCode::PolicyBound => Exit::Refused,
+            | RejectionCode::PolicyBound
+            | RejectionCode::KeyAlreadyUsed
+            | RejectionCode::QuorumUnfillable
+            | RejectionCode::ClientRevoked => Exit::Refused,
             RejectionCode::FieldInvalid
             | RejectionCode::AddressChecksum
             | RejectionCode::ClusterMismatch
             | RejectionCode::UnknownChain
-            | RejectionCode::UnknownAsset => Exit::Usage,
+            | RejectionCode::UnknownAsset
+            | RejectionCode::PolicyInvalid => Exit::Usage,
             RejectionCode::WalletNotActive
             | RejectionCode::IntentExpired
             | RejectionCode::IntentFromTheFuture
@@ -287,7 +293,8 @@ impl From<Rejection> for Failure {
             | RejectionCode::WalletPauseState
             | RejectionCode::SequenceGap
             | RejectionCode::ConfirmationMismatch
-            | RejectionCode::ConfirmationsMissing => Exit::Other,
+            | RejectionCode::ConfirmationsMissing
+            | RejectionCode::VersionSuperseded => Exit::Other,
         };
         let description = rejection.detail().to_owned();
         let mut failure = Self::new(exit, rejection.code().as_str(), rejection.detail());

@@ -155,9 +155,12 @@ fn scope(body: &StatementBody) -> Result<LatchScope, Failure> {
     match body {
         StatementBody::PauseWallet(wallet) => Ok(LatchScope::Wallet(wallet.clone())),
         StatementBody::RevokeWhitelistEntry(entry) => Ok(LatchScope::WhitelistEntry(entry.clone())),
+        StatementBody::RevokeClient(client) => Ok(LatchScope::Client(client.clone())),
         StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
+        | StatementBody::ProposeRosterChange(_)
+        | StatementBody::ProposePolicy(_)
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
         | StatementBody::RejectHold(_) => Err(Failure::usage("nodes take pauses and revocations only")),

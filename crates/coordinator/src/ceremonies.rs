@@ -221,7 +221,7 @@ impl Driver {
 fn needs_driver(ceremony: &Ceremony, at_start: bool) -> bool {
     let is_over = matches!(
         ceremony.phase_at(holdfast_policy::TimestampMs(0)),
-        CeremonyPhase::Activated | CeremonyPhase::Failed
+        CeremonyPhase::Activated | CeremonyPhase::Failed | CeremonyPhase::Superseded
     );
     let makes_key = matches!(ceremony.kind, CeremonyKind::CreateWallet(_));
     !matches!(work(ceremony), Work::Nothing) || (at_start && makes_key && is_over)
@@ -244,7 +244,8 @@ fn work(ceremony: &Ceremony) -> Work {
         CeremonyPhase::Proposed
         | CeremonyPhase::Activated
         | CeremonyPhase::Expired
-        | CeremonyPhase::Failed => Work::Nothing,
+        | CeremonyPhase::Failed
+        | CeremonyPhase::Superseded => Work::Nothing,
     }
 }
 

@@ -208,7 +208,14 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::SequenceGap
         | RejectionCode::ConfirmationMismatch
         | RejectionCode::ConfirmationsMissing
-        | RejectionCode::PolicyBound => code.as_str(),
+        | RejectionCode::PolicyBound
+        | RejectionCode::VersionSuperseded
+        | RejectionCode::KeyAlreadyUsed
+        | RejectionCode::QuorumUnfillable
+        | RejectionCode::UnknownParty
+        | RejectionCode::UnknownPolicy
+        | RejectionCode::PolicyInvalid
+        | RejectionCode::ClientRevoked => code.as_str(),
         // The chain's own code; those that do not say what they are about get the family's name.
         RejectionCode::Transaction(chain) if chain.starts_with("TRANSACTION_") => chain,
         RejectionCode::Transaction(_) => "TRANSACTION_INVALID",

@@ -300,6 +300,10 @@ impl ReleaseGate<'_> {
             LatchScope::WhitelistEntry(latched) => {
                 state.whitelist().any(|entry| entry.id == *latched) && state.relies_on(withdrawal, latched)
             }
+            // INVARIANT (G9): what is not known here cannot clear a withdrawal.
+            LatchScope::Client(latched) => {
+                state.withdrawal(withdrawal).is_none_or(|known| known.request.client == *latched)
+            }
         };
         match self.table.in_force().find(|(_, delivered)| covers(&delivered.scope)) {
             Some((_, delivered)) => {
@@ -385,7 +389,8 @@ fn statement_of(
             | Act::Activate(_)
             | Act::Authorize(_)
             | Act::Signature(_)
-            | Act::Attestation(_),
+            | Act::Attestation(_)
+            | Act::Policy(_),
         ) => Err(DeliverRefusal::NotAStatement),
         Err(rejection) => Err(Rejection::clone(rejection).into()),
     }
@@ -408,6 +413,12 @@ impl Logged {
                 let revoked = |entry: &WhitelistEntry| entry.id == *id && entry.revoked_at.is_some();
                 if acted || state.whitelist().any(revoked) { Self::TakenOver } else { Self::Not }
             }
+            LatchScope::Client(id) => match state.client_revocation(id) {
+                Some(_) => Self::TakenOver,
+                // Officers admitted the client again, under another key.
+                None if acted => Self::UsedUp,
+                None => Self::Not,
+            },
         }
     }
 }

@@ -154,6 +154,7 @@ fn of_order(refusal: &OrderRefusal) -> ApiError {
         OrderRefusal::NotPermitted(_)
         | OrderRefusal::IntentExpired
         | OrderRefusal::ClientExpired
+        | OrderRefusal::ClientRevoked(_)
         | OrderRefusal::WalletPaused(_)
         | OrderRefusal::PolicyRefuses(_)
         | OrderRefusal::TransactionMismatch(_)

@@ -14,7 +14,7 @@ mod withdrawal;
 
 use holdfast_ledger::{CeremonyId, WithdrawalId};
 use holdfast_log::Hash;
-use holdfast_policy::{WalletId, WhitelistEntryId};
+use holdfast_policy::{ClientId, WalletId, WhitelistEntryId};
 
 pub use ceremony::{CeremonyLive, CeremonyView, ceremony_phase};
 pub use cluster::{ClusterNodeView, latch};
@@ -89,6 +89,11 @@ pub fn ceremony_id(field: &'static str, text: &str) -> Result<CeremonyId, FieldE
 
 /// The id of a wallet.
 pub fn wallet_id(field: &'static str, text: &str) -> Result<WalletId, FieldError> {
+    id(field, text)
+}
+
+/// The id of a client.
+pub fn client_id(field: &'static str, text: &str) -> Result<ClientId, FieldError> {
     id(field, text)
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn act(state: &State, act: &Act) -> String {
             format!("asks to authorize {}", digests.join(", "))
         }
         Act::Attestation(attestation) => format!("attests its state at size {}", attestation.size),
+        Act::Policy(upload) => format!("uploads a policy of {} bytes", upload.policy.len()),
         Act::Signature(logged) => {
             let signers: Vec<_> = logged.signers.iter().map(ToString::to_string).collect();
             format!("logs the signature made by {}", signers.join(" and "))
@@ -43,5 +44,10 @@ fn officer(body: &StatementBody) -> String {
         StatementBody::RejectHold(_) => "rejects the held withdrawal".to_owned(),
         StatementBody::RevokeWhitelistEntry(entry) => format!("revokes whitelist entry `{entry}`"),
         StatementBody::PauseWallet(wallet) => format!("pauses wallet `{wallet}`"),
+        StatementBody::ProposeRosterChange(proposal) => {
+            format!("proposes to change the roster: {}", proposal.change.name())
+        }
+        StatementBody::ProposePolicy(proposal) => format!("proposes policy {}", proposal.policy),
+        StatementBody::RevokeClient(client) => format!("revokes client `{client}`"),
     }
 }

@@ -16,6 +16,7 @@ fn phase(ceremony: &Ceremony, now: TimestampMs) -> &'static str {
         CeremonyPhase::Activated => "activated",
         CeremonyPhase::Expired => "expired",
         CeremonyPhase::Failed => "failed",
+        CeremonyPhase::Superseded => "superseded",
     }
 }
 

@@ -76,14 +76,19 @@ impl CeremonyApi {
     async fn proposed(&self, caller: &Caller, bytes: &[u8]) -> Result<v1::Ceremony, RequestError> {
         let (envelope, body) = self.statement(caller, bytes).await?;
         match body {
-            StatementBody::ProposeWallet(_) | StatementBody::ProposeResume { .. } => {}
+            StatementBody::ProposeWallet(_)
+            | StatementBody::ProposeResume { .. }
+            | StatementBody::ProposeRosterChange(_)
+            | StatementBody::ProposePolicy(_) => {}
             StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ApproveCeremony(_)
             | StatementBody::ApproveHold(_)
             | StatementBody::RejectHold(_)
             | StatementBody::RevokeWhitelistEntry(_)
-            | StatementBody::PauseWallet(_) => {
-                let expected = "a statement `propose to create a wallet` or `propose to resume a wallet`";
+            | StatementBody::PauseWallet(_)
+            | StatementBody::RevokeClient(_) => {
+                let expected =
+                    "a statement that proposes to create or resume a wallet, or to change roster or policy";
                 return Err(RequestError::OtherPayload { expected });
             }
         }

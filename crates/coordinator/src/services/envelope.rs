@@ -48,7 +48,8 @@ pub(super) fn statement(
         | Act::Activate(_)
         | Act::Authorize(_)
         | Act::Signature(_)
-        | Act::Attestation(_) => {
+        | Act::Attestation(_)
+        | Act::Policy(_) => {
             return Err(RequestError::OtherPayload { expected: PayloadKind::Statement.as_str() });
         }
     };

@@ -104,6 +104,7 @@ pub(super) fn latch(delivered: &Delivered) -> v1::RefusalLatch {
     let (scope, id) = match &delivered.scope {
         LatchScope::Wallet(id) => ("wallet", id.to_string()),
         LatchScope::WhitelistEntry(id) => ("whitelist-entry", id.to_string()),
+        LatchScope::Client(id) => ("client", id.to_string()),
     };
     v1::RefusalLatch {
         scope: scope.to_owned(),

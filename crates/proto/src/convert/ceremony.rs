@@ -39,13 +39,25 @@ impl CeremonyView<'_> {
     /// What `List` returns: without the description.
     pub fn summary(&self) -> v1::Ceremony {
         let ceremony = self.ceremony;
-        let phase = wire_phase(ceremony.phase_at(self.at), self.live);
+        let logged = ceremony.phase_at(self.at);
+        let phase = wire_phase(logged, self.live);
+        let why = match logged {
+            CeremonyPhase::Superseded => {
+                reason("SUPERSEDED", "the roster or the policy that it was made for is no longer in force")
+            }
+            CeremonyPhase::Proposed
+            | CeremonyPhase::Approved
+            | CeremonyPhase::Confirmed
+            | CeremonyPhase::Activated
+            | CeremonyPhase::Expired
+            | CeremonyPhase::Failed => phase_reason(phase),
+        };
         let live = self.live.filter(|_| phase == v1::CeremonyPhase::Running);
         v1::Ceremony {
             id: ceremony.id.to_string(),
             kind: ceremony.kind.name().to_owned(),
             phase: phase.into(),
-            reason: Some(phase_reason(phase)),
+            reason: Some(why),
             proposer: ceremony.proposer.to_string(),
             approvals: ceremony.approvals.iter().map(approval).collect(),
             quorum: ceremony.quorum.iter().map(|(role, count)| (role.to_string(), *count)).collect(),
@@ -78,7 +90,9 @@ fn results(ceremony: &Ceremony) -> Vec<String> {
         CeremonyKind::AddWhitelistEntry(_) => {
             ceremony.whitelist_entry.iter().map(ToString::to_string).collect()
         }
-        CeremonyKind::ResumeWallet { .. } => Vec::new(),
+        CeremonyKind::ResumeWallet { .. } | CeremonyKind::ChangeRoster(_) | CeremonyKind::ChangePolicy(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -90,7 +104,7 @@ fn wire_phase(phase: CeremonyPhase, live: Option<&CeremonyLive>) -> v1::Ceremony
         CeremonyPhase::Confirmed => v1::CeremonyPhase::Confirmed,
         CeremonyPhase::Activated => v1::CeremonyPhase::Activated,
         CeremonyPhase::Expired => v1::CeremonyPhase::Expired,
-        CeremonyPhase::Failed => v1::CeremonyPhase::Failed,
+        CeremonyPhase::Failed | CeremonyPhase::Superseded => v1::CeremonyPhase::Failed,
     }
 }
 

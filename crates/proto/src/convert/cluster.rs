@@ -76,6 +76,7 @@ pub fn latch(latch: &LatchReport) -> v1::RefusalLatch {
     let (scope, id) = match &latch.scope {
         LatchScope::Wallet(wallet) => ("wallet", wallet.to_string()),
         LatchScope::WhitelistEntry(entry) => ("whitelist-entry", entry.to_string()),
+        LatchScope::Client(client) => ("client", client.to_string()),
     };
     v1::RefusalLatch {
         scope: scope.to_owned(),

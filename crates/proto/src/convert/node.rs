@@ -2,7 +2,7 @@
 
 use holdfast_log::{Cosignature, Hash};
 
-use super::{FieldError, wallet_id, whitelist_entry_id};
+use super::{FieldError, client_id, wallet_id, whitelist_entry_id};
 use crate::limits::NODE_MESSAGE_BYTES;
 use crate::v1;
 use holdfast_ledger::{LatchScope, StatementDigest};
@@ -131,6 +131,7 @@ impl TryFrom<v1::RefusalLatch> for LatchReport {
         let scope = match wire.scope.as_str() {
             "wallet" => LatchScope::Wallet(wallet_id("id", &wire.id)?),
             "whitelist-entry" => LatchScope::WhitelistEntry(whitelist_entry_id("id", &wire.id)?),
+            "client" => LatchScope::Client(client_id("id", &wire.id)?),
             _ => return Err(FieldError::new("scope", "is unknown")),
         };
         let statement = hex_digest(&wire.statement_hash)?;
