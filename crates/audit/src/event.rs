@@ -124,7 +124,7 @@ impl Subject {
             Act::Activate(activated) => {
                 Self { wallet: Some(activated.wallet.clone()), ..Self::ceremony(activated.ceremony) }
             }
-            Act::Session(_) | Act::Attestation(_) => Self::default(),
+            Act::Session(_) | Act::Attestation(_) | Act::Policy(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
                 StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),
                 StatementBody::ApproveCeremony(id) => Self::ceremony(*id),
@@ -134,11 +134,13 @@ impl Subject {
                 StatementBody::ProposeResume { wallet, .. } => {
                     Self { wallet: Some(wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }
                 }
-                StatementBody::ProposeWhitelistEntry(_) => Self::ceremony(CeremonyId::of(digest)),
+                StatementBody::ProposeWhitelistEntry(_)
+                | StatementBody::ProposeRosterChange(_)
+                | StatementBody::ProposePolicy(_) => Self::ceremony(CeremonyId::of(digest)),
                 StatementBody::PauseWallet(wallet) => {
                     Self { wallet: Some(wallet.clone()), ..Self::default() }
                 }
-                StatementBody::RevokeWhitelistEntry(_) => Self::default(),
+                StatementBody::RevokeWhitelistEntry(_) | StatementBody::RevokeClient(_) => Self::default(),
             },
         }
     }
