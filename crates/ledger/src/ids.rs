@@ -198,6 +198,11 @@ pub(crate) fn whitelist_entry_id(ceremony: &CeremonyId) -> Option<WhitelistEntry
     WhitelistEntryId::new(format!("e-{}", hex::encode(ceremony.0))).ok()
 }
 
+/// The ceremony that added the whitelist entry with this id.
+pub(crate) fn whitelist_entry_ceremony(entry: &WhitelistEntryId) -> Option<CeremonyId> {
+    format!("c-{}", entry.as_str().strip_prefix("e-")?).parse().ok()
+}
+
 impl StatementDigest {
     /// Digest of a statement's exact bytes.
     pub fn of(statement: &[u8]) -> Self {

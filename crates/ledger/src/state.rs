@@ -32,6 +32,7 @@ mod change;
 mod decide;
 mod describe;
 mod digest;
+mod effects;
 mod holds;
 mod orders;
 mod policies;

@@ -46,6 +46,8 @@ pub struct Wallet {
     pub index: u64,
     /// Pauses in force; empty means it may pay.
     pub pauses: Vec<PauseRecord>,
+    /// The ceremonies that lifted pauses, the oldest first.
+    pub resumes: Vec<CeremonyId>,
 }
 
 impl Wallet {

@@ -247,6 +247,18 @@ impl Whitelist {
         })
     }
 
+    /// Every entry that lets `customer` send `asset` to this destination at `now`.
+    pub fn all_covering(
+        &self,
+        terms: &WhitelistTerms,
+        destination: (ChainId, Address),
+        asset: &AssetSymbol,
+        customer: Option<&CustomerRef>,
+        now: TimestampMs,
+    ) -> impl Iterator<Item = &WhitelistEntry> {
+        self.usable_by(destination, customer).filter(move |entry| Gap::of(entry, terms, asset, now).is_none())
+    }
+
     fn usable_by(
         &self,
         (chain_id, address): (ChainId, Address),

@@ -116,6 +116,7 @@ impl State {
                 let mut wallet = self.wallet(&wallet).ok_or_else(|| unknown_wallet(&wallet))?.clone();
                 // INVARIANT (G4): only the pauses that the officers named are lifted; a later one stays in force.
                 wallet.pauses.retain(|pause| !lifts.contains(&pause.statement));
+                wallet.resumes.push(ceremony.id);
                 ceremony.phase = CeremonyPhase::Activated;
                 Ok(Change { wallet: Some(wallet), ..Change::ceremony(ceremony) })
             }

@@ -102,6 +102,7 @@ impl State {
             ceremony: ceremony.id,
             index,
             pauses: Vec::new(),
+            resumes: Vec::new(),
         };
         ceremony.phase = CeremonyPhase::Activated;
         Ok(Change { wallet: Some(wallet), ..Change::ceremony(ceremony) })

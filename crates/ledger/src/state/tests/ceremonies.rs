@@ -192,3 +192,31 @@ fn key_generation_that_never_finishes_frees_its_name() {
     cell.accept(&again);
     assert_eq!(cell.refuse(&confirmation(id, "hot-1", 1, "aa")), "CEREMONY_PHASE");
 }
+
+#[test]
+fn log_tells_by_which_entries_something_took_effect() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    let request = cell.request("k-1", 1250);
+    let id = cell.ask(&request);
+    cell.now += 1;
+    let renewed = cell.whitelist(super::cell::PAYEE, 2_000_000);
+    let covering: Vec<_> =
+        cell.state.covering_entries(&id, TimestampMs(cell.now)).map(|entry| entry.id.clone()).collect();
+    assert_eq!(covering.len(), 2);
+    assert_eq!(covering[0], renewed);
+    let added = cell.state.whitelist_ceremony(&renewed).unwrap();
+    assert_eq!(added.whitelist_entry.as_ref(), Some(&renewed));
+    assert_eq!(added.quorum_met.unwrap().index, cell.state.size() - 1);
+    assert_eq!(added.approvals.last().unwrap().index, cell.state.size() - 1);
+    assert!(added.approvals.iter().all(|approval| approval.expires_at.0 > cell.now));
+    let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+    cell.accept(&pause);
+    assert_eq!(cell.state.resumes(&wallet).count(), 0);
+    let lifts = cell.state.wallet(&wallet).unwrap().pauses.iter().map(|pause| pause.statement).collect();
+    let resume = cell.approved(StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
+    assert!(cell.state.resumes(&wallet).map(|ceremony| ceremony.id).eq([resume]));
+    assert_eq!(cell.state.authority_ceremonies().count(), 0);
+    let change = cell.change_roster(super::authority::add_officer("dave", "dave"));
+    assert!(cell.state.authority_ceremonies().map(|ceremony| ceremony.id).eq([change]));
+}

@@ -1,0 +1,45 @@
+//! By which entries something took effect: for a node that compares what the log says about time with when it first held
+//! those entries itself.
+
+use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
+
+use super::State;
+use crate::ceremony::Ceremony;
+use crate::ids::{CeremonyId, WithdrawalId, whitelist_entry_ceremony};
+
+impl State {
+    /// The ceremony that added a whitelist entry. The cooling-off began where its quorum was met, see
+    /// [`Ceremony::quorum_met`].
+    pub fn whitelist_ceremony(&self, entry: &WhitelistEntryId) -> Option<&Ceremony> {
+        self.ceremony(&whitelist_entry_ceremony(entry)?)
+    }
+
+    /// Every whitelist entry that permits the withdrawal's destination at this time, the newest first for each owner. One of
+    /// them that is old enough by a node's own clock will do.
+    pub fn covering_entries(
+        &self,
+        withdrawal: &WithdrawalId,
+        at: TimestampMs,
+    ) -> impl Iterator<Item = &WhitelistEntry> {
+        let request = self.withdrawal(withdrawal).map(|withdrawal| &withdrawal.request);
+        request.into_iter().flat_map(move |request| {
+            let place = (request.chain_id, request.destination);
+            let terms = self.policy().whitelist();
+            self.whitelist.all_covering(terms, place, &request.asset, Some(&request.customer), at)
+        })
+    }
+
+    /// The ceremonies that lifted pauses of a wallet, the oldest first: one that was approved too late by a node's own clock
+    /// has lifted nothing there.
+    pub fn resumes(&self, wallet: &WalletId) -> impl Iterator<Item = &Ceremony> {
+        let resumes = self.wallet(wallet).map(|wallet| wallet.resumes.as_slice()).unwrap_or_default();
+        resumes.iter().filter_map(|id| self.ceremony(id))
+    }
+
+    /// The ceremonies that brought the roster and the policy in force; none for those of genesis.
+    pub fn authority_ceremonies(&self) -> impl Iterator<Item = &Ceremony> {
+        let brought: [Option<CeremonyId>; 2] =
+            [self.authority.roster.ceremony(), self.authority.policy_record.ceremony];
+        brought.into_iter().flatten().filter_map(|id| self.ceremony(&id))
+    }
+}
