@@ -62,6 +62,8 @@ pub const REASONS: &[ReasonRow] = {
         row("UNKNOWN_WITHDRAWAL", Code::NotFound, Correct),
         row("UNKNOWN_CEREMONY", Code::NotFound, Correct),
         row("UNKNOWN_WHITELIST_ENTRY", Code::NotFound, Correct),
+        row("UNKNOWN_PARTY", Code::NotFound, Correct),
+        row("UNKNOWN_POLICY", Code::NotFound, Correct),
         row("UNKNOWN_LOG_ENTRY", Code::NotFound, Wait),
         // withdrawals
         row("IDEMPOTENCY_KEY_REUSED", Code::AlreadyExists, NewKey),
@@ -83,6 +85,11 @@ pub const REASONS: &[ReasonRow] = {
         row("ALREADY_RECORDED", Code::AlreadyExists, Nothing),
         row("ALREADY_EXISTS", Code::AlreadyExists, Correct),
         row("CEREMONY_*", Code::FailedPrecondition, Wait),
+        row("VERSION_SUPERSEDED", Code::FailedPrecondition, Correct),
+        row("KEY_ALREADY_USED", Code::AlreadyExists, Correct),
+        row("QUORUM_UNFILLABLE", Code::FailedPrecondition, Correct),
+        row("POLICY_INVALID", Code::InvalidArgument, Correct),
+        row("CLIENT_REVOKED", Code::PermissionDenied, AskPerson),
         row("WALLET_PAUSE_STATE", Code::FailedPrecondition, Nothing),
         row("SEQUENCE_GAP", Code::FailedPrecondition, Correct),
         // the cluster

@@ -3,7 +3,7 @@
 //! Owns the comparison of two histories. It must never change before everything that can be checked without change was
 //! checked.
 
-use holdfast_ledger::{ApplyError, Replica, ReplicaError, State, verify_act};
+use holdfast_ledger::{Replica, ReplicaError, State};
 use holdfast_log::tree::stored_hash_count;
 use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, StoredHashes, TreeError};
 use holdfast_policy::TimestampMs;
@@ -191,18 +191,14 @@ impl Held {
         Ok(edge.root())
     }
 
-    /// What makes applying fail, before anything is applied: going back costs reading the whole log again. The
-    /// signatures are verified twice by it, those that the log keeps; the roster does not change with entries.
+    /// What makes applying fail, tried on a copy that shares its maps with the state: going back costs reading the whole log
+    /// again, and an entry can change who may sign the next one.
     fn check_authentic(&self, entries: &[Entry]) -> Result<(), ExtendRefusal> {
-        let mut previous = self.state().last_time().0;
+        let mut tried = self.state().clone();
         for (index, entry) in (self.replica.size()..).zip(entries) {
-            let refused = |source| ExtendRefusal::EntryRefused(ReplicaError::Apply { index, source });
-            let found = entry.time_ms();
-            if found < previous {
-                return Err(refused(ApplyError::TimeRegress { previous, found }));
-            }
-            verify_act(self.state().roster(), entry.envelope()).map_err(|error| refused(error.into()))?;
-            previous = found;
+            tried
+                .apply(entry)
+                .map_err(|source| ExtendRefusal::EntryRefused(ReplicaError::Apply { index, source }))?;
         }
         Ok(())
     }
