@@ -158,9 +158,10 @@ impl Ceremony {
         if lapsed { CeremonyPhase::Expired } else { self.phase }
     }
 
-    /// Whether it still accepts something, expiry aside.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, CeremonyPhase::Proposed | CeremonyPhase::Approved | CeremonyPhase::Confirmed)
+    /// Whether it still accepts something at this time.
+    pub(crate) fn is_open_at(&self, now: TimestampMs) -> bool {
+        let phase = self.phase_at(now);
+        matches!(phase, CeremonyPhase::Proposed | CeremonyPhase::Approved | CeremonyPhase::Confirmed)
     }
 
     /// Whether the approvals so far meet the quorum, each in the roles that it counts in.

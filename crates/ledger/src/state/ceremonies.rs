@@ -126,7 +126,7 @@ impl State {
                 Ok(Change { ceremony: Some(ceremony), ..change })
             }
             CeremonyKind::ChangePolicy(proposal) => {
-                let change = self.change_policy(&proposal, ceremony.id, index)?;
+                let change = self.change_policy(&proposal, ceremony.id, index, time)?;
                 ceremony.phase = CeremonyPhase::Activated;
                 Ok(Change { ceremony: Some(ceremony), ..change })
             }

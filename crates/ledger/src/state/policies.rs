@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{PolicyDocument, PolicyHash, PolicyVersion};
+use holdfast_policy::{PolicyDocument, PolicyHash, PolicyVersion, TimestampMs};
 
 use super::authority::{PolicyRecord, UploadedPolicy};
 use super::{Change, State};
@@ -68,6 +68,7 @@ impl State {
         proposal: &PolicyProposal,
         ceremony: CeremonyId,
         index: u64,
+        time: TimestampMs,
     ) -> Result<Change, Rejection> {
         let uploaded = self.check_policy_proposal(proposal)?;
         let record = PolicyRecord {
@@ -77,7 +78,9 @@ impl State {
             ceremony: Some(ceremony),
         };
         let others = self.ceremonies().filter(|other| {
-            other.id != ceremony && other.is_open() && matches!(other.kind, CeremonyKind::ChangePolicy(_))
+            other.id != ceremony
+                && other.is_open_at(time)
+                && matches!(other.kind, CeremonyKind::ChangePolicy(_))
         });
         let superseded = others.cloned().map(|mut other| {
             other.phase = CeremonyPhase::Superseded;

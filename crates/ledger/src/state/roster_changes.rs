@@ -34,7 +34,7 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         let next = self.next_roster(proposal, Some(ceremony), index, time)?;
-        let ended = self.ended_by(&next, &proposal.change, ceremony);
+        let ended = self.ended_by(&next, &proposal.change, ceremony, time);
         Ok(Change { roster: Some(next), other_ceremonies: ended, ..Change::default() })
     }
 
@@ -58,8 +58,14 @@ impl State {
 
     /// INVARIANT (G4): what a removed officer proposed or approved ends with the officer, and a key generation in which a node
     /// got new keys ends: its old incarnation's confirmation says nothing about the new one.
-    fn ended_by(&self, next: &Roster, change: &RosterChange, by: CeremonyId) -> Vec<Ceremony> {
-        let open = self.ceremonies().filter(|ceremony| ceremony.id != by && ceremony.is_open());
+    fn ended_by(
+        &self,
+        next: &Roster,
+        change: &RosterChange,
+        by: CeremonyId,
+        time: TimestampMs,
+    ) -> Vec<Ceremony> {
+        let open = self.ceremonies().filter(|ceremony| ceremony.id != by && ceremony.is_open_at(time));
         open.filter_map(|ceremony| {
             let mut left = ceremony.clone();
             match change {
