@@ -120,7 +120,8 @@ impl Exporter {
             );
             return Err(Finding::new("EXPORT_CHECKPOINT_MISMATCH", detail));
         }
-        let mut report = Report::new(&self.history, &keys, &stated, &cosigned);
+        let witnessed = signed.cosignatures(keys.witnesses())?;
+        let mut report = Report::new(&self.history, &keys, &stated, &cosigned, &witnessed);
         report.continues = std::mem::take(&mut self.heads).finish(self.history.replica())?;
         let mut files = self.partial_files()?;
         files.push(file(GENESIS_PATH, self.genesis));

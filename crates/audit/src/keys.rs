@@ -16,6 +16,7 @@ use crate::finding::Finding;
 pub struct LogKeys {
     log: LogVerifier,
     cosigners: Vec<CosignatureVerifier>,
+    witnesses: Vec<CosignatureVerifier>,
     threshold: usize,
 }
 
@@ -31,7 +32,12 @@ impl LogKeys {
             Ok(CosignatureVerifier::new(KeyName::of_node(cluster, node.id.as_str())?, node.cosigning_key))
         });
         let cosigners = cosigners.collect::<Result<_, NoteKeyError>>()?;
-        Ok(Self { log, cosigners, threshold: usize::from(roster.threshold()) })
+        let witnesses = roster
+            .witnesses()
+            .iter()
+            .map(|witness| Ok(CosignatureVerifier::new(KeyName::new(&witness.name)?, witness.key)));
+        let witnesses = witnesses.collect::<Result<_, NoteKeyError>>()?;
+        Ok(Self { log, cosigners, witnesses, threshold: usize::from(roster.threshold()) })
     }
 
     /// The log's own key.
@@ -44,7 +50,12 @@ impl LogKeys {
         &self.cosigners
     }
 
-    /// How many cosignatures a checkpoint needs: t.
+    /// The cosigning keys of outside witnesses.
+    pub fn witnesses(&self) -> &[CosignatureVerifier] {
+        &self.witnesses
+    }
+
+    /// How many cosignatures of nodes a checkpoint needs: t.
     pub fn threshold(&self) -> usize {
         self.threshold
     }

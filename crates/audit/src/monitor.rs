@@ -168,7 +168,29 @@ impl Monitor {
         }
         std::mem::take(&mut self.heads).finish(self.history.replica())?;
         let cosigned = signed.cosignatures(keys.cosigners())?;
-        Ok(self.cosignatures(&keys, &cosigned, now_ms))
+        let mut alarms = self.cosignatures(&keys, &cosigned, now_ms);
+        alarms.extend(self.witnesses(signed.cosignatures(keys.witnesses())?.len()));
+        alarms.extend(self.divergence());
+        Ok(alarms)
+    }
+
+    /// INVARIANT (G10): nodes run the same pure function of the same log as this monitor; one that attests another state is faulty,
+    /// hostile, or runs another program.
+    fn divergence(&mut self) -> Vec<Alarm> {
+        let state = self.history.state();
+        let differ: BTreeSet<String> = state.disagreeing_nodes().iter().map(ToString::to_string).collect();
+        let nodes: Vec<String> = state.roster().nodes().iter().map(|node| node.id.to_string()).collect();
+        let told = nodes.into_iter().filter_map(|node| {
+            let detail = format!("node `{node}` attests another state than the log gives");
+            self.lasting(differ.contains(&node), "STATE_DIVERGED", &node, detail)
+        });
+        told.collect()
+    }
+
+    fn witnesses(&mut self, found: usize) -> Option<Alarm> {
+        let needed = self.history.state().witnesses_required();
+        let detail = format!("{found} outside witnesses cosigned, {needed} are required");
+        self.lasting(found < needed, "WITNESSES_MISSING", "", detail)
     }
 
     /// Lasting conditions: told when they begin, and again when they are over.

@@ -30,6 +30,18 @@ pub struct Report {
     pub cosigners: Vec<Cosigned>,
     /// Nodes that did not.
     pub missing_cosigners: Vec<String>,
+    /// Outside witnesses that cosigned it.
+    pub witnesses: Vec<Cosigned>,
+    /// Version of the roster in force; 1 is that of genesis.
+    pub roster_version: u64,
+    /// Version of the policy in force.
+    pub policy_version: u64,
+    /// Its SHA-256.
+    pub policy_sha256: String,
+    /// Nodes whose newest attestation of their state is the replay's.
+    pub agreeing_nodes: Vec<String>,
+    /// Nodes whose newest attestation is another.
+    pub disagreeing_nodes: Vec<String>,
     /// The t-th newest time among the cosignatures, seconds since the epoch: entries that are missing at the end are newer.
     pub witnessed_s: u64,
     /// The verifier key strings in force: the log's first, then those of the cosigners.
@@ -78,6 +90,12 @@ pub struct NoOp {
     pub evidence: bool,
 }
 
+impl Cosigned {
+    fn new(node: String, time_s: u64) -> Self {
+        Self { node, time_s }
+    }
+}
+
 impl NoOp {
     pub(crate) fn new(event: &Event<'_>, rejection: &Rejection) -> Self {
         Self {
@@ -119,6 +137,7 @@ impl Report {
         keys: &LogKeys,
         checkpoint: &Checkpoint,
         cosigned: &[VerifiedCosignature],
+        witnessed: &[VerifiedCosignature],
     ) -> Self {
         let state = history.state();
         let counts = history.counts();
@@ -130,10 +149,13 @@ impl Report {
             size: checkpoint.size,
             root: checkpoint.root.to_hex(),
             last_entry_ms: state.last_time().0,
-            cosigners: cosigned
-                .iter()
-                .map(|cosignature| Cosigned { node: node_of(&cosignature.name), time_s: cosignature.time_s })
-                .collect(),
+            cosigners: cosigned.iter().map(|c| Cosigned::new(node_of(&c.name), c.time_s)).collect(),
+            witnesses: witnessed.iter().map(|c| Cosigned::new(c.name.to_string(), c.time_s)).collect(),
+            roster_version: state.roster().version().0,
+            policy_version: state.policy_version().0,
+            policy_sha256: state.policy_digest().to_string(),
+            agreeing_nodes: state.agreeing_nodes().iter().map(ToString::to_string).collect(),
+            disagreeing_nodes: state.disagreeing_nodes().iter().map(ToString::to_string).collect(),
             missing_cosigners: missing.filter(|name| !names.contains(name)).map(node_of).collect(),
             witnessed_s: keys.witnessed_s(cosigned),
             keys: keys.vkeys(),

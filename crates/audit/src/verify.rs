@@ -125,7 +125,8 @@ pub fn verify_with(
     let keys = LogKeys::of(history.state().roster())?;
     let (checkpoint, cosigned) = keys.verify(&signed)?;
     check_companions(&read_file, &genesis, &keys)?;
-    let mut report = Report::new(&history, &keys, &checkpoint, &cosigned);
+    let witnessed = signed.cosignatures(keys.witnesses())?;
+    let mut report = Report::new(&history, &keys, &checkpoint, &cosigned, &witnessed);
     report.continues = heads.finish(history.replica())?;
     report.decisions_compared = compared;
     Ok(Verified { report, history, keys })

@@ -43,7 +43,7 @@ fn ssh(name: &str) -> ssh_key::PrivateKey {
     ssh_key::PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(&seed(name)))
 }
 
-fn ed25519(name: &str) -> SigningKey {
+pub(crate) fn ed25519(name: &str) -> SigningKey {
     SigningKey::from_bytes(&seed(name))
 }
 
@@ -140,7 +140,7 @@ impl Cell {
         }
     }
 
-    fn approved(&mut self, body: StatementBody) -> CeremonyId {
+    pub(crate) fn approved(&mut self, body: StatementBody) -> CeremonyId {
         let ceremony = self.accept(&self.statement("alice", body)).ceremony.unwrap();
         for officer in ["alice", "bob"] {
             self.accept(&self.statement(officer, StatementBody::ApproveCeremony(ceremony)));
@@ -250,7 +250,7 @@ pub(crate) fn sign(kind: PayloadKind, payload: &Value, keyid: &str, key: &Signin
     Envelope::sign_ed25519(kind.payload_type(), serde_json::to_vec(payload).unwrap(), keyid, key).unwrap()
 }
 
-fn coordinator(kind: PayloadKind, payload: &Value) -> Envelope {
+pub(crate) fn coordinator(kind: PayloadKind, payload: &Value) -> Envelope {
     sign(kind, payload, "coordinator:main", &ed25519("entry"))
 }
 

@@ -16,5 +16,6 @@ mod forks;
 mod long;
 mod periods;
 mod records;
+mod rotated;
 mod selected;
 mod watched;

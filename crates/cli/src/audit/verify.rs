@@ -123,6 +123,15 @@ pub(crate) fn text(report: &Report) -> String {
             )
         })
         .collect();
+    let witnesses: Vec<_> = report.witnesses.iter().map(|cosigned| cosigned.node.as_str()).collect();
+    let witnesses = match witnesses.as_slice() {
+        [] => String::new(),
+        names => format!("\n  witnessed by     {}", names.join(", ")),
+    };
+    let diverged = match report.disagreeing_nodes.as_slice() {
+        [] => String::new(),
+        nodes => format!("\n  ! ANOTHER STATE attested by {}", nodes.join(", ")),
+    };
     let keys: String = report.keys.iter().map(|key| format!("\n    {key}")).collect();
     let continues = match report.continues.as_slice() {
         [] => "no earlier checkpoint was given".to_owned(),
@@ -130,7 +139,7 @@ pub(crate) fn text(report: &Report) -> String {
     };
     let refused: u64 = report.noop_counts.values().sum();
     format!(
-        "VERIFIED: log of cluster {}\n  genesis          {}\n  entries          {} (root {})\n  by kind          {}\n  withdrawals      {}\n  ceremonies       {}\n  cosigned by      {}{missing}\n  anything newer than {} may be missing from this export\n  continues        {continues}\n  decisions        {}\n  keys in force    {keys}\n  refused entries  {}{noops}",
+        "VERIFIED: log of cluster {}\n  genesis          {}\n  entries          {} (root {})\n  by kind          {}\n  withdrawals      {}\n  ceremonies       {}\n  cosigned by      {}{missing}{witnesses}{diverged}\n  anything newer than {} may be missing from this export\n  continues        {continues}\n  decisions        {}\n  in force         roster version {}, policy version {} ({})\n  keys in force    {keys}\n  refused entries  {}{noops}",
         report.cluster,
         report.genesis_sha256,
         report.size,
@@ -144,6 +153,9 @@ pub(crate) fn text(report: &Report) -> String {
             0 => "derived again; none were on record".to_owned(),
             compared => format!("derived again; {compared} on record are the same"),
         },
+        report.roster_version,
+        report.policy_version,
+        report.policy_sha256,
         if refused == 0 { "none".to_owned() } else { refused.to_string() },
     )
 }
