@@ -61,10 +61,12 @@ impl State {
         self.digests.get(&size).copied()
     }
 
+    /// At every multiple of [`ATTEST_EVERY`].
     pub(super) fn keep_digest(&mut self) {
         if !self.size.is_multiple_of(ATTEST_EVERY) {
             return;
         }
+        self.withdrawals.pack();
         self.digests.insert(self.size, self.digest);
         if self.digests.len() > KEPT {
             self.digests = self.digests.without_min().1;

@@ -6,15 +6,18 @@
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
-use imbl::OrdMap;
+use imbl::{OrdMap, Vector};
 
 use crate::codec::{Decode, Encode, Input, Malformed, put_bytes, put_count};
 use crate::ids::WithdrawalId;
 use crate::withdrawal::{Withdrawal, WithdrawalState};
 
-/// By id.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Withdrawals(OrdMap<WithdrawalId, Record>);
+pub(crate) struct Withdrawals {
+    records: OrdMap<WithdrawalId, Record>,
+    // Settled and not packed yet: whoever watches looks at a withdrawal right after it was settled.
+    fresh: Vector<WithdrawalId>,
+}
 
 #[derive(Clone, Debug)]
 enum Record {
@@ -32,14 +35,6 @@ struct Packed {
 }
 
 impl Record {
-    fn of(withdrawal: Withdrawal) -> Self {
-        if is_settled(&withdrawal) {
-            Self::packed(withdrawal.to_bytes().into())
-        } else {
-            Self::Open(Arc::new(withdrawal))
-        }
-    }
-
     fn packed(bytes: Box<[u8]>) -> Self {
         Self::Settled(Arc::new(Packed { bytes, read: OnceLock::new() }))
     }
@@ -85,27 +80,42 @@ fn is_settled(withdrawal: &Withdrawal) -> bool {
 
 impl Withdrawals {
     pub(super) fn get(&self, id: &WithdrawalId) -> Option<&Withdrawal> {
-        self.0.get(id)?.read()
+        self.records.get(id)?.read()
     }
 
     pub(super) fn insert(&mut self, withdrawal: Withdrawal) {
-        self.0.insert(withdrawal.id, Record::of(withdrawal));
+        if is_settled(&withdrawal) {
+            self.fresh.push_back(withdrawal.id);
+        }
+        self.records.insert(withdrawal.id, Record::Open(Arc::new(withdrawal)));
+    }
+
+    /// Packs what was settled since the last time. Changes nothing that anybody can see.
+    pub(super) fn pack(&mut self) {
+        for id in std::mem::take(&mut self.fresh) {
+            if let Some(Record::Open(withdrawal)) = self.records.get(&id)
+                && is_settled(withdrawal)
+            {
+                let packed = Record::packed(withdrawal.to_bytes().into());
+                self.records.insert(id, packed);
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.records.len()
     }
 
     pub(super) fn after(&self, id: Option<WithdrawalId>) -> impl Iterator<Item = Arc<Withdrawal>> {
         let from = id.map_or(Bound::Unbounded, Bound::Excluded);
-        self.0.range((from, Bound::Unbounded)).filter_map(|(_, record)| record.read_once())
+        self.records.range((from, Bound::Unbounded)).filter_map(|(_, record)| record.read_once())
     }
 
     /// Those that are not settled.
     pub(super) fn open(&self) -> impl Iterator<Item = &Withdrawal> {
-        self.0.values().filter_map(|record| match record {
-            Record::Open(withdrawal) => Some(withdrawal.as_ref()),
-            Record::Settled(_) => None,
+        self.records.values().filter_map(|record| match record {
+            Record::Open(withdrawal) if !is_settled(withdrawal) => Some(withdrawal.as_ref()),
+            Record::Open(_) | Record::Settled(_) => None,
         })
     }
 }
@@ -113,12 +123,12 @@ impl Withdrawals {
 /// Id, whether it is settled, and the record with its length in front, so that settled ones are not read when a snapshot is.
 impl Encode for Withdrawals {
     fn encode(&self, out: &mut Vec<u8>) {
-        put_count(self.0.len(), out);
-        for (id, record) in &self.0 {
+        put_count(self.records.len(), out);
+        for (id, record) in &self.records {
             id.encode(out);
             match record {
                 Record::Open(withdrawal) => {
-                    false.encode(out);
+                    is_settled(withdrawal).encode(out);
                     put_bytes(&withdrawal.to_bytes(), out);
                 }
                 Record::Settled(packed) => {
@@ -146,7 +156,7 @@ impl Decode for Withdrawals {
                 if settled { Record::packed(bytes.into()) } else { Record::Open(Arc::new(open(bytes, id)?)) };
             records.insert(id, record);
         }
-        Ok(Self(records))
+        Ok(Self { records, fresh: Vector::new() })
     }
 }
 

@@ -17,7 +17,7 @@ fn happen(cell: &mut Cell, act: u8, choice: u8) {
     match act % 13 {
         0 => drop(cell.submit(&ask(cell, &key, 1250, u64::from(choice % 4)))),
         1 => drop(cell.submit(&ask(cell, &key, 60_000, u64::from(choice % 4)))),
-        2 => cell.session(choice % 5 == 0, false),
+        2 => cell.session(choice.is_multiple_of(5), false),
         3 if known && cell.withdrawal(id).transaction.is_some() => drop(cell.submit(&cell.authorize(id))),
         4 => sign_it(cell, id),
         5 if known => drop(cell.submit(&by_client(PayloadKind::CancelWithdrawal, id, None))),
@@ -164,6 +164,10 @@ fn settled_withdrawals_are_packed_and_read_back_the_same() {
     assert_eq!(cell.state_of(id), WithdrawalState::Signed);
     assert!(cell.state.open_withdrawals().all(|open| open.id != id));
     let whole = cell.withdrawal(id).clone();
+    let mut packed = cell.state.clone();
+    packed.withdrawals.pack();
+    assert_eq!(packed.to_snapshot(), cell.state.to_snapshot(), "packing is nobody's business");
+    assert_eq!(packed.withdrawal(&id), Some(&whole));
     let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
     assert_eq!(restored.withdrawal(&id), Some(&whole));
     let order = restored.authorized_withdrawal(&id, 0, TimestampMs(cell.now));
