@@ -7,6 +7,9 @@ use std::fmt;
 
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{RecoveryId, Signature as K256Signature, VerifyingKey};
+use k256::elliptic_curve::ops::{Invert as _, LinearCombination as _, Reduce};
+use k256::elliptic_curve::point::AffineCoordinates as _;
+use k256::{AffinePoint, ProjectivePoint, Scalar, U256};
 use thiserror::Error;
 
 use crate::digest::Digest;
@@ -80,17 +83,22 @@ impl Signature {
     }
 
     /// Checks that the public key signed the digest and that the parity recovers exactly that key.
+    ///
+    /// One computation of the nonce point answers both: verifying needs its x coordinate, recovering starts from x and the
+    /// parity of y. Ethereum cannot express a nonce point whose x was reduced, so that is a parity that does not recover.
+    // INVARIANT (G1): accepts exactly what k256's `verify_prehash` and `recover_from_prehash` accept together; a test
+    // compares them.
     pub fn verify(&self, digest: &Digest, public_key: &PublicKey) -> Result<(), SignatureError> {
         let signature =
             K256Signature::from_scalars(self.r, self.s).map_err(|_| SignatureError::ScalarOutOfRange)?;
-        public_key
-            .verifying_key()
-            .verify_prehash(digest.as_bytes(), &signature)
-            .map_err(|_| SignatureError::Invalid)?;
-        if self.recovers(&signature, digest, public_key) {
-            Ok(())
-        } else {
+        let point = nonce_point(&signature, digest, public_key);
+        let x = point.x();
+        if <Scalar as Reduce<U256>>::reduce_bytes(&x) != *signature.r() {
+            Err(SignatureError::Invalid)
+        } else if x.as_slice() != self.r || bool::from(point.y_is_odd()) != self.y_parity {
             Err(SignatureError::ParityMismatch)
+        } else {
+            Ok(())
         }
     }
 
@@ -116,6 +124,16 @@ impl Signature {
         VerifyingKey::recover_from_prehash(digest.as_bytes(), signature, id)
             .is_ok_and(|recovered| recovered == *public_key.verifying_key())
     }
+}
+
+/// `(z / s) G + (r / s) Q`: the nonce's point, if the signature is one (SEC 1 version 2, section 4.1.4).
+fn nonce_point(signature: &K256Signature, digest: &Digest, public_key: &PublicKey) -> AffinePoint {
+    let z = <Scalar as Reduce<U256>>::reduce_bytes(&(*digest.as_bytes()).into());
+    let (r, s) = signature.split_scalars();
+    let s_inverse: Scalar = *s.invert_vartime();
+    let key = ProjectivePoint::from(*public_key.verifying_key().as_affine());
+    let (of_base, of_key) = (z.mul(&s_inverse), r.mul(&s_inverse));
+    ProjectivePoint::lincomb(&ProjectivePoint::GENERATOR, &of_base, &key, &of_key).to_affine()
 }
 
 impl fmt::Display for Signature {

@@ -160,3 +160,68 @@ proptest! {
         prop_assert!(noticed);
     }
 }
+
+/// What k256 itself says, by two functions of its own.
+fn by_library(given: &Signature, digest: &Digest, key: &PublicKey) -> Result<(), SignatureError> {
+    let signature = K256Signature::from_scalars(given.r, given.s).unwrap();
+    key.verifying_key().verify_prehash(digest.as_bytes(), &signature).map_err(|_| SignatureError::Invalid)?;
+    if given.recovers(&signature, digest, key) { Ok(()) } else { Err(SignatureError::ParityMismatch) }
+}
+
+proptest! {
+    #[test]
+    fn verdict_is_the_librarys(
+        digest in any::<[u8; 32]>(),
+        wallet_of in 1_u8..5,
+        asked_of in 1_u8..5,
+        flip in any::<prop::sample::Index>(),
+        altered in 0..4_u8,
+    ) {
+        let digest = Digest(digest);
+        let (key, public_key) = wallet(wallet_of);
+        let mut bytes = signature(&key, &public_key, &digest).to_bytes();
+        match altered {
+            1 => bytes[64] ^= 1,
+            2 => bytes[flip.index(64)] ^= 1,
+            _ => {}
+        }
+        if let Ok(given) = Signature::from_bytes(&bytes) {
+            let (_, asked) = wallet(asked_of);
+            prop_assert_eq!(given.verify(&digest, &asked), by_library(&given, &digest, &asked));
+            prop_assert_eq!(given.verify(&digest, &public_key), by_library(&given, &digest, &public_key));
+        }
+    }
+}
+
+/// x = 5 + order is on the curve and below the field's prime: its nonce point has a reduced x, whose signature plain ECDSA
+/// accepts and Ethereum cannot recover.
+#[test]
+fn nonce_point_with_a_reduced_x_is_a_parity_that_does_not_recover() {
+    use k256::elliptic_curve::point::DecompressPoint as _;
+    // Given a key made to fit: with R = (r + n, y) and any s and z, Q = (s R - z G) / r is a key under which (r, s) verifies
+    let mut found = false;
+    for small in 1_u8..100 {
+        let mut x = order();
+        let sum = u16::from(x[31]) + u16::from(small);
+        x[31] = sum.to_be_bytes()[1];
+        let (carried, overflow) = x[30].overflowing_add(sum.to_be_bytes()[0]);
+        x[30] = carried;
+        assert!(!overflow);
+        let point = Option::<AffinePoint>::from(AffinePoint::decompress(&x.into(), 0.into()));
+        let Some(point) = point else { continue };
+        found = true;
+        let r = Scalar::from(u64::from(small));
+        let (s, z) = (Scalar::from(7_u64), <Scalar as Reduce<U256>>::reduce_bytes(&DIGEST.0.into()));
+        let r_inverse = r.invert().unwrap();
+        let q = (ProjectivePoint::from(point) * s - ProjectivePoint::GENERATOR * z) * r_inverse;
+        let sec1 = k256::PublicKey::from_affine(q.to_affine()).unwrap().to_sec1_bytes();
+        let compressed = k256::EncodedPoint::from_bytes(sec1).unwrap().compress();
+        let key = PublicKey::from_sec1(compressed.as_bytes()).unwrap();
+        for y_parity in [false, true] {
+            let given = Signature { r: r.to_repr().into(), s: s.to_repr().into(), y_parity };
+            assert_eq!(by_library(&given, &DIGEST, &key), Err(SignatureError::ParityMismatch));
+            assert_eq!(given.verify(&DIGEST, &key), Err(SignatureError::ParityMismatch));
+        }
+    }
+    assert!(found, "one of these x is on the curve");
+}
