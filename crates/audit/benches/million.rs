@@ -29,7 +29,8 @@ use std::process::Command;
 
 use serde_json::{Map, Value};
 
-const PHASES: [&str; 5] = ["signatures", "verify", "verify-with-decisions", "restart", "signatures-again"];
+const PHASES: [&str; 6] =
+    ["signatures", "verify", "verify-with-decisions", "replay", "restart", "signatures-again"];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();

@@ -1,5 +1,6 @@
 //! What is measured, each in a process of its own.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,13 +18,14 @@ pub(crate) fn run(phase: &str, directory: &Path) -> Value {
         "signatures" | "signatures-again" => signatures_alone(directory),
         "verify" => verify(directory, false),
         "verify-with-decisions" => verify(directory, true),
+        "replay" => replay(directory),
         "restart" => restart(directory),
         _ => panic!("no phase {phase}"),
     }
 }
 
 fn read(directory: &Path, path: &str) -> Option<Vec<u8>> {
-    std::fs::read(directory.join(path)).ok()
+    fs::read(directory.join(path)).ok()
 }
 
 /// Calls with each bundle's entries.
@@ -69,38 +71,53 @@ fn verify(directory: &Path, decisions: bool) -> Value {
         "cpu_s": cpu.as_secs_f64(), "wall_s": wall.as_secs_f64()})
 }
 
-/// A node's restart: first what it would have stored is made by replay, then loaded as if nothing were known.
-fn restart(directory: &Path) -> Value {
+/// What a node holds after a replay, and what it would keep for a restart.
+fn replay(directory: &Path) -> Value {
     let genesis = genesis(directory);
-    let (snapshot, leaves) = (directory.join("../snapshot"), directory.join("../leaves"));
     let (before, _) = memory_mib();
     let mut state = State::from_genesis(&genesis).unwrap();
     let mut tree = MemoryTree::new();
     let mut first = true;
-    bundles(directory, |entries| {
-        for entry in entries {
-            tree.append(entry.leaf_hash()).unwrap();
-            if !std::mem::take(&mut first) {
-                state.apply(&entry).unwrap();
+    let ((), cpu, wall) = timed(|| {
+        bundles(directory, |entries| {
+            for entry in entries {
+                tree.append(entry.leaf_hash()).unwrap();
+                if !std::mem::take(&mut first) {
+                    state.apply(&entry).unwrap();
+                }
             }
-        }
+        });
     });
-    let (replayed, _) = memory_mib();
+    let (after, _) = memory_mib();
     let (bytes, write_cpu, _) = timed(|| state.to_snapshot());
-    std::fs::write(&snapshot, &bytes).unwrap();
-    std::fs::write(&leaves, tree.leaf_bytes_from(0)).unwrap();
-    let (size, digest, root, snapshot_bytes) =
-        (state.size(), state.digest(), tree.root().unwrap(), bytes.len());
-    drop((state, tree, bytes));
-    let ((loaded, rebuilt), cpu, wall) = timed(|| {
-        let state = State::from_snapshot(&std::fs::read(&snapshot).unwrap(), &genesis).unwrap();
+    fs::write(directory.join("../snapshot"), &bytes).unwrap();
+    fs::write(directory.join("../leaves"), tree.leaf_bytes_from(0)).unwrap();
+    fs::write(
+        directory.join("../tip"),
+        format!("{} {} {}", state.size(), state.digest(), tree.root().unwrap()),
+    )
+    .unwrap();
+    let (_, clone_cpu, _) = timed(|| (0..10_000).map(|_| state.clone().size()).max());
+    json!({"entries": state.size(), "state_and_tree_mib": after - before, "snapshot_mib": bytes.len() >> 20,
+        "cpu_s": cpu.as_secs_f64(), "wall_s": wall.as_secs_f64(), "write_cpu_s": write_cpu.as_secs_f64(),
+        "clone_us": clone_cpu.as_secs_f64() * 100.0})
+}
+
+/// A node's restart: the snapshot and the leaf hashes, read and compared with the tip.
+fn restart(directory: &Path) -> Value {
+    let genesis = genesis(directory);
+    let kept = |name: &str| fs::read(directory.join("..").join(name)).unwrap();
+    let (before, _) = memory_mib();
+    let (state, state_cpu, state_wall) = timed(|| State::from_snapshot(&kept("snapshot"), &genesis).unwrap());
+    let (tree, tree_cpu, tree_wall) = timed(|| {
         let mut tree = MemoryTree::new();
-        tree.append_leaf_bytes(&std::fs::read(&leaves).unwrap()).unwrap();
-        (state, tree)
+        tree.append_leaf_bytes(&kept("leaves")).unwrap();
+        tree
     });
-    assert_eq!((loaded.size(), loaded.digest(), rebuilt.root().unwrap()), (size, digest, root));
-    let (_, clone_cpu, _) = timed(|| (0..1000).map(|_| loaded.clone()).count());
-    json!({"entries": size, "replayed_mib": replayed - before, "snapshot_mib": snapshot_bytes >> 20,
-        "write_cpu_s": write_cpu.as_secs_f64(), "cpu_s": cpu.as_secs_f64(), "wall_s": wall.as_secs_f64(),
-        "clone_us": clone_cpu.as_secs_f64() * 1000.0})
+    let tip = format!("{} {} {}", state.size(), state.digest(), tree.root().unwrap());
+    assert_eq!(tip.as_bytes(), kept("tip"));
+    let (after, peak) = memory_mib();
+    json!({"entries": state.size(), "state_and_tree_mib": after - before, "peak_mib": peak,
+        "state_cpu_s": state_cpu.as_secs_f64(), "tree_cpu_s": tree_cpu.as_secs_f64(),
+        "wall_s": (state_wall + tree_wall).as_secs_f64(), "cpu_s": (state_cpu + tree_cpu).as_secs_f64()})
 }

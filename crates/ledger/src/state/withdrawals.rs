@@ -1,11 +1,13 @@
-//! All withdrawals: those in motion as they are, settled ones packed.
+//! All withdrawals: those in motion as they are, settled ones condensed and packed.
 //!
-//! A settled withdrawal is rarely looked at and there are many: it is kept in its canonical form, about a third of the
-//! memory, and read when somebody asks. Who reads cannot tell the difference.
+//! A settled withdrawal is rarely looked at and there are many. At the next multiple of [`super::ATTEST_EVERY`] entries it is
+//! condensed to what may still matter, kept in its canonical form, and read when somebody asks. What was dropped is what a
+//! replay of the log derives again; it never decides anything.
 
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
+use holdfast_policy::Verdict;
 use imbl::{OrdMap, Vector};
 
 use crate::codec::{Decode, Encode, Input, Malformed, put_bytes, put_count};
@@ -15,7 +17,7 @@ use crate::withdrawal::{Withdrawal, WithdrawalState};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Withdrawals {
     records: OrdMap<WithdrawalId, Record>,
-    // Settled and not packed yet: whoever watches looks at a withdrawal right after it was settled.
+    // Settled since the last packing and still whole: whoever watches looks at a withdrawal right after it was settled.
     fresh: Vector<WithdrawalId>,
 }
 
@@ -78,6 +80,21 @@ fn is_settled(withdrawal: &Withdrawal) -> bool {
     }
 }
 
+/// Without the rules that were content, the parts of the risk score that added nothing, and the request's copy of the
+/// transaction that was bound.
+fn condensed(withdrawal: &Withdrawal) -> Withdrawal {
+    let mut condensed = withdrawal.clone();
+    condensed.decision.rules.retain(|result| match result.verdict {
+        Verdict::Hold | Verdict::Deny => true,
+        Verdict::Pass | Verdict::NotApplicable => false,
+    });
+    condensed.decision.risk.components.retain(|component| component.contribution > 0);
+    if condensed.transaction.is_some() {
+        condensed.request.transaction = None;
+    }
+    condensed
+}
+
 impl Withdrawals {
     pub(super) fn get(&self, id: &WithdrawalId) -> Option<&Withdrawal> {
         self.records.get(id)?.read()
@@ -90,14 +107,15 @@ impl Withdrawals {
         self.records.insert(withdrawal.id, Record::Open(Arc::new(withdrawal)));
     }
 
-    /// Packs what was settled since the last time. Changes nothing that anybody can see.
+    /// Condenses and packs what was settled since the last time.
+    // INVARIANT (G10): when this happens depends on the log alone, and no admission reads what is dropped.
     pub(super) fn pack(&mut self) {
         for id in std::mem::take(&mut self.fresh) {
             if let Some(Record::Open(withdrawal)) = self.records.get(&id)
                 && is_settled(withdrawal)
             {
-                let packed = Record::packed(withdrawal.to_bytes().into());
-                self.records.insert(id, packed);
+                let condensed = condensed(withdrawal).to_bytes();
+                self.records.insert(id, Record::packed(condensed.into()));
             }
         }
     }
@@ -120,7 +138,11 @@ impl Withdrawals {
     }
 }
 
-/// Id, whether it is settled, and the record with its length in front, so that settled ones are not read when a snapshot is.
+const OPEN: u8 = 0;
+const FRESH: u8 = 1;
+const PACKED: u8 = 2;
+
+/// Id, form, and the record with its length in front, so that packed ones are not read when a snapshot is.
 impl Encode for Withdrawals {
     fn encode(&self, out: &mut Vec<u8>) {
         put_count(self.records.len(), out);
@@ -128,11 +150,11 @@ impl Encode for Withdrawals {
             id.encode(out);
             match record {
                 Record::Open(withdrawal) => {
-                    is_settled(withdrawal).encode(out);
+                    out.push(if is_settled(withdrawal) { FRESH } else { OPEN });
                     put_bytes(&withdrawal.to_bytes(), out);
                 }
                 Record::Settled(packed) => {
-                    true.encode(out);
+                    out.push(PACKED);
                     put_bytes(&packed.bytes, out);
                 }
             }
@@ -143,26 +165,32 @@ impl Encode for Withdrawals {
 impl Decode for Withdrawals {
     fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
         let count = input.count()?;
-        let mut records = OrdMap::new();
+        let mut withdrawals = Self::default();
         let mut last = None;
         for _ in 0..count {
             let id = WithdrawalId::decode(input)?;
             if last.replace(id).is_some_and(|last| last >= id) {
                 return Err(Malformed::new("withdrawals are not in order"));
             }
-            let settled = bool::decode(input)?;
+            let form = input.byte()?;
             let bytes = input.bytes()?;
-            let record =
-                if settled { Record::packed(bytes.into()) } else { Record::Open(Arc::new(open(bytes, id)?)) };
-            records.insert(id, record);
+            let record = match form {
+                PACKED => Record::packed(bytes.into()),
+                OPEN | FRESH => Record::Open(Arc::new(whole(bytes, id, form == FRESH)?)),
+                _ => return Err(Malformed::new("unknown form of a withdrawal")),
+            };
+            if form == FRESH {
+                withdrawals.fresh.push_back(id);
+            }
+            withdrawals.records.insert(id, record);
         }
-        Ok(Self { records, fresh: Vector::new() })
+        Ok(withdrawals)
     }
 }
 
-fn open(bytes: &[u8], id: WithdrawalId) -> Result<Withdrawal, Malformed> {
+fn whole(bytes: &[u8], id: WithdrawalId, settled: bool) -> Result<Withdrawal, Malformed> {
     let withdrawal = Withdrawal::from_bytes(bytes)?;
-    if withdrawal.id != id || is_settled(&withdrawal) {
+    if withdrawal.id != id || is_settled(&withdrawal) != settled {
         return Err(Malformed::new("a withdrawal is not in its place"));
     }
     Ok(withdrawal)

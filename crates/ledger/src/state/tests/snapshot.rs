@@ -158,18 +158,33 @@ fn snapshot_of_another_cell_is_refused() {
 }
 
 #[test]
-fn settled_withdrawals_are_packed_and_read_back_the_same() {
-    let cell = signed_cell();
-    let id = WithdrawalId::of("demo-1", "pipeline", "k-0");
-    assert_eq!(cell.state_of(id), WithdrawalState::Signed);
-    assert!(cell.state.open_withdrawals().all(|open| open.id != id));
-    let whole = cell.withdrawal(id).clone();
-    let mut packed = cell.state.clone();
-    packed.withdrawals.pack();
-    assert_eq!(packed.to_snapshot(), cell.state.to_snapshot(), "packing is nobody's business");
-    assert_eq!(packed.withdrawal(&id), Some(&whole));
-    let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
-    assert_eq!(restored.withdrawal(&id), Some(&whole));
-    let order = restored.authorized_withdrawal(&id, 0, TimestampMs(cell.now));
-    assert_eq!(order.unwrap_err().code(), "ORDER_NOT_PERMITTED");
+fn settled_withdrawals_are_condensed_at_the_next_multiple_and_keep_what_may_matter() {
+    // Given a signed withdrawal, and one that an officer rejected
+    let mut cell = signed_cell();
+    let signed = WithdrawalId::of("demo-1", "pipeline", "k-0");
+    assert!(cell.state.open_withdrawals().all(|open| open.id != signed));
+    let whole = cell.withdrawal(signed).clone();
+    assert_eq!(whole.logged_state(), WithdrawalState::Signed);
+    // When the log passes a multiple
+    let before = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    assert_eq!(before.withdrawal(&signed), Some(&whole), "not condensed yet");
+    let from = cell.log.len();
+    while cell.state.size() < ATTEST_EVERY {
+        cell.session(false, false);
+    }
+    // Then what was done, why it was held and who approved are still there, and it still cannot be signed again
+    let condensed = cell.withdrawal(signed).clone();
+    assert!(condensed.decision.rules.len() < whole.decision.rules.len());
+    assert_eq!(condensed.decision.reasons(), whole.decision.reasons());
+    assert_eq!((&condensed.signature, &condensed.transaction), (&whole.signature, &whole.transaction));
+    assert_eq!((&condensed.authorization, condensed.positions), (&whole.authorization, whole.positions));
+    assert_eq!(
+        cell.state.authorized_withdrawal(&signed, 0, TimestampMs(cell.now)).unwrap_err().code(),
+        "ORDER_NOT_PERMITTED"
+    );
+    // And a replica restored before condenses at the same entry
+    let mut restored = before;
+    go_on(&mut restored, &cell, from);
+    assert_eq!(restored.to_snapshot(), cell.state.to_snapshot());
+    assert_eq!(restored.digest(), cell.state.digest());
 }
