@@ -98,7 +98,7 @@ impl Prepared {
         let id = WithdrawalId::of(CLUSTER, "pipeline", &key);
         let customer = format!("c-{:08x}", number.wrapping_mul(2_654_435_761) % CUSTOMERS);
         let session = json!({"cluster": CLUSTER, "provider": "sessions", "sequence": number + 1, "customer": customer,
-            "observed_at_ms": at, "new_device": number % 37 == 0, "second_factor_reset": false});
+            "observed_at_ms": at, "new_device": number.is_multiple_of(37), "second_factor_reset": false});
         let amount = transaction.effects().transfer.amount;
         let request = json!({"cluster": CLUSTER, "client": "pipeline", "wallet": "hot-1",
             "asset": if eth { "ETH" } else { "USDT" }, "chain_id": 1, "amount": amount, "destination": payee,
