@@ -15,6 +15,8 @@ use crate::failure::{EXIT_CODES, Failure};
 use crate::init::{self, InitArgs};
 use crate::officer::{self, OfficerCommand};
 use crate::output::{Answer, Output};
+use crate::policy::{self, PolicyCommand};
+use crate::roster::{self, RosterCommand};
 use crate::session::Session;
 use crate::status::{self, StatusArgs};
 use crate::wallet::{self, WalletCommand};
@@ -61,6 +63,10 @@ enum Command {
     Fact(FactCommand),
     #[command(subcommand)]
     Officer(OfficerCommand),
+    #[command(subcommand)]
+    Roster(RosterCommand),
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     #[command(subcommand)]
     Audit(AuditCommand),
 }
@@ -109,6 +115,8 @@ async fn dispatch(cli: &Cli, output: Output) -> Result<Answer, Failure> {
         Command::Withdraw(command) => Box::pin(withdraw::run(&session()?, command)).await,
         Command::Fact(command) => Box::pin(fact::run(&session()?, command)).await,
         Command::Officer(command) => Box::pin(officer::run(&session()?, command)).await,
+        Command::Roster(command) => Box::pin(roster::run(&session()?, command)).await,
+        Command::Policy(command) => Box::pin(policy::run(&session()?, command)).await,
         Command::Audit(command) => Box::pin(audit::run(&cli.profile, output, command)).await,
     }
 }
@@ -159,6 +167,16 @@ mod tests {
             "fact session --customer c-1 --new-device",
             "officer pause hot-1 --node node-1 node-2 node-3 --officer alice",
             "officer resume hot-1 --officer alice",
+            "officer revoke-client pipeline --officer alice --yes",
+            "roster show",
+            "roster add-officer dave --public-key dave.pub --role security-officer --role withdrawal-approver --officer alice",
+            "roster remove-officer carol --officer alice",
+            "roster add-client pipeline --public-key 00 --wallet hot-1 --expires-in 30d --officer alice",
+            "roster remove-client pipeline --officer alice",
+            "roster replace-node-keys node-2 --enrolment node-2.json --officer alice",
+            "roster replace-coordinator-keys --log-key 00 --officer alice",
+            "policy show",
+            "policy propose policy.toml --officer alice --write-statement s.txt",
             "officer statements --node node-1",
             "audit export out",
             "audit export log.tar --newest-only",
@@ -211,6 +229,8 @@ mod tests {
             "audit search --from yesterday",
             "audit search --replay --log out",
             "frobnicate",
+            "roster add-officer dave --public-key dave.pub",
+            "roster replace-coordinator-keys",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

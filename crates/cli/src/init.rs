@@ -9,6 +9,8 @@ mod document;
 mod layout;
 mod production;
 
+pub(crate) use production::enrolment;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_ledger::{OfficerKey, key_id};
 use holdfast_log::{Envelope, PayloadType};
 use holdfast_transport::files;
@@ -71,6 +71,14 @@ fn unusable(error: SigningKeyError) -> Failure {
                 .next("make one with `holdfast init key FILE`")
         }
     }
+}
+
+/// An Ed25519 public key in 64 lower-case hexadecimal digits.
+pub(crate) fn public_key(text: &str) -> Result<VerifyingKey, Failure> {
+    let refuse = || Failure::usage(format!("`{text}` is no Ed25519 public key in 64 hexadecimal digits"));
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| refuse())?;
+    VerifyingKey::from_bytes(&bytes).map_err(|_| refuse())
 }
 
 /// Signs a payload as a client or a provider, into an envelope.

@@ -1,7 +1,9 @@
-//! Wallets that this machine has seen proven, in the manner of SSH's `known_hosts`.
+//! Wallets and rosters that this machine has seen proven, in the manner of SSH's `known_hosts`.
 //!
 //! A client may not read the log, so a receipt alone does not tell it that a public key is the wallet's. This file does:
 //! an officer's or auditor's verified replica fills it, and receipts are compared with it.
+
+mod rosters;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::profile::Profile;
+
+pub(crate) use rosters::Rosters;
 
 const FILE: &str = "known-wallets.json";
 
@@ -31,8 +35,9 @@ pub(crate) fn wallet(profile: &Profile, id: &str) -> Result<Option<KnownWallet>,
     Ok(load(profile)?.remove(id))
 }
 
-/// Remembers all wallets of a verified state; a key that changed is a contradiction and not an update.
+/// Remembers all wallets and rosters of a verified state; a key that changed is a contradiction and not an update.
 pub(crate) fn remember(profile: &Profile, state: &State) -> Result<(), Failure> {
+    rosters::remember(profile, state)?;
     let mut known = load(profile)?;
     let before = known.clone();
     for Wallet { id, address, public_key, .. } in state.wallets() {

@@ -1,7 +1,7 @@
 //! `holdfast officer`: the officers' direct path to the nodes, and the way back.
 //!
 //! A pause goes straight to the nodes and needs neither coordinator nor quorum. Each node's receipt is verified here
-//! with the key in the pinned genesis; a node without a valid receipt is counted as one that does not refuse.
+//! with the key in the newest roster proven here; a node without a valid receipt is counted as one that does not refuse.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use holdfast_ledger::{
     LatchScope, MAX_LIFTS, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, key_id,
 };
 use holdfast_log::Envelope;
-use holdfast_policy::{NodeId, TimestampMs, WalletId};
+use holdfast_policy::{ClientId, NodeId, TimestampMs, WalletId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
 use serde_json::{Value, json};
@@ -27,11 +27,13 @@ use crate::session::Session;
 use crate::statement::{Describes, Lines, Prepared, Signing, indent};
 use crate::wallet;
 
-/// Pause and resume wallets
+/// Pause and resume wallets, revoke clients
 #[derive(Subcommand, Debug)]
 pub(crate) enum OfficerCommand {
     /// Pause a wallet at the nodes themselves, without the coordinator
     Pause(PauseArgs),
+    /// Revoke a client at the nodes themselves: nothing it asked for is signed any more
+    RevokeClient(RevokeClientArgs),
     /// Propose to lift the pauses of a wallet that are in force now
     Resume(ResumeArgs),
     /// List the statements that were delivered to a node
@@ -60,6 +62,18 @@ pub(crate) struct PauseArgs {
     pub(crate) signing: Signing,
 }
 
+/// A revocation of a client.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RevokeClientArgs {
+    /// The client's name
+    client: ClientId,
+    /// Nodes to tell: a node's name or NAME=HOST:PORT; all nodes of the profile if absent
+    #[arg(long = "node", value_name = "NODE", num_args = 1..)]
+    nodes: Vec<String>,
+    #[command(flatten)]
+    signing: Signing,
+}
+
 /// A resume ceremony.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ResumeArgs {
@@ -72,6 +86,7 @@ pub(crate) struct ResumeArgs {
 pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<Answer, Failure> {
     match command {
         OfficerCommand::Pause(args) => pause(session, args).await,
+        OfficerCommand::RevokeClient(args) => revoke_client(session, args).await,
         OfficerCommand::Resume(args) => resume(session, args).await,
         OfficerCommand::Statements { node, officer } => statements(session, node, officer.as_deref()).await,
     }
@@ -82,6 +97,20 @@ pub(crate) async fn pause(session: &Session, args: &PauseArgs) -> Result<Answer,
     let lines = Lines::unread(vec![("address".to_owned(), address.to_string())]);
     let body = StatementBody::PauseWallet(args.wallet.clone());
     deliver(session, &args.signing, &lines, body, &args.nodes).await
+}
+
+/// From the roster that this machine knows, or from the log if it does not know the client: revoking must not need a coordinator.
+async fn revoke_client(session: &Session, args: &RevokeClientArgs) -> Result<Answer, Failure> {
+    let body = StatementBody::RevokeClient(args.client.clone());
+    let rosters = session.rosters()?;
+    if let Ok(replica) = replica::download(session).await {
+        return deliver(session, &args.signing, &replica, body, &args.nodes).await;
+    }
+    let lines = rosters.newest(&session.genesis).client_lines(&args.client).ok_or_else(|| {
+        let message = format!("the roster that this machine knows has no client `{}`", args.client);
+        Failure::new(Exit::NotFound, "UNKNOWN_PARTY", message).next("holdfast roster show")
+    })?;
+    deliver(session, &args.signing, &Lines::unread(lines), body, &args.nodes).await
 }
 
 /// From the command, from what this machine knows, or from the log, in this order: pausing must not need a coordinator.
@@ -189,11 +218,11 @@ fn receipt(
     };
     let envelope = Envelope::parse(envelope).map_err(|error| refuse(error.to_string()))?;
     let id = NodeId::new(node.name.clone()).map_err(|error| refuse(error.to_string()))?;
-    let known = session
-        .genesis
-        .roster
+    let rosters = session.rosters()?;
+    let known = rosters
+        .newest(&session.genesis)
         .node(&id)
-        .ok_or_else(|| refuse("the genesis document has no such node".to_owned()))?;
+        .ok_or_else(|| refuse("the roster has no such node".to_owned()))?;
     let [signature] = envelope.signatures.as_slice() else {
         return Err(refuse("it must carry exactly one signature".to_owned()));
     };

@@ -16,7 +16,7 @@ use holdfast_log::{Entry, TlogProof, VerifiedInclusion};
 use holdfast_proto::v1;
 
 use crate::failure::Failure;
-use crate::known;
+use crate::known::{self, Rosters};
 use crate::session::Session;
 
 pub(crate) use asked::Asked;
@@ -41,6 +41,12 @@ pub(crate) enum KeySource {
     Address,
 }
 
+/// Whose keys count: the pinned genesis, and the rosters that follow from it in a log that was replayed here.
+struct Trust<'a> {
+    genesis: &'a Genesis,
+    rosters: Rosters,
+}
+
 /// Checks a signed withdrawal completely.
 pub(crate) fn verify(
     session: &Session,
@@ -48,13 +54,13 @@ pub(crate) fn verify(
     withdrawal: &v1::Withdrawal,
 ) -> Result<VerifiedReceipt, Failure> {
     asked.check(withdrawal)?;
-    let genesis = &session.genesis;
+    let trust = &Trust { genesis: &session.genesis, rosters: session.rosters()? };
     let receipt = withdrawal.receipt.as_ref().ok_or_else(|| refuse("there is no receipt"))?;
-    let request = intent(genesis, asked, &receipt.request_entry)?;
+    let request = intent(trust, asked, &receipt.request_entry)?;
     asked::says_the_same(withdrawal, &request)?;
     let transaction = UnsignedTransaction::decode(&withdrawal.unsigned_transaction)
         .map_err(|error| refuse(format!("the unsigned transaction cannot be decoded: {error}")))?;
-    does_what_was_asked(genesis, &request, &transaction)?;
+    does_what_was_asked(trust.genesis, &request, &transaction)?;
     let digest = transaction.signing_hash();
     if receipt.signing_hash != digest.as_bytes() {
         return Err(refuse("the signing hash is not the unsigned transaction's"));
@@ -69,15 +75,15 @@ pub(crate) fn verify(
     if signed.sender().to_string() != receipt.address {
         return Err(refuse("the raw transaction recovers another sender"));
     }
-    authorized(genesis, &asked.id, &digest, receipt)?;
-    let inclusion = signature_logged(genesis, &asked.id, &signature, receipt)?;
+    authorized(trust, &asked.id, &digest, receipt)?;
+    let inclusion = signature_logged(trust, &asked.id, &signature, receipt)?;
     let key_source = key_source(session, asked, &request, &public_key)?;
     Ok(VerifiedReceipt { request, transaction, signed, public_key, inclusion, key_source })
 }
 
 /// INVARIANT (G1): the intent is the one that the client's own key signed, not the server's account of it.
-fn intent(genesis: &Genesis, asked: &Asked<'_>, entry: &[u8]) -> Result<WithdrawalRequest, Failure> {
-    let (_, act) = entry_act(genesis, entry, "request")?;
+fn intent(trust: &Trust<'_>, asked: &Asked<'_>, entry: &[u8]) -> Result<WithdrawalRequest, Failure> {
+    let (_, act) = entry_act(trust, entry, "request")?;
     let Ok(Act::Request(request, _)) = act.act() else {
         return Err(refuse("the request entry holds no request"));
     };
@@ -152,53 +158,70 @@ fn signature(bytes: &[u8]) -> Result<Signature, Failure> {
 }
 
 fn authorized(
-    genesis: &Genesis,
+    trust: &Trust<'_>,
     id: &WithdrawalId,
     digest: &Digest,
     receipt: &v1::Receipt,
 ) -> Result<(), Failure> {
-    let (entry, act) = entry_act(genesis, &receipt.authorization_entry, "authorization")?;
+    let (entry, act) = entry_act(trust, &receipt.authorization_entry, "authorization")?;
     match act.act() {
         Ok(Act::Authorize(authorize))
             if authorize.withdrawal == *id && authorize.digests.contains(digest) => {}
         Ok(_) | Err(_) => return Err(refuse("the authorization entry is not for this transaction")),
     }
-    included(genesis, &entry, &receipt.authorization_proof, "authorization").map(|_| ())
+    included(trust, &entry, &receipt.authorization_proof, "authorization").map(|_| ())
 }
 
 fn signature_logged(
-    genesis: &Genesis,
+    trust: &Trust<'_>,
     id: &WithdrawalId,
     signature: &Signature,
     receipt: &v1::Receipt,
 ) -> Result<VerifiedInclusion, Failure> {
-    let (entry, act) = entry_act(genesis, &receipt.signature_entry, "signature")?;
+    let (entry, act) = entry_act(trust, &receipt.signature_entry, "signature")?;
     match act.act() {
         Ok(Act::Signature(logged)) if logged.withdrawal == *id && logged.signature == *signature => {}
         Ok(_) | Err(_) => return Err(refuse("the signature entry is not this signature's")),
     }
-    included(genesis, &entry, &receipt.tlog_proof, "signature")
+    included(trust, &entry, &receipt.tlog_proof, "signature")
 }
 
-fn entry_act(genesis: &Genesis, bytes: &[u8], which: &str) -> Result<(Entry, VerifiedAct), Failure> {
+/// An entry under the newest roster that accepts it: a party may have got another key since.
+fn entry_act(trust: &Trust<'_>, bytes: &[u8], which: &str) -> Result<(Entry, VerifiedAct), Failure> {
     let entry = Entry::parse(bytes).map_err(|error| refuse(format!("the {which} entry: {error}")))?;
-    let act = verify_act(&genesis.roster, entry.envelope())
-        .map_err(|error| refuse(format!("the {which} entry: {error}")))?;
-    Ok((entry, act))
+    let mut first = None;
+    for roster in trust.rosters.newest_first() {
+        match verify_act(roster, entry.envelope()) {
+            Ok(act) => return Ok((entry, act)),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    let why = first.map_or_else(|| "no roster is known".to_owned(), |error| error.to_string());
+    Err(refuse(format!("the {which} entry: {why}")))
 }
 
-/// INVARIANT (G7): log signature, cosignatures of t nodes and inclusion, all against the pinned genesis.
+/// INVARIANT (G7): log signature, cosignatures of t nodes and inclusion, all with keys of the roster in force at the checkpoint's size.
 fn included(
-    genesis: &Genesis,
+    trust: &Trust<'_>,
     entry: &Entry,
     proof: &[u8],
     which: &str,
 ) -> Result<VerifiedInclusion, Failure> {
-    let keys = LogKeys::of(&genesis.roster)
-        .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
-    TlogProof::parse(proof)
-        .and_then(|proof| proof.verify(entry.leaf_hash(), keys.log(), keys.cosigners(), keys.threshold()))
-        .map_err(|error| refuse(format!("the proof of the {which} entry: {error}")))
+    let wrong = |error: &dyn std::fmt::Display| refuse(format!("the proof of the {which} entry: {error}"));
+    let proof = TlogProof::parse(proof).map_err(|error| wrong(&error))?;
+    let mut first = None;
+    for roster in trust.rosters.newest_first() {
+        let keys =
+            LogKeys::of(roster).map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+        match proof.verify(entry.leaf_hash(), keys.log(), keys.cosigners(), keys.threshold()) {
+            Ok(included) if trust.rosters.at(included.checkpoint.size) == Some(roster) => {
+                return Ok(included);
+            }
+            Ok(_) => first = first.or_else(|| Some(wrong(&"made with keys that are void at its size"))),
+            Err(error) => first = first.or_else(|| Some(wrong(&error))),
+        }
+    }
+    Err(first.unwrap_or_else(|| wrong(&"no roster is known")))
 }
 
 fn refuse(detail: impl Into<String>) -> Failure {

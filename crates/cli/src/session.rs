@@ -13,6 +13,7 @@ use tonic::transport::Channel;
 use crate::connect;
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::known::Rosters;
 use crate::output::Output;
 use crate::profile::{Profile, Server, Who};
 
@@ -35,6 +36,11 @@ impl Session {
     /// The cell's id.
     pub(crate) fn cluster(&self) -> &str {
         self.genesis.document.cluster.as_str()
+    }
+
+    /// The rosters that this machine has seen proven.
+    pub(crate) fn rosters(&self) -> Result<Rosters, Failure> {
+        Rosters::load(&self.profile, &self.genesis)
     }
 
     /// The asset registry.
@@ -64,7 +70,8 @@ impl Session {
     }
 }
 
-/// INVARIANT (G2): keys and names come from the genesis that was pinned at installation, never from a server.
+/// INVARIANT (G2): keys and names come from the genesis that was pinned at installation, or from a log that follows from it and was
+/// verified here; never from a server.
 fn load_genesis(profile: &Profile) -> Result<Genesis, Failure> {
     let path = profile.path(&profile.file.genesis.entry);
     let refuse = |message: String| {

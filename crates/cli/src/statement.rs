@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use holdfast_ledger::{
-    Act, OFFICER_NAMESPACE, PayloadKind, Statement, StatementBody, StatementDigest, fingerprint, key_id,
-    verify_act,
+    Act, OFFICER_NAMESPACE, PayloadKind, RosterChange, Statement, StatementBody, StatementDigest,
+    fingerprint, key_id, verify_act,
 };
 use holdfast_log::{Envelope, EnvelopeSignature};
 use holdfast_policy::{OfficerId, TimestampMs};
@@ -220,7 +220,8 @@ fn finish(session: &Session, draft: Draft, newly_made: bool) -> Result<Prepared,
 }
 
 fn authentic(session: &Session, envelope: &Envelope) -> Result<Statement, Failure> {
-    let act = verify_act(&session.genesis.roster, envelope).map_err(|error| {
+    let rosters = session.rosters()?;
+    let act = verify_act(rosters.newest(&session.genesis), envelope).map_err(|error| {
         Failure::new(Exit::Refused, error.code(), error.to_string())
             .next("sign with the officer's registered key, namespace `holdfast-statement`")
     })?;
@@ -256,13 +257,28 @@ fn expect_same(
     .next("write it again with `--write-statement` and sign it again"))
 }
 
-/// Times inside a proposal were fixed when it was written; everything else must be equal.
+/// Times and checkpoints inside a proposal were fixed when it was written; everything else must be equal.
 fn same_subject(found: &StatementBody, expected: &StatementBody) -> bool {
     match (found, expected) {
         (StatementBody::ProposeWhitelistEntry(found), StatementBody::ProposeWhitelistEntry(expected)) => {
             let mut found = found.clone();
             found.expires_at = expected.expires_at;
             found.not_before = expected.not_before;
+            found == *expected
+        }
+        (StatementBody::ProposeRosterChange(found), StatementBody::ProposeRosterChange(expected)) => {
+            let mut found = found.clone();
+            match (&mut found.change, &expected.change) {
+                (
+                    RosterChange::AddClient { expires_at: found, .. },
+                    RosterChange::AddClient { expires_at, .. },
+                ) => *found = *expires_at,
+                (
+                    RosterChange::ReplaceNodeKeys { minimum: found, .. },
+                    RosterChange::ReplaceNodeKeys { minimum, .. },
+                ) => *found = *minimum,
+                (_, _) => {}
+            }
             found == *expected
         }
         (found, expected) => found == expected,

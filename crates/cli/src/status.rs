@@ -46,13 +46,17 @@ fn cosigners(session: &Session, status: &v1::ClusterStatus) -> Result<Vec<String
             "the coordinator runs a log with another genesis",
         ));
     }
+    let rosters = session.rosters()?;
     let verified = SignedCheckpoint::parse(&status.checkpoint).and_then(|signed| {
-        let keys = LogKeys::of(&session.genesis.roster)
+        let keys = LogKeys::of(rosters.newest(&session.genesis))
             .map_err(|source| holdfast_log::CheckpointError::Origin { source })?;
         signed.verify(keys.log())?;
         signed.cosignatures(keys.cosigners())
     });
-    let verified = verified.map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+    let verified = verified.map_err(|error| {
+        Failure::verification(error.code(), error.to_string())
+            .next("if officers replaced the log's key, learn it first: holdfast roster show")
+    })?;
     Ok(verified.iter().filter_map(|c| c.name.as_str().rsplit('/').next()).map(str::to_owned).collect())
 }
 

@@ -119,7 +119,7 @@ impl TestCell {
         }
     }
 
-    fn approved(&mut self, body: StatementBody) -> CeremonyId {
+    pub(crate) fn approved(&mut self, body: StatementBody) -> CeremonyId {
         let ceremony = self.accept(&self.statement("alice", body)).ceremony.unwrap();
         for officer in ["alice", "bob"] {
             self.accept(&self.statement(officer, StatementBody::ApproveCeremony(ceremony)));

@@ -49,7 +49,8 @@ impl OfficerKey {
         let key = PublicKey::from_openssh(line).map_err(OfficerKeyError::Malformed)?;
         let algorithm = key.algorithm();
         if matches!(algorithm, Algorithm::Ed25519 | Algorithm::SkEd25519) {
-            Ok(Self(key))
+            // The comment is no part of the key: two spellings of one key are one key.
+            Ok(Self(PublicKey::new(key.key_data().clone(), "")))
         } else {
             Err(OfficerKeyError::Algorithm(algorithm.to_string()))
         }
@@ -57,9 +58,8 @@ impl OfficerKey {
 
     /// The key as one line in OpenSSH format, without a comment.
     pub fn to_openssh(&self) -> String {
-        let bare = PublicKey::new(self.0.key_data().clone(), "");
         // Only keys that were read from this form exist here, so writing it cannot fail.
-        bare.to_openssh().unwrap_or_default()
+        self.0.to_openssh().unwrap_or_default()
     }
 
     /// `SHA256:...`, as `ssh-keygen -l` prints it.
@@ -180,6 +180,15 @@ mod tests {
         let (key, untouched) = sk_signature(0);
         let refused = key.verify(OFFICER_NAMESPACE, b"pause", &untouched).unwrap_err();
         assert!(matches!(refused, OfficerKeyError::UserNotPresent), "{refused:?}");
+    }
+
+    #[test]
+    fn comment_is_no_part_of_a_key() {
+        let line = key().public_key().to_openssh().unwrap();
+        let (bare, commented) =
+            (OfficerKey::parse(&line).unwrap(), OfficerKey::parse(&format!("{line} a@b")).unwrap());
+        assert_eq!(bare, commented);
+        assert_eq!(bare.to_openssh(), commented.to_openssh());
     }
 
     #[test]

@@ -151,6 +151,13 @@ impl Roster {
         RosterDigest::from_bytes(hasher.finalize().into())
     }
 
+    /// Whether this is the version right after `other`.
+    pub fn follows(&self, other: &Roster) -> bool {
+        self.previous == Some(other.digest())
+            && self.version.0 == other.version.0.saturating_add(1)
+            && self.in_force_from > other.in_force_from
+    }
+
     /// The ceremony that brought it; `None` for the genesis roster.
     pub fn ceremony(&self) -> Option<CeremonyId> {
         self.ceremony

@@ -147,7 +147,7 @@ pub(super) fn genesis(args: &GenesisArgs) -> Result<Answer, Failure> {
         officers: args.officers.iter().map(|text| officer(text)).collect::<Result<_, _>>()?,
         clients: args.clients.iter().map(|text| client(text, expires)).collect::<Result<_, _>>()?,
         providers: args.providers.iter().map(|text| provider(text)).collect::<Result<_, _>>()?,
-        nodes: args.enrolments.iter().map(|path| node(path, &args.cluster)).collect::<Result<_, _>>()?,
+        nodes: args.enrolments.iter().map(|path| enrolment(path, &args.cluster)).collect::<Result<_, _>>()?,
         coordinator: CoordinatorEntry {
             log_key: public_key(&args.coordinator_log_key)?,
             entry_key: public_key(&args.coordinator_entry_key)?,
@@ -292,7 +292,8 @@ fn witness(text: &str) -> Result<WitnessEntry, Failure> {
     Ok(WitnessEntry { name: name.to_owned(), public_key: public_key(key)? })
 }
 
-fn node(path: &Path, cluster: &str) -> Result<NodeEntry, Failure> {
+/// What a node wrote about itself, for this cluster.
+pub(crate) fn enrolment(path: &Path, cluster: &str) -> Result<NodeEntry, Failure> {
     let refuse = |message: String| {
         Failure::new(Exit::Usage, "ENROLMENT_INVALID", format!("`{}`: {message}", path.display()))
             .next("get the file again from the node's operator")

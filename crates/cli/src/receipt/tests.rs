@@ -205,3 +205,33 @@ fn receipt_of_another_cell_is_refused() {
     let asked = Asked::named(&who, withdrawal.id.parse().unwrap());
     assert_eq!(verify(&other.session, &asked, &withdrawal).unwrap_err().reason(), "RECEIPT_INVALID");
 }
+
+/// Officers replace the log's key.
+fn rotate_log_key(cell: &mut TestCell) {
+    let roster = cell.state().roster();
+    let log_key = Some(ed25519_dalek::SigningKey::from_bytes(&[9; 32]).verifying_key());
+    let proposal = holdfast_ledger::RosterProposal {
+        version: roster.version(),
+        digest: roster.digest(),
+        change: holdfast_ledger::RosterChange::ReplaceCoordinatorKeys { log_key, entry_key: None },
+    };
+    cell.approved(holdfast_ledger::StatementBody::ProposeRosterChange(Box::new(proposal)));
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+}
+
+#[test]
+fn receipt_from_before_the_log_key_was_replaced_stays_good() {
+    let (mut cell, withdrawal) = replayed();
+    rotate_log_key(&mut cell);
+    checked(&cell, &withdrawal).unwrap();
+}
+
+#[test]
+fn receipt_under_a_log_key_that_officers_replaced_before_is_refused() {
+    let mut cell = TestCell::ready();
+    rotate_log_key(&mut cell);
+    let withdrawal = cell.signed();
+    let refused = checked(&cell, &withdrawal).unwrap_err();
+    assert_eq!(refused.reason(), "RECEIPT_INVALID");
+    assert!(refused.message().contains("proof"), "{}", refused.message());
+}

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use ed25519_dalek::VerifyingKey;
-use holdfast_policy::{PolicyDocument, PolicyHash};
+use holdfast_policy::{ClientId, PolicyDocument, PolicyHash};
 
 use super::{Details, line};
 use crate::fingerprint::fingerprint;
 use crate::rejection::{Rejection, RejectionCode};
-use crate::roster::{Client, RosterChange};
+use crate::roster::{Client, Roster, RosterChange};
 use crate::state::State;
 
 /// Most rules that a statement lists; the new policy's hash covers all of them.
@@ -82,6 +82,13 @@ impl State {
             terms.iter().filter(|(_, differ)| *differ).map(|(terms, _)| line("terms changed", terms)),
         );
         Ok(details)
+    }
+}
+
+impl Roster {
+    /// What a statement that revokes this client says about it, for tools that cannot read the log.
+    pub fn client_lines(&self, client: &ClientId) -> Option<Vec<(String, String)>> {
+        self.client(client).map(client_lines)
     }
 }
 
