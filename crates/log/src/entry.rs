@@ -19,6 +19,7 @@ pub struct Entry {
     envelope: Envelope,
     time_ms: u64,
     bytes: Vec<u8>,
+    leaf_hash: Hash,
 }
 
 /// Why bytes are not an entry.
@@ -74,7 +75,9 @@ impl Entry {
         if time_ms > MAX_TIME_MS {
             return Err(EntryError::TimeOutOfRange { time_ms });
         }
-        Ok(Self { envelope: body.decode()?, time_ms, bytes })
+        let envelope = body.decode()?;
+        let leaf_hash = Hash::leaf(&bytes);
+        Ok(Self { envelope, time_ms, bytes, leaf_hash })
     }
 
     /// What was signed, and by whom it claims to be signed.
@@ -101,7 +104,7 @@ impl Entry {
     // INVARIANT: the hash covers time, type, payload and signatures as received, so that replaying the
     // committed bytes gives every replica the same state (G7, G10).
     pub fn leaf_hash(&self) -> Hash {
-        Hash::leaf(&self.bytes)
+        self.leaf_hash
     }
 }
 

@@ -172,7 +172,7 @@ impl Envelope {
         if bytes.len() > MAX_ENVELOPE_BYTES {
             return Err(EnvelopeError::TooLarge { size: bytes.len() });
         }
-        let wire: wire::EnvelopeWire =
+        let wire: wire::EnvelopeWire<'_> =
             parse_object(bytes).map_err(|source| EnvelopeError::Malformed { source })?;
         wire.body.decode()
     }

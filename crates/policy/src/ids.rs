@@ -1,9 +1,12 @@
 //! Owns the names of things: wallets, clients, officers, rules. It never lets a name through that could be a path, a
 //! control character or something that looks like another name in upper case.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, Visitor},
+};
 use thiserror::Error;
 
 /// The longest id, in bytes.
@@ -29,18 +32,18 @@ impl IdError {
 /// Built-in rules have ids with this prefix; documents may not use it.
 pub(crate) const RESERVED_RULE_PREFIX: &str = "builtin.";
 
+// Shared text: names are cloned far more often than they are made.
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks a name: 1 to 64 characters of `[a-z0-9._-]`, the first a letter or digit.
-            pub fn new(name: impl Into<String>) -> Result<Self, IdError> {
-                let name = name.into();
-                if is_valid(&name) { Ok(Self(name)) } else { Err(IdError { kind: $kind }) }
+            pub fn new(name: impl AsRef<str>) -> Result<Self, IdError> {
+                let name = name.as_ref();
+                if is_valid(name) { Ok(Self(name.into())) } else { Err(IdError { kind: $kind }) }
             }
 
             /// The name as text.
@@ -49,10 +52,35 @@ macro_rules! ids {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = IdError;
-            fn try_from(name: String) -> Result<Self, IdError> {
-                Self::new(name)
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+
+                impl Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(concat!("a ", $kind))
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                        $name::new(text).map_err(E::custom)
+                    }
+                }
+
+                deserializer.deserialize_str(Text)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
             }
         }
 
@@ -60,12 +88,6 @@ macro_rules! ids {
             type Err = IdError;
             fn from_str(name: &str) -> Result<Self, IdError> {
                 Self::new(name)
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(id: $name) -> Self {
-                id.0
             }
         }
 
@@ -111,7 +133,7 @@ ids! {
 impl RuleId {
     /// The id of a rule that no document can name, because it always applies.
     pub(crate) fn builtin(name: &'static str) -> Self {
-        Self(format!("{RESERVED_RULE_PREFIX}{name}"))
+        Self(format!("{RESERVED_RULE_PREFIX}{name}").into())
     }
 }
 

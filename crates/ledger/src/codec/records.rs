@@ -139,7 +139,7 @@ impl Encode for WithdrawalRequest {
         idempotency_key.encode(out);
         created_at_ms.encode(out);
         expires_at_ms.encode(out);
-        HexText::of(transaction.as_deref()).encode(out);
+        encode_hex_text(transaction.as_deref(), out);
     }
 }
 
@@ -158,69 +158,44 @@ impl Decode for WithdrawalRequest {
             idempotency_key: Decode::decode(input)?,
             created_at_ms: Decode::decode(input)?,
             expires_at_ms: Decode::decode(input)?,
-            transaction: HexText::decode(input)?.into_text(),
+            transaction: decode_hex_text(input)?,
         })
     }
 }
 
 /// Optional text that is mostly `0x` and lower-case digits: half as long when it is.
-#[derive(Debug, PartialEq, Eq)]
-enum HexText {
-    Absent,
-    Hex(Vec<u8>),
-    Other(String),
-}
-
-impl HexText {
-    fn of(text: Option<&str>) -> Self {
-        let Some(text) = text else { return Self::Absent };
-        let digits = text.strip_prefix("0x").filter(|digits| !digits.bytes().any(|b| b.is_ascii_uppercase()));
-        let bytes = digits.and_then(|digits| hex::decode(digits).ok());
-        bytes.map_or_else(|| Self::Other(text.to_owned()), Self::Hex)
-    }
-
-    fn into_text(self) -> Option<String> {
-        match self {
-            Self::Absent => None,
-            Self::Hex(bytes) => Some(format!("0x{}", hex::encode(bytes))),
-            Self::Other(text) => Some(text),
+fn encode_hex_text(text: Option<&str>, out: &mut Vec<u8>) {
+    let Some(text) = text else { return out.push(ABSENT) };
+    let digits = text.strip_prefix("0x").filter(|digits| !digits.bytes().any(|b| b.is_ascii_uppercase()));
+    match digits.and_then(|digits| hex::decode(digits).ok()) {
+        Some(bytes) => {
+            out.push(DIGITS);
+            super::put_bytes(&bytes, out);
+        }
+        None => {
+            out.push(OTHER);
+            super::put_bytes(text.as_bytes(), out);
         }
     }
 }
 
-impl Encode for HexText {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::Absent => out.push(0),
-            Self::Hex(bytes) => {
-                out.push(1);
-                super::put_bytes(bytes, out);
-            }
-            Self::Other(text) => {
-                out.push(2);
-                text.encode(out);
-            }
-        }
-    }
+fn decode_hex_text(input: &mut Input<'_>) -> Result<Option<String>, Malformed> {
+    let start = *input;
+    let text = match input.byte()? {
+        ABSENT => return Ok(None),
+        DIGITS => format!("0x{}", hex::encode(input.bytes()?)),
+        OTHER => input.text()?.to_owned(),
+        _ => return Err(Malformed::new("unknown form of a text")),
+    };
+    // What would have been written as digits is not accepted as text.
+    let mut canonical = Vec::new();
+    encode_hex_text(Some(&text), &mut canonical);
+    if start.starts_with(&canonical) { Ok(Some(text)) } else { Err(Malformed::new("a text in another form")) }
 }
 
-impl Decode for HexText {
-    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
-        let read = match input.byte()? {
-            0 => Self::Absent,
-            1 => Self::Hex(input.bytes()?.to_vec()),
-            2 => Self::Other(Decode::decode(input)?),
-            _ => return Err(Malformed::new("unknown form of a text")),
-        };
-        match &read {
-            // What would have been written as digits is not accepted as text.
-            Self::Other(text) if Self::of(Some(text)) != read => {
-                Err(Malformed::new("a text in another form"))
-            }
-            Self::Absent | Self::Hex(_) | Self::Other(_) => Ok(read),
-        }
-    }
-}
+const ABSENT: u8 = 0;
+const DIGITS: u8 = 1;
+const OTHER: u8 = 2;
 
 record!(Decision { outcome, satisfied_hold, rules, risk, policy_version, policy_hash });
 

@@ -3,62 +3,68 @@
 //! Never leaves the crate: outside there are only [`Envelope`] and [`crate::Entry`]. Sizes are bounded by the
 //! caller before anything here runs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::{Envelope, EnvelopeError, EnvelopeSignature, PayloadType};
 use crate::encoding;
 
 /// An envelope as JSON members.
-pub(crate) struct EnvelopeWire {
-    pub(crate) body: Body,
+pub(crate) struct EnvelopeWire<'a> {
+    pub(crate) body: Body<'a>,
 }
 
 /// An entry as JSON members: an envelope's, and the time.
-pub(crate) struct EntryWire {
+pub(crate) struct EntryWire<'a> {
     pub(crate) time_ms: u64,
-    pub(crate) body: Body,
+    pub(crate) body: Body<'a>,
 }
 
-/// The members that envelopes and entries share, still in text form.
-pub(crate) struct Body {
-    payload_type: String,
-    payload: String,
-    signatures: Vec<Object<SignatureMembers>>,
+/// The members that envelopes and entries share, still in text form; borrowed from the input where it has no escapes.
+pub(crate) struct Body<'a> {
+    payload_type: Cow<'a, str>,
+    payload: Cow<'a, str>,
+    signatures: Vec<Object<SignatureMembers<'a>>>,
 }
 
 // Flattening one struct into the other would switch off serde's refusal of unknown members, hence two lists.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EnvelopeMembers {
-    #[serde(rename = "payloadType")]
-    payload_type: String,
-    payload: String,
-    signatures: Vec<Object<SignatureMembers>>,
+struct EnvelopeMembers<'a> {
+    #[serde(rename = "payloadType", borrow)]
+    payload_type: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+    #[serde(borrow)]
+    signatures: Vec<Object<SignatureMembers<'a>>>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EntryMembers {
+struct EntryMembers<'a> {
     time_ms: u64,
-    #[serde(rename = "payloadType")]
-    payload_type: String,
-    payload: String,
-    signatures: Vec<Object<SignatureMembers>>,
+    #[serde(rename = "payloadType", borrow)]
+    payload_type: Cow<'a, str>,
+    #[serde(borrow)]
+    payload: Cow<'a, str>,
+    #[serde(borrow)]
+    signatures: Vec<Object<SignatureMembers<'a>>>,
 }
 
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SignatureMembers {
+struct SignatureMembers<'a> {
     keyid: String,
-    sig: String,
+    #[serde(borrow)]
+    sig: Cow<'a, str>,
 }
 
 /// Reads exactly one JSON object and nothing after it.
-pub(crate) fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
     serde_json::from_slice(bytes)
 }
 
@@ -83,7 +89,7 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-impl Body {
+impl Body<'_> {
     /// Decodes the texts and checks every bound.
     pub(crate) fn decode(self) -> Result<Envelope, EnvelopeError> {
         let payload_type = PayloadType::new(&self.payload_type)?;
@@ -129,7 +135,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-impl<'de> Deserialize<'de> for EnvelopeWire {
+impl<'de> Deserialize<'de> for EnvelopeWire<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(EnvelopeMembers { payload_type, payload, signatures }) =
             Object::deserialize(deserializer)?;
@@ -137,7 +143,7 @@ impl<'de> Deserialize<'de> for EnvelopeWire {
     }
 }
 
-impl<'de> Deserialize<'de> for EntryWire {
+impl<'de> Deserialize<'de> for EntryWire<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Object(EntryMembers { time_ms, payload_type, payload, signatures }) =
             Object::deserialize(deserializer)?;

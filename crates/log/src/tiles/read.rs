@@ -128,11 +128,14 @@ fn read_entries<E: From<ExportError>>(
     mut visit: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<(), E> {
     for_each_entry(read, size, |index, bytes| {
-        let leaf_hash = usize::try_from(index).ok().and_then(|index| leaf_hashes.get(index));
-        if leaf_hash != Some(&Hash::leaf(bytes)) {
-            return Err(ExportError::EntryMismatch { index }.into());
+        let stated = usize::try_from(index).ok().and_then(|index| leaf_hashes.get(index));
+        match Entry::parse(bytes) {
+            Ok(entry) if stated == Some(&entry.leaf_hash()) => visit(entry),
+            Err(source) if stated == Some(&Hash::leaf(bytes)) => {
+                Err(ExportError::EntryMalformed { index, source }.into())
+            }
+            Ok(_) | Err(_) => Err(ExportError::EntryMismatch { index }.into()),
         }
-        visit(Entry::parse(bytes).map_err(|source| ExportError::EntryMalformed { index, source })?)
     })
 }
 
