@@ -10,6 +10,7 @@
 mod amount;
 mod asset;
 mod chain_id;
+mod derivation;
 mod digest;
 mod effects;
 pub mod ethereum;
@@ -21,6 +22,7 @@ mod signature;
 pub use amount::{Amount, AmountError};
 pub use asset::{Asset, AssetSymbol, AssetSymbolError};
 pub use chain_id::{ChainId, ChainIdError};
+pub use derivation::DerivationError;
 pub use digest::Digest;
 pub use effects::{EffectMismatch, Effects, ExpectedEffects, FieldMismatch, Transfer, check_effects};
 pub use ethereum::{

@@ -8,6 +8,7 @@ mod fee_cap;
 mod finding;
 mod grant;
 mod limit;
+mod own_transfer;
 mod risk;
 mod screening;
 mod whitelist;
@@ -20,6 +21,8 @@ use crate::{
 };
 use case::Case;
 use finding::Finding;
+
+pub use own_transfer::evaluate_own_transfer;
 
 /// Decides about one withdrawal at one time.
 ///

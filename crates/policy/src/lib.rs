@@ -32,7 +32,7 @@ pub use document::{
     OnMatch, PolicyDocument, PolicyError, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
     RiskTerms, ScreeningRule,
 };
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus, WithdrawalFacts};
 pub use hold::{HoldReason, HoldRequirement};
 pub use ids::{

@@ -89,6 +89,8 @@ reasons! {
     WhitelistOwnerMismatch, "WHITELIST_OWNER_MISMATCH", REFUSED, "The whitelist entry belongs to another customer.";
     AboveMaximum, "ABOVE_MAXIMUM", REFUSED, "The amount is above the maximum for one transaction.";
     FeeCapTooHigh, "FEE_CAP_TOO_HIGH", REFUSED, "The fee cap that the client asked for is above the policy's.";
+    FeeCapAbsent, "FEE_CAP_ABSENT", REFUSED, "The policy has no fee cap for the chain, so what a transfer to the wallet itself may cost is not limited.";
+    FeeAboveAmount, "FEE_ABOVE_AMOUNT", REFUSED, "A transfer to the wallet itself could cost more than it moves.";
     RiskDeny, "RISK_DENY", REFUSED, "The risk score reaches the threshold for a denial.";
     NoGrant, "NO_GRANT", REFUSED, "No grant of the policy covers this withdrawal.";
     HoldExpired, "HOLD_EXPIRED", REFUSED, "The hold's deadline passed before enough officers approved.";

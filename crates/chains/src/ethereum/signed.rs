@@ -44,6 +44,14 @@ impl SignedTransaction {
         Ok(Self { raw, hash, sender })
     }
 
+    /// The hash that the transaction has on its chain with this signature, without checking the signature: to compare with
+    /// what somebody says about a transaction that was assembled before.
+    pub fn hash_of(unsigned: &UnsignedTransaction, signature: &Signature) -> Digest {
+        let mut raw = Vec::new();
+        unsigned.fields().eip2718_encode(&to_alloy(signature), &mut raw);
+        Digest(keccak256(&raw).0)
+    }
+
     /// The EIP-2718 bytes for `eth_sendRawTransaction`.
     pub fn raw(&self) -> &[u8] {
         &self.raw

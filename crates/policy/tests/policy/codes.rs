@@ -158,6 +158,10 @@ fn every_code_is_produced_by_some_facts() {
     }
     let world = World::demo();
     produced.extend(codes(&world.evaluate(&approved_by(&world, &large_withdrawal(), &["ann", "ben"]))));
+    let costly = WithdrawalFacts { asset: symbol("ETH"), amount: Amount::from_u128(1), ..withdrawal() };
+    produced.extend(codes(&world.evaluate_own(&costly)));
+    let uncapped = DEMO_POLICY.replace("chain_id = 1\n# 0.05", "chain_id = 5\n# 0.05");
+    produced.extend(codes(&World::with_policy(&uncapped).evaluate_own(&withdrawal())));
     assert_eq!(produced, ReasonCode::ALL.iter().copied().collect());
 }
 

@@ -9,5 +9,6 @@ mod codes;
 mod docs;
 mod holds;
 mod lists;
+mod own_transfers;
 mod properties;
 mod world;

@@ -8,7 +8,7 @@ use holdfast_policy::{
     Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, HoldDigest, ListId, OfficerId,
     PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex,
     ScreeningList, SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist, WhitelistEntry,
-    WhitelistEntryId, WithdrawalFacts, evaluate,
+    WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -55,6 +55,14 @@ impl World {
     }
 
     pub(crate) fn evaluate_at(&self, withdrawal: &WithdrawalFacts, at: u64) -> Decision {
+        evaluate(&self.view(), withdrawal, TimestampMs(at))
+    }
+
+    pub(crate) fn evaluate_own(&self, transfer: &WithdrawalFacts) -> Decision {
+        evaluate_own_transfer(&self.view(), transfer, TimestampMs(NOW))
+    }
+
+    fn view(&self) -> View<'_> {
         let mut whitelist = Whitelist::new();
         for entry in &self.entries {
             whitelist.insert(entry.clone()).unwrap();
@@ -63,7 +71,7 @@ impl World {
         for list in &self.lists {
             screening.insert(list.clone());
         }
-        evaluate(&View { world: self, whitelist, screening }, withdrawal, TimestampMs(at))
+        View { world: self, whitelist, screening }
     }
 
     pub(crate) fn alice(&mut self) -> &mut SessionSignals {

@@ -20,6 +20,7 @@ fn published_transactions_are_assembled_to_their_known_bytes_and_hashes() {
 
         assert_eq!(signed.raw_hex(), published.raw);
         assert_eq!(signed.hash().to_string(), published.hash);
+        assert_eq!(SignedTransaction::hash_of(&unsigned, &found), signed.hash());
         assert_eq!(signed.sender(), public_key.address());
         assert_eq!(signed.sender(), Address::parse_unchecked_case(published.sender).unwrap());
     }
