@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
-    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
-    PolicyUpload, SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, parse,
+    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, OutcomeReport,
+    PayloadKind, PolicyUpload, ReplacementRequest, SessionReport, SignatureLogged, StateAttestation,
+    SweepRequest, Tombstone, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -50,6 +51,14 @@ pub enum Act {
     Attestation(StateAttestation),
     /// The coordinator passes a policy document on.
     Policy(PolicyUpload),
+    /// A client's request to replace a withdrawal, with the digest of its exact payload.
+    Replace(Box<ReplacementRequest>, [u8; 32]),
+    /// A client's request to sweep a deposit address, with the digest of its exact payload.
+    Sweep(Box<SweepRequest>, [u8; 32]),
+    /// A client's report of what became of a transaction.
+    Outcome(OutcomeReport),
+    /// A node's oath never to sign a withdrawal.
+    Tombstone(Tombstone),
 }
 
 impl Act {
@@ -59,6 +68,9 @@ impl Act {
             Act::Request(request, _) => Some(&request.client),
             Act::Bind(bind) => Some(&bind.client),
             Act::Cancel(cancel) => Some(&cancel.client),
+            Act::Replace(request, _) => Some(&request.client),
+            Act::Sweep(request, _) => Some(&request.client),
+            Act::Outcome(report) => Some(&report.client),
             Act::Statement { .. }
             | Act::Session(_)
             | Act::Confirmation(_)
@@ -66,6 +78,28 @@ impl Act {
             | Act::Authorize(_)
             | Act::Signature(_)
             | Act::Attestation(_)
+            | Act::Policy(_)
+            | Act::Tombstone(_) => None,
+        }
+    }
+
+    /// The node that speaks, if a node does.
+    pub fn node(&self) -> Option<&NodeId> {
+        match self {
+            Act::Confirmation(confirmation) => Some(&confirmation.node),
+            Act::Attestation(attestation) => Some(&attestation.node),
+            Act::Tombstone(tombstone) => Some(&tombstone.node),
+            Act::Request(..)
+            | Act::Bind(_)
+            | Act::Cancel(_)
+            | Act::Replace(..)
+            | Act::Sweep(..)
+            | Act::Outcome(_)
+            | Act::Statement { .. }
+            | Act::Session(_)
+            | Act::Activate(_)
+            | Act::Authorize(_)
+            | Act::Signature(_)
             | Act::Policy(_) => None,
         }
     }
@@ -137,26 +171,21 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
     let act = match kind {
         PayloadKind::Genesis => return Err(ActError::SecondGenesis),
         PayloadKind::Statement => statement(roster, envelope)?,
-        PayloadKind::WithdrawalRequest => {
-            let client = client(roster, envelope)?;
-            WithdrawalRequest::parse(&envelope.payload).and_then(|request| {
-                speaks_for("client", &request.client, &client)?;
-                Ok(Act::Request(Box::new(request), Sha256::digest(&envelope.payload).into()))
-            })
-        }
-        PayloadKind::BindTransaction => {
-            let client = client(roster, envelope)?;
-            parse(&envelope.payload).and_then(|bind: BindTransaction| {
-                speaks_for("client", &bind.client, &client)?;
-                Ok(Act::Bind(bind))
-            })
-        }
+        PayloadKind::WithdrawalRequest => by_client(roster, envelope, |payload| {
+            WithdrawalRequest::parse(payload).map(|request| Act::Request(Box::new(request), digest(payload)))
+        })?,
+        PayloadKind::ReplacementRequest => by_client(roster, envelope, |payload| {
+            ReplacementRequest::parse(payload).map(|request| Act::Replace(Box::new(request), digest(payload)))
+        })?,
+        PayloadKind::SweepRequest => by_client(roster, envelope, |payload| {
+            SweepRequest::parse(payload).map(|request| Act::Sweep(Box::new(request), digest(payload)))
+        })?,
+        PayloadKind::BindTransaction => by_client(roster, envelope, |payload| parse(payload).map(Act::Bind))?,
         PayloadKind::CancelWithdrawal => {
-            let client = client(roster, envelope)?;
-            parse(&envelope.payload).and_then(|cancel: CancelWithdrawal| {
-                speaks_for("client", &cancel.client, &client)?;
-                Ok(Act::Cancel(cancel))
-            })
+            by_client(roster, envelope, |payload| parse(payload).map(Act::Cancel))?
+        }
+        PayloadKind::OutcomeReport => {
+            by_client(roster, envelope, |payload| parse(payload).map(Act::Outcome))?
         }
         PayloadKind::SessionReport => {
             let provider = provider(roster, envelope)?;
@@ -166,19 +195,12 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             })
         }
         PayloadKind::KeygenConfirmation => {
-            let node = node(roster, envelope)?;
-            parse(&envelope.payload).and_then(|confirmation: KeygenConfirmation| {
-                speaks_for("node", &confirmation.node, &node)?;
-                Ok(Act::Confirmation(Box::new(confirmation)))
-            })
+            by_node(roster, envelope, |payload| parse(payload).map(Box::new).map(Act::Confirmation))?
         }
         PayloadKind::StateAttestation => {
-            let node = node(roster, envelope)?;
-            parse(&envelope.payload).and_then(|attestation: StateAttestation| {
-                speaks_for("node", &attestation.node, &node)?;
-                Ok(Act::Attestation(attestation))
-            })
+            by_node(roster, envelope, |payload| parse(payload).map(Act::Attestation))?
         }
+        PayloadKind::Tombstone => by_node(roster, envelope, |payload| parse(payload).map(Act::Tombstone))?,
         PayloadKind::EpochActivated => {
             coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Activate))?
         }
@@ -195,6 +217,32 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
     Ok(VerifiedAct { kind, act })
 }
 
+type Read = Result<Result<Act, Rejection>, ActError>;
+
+fn by_client(
+    roster: &Roster,
+    envelope: &Envelope,
+    read: impl FnOnce(&[u8]) -> Result<Act, Rejection>,
+) -> Read {
+    let client = client(roster, envelope)?;
+    Ok(read(&envelope.payload).and_then(|act| {
+        speaks_for("client", &act.client(), &Some(&client))?;
+        Ok(act)
+    }))
+}
+
+fn by_node(roster: &Roster, envelope: &Envelope, read: impl FnOnce(&[u8]) -> Result<Act, Rejection>) -> Read {
+    let node = node(roster, envelope)?;
+    Ok(read(&envelope.payload).and_then(|act| {
+        speaks_for("node", &act.node(), &Some(&node))?;
+        Ok(act)
+    }))
+}
+
+fn digest(payload: &[u8]) -> [u8; 32] {
+    Sha256::digest(payload).into()
+}
+
 /// INVARIANT (G1): an entry speaks only for the party whose key signed it.
 fn speaks_for<T: PartialEq>(field: &str, claimed: &T, signer: &T) -> Result<(), Rejection> {
     if claimed == signer {
@@ -204,7 +252,7 @@ fn speaks_for<T: PartialEq>(field: &str, claimed: &T, signer: &T) -> Result<(), 
     Err(Rejection::new(RejectionCode::SignerNotAuthorized, detail).with_field(field))
 }
 
-fn statement(roster: &Roster, envelope: &Envelope) -> Result<Result<Act, Rejection>, ActError> {
+fn statement(roster: &Roster, envelope: &Envelope) -> Read {
     let (key_id, name) = signer(envelope, "officer")?;
     let id = OfficerId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
     let officer = roster.officer(&id).ok_or_else(|| ActError::SignerUnknown(key_id.clone()))?;

@@ -37,10 +37,11 @@ pub use genesis::{
 pub use ids::{CeremonyId, RosterDigest, StateDigest, StatementDigest, WithdrawalId};
 pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
-pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
+pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
 pub use payload::{
-    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, PayloadKind,
-    PolicyUpload, SessionReport, SignatureLogged, StateAttestation, WithdrawalRequest, key_id,
+    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, KeygenConfirmation,
+    OutcomeReport, PayloadKind, PolicyUpload, ReplacementAction, ReplacementRequest, SessionReport,
+    SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
@@ -51,8 +52,11 @@ pub use roster::{
 pub use rules::RULES_VERSION;
 pub use state::{
     ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, ClientRevocation, Outcome, PolicyRecord,
-    SnapshotError, State, UploadedPolicy,
+    Sender, SnapshotError, State, UploadedPolicy,
 };
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
-pub use withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};
+pub use withdrawal::{
+    Approval, Authorization, BoundTransaction, OutcomeRecord, Positions, TombstoneRecord, Withdrawal,
+    WithdrawalKind, WithdrawalState,
+};

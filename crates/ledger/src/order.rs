@@ -2,9 +2,10 @@
 //! skips the checks does not compile: only [`crate::State`] makes them.
 
 use holdfast_chains::{Digest, PublicKey};
-use holdfast_policy::{ClientId, NodeId, WalletId};
+use holdfast_policy::{ClientId, ClusterId, NodeId, WalletId};
 
 use crate::ids::{CeremonyId, WithdrawalId};
+use crate::payload::Tombstone;
 
 /// The log permits signing this digest now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,7 @@ pub struct AuthorizedWithdrawal {
     pub(crate) wallet: WalletId,
     pub(crate) epoch: u32,
     pub(crate) public_key: PublicKey,
+    pub(crate) derivation_path: Vec<u32>,
     pub(crate) nodes: Vec<NodeId>,
     pub(crate) threshold: u8,
     pub(crate) digests: Vec<Digest>,
@@ -36,9 +38,14 @@ impl AuthorizedWithdrawal {
         self.epoch
     }
 
-    /// The wallet's public key.
+    /// The public key that signs: the wallet's, or the one at [`AuthorizedWithdrawal::derivation_path`] below it.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
+    }
+
+    /// BIP-32 path below the wallet's key, never hardened; empty for the wallet's own key.
+    pub fn derivation_path(&self) -> &[u32] {
+        &self.derivation_path
     }
 
     /// The committee, in party order.
@@ -64,6 +71,25 @@ impl AuthorizedWithdrawal {
     /// Log index of the authorization.
     pub fn authorization_index(&self) -> u64 {
         self.authorization_index
+    }
+}
+
+/// The log permits swearing never to sign this withdrawal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstonable {
+    pub(crate) cluster: ClusterId,
+    pub(crate) withdrawal: WithdrawalId,
+}
+
+impl Tombstonable {
+    /// The withdrawal.
+    pub fn withdrawal(&self) -> WithdrawalId {
+        self.withdrawal
+    }
+
+    /// The oath of this node, to be signed with its message key.
+    pub fn oath(&self, node: NodeId, incarnation: u32) -> Tombstone {
+        Tombstone { cluster: self.cluster.clone(), node, incarnation, withdrawal: self.withdrawal }
     }
 }
 

@@ -11,9 +11,15 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{CeremonyId, StateDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 
+mod aftermath;
+mod replacement;
 mod request;
+mod sweep;
 
+pub use aftermath::{ChainOutcome, OutcomeReport, Tombstone};
+pub use replacement::{ReplacementAction, ReplacementRequest};
 pub use request::{BindTransaction, WithdrawalRequest};
+pub use sweep::SweepRequest;
 
 /// Which payload an envelope carries; the text form is the envelope's `payloadType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +48,19 @@ pub enum PayloadKind {
     StateAttestation,
     /// A policy document, without effect until a ceremony activates it.
     PolicyDocument,
+    /// A client's request to replace an authorized or signed withdrawal.
+    ReplacementRequest,
+    /// A client's request to sweep a deposit address.
+    SweepRequest,
+    /// A client's report of what became of a signed transaction.
+    OutcomeReport,
+    /// A node's oath never to sign a withdrawal.
+    Tombstone,
 }
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 12] = [
+    pub const ALL: [PayloadKind; 16] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -59,6 +73,10 @@ impl PayloadKind {
         PayloadKind::SignatureLogged,
         PayloadKind::StateAttestation,
         PayloadKind::PolicyDocument,
+        PayloadKind::ReplacementRequest,
+        PayloadKind::SweepRequest,
+        PayloadKind::OutcomeReport,
+        PayloadKind::Tombstone,
     ];
 
     /// The DSSE `payloadType`.
@@ -76,6 +94,10 @@ impl PayloadKind {
             PayloadKind::SignatureLogged => "application/vnd.holdfast.signature.v1+json",
             PayloadKind::StateAttestation => "application/vnd.holdfast.state-attestation.v1+json",
             PayloadKind::PolicyDocument => "application/vnd.holdfast.policy-document.v1+json",
+            PayloadKind::ReplacementRequest => "application/vnd.holdfast.replacement-request.v1+json",
+            PayloadKind::SweepRequest => "application/vnd.holdfast.sweep-request.v1+json",
+            PayloadKind::OutcomeReport => "application/vnd.holdfast.outcome-report.v1+json",
+            PayloadKind::Tombstone => "application/vnd.holdfast.tombstone.v1+json",
         }
     }
 

@@ -93,6 +93,16 @@ pub enum RejectionCode {
     PolicyInvalid,
     /// An officer revoked the client.
     ClientRevoked,
+    /// The withdrawal is not one that can be replaced now.
+    ReplacementNotPermitted,
+    /// A replacing transaction must offer more for gas.
+    ReplacementFeeTooLow,
+    /// The withdrawal is not one that can be given up.
+    WithdrawalNotTombstonable,
+    /// So many nodes swore not to sign it that no signature can exist, and here is one.
+    WithdrawalTombstoned,
+    /// Nothing is signed that could have an outcome, or too many are recorded.
+    OutcomeNotPermitted,
 }
 
 impl RejectionCode {
@@ -142,6 +152,11 @@ impl RejectionCode {
             RejectionCode::UnknownPolicy => "UNKNOWN_POLICY",
             RejectionCode::PolicyInvalid => "POLICY_INVALID",
             RejectionCode::ClientRevoked => "CLIENT_REVOKED",
+            RejectionCode::ReplacementNotPermitted => "REPLACEMENT_NOT_PERMITTED",
+            RejectionCode::ReplacementFeeTooLow => "REPLACEMENT_FEE_TOO_LOW",
+            RejectionCode::WithdrawalNotTombstonable => "WITHDRAWAL_NOT_TOMBSTONABLE",
+            RejectionCode::WithdrawalTombstoned => "WITHDRAWAL_TOMBSTONED",
+            RejectionCode::OutcomeNotPermitted => "OUTCOME_NOT_PERMITTED",
         }
     }
 
@@ -160,6 +175,7 @@ impl RejectionCode {
                 | RejectionCode::VersionSuperseded
                 | RejectionCode::KeyAlreadyUsed
                 | RejectionCode::ClientRevoked
+                | RejectionCode::WithdrawalTombstoned
         )
     }
 }

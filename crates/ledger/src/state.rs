@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use holdfast_chains::ChainId;
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
     ClientId, ClusterId, CustomerRef, NodeId, PolicyVersion, ProviderId, ScreeningIndex, TimestampMs,
@@ -35,17 +34,24 @@ mod digest;
 mod effects;
 mod holds;
 mod orders;
+mod outcomes;
 mod policies;
+mod replacements;
 mod requests;
 mod roster_changes;
+mod senders;
 mod snapshot;
 mod statements;
+mod sweeps;
+mod tombstones;
 mod withdrawals;
 
 pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
 pub use authority::{ClientRevocation, PolicyRecord, UploadedPolicy};
 pub(crate) use change::Change;
+use senders::AccountNonce;
+pub use senders::Sender;
 pub use snapshot::SnapshotError;
 use withdrawals::Withdrawals;
 
@@ -67,7 +73,7 @@ pub struct State {
     sessions: OrdMap<CustomerRef, Arc<BTreeMap<ProviderId, SessionReport>>>,
     sequences: OrdMap<ProviderId, u64>,
     statements: OrdSet<StatementDigest>,
-    account_nonces: OrdMap<(WalletId, ChainId, u64), WithdrawalId>,
+    account_nonces: OrdMap<AccountNonce, WithdrawalId>,
     attestations: OrdMap<NodeId, Arc<Attestation>>,
     digest: StateDigest,
     digests: OrdMap<u64, StateDigest>,
@@ -100,6 +106,8 @@ pub enum Outcome {
 pub struct Admission {
     /// The withdrawal it changed.
     pub withdrawal: Option<WithdrawalId>,
+    /// The withdrawal that gave way to that one.
+    pub replaced: Option<WithdrawalId>,
     /// The ceremony it changed.
     pub ceremony: Option<CeremonyId>,
     /// The wallet it changed.
@@ -213,6 +221,10 @@ impl State {
             Act::Request(request, digest) => self.admit_request(request, *digest, index, time),
             Act::Bind(bind) => self.admit_bind(bind, index, time),
             Act::Cancel(cancel) => self.admit_cancel(cancel, index, time),
+            Act::Replace(request, digest) => self.admit_replacement(request, *digest, index, time),
+            Act::Sweep(request, digest) => self.admit_sweep(request, *digest, index, time),
+            Act::Outcome(report) => self.admit_outcome(report, index, time),
+            Act::Tombstone(tombstone) => self.admit_tombstone(tombstone, index, time),
             Act::Session(report) => self.admit_session(report, time),
             Act::Statement { statement, text, digest } => {
                 self.admit_statement(statement, text, *digest, index, time)
@@ -280,7 +292,7 @@ impl State {
         self.withdrawals.after(after)
     }
 
-    /// Withdrawals that are not signed, denied, cancelled or tombstoned, by id.
+    /// Withdrawals that are not signed, denied, cancelled, replaced or tombstoned, by id.
     pub fn open_withdrawals(&self) -> impl Iterator<Item = &Withdrawal> {
         self.withdrawals.open()
     }

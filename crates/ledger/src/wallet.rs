@@ -1,6 +1,6 @@
 //! Wallets: a threshold key with its public data and its pauses.
 
-use holdfast_chains::{Address, Digest, PublicKey};
+use holdfast_chains::{Address, DerivationError, Digest, PublicKey};
 use holdfast_policy::{NodeId, OfficerId, TimestampMs, WalletId};
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +56,25 @@ impl Wallet {
         !self.pauses.is_empty()
     }
 
+    /// The public key of a deposit address.
+    ///
+    /// # Errors
+    /// [`DerivationError`] for an index that has none.
+    pub fn deposit_key(&self, index: u32) -> Result<PublicKey, DerivationError> {
+        self.public_key.derive(&self.chain_code, &deposit_path(index))
+    }
+
     /// The 1-based party index of a node in this wallet's committee.
     pub fn party_index(&self, node: &NodeId) -> Option<u8> {
         let position = self.nodes.iter().position(|member| member == node)?;
         u8::try_from(position.checked_add(1)?).ok()
     }
+}
+
+/// The branch of the key tree that deposit addresses are on.
+const DEPOSITS: u32 = 0;
+
+/// BIP-32 path of a deposit address below the wallet's key: `m/0/index`.
+pub(crate) fn deposit_path(index: u32) -> [u32; 2] {
+    [DEPOSITS, index]
 }

@@ -9,6 +9,10 @@ use serde::Serialize;
 use crate::ids::WithdrawalId;
 use crate::payload::WithdrawalRequest;
 
+mod aftermath;
+
+pub use aftermath::{OutcomeRecord, TombstoneRecord};
+
 /// Where a withdrawal stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -31,10 +35,24 @@ pub enum WithdrawalState {
     Cancelled,
     /// Its expiry or its hold's deadline passed before authorization.
     Expired,
-    /// Superseded by another withdrawal.
+    /// Another withdrawal was authorized in its place: no node signs it any more.
     Replaced,
     /// Given up after n - t + 1 + f nodes swore not to sign it.
     Tombstoned,
+}
+
+/// What a withdrawal is for. Its `request` says what it does, whatever the kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WithdrawalKind {
+    /// Pays somebody, by a `withdrawal-request`.
+    Payment,
+    /// What this withdrawal does, for a higher fee.
+    FeeBump(WithdrawalId),
+    /// Pays nothing to the sending address itself, so that this withdrawal's transaction cannot be mined.
+    CancelOnChain(WithdrawalId),
+    /// Moves what arrived at a deposit address to the wallet's own address.
+    Sweep,
 }
 
 /// A transaction that was decoded and checked against the intent.
@@ -105,12 +123,21 @@ pub struct Positions {
 pub struct Withdrawal {
     /// Derived from cluster, client and idempotency key.
     pub id: WithdrawalId,
-    /// The client's intent.
+    /// What it is for.
+    pub kind: WithdrawalKind,
+    /// The intent in force. For a fee bump the original's with its own fee cap, key and dates, for a cancellation on chain and
+    /// a sweep as the log derived it: readers need not tell kinds apart.
     pub request: WithdrawalRequest,
+    /// Which deposit address pays; `None` is the wallet's own address.
+    pub deposit_index: Option<u32>,
+    /// Whether it only moves funds between addresses of the wallet: policy then asks for no whitelist entry.
+    pub to_oneself: bool,
     /// SHA-256 of the exact request payload.
     pub request_digest: [u8; 32],
     /// Time of the request's entry.
     pub received_at: TimestampMs,
+    /// From when the hold's deadline counts: `received_at`, or the original's if its approvals carried over.
+    pub hold_from: TimestampMs,
     /// The newest decision.
     pub decision: Decision,
     /// The bound transaction.
@@ -123,6 +150,12 @@ pub struct Withdrawal {
     pub signature: Option<Signature>,
     /// The officer who rejected it, if one did.
     pub rejected_by: Option<OfficerId>,
+    /// The withdrawal that was authorized in its place.
+    pub replaced_by: Option<WithdrawalId>,
+    /// What its client reported about its transaction, the oldest first.
+    pub outcomes: Vec<OutcomeRecord>,
+    /// Oaths never to sign it, at most one for each node, in log order. See [`crate::State::counted_tombstones`].
+    pub tombstones: Vec<TombstoneRecord>,
     /// Where in the log.
     pub positions: Positions,
     pub(crate) state: WithdrawalState,
@@ -144,6 +177,14 @@ impl Withdrawal {
             return WithdrawalState::Expired;
         }
         self.state
+    }
+
+    /// The withdrawal that it replaces.
+    pub fn replaces(&self) -> Option<WithdrawalId> {
+        match self.kind {
+            WithdrawalKind::FeeBump(of) | WithdrawalKind::CancelOnChain(of) => Some(of),
+            WithdrawalKind::Payment | WithdrawalKind::Sweep => None,
+        }
     }
 
     /// The state the log last gave it, expiry aside.

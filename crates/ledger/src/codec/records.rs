@@ -7,28 +7,52 @@ use holdfast_policy::{
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
 use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
-use crate::payload::{KeygenConfirmation, SessionReport, WithdrawalRequest};
+use crate::payload::{ChainOutcome, KeygenConfirmation, SessionReport, WithdrawalRequest};
 use crate::roster::Roster;
 use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
-use crate::withdrawal::{Approval, Authorization, BoundTransaction, Positions, Withdrawal, WithdrawalState};
+use crate::withdrawal::{
+    Approval, Authorization, BoundTransaction, OutcomeRecord, Positions, TombstoneRecord, Withdrawal,
+    WithdrawalKind, WithdrawalState,
+};
 
 json_record!(CeremonyKind, KeygenConfirmation, Roster, Wallet, WhitelistEntry);
 
 record!(Withdrawal {
     id,
+    kind,
     request,
+    deposit_index,
+    to_oneself,
     request_digest,
     received_at,
+    hold_from,
     decision,
     transaction,
     approvals,
     authorization,
     signature,
     rejected_by,
+    replaced_by,
+    outcomes,
+    tombstones,
     positions,
     state,
 });
+
+variants!(WithdrawalKind { 0 => Payment, 1 => FeeBump(of), 2 => CancelOnChain(of), 3 => Sweep });
+
+record!(OutcomeRecord { outcome, transaction_hash, block_number, observed_at, time, index });
+
+variants!(ChainOutcome {
+    0 => Broadcast,
+    1 => Confirmed,
+    2 => Dropped,
+    3 => Replaced,
+    4 => Reorganised,
+});
+
+record!(TombstoneRecord { node, incarnation, time, index });
 
 record!(Approval { officer, roles, hold, time, expires_at, index });
 

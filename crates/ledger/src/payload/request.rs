@@ -85,9 +85,8 @@ impl WithdrawalRequest {
         let wire: WireRequest = parse(payload)?;
         let created_at_ms = TimestampMs(wire.created_at_ms);
         let expires_at_ms = TimestampMs(wire.expires_at_ms);
-        if expires_at_ms <= created_at_ms {
-            return Err(invalid("expires_at_ms", "must be later than `created_at_ms`"));
-        }
+        check_lifetime(created_at_ms, expires_at_ms)?;
+        check_idempotency_key(&wire.idempotency_key)?;
         Ok(Self {
             cluster: member("cluster", &wire.cluster)?,
             client: member("client", &wire.client)?,
@@ -98,7 +97,7 @@ impl WithdrawalRequest {
             destination: destination(&wire.destination)?,
             fee_cap: Amount::parse(&wire.fee_cap).map_err(|error| invalid("fee_cap", error))?,
             customer: member("customer", &wire.customer)?,
-            idempotency_key: idempotency_key(wire.idempotency_key)?,
+            idempotency_key: wire.idempotency_key,
             created_at_ms,
             expires_at_ms,
             transaction: wire.transaction,
@@ -142,10 +141,19 @@ where
 
 fn positive_amount(text: &str) -> Result<Amount, Rejection> {
     let amount = Amount::parse(text).map_err(|error| invalid("amount", error))?;
-    if amount.is_zero() {
-        return Err(invalid("amount", "must be more than zero"));
-    }
+    check_positive(amount)?;
     Ok(amount)
+}
+
+pub(super) fn check_positive(amount: Amount) -> Result<(), Rejection> {
+    if amount.is_zero() { Err(invalid("amount", "must be more than zero")) } else { Ok(()) }
+}
+
+pub(super) fn check_lifetime(created_at: TimestampMs, expires_at: TimestampMs) -> Result<(), Rejection> {
+    if expires_at <= created_at {
+        return Err(invalid("expires_at_ms", "must be later than `created_at_ms`"));
+    }
+    Ok(())
 }
 
 fn destination(text: &str) -> Result<Address, Rejection> {
@@ -166,12 +174,12 @@ fn destination(text: &str) -> Result<Address, Rejection> {
     Ok(address)
 }
 
-fn idempotency_key(text: String) -> Result<String, Rejection> {
+pub(super) fn check_idempotency_key(text: &str) -> Result<(), Rejection> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._:-".contains(c);
     if text.is_empty() || text.len() > MAX_IDEMPOTENCY_KEY_CHARS || !text.chars().all(allowed) {
         return Err(invalid("idempotency_key", "must be 1 to 64 of `A-Z a-z 0-9 . _ : -`"));
     }
-    Ok(text)
+    Ok(())
 }
 
 fn invalid(field: &str, detail: impl std::fmt::Display) -> Rejection {

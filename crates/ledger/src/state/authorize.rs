@@ -3,7 +3,6 @@
 use holdfast_policy::TimestampMs;
 
 use super::{Change, State};
-use crate::ids::WithdrawalId;
 use crate::payload::{Authorize, SignatureLogged, WithdrawalRequest};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
@@ -28,16 +27,9 @@ impl State {
             let detail = "the digests are not those of the bound transaction";
             return Err(Rejection::new(RejectionCode::DigestMismatch, detail).with_field("digests"));
         }
-        let nonce = (withdrawal.request.wallet.clone(), bound.effects.chain_id, bound.effects.nonce);
-        if self
-            .account_nonces
-            .get(&nonce)
-            .is_some_and(|holder| *holder != withdrawal.id && self.may_still_be_signed(holder, time))
-        {
-            let detail =
-                format!("account nonce {} was authorized for another withdrawal", bound.effects.nonce);
-            return Err(Rejection::new(RejectionCode::AccountNonceUsed, detail).with_field("withdrawal"));
-        }
+        let nonce = self.account_nonce(withdrawal, bound)?;
+        self.check_account_nonce(withdrawal, &nonce)?;
+        let replaced = self.replaced_by_authorizing(withdrawal, bound)?;
         let mut withdrawal = withdrawal.clone();
         self.redecide(&mut withdrawal, time);
         if !withdrawal.decision.is_allowed() && withdrawal.authorization.is_some() {
@@ -55,7 +47,7 @@ impl State {
             Some(Authorization { digests: authorize.digests.clone(), time, index, renewals });
         withdrawal.state = WithdrawalState::Authorized;
         withdrawal.positions.authorized = Some(index);
-        Ok(Change { account_nonce: Some(nonce), ..Change::withdrawal(withdrawal) })
+        Ok(Change { account_nonce: Some(nonce), replaced, ..Change::withdrawal(withdrawal) })
     }
 
     /// The first valid signature is canonical.
@@ -78,25 +70,22 @@ impl State {
         let digests = withdrawal.authorization.as_ref().map(|authorization| authorization.digests.as_slice());
         let digest =
             digests.and_then(|digests| digests.get(digest_index)).ok_or_else(|| invalid("no such digest"))?;
-        let wallet =
-            self.wallet(&withdrawal.request.wallet).ok_or_else(|| invalid("the wallet has no key"))?;
-        if logged.signature.verify(digest, &wallet.public_key).is_err() {
-            return Err(invalid("the signature does not verify under the wallet's key"));
+        let sender = self.sender(withdrawal).ok_or_else(|| invalid("the wallet has no key"))?;
+        if logged.signature.verify(digest, &sender.public_key).is_err() {
+            return Err(invalid("the signature does not verify under the sending key"));
+        }
+        if withdrawal.logged_state() == WithdrawalState::Tombstoned {
+            let detail = "more nodes swore never to sign it than may lie: a node broke its oath";
+            return Err(Rejection::new(RejectionCode::WithdrawalTombstoned, detail).with_field("withdrawal"));
         }
         let mut withdrawal = withdrawal.clone();
         withdrawal.signature = Some(logged.signature);
-        withdrawal.state = WithdrawalState::Signed;
+        // What was replaced stays so: its signature is history, and its account nonce is another's.
+        if withdrawal.logged_state() == WithdrawalState::Authorized {
+            withdrawal.state = WithdrawalState::Signed;
+        }
         withdrawal.positions.signed = Some(index);
         Ok(Change::withdrawal(withdrawal))
-    }
-
-    /// INVARIANT (G5): an account nonce belongs to one withdrawal for as long as a node may sign for it. After that another
-    /// may take it: the chain carries out one of the two, and the policy allowed both. Otherwise a withdrawal that
-    /// expired unsigned would block its account for ever.
-    fn may_still_be_signed(&self, holder: &WithdrawalId, time: TimestampMs) -> bool {
-        let Some(holder) = self.withdrawal(holder) else { return true };
-        let end = holder.request.expires_at_ms.0.saturating_add(self.genesis.document.max_clock_skew_ms);
-        holder.signature.is_some() || time.0 < end
     }
 
     /// Nodes refuse at the intent's expiry by their own clocks: what is authorized must leave them the skew.

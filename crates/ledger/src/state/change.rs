@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use holdfast_chains::ChainId;
-use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
+use holdfast_policy::{TimestampMs, WhitelistEntry, WhitelistEntryId};
 
 use super::authority::{ClientRevocation, UploadedPolicy};
 use super::policies::NextPolicy;
+use super::senders::AccountNonce;
 use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
@@ -20,13 +20,15 @@ use crate::withdrawal::Withdrawal;
 #[derive(Debug, Default)]
 pub(crate) struct Change {
     pub(super) withdrawal: Option<Withdrawal>,
+    /// The withdrawal in whose place that one comes.
+    pub(super) replaced: Option<Withdrawal>,
     pub(super) ceremony: Option<Ceremony>,
     pub(super) wallet: Option<Wallet>,
     pub(super) whitelist_entry: Option<WhitelistEntry>,
     pub(super) revoked: Option<(WhitelistEntryId, TimestampMs)>,
     pub(super) session: Option<SessionReport>,
     pub(super) statement: Option<StatementDigest>,
-    pub(super) account_nonce: Option<(WalletId, ChainId, u64)>,
+    pub(super) account_nonce: Option<AccountNonce>,
     pub(super) attestation: Option<Attestation>,
     /// Ceremonies that a change of roster or policy ends.
     pub(super) other_ceremonies: Vec<Ceremony>,
@@ -41,6 +43,7 @@ impl Encode for Change {
     fn encode(&self, out: &mut Vec<u8>) {
         let Self {
             withdrawal,
+            replaced,
             ceremony,
             wallet,
             whitelist_entry,
@@ -56,6 +59,7 @@ impl Encode for Change {
             policy,
         } = self;
         withdrawal.encode(out);
+        replaced.encode(out);
         ceremony.encode(out);
         wallet.encode(out);
         whitelist_entry.encode(out);
@@ -100,6 +104,10 @@ impl State {
                 self.account_nonces.insert(nonce, withdrawal.id);
             }
             self.withdrawals.insert(withdrawal);
+        }
+        if let Some(replaced) = change.replaced {
+            admission.replaced = Some(replaced.id);
+            self.withdrawals.insert(replaced);
         }
         if let Some(ceremony) = change.ceremony {
             admission.ceremony = Some(ceremony.id);

@@ -4,6 +4,7 @@ use holdfast_chains::{Asset, AssetSymbol};
 use holdfast_policy::{
     CustomerRef, Decision, Outcome, PolicyDocument, PolicyVersion, PolicyView, ScreeningIndex,
     SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist, WithdrawalFacts, evaluate,
+    evaluate_own_transfer,
 };
 
 use super::State;
@@ -15,6 +16,7 @@ impl State {
     pub(super) fn decide(
         &self,
         request: &WithdrawalRequest,
+        to_oneself: bool,
         requested_at: TimestampMs,
         approvals: &[Approval],
         at: TimestampMs,
@@ -31,18 +33,26 @@ impl State {
             requested_at,
             approvals: approvals.iter().map(|approval| self.counted(approval)).collect(),
         };
+        // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
+        if to_oneself {
+            return evaluate_own_transfer(&View { state: self, session: None }, &facts, at);
+        }
         let session = self.session_signals(&request.customer, at);
         evaluate(&View { state: self, session }, &facts, at)
     }
 
     /// What [`State::apply`] would decide about this request now: for dry runs.
     pub fn evaluate_request(&self, request: &WithdrawalRequest, at: TimestampMs) -> Decision {
-        self.decide(request, at, &[], at)
+        self.decide(request, false, at, &[], at)
     }
 
     pub(super) fn redecide(&self, withdrawal: &mut Withdrawal, at: TimestampMs) {
-        withdrawal.decision =
-            self.decide(&withdrawal.request, withdrawal.received_at, &withdrawal.approvals, at);
+        withdrawal.decision = self.decide_again(withdrawal, at);
+    }
+
+    pub(super) fn decide_again(&self, withdrawal: &Withdrawal, at: TimestampMs) -> Decision {
+        let Withdrawal { request, to_oneself, hold_from, approvals, .. } = withdrawal;
+        self.decide(request, *to_oneself, *hold_from, approvals, at)
     }
 
     /// INVARIANT (G4): an approval counts in the roles its officer holds now, not in those held when it was given.

@@ -81,6 +81,9 @@ impl State {
             line("intent expires", request.expires_at_ms.to_string()),
             line("transaction", transaction(withdrawal)),
         ];
+        if let Some(replaced) = withdrawal.replaces() {
+            details.insert(1, line("replaces", replaced));
+        }
         details.extend(hold(withdrawal));
         Ok(details)
     }

@@ -3,10 +3,11 @@
 use holdfast_chains::{ExpectedEffects, UnsignedTransaction, check_effects};
 use holdfast_policy::{Decision, TimestampMs, WhitelistEntryId};
 
-use super::State;
+use super::{Sender, State};
 use crate::ceremony::{CeremonyKind, CeremonyPhase};
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
+use crate::wallet::Wallet;
 use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
 
 impl State {
@@ -34,9 +35,13 @@ impl State {
             return Err(OrderRefusal::WalletPaused(wallet.id.clone()));
         }
         self.check_transaction(withdrawal, authorization, bound)?;
+        let sender = self.sender(withdrawal).ok_or_else(|| {
+            OrderRefusal::TransactionMismatch("it is sent from no known address".to_owned())
+        })?;
+        check_own_addresses(withdrawal, wallet, &sender)?;
         // A tip newer than this clock, within the skew, has newer facts: they are not from the future.
         let at = now.max(self.last_time);
-        let decision = self.decide(&withdrawal.request, withdrawal.received_at, &withdrawal.approvals, at);
+        let decision = self.decide_again(withdrawal, at);
         if !decision.is_allowed() {
             return Err(OrderRefusal::PolicyRefuses(reasons(&decision)));
         }
@@ -48,7 +53,8 @@ impl State {
             withdrawal: withdrawal.id,
             wallet: wallet.id.clone(),
             epoch: wallet.epoch,
-            public_key: wallet.public_key,
+            public_key: sender.public_key,
+            derivation_path: sender.path,
             nodes: wallet.nodes.clone(),
             threshold: wallet.t,
             digests: authorization.digests.clone(),
@@ -150,6 +156,20 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// INVARIANT (G1): what policy lets through because the wallet pays itself does pay the wallet itself: the sending address, or
+/// the wallet's own.
+fn check_own_addresses(
+    withdrawal: &Withdrawal,
+    wallet: &Wallet,
+    sender: &Sender,
+) -> Result<(), OrderRefusal> {
+    let to = withdrawal.request.destination;
+    if !withdrawal.to_oneself || to == sender.address || to == wallet.address {
+        return Ok(());
+    }
+    Err(OrderRefusal::TransactionMismatch("it pays an address that is not the wallet's".to_owned()))
 }
 
 fn reasons(decision: &Decision) -> String {

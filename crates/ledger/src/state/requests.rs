@@ -1,15 +1,25 @@
 //! What clients and providers say: requests, transactions, cancellations, session reports.
 
 use holdfast_chains::{Asset, ExpectedEffects, UnsignedTransaction, check_effects};
-use holdfast_policy::TimestampMs;
+use holdfast_policy::{ClientId, TimestampMs};
 
 use super::{Change, State};
+use crate::ids::WithdrawalId;
 use crate::payload::{BindTransaction, CancelWithdrawal, SessionReport, WithdrawalRequest};
 use crate::rejection::{Rejection, RejectionCode};
-use crate::withdrawal::{BoundTransaction, Positions, Withdrawal, WithdrawalState};
+use crate::withdrawal::{BoundTransaction, Positions, Withdrawal, WithdrawalKind, WithdrawalState};
 
 /// Longest validity of an intent: 7 days.
 const MAX_INTENT_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// What a checked request of any kind asks for.
+pub(super) struct Asked {
+    pub(super) request: WithdrawalRequest,
+    pub(super) request_digest: [u8; 32],
+    pub(super) kind: WithdrawalKind,
+    pub(super) deposit_index: Option<u32>,
+    pub(super) to_oneself: bool,
+}
 
 impl State {
     pub(super) fn admit_request(
@@ -20,30 +30,55 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         self.check_cluster(&request.cluster)?;
-        self.check_not_repeated(request, &digest)?;
+        self.check_not_repeated(request.withdrawal_id(), &digest)?;
         self.check_scope(request, index, time)?;
         self.check_intent_times(request, time)?;
-        let transaction = request.transaction.as_deref().map(|hex| self.bind(request, hex)).transpose()?;
-        let mut withdrawal = Withdrawal {
-            id: request.withdrawal_id(),
+        let asked = Asked {
             request: request.clone(),
             request_digest: digest,
+            kind: WithdrawalKind::Payment,
+            deposit_index: None,
+            to_oneself: false,
+        };
+        let mut withdrawal = self.receive(asked, index, time)?;
+        withdrawal.settle(index);
+        Ok(Change::withdrawal(withdrawal))
+    }
+
+    /// The withdrawal that a checked request asks for, decided, with its transaction if one came with it.
+    pub(super) fn receive(
+        &self,
+        asked: Asked,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Withdrawal, Rejection> {
+        let Asked { request, request_digest, kind, deposit_index, to_oneself } = asked;
+        let mut withdrawal = Withdrawal {
+            id: request.withdrawal_id(),
+            kind,
+            decision: self.decide(&request, to_oneself, time, &[], time),
+            request,
+            deposit_index,
+            to_oneself,
+            request_digest,
             received_at: time,
-            decision: self.decide(request, time, &[], time),
-            positions: Positions {
-                request: index,
-                bound: transaction.is_some().then_some(index),
-                ..Positions::default()
-            },
-            transaction,
+            hold_from: time,
+            positions: Positions { request: index, ..Positions::default() },
+            transaction: None,
             approvals: Vec::new(),
             authorization: None,
             signature: None,
             rejected_by: None,
+            replaced_by: None,
+            outcomes: Vec::new(),
+            tombstones: Vec::new(),
             state: WithdrawalState::Received,
         };
-        withdrawal.settle(index);
-        Ok(Change::withdrawal(withdrawal))
+        if let Some(hex) = &withdrawal.request.transaction {
+            withdrawal.transaction = Some(self.bind(&withdrawal, hex)?);
+            withdrawal.positions.bound = Some(index);
+        }
+        Ok(withdrawal)
     }
 
     pub(super) fn admit_bind(
@@ -73,8 +108,8 @@ impl State {
             }
         }
         self.check_scope_of(&withdrawal, time)?;
-        let transaction = self.bind(&withdrawal.request, &bind.transaction)?;
-        self.check_replacement(&withdrawal, &transaction)?;
+        let transaction = self.bind(&withdrawal, &bind.transaction)?;
+        self.check_rebound(&withdrawal, &transaction)?;
         if withdrawal.transaction.as_ref() == Some(&transaction) {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this transaction is bound already"));
         }
@@ -157,7 +192,8 @@ impl State {
     }
 
     /// INVARIANT (G1): decodes the transaction here and requires exactly the intent's effects.
-    pub(super) fn bind(&self, request: &WithdrawalRequest, hex: &str) -> Result<BoundTransaction, Rejection> {
+    fn bind(&self, withdrawal: &Withdrawal, hex: &str) -> Result<BoundTransaction, Rejection> {
+        let request = &withdrawal.request;
         let refuse = |code, detail: String| {
             Rejection::new(RejectionCode::Transaction(code), detail).with_field("transaction")
         };
@@ -174,7 +210,11 @@ impl State {
             let code = mismatch.codes().next().unwrap_or("TRANSACTION_MISMATCH");
             refuse(code, mismatch.to_string())
         })?;
-        Ok(BoundTransaction::new(transaction))
+        let bound = BoundTransaction::new(transaction);
+        if let Some(replaced) = withdrawal.replaces() {
+            self.check_supersedes(replaced, &bound)?;
+        }
+        Ok(bound)
     }
 
     /// The registry's entry for the asset that the request names.
@@ -193,8 +233,9 @@ impl State {
             })
     }
 
-    fn check_not_repeated(&self, request: &WithdrawalRequest, digest: &[u8; 32]) -> Result<(), Rejection> {
-        match self.withdrawal(&request.withdrawal_id()) {
+    /// One idempotency key is one withdrawal, whatever kind of request it came with.
+    pub(super) fn check_not_repeated(&self, id: WithdrawalId, digest: &[u8; 32]) -> Result<(), Rejection> {
+        match self.withdrawal(&id) {
             None => Ok(()),
             Some(known) if known.request_digest == *digest => {
                 Err(Rejection::new(RejectionCode::AlreadyRecorded, "this request is logged already"))
@@ -222,9 +263,9 @@ impl State {
 
     /// A replaced transaction may have been signed in a history that this replica was not shown, so both must exclude each
     /// other on chain: same account nonce, unless that nonce went to another withdrawal meanwhile.
-    fn check_replacement(&self, withdrawal: &Withdrawal, new: &BoundTransaction) -> Result<(), Rejection> {
+    fn check_rebound(&self, withdrawal: &Withdrawal, new: &BoundTransaction) -> Result<(), Rejection> {
         let Some(old) = &withdrawal.transaction else { return Ok(()) };
-        let key = (withdrawal.request.wallet.clone(), old.effects.chain_id, old.effects.nonce);
+        let key = self.account_nonce(withdrawal, old)?;
         let taken = self.account_nonces.get(&key).is_some_and(|holder| *holder != withdrawal.id);
         if old.effects.nonce == new.effects.nonce || taken {
             return Ok(());
@@ -236,7 +277,11 @@ impl State {
         Err(Rejection::new(RejectionCode::AccountNonceChanged, detail).with_field("transaction"))
     }
 
-    fn check_intent_times(&self, request: &WithdrawalRequest, time: TimestampMs) -> Result<(), Rejection> {
+    pub(super) fn check_intent_times(
+        &self,
+        request: &WithdrawalRequest,
+        time: TimestampMs,
+    ) -> Result<(), Rejection> {
         if time >= request.expires_at_ms {
             let detail = "the intent has expired: sign it again with a later expiry";
             return Err(Rejection::new(RejectionCode::IntentExpired, detail).with_field("expires_at_ms"));
@@ -255,10 +300,10 @@ impl State {
         Ok(())
     }
 
-    fn own_withdrawal(
+    pub(super) fn own_withdrawal(
         &self,
-        id: &crate::ids::WithdrawalId,
-        client: &holdfast_policy::ClientId,
+        id: &WithdrawalId,
+        client: &ClientId,
     ) -> Result<&Withdrawal, Rejection> {
         // Another client's withdrawal is as unknown as one that does not exist.
         self.withdrawal(id).filter(|withdrawal| withdrawal.request.client == *client).ok_or_else(|| {

@@ -63,20 +63,20 @@ impl Packed {
     }
 }
 
-/// Whether nothing but a repeat, an outcome or a replacement will touch it.
+/// Whether it goes on by itself no more: only a repeat, an outcome, a replacement, a tombstone or a late signature will touch it.
 fn is_settled(withdrawal: &Withdrawal) -> bool {
     match withdrawal.logged_state() {
         WithdrawalState::Signed
         | WithdrawalState::Denied
         | WithdrawalState::Cancelled
         | WithdrawalState::Expired
+        | WithdrawalState::Replaced
         | WithdrawalState::Tombstoned => true,
         WithdrawalState::Received
         | WithdrawalState::Held
         | WithdrawalState::Allowed
         | WithdrawalState::Bound
-        | WithdrawalState::Authorized
-        | WithdrawalState::Replaced => false,
+        | WithdrawalState::Authorized => false,
     }
 }
 
