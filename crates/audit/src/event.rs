@@ -124,6 +124,12 @@ impl Subject {
             Act::Activate(activated) => {
                 Self { wallet: Some(activated.wallet.clone()), ..Self::ceremony(activated.ceremony) }
             }
+            Act::Replace(request, _) => Self::withdrawal(request.withdrawal_id()),
+            Act::Sweep(request, _) => {
+                Self { wallet: Some(request.wallet.clone()), ..Self::withdrawal(request.withdrawal_id()) }
+            }
+            Act::Outcome(report) => Self::withdrawal(report.withdrawal),
+            Act::Tombstone(tombstone) => Self::withdrawal(tombstone.withdrawal),
             Act::Session(_) | Act::Attestation(_) | Act::Policy(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
                 StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),

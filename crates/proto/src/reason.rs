@@ -76,6 +76,11 @@ pub const REASONS: &[ReasonRow] = {
         row("WITHDRAWAL_NOT_CANCELLABLE", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_NOT_HELD", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_NOT_AUTHORIZABLE", Code::FailedPrecondition, Wait),
+        row("REPLACEMENT_NOT_PERMITTED", Code::FailedPrecondition, Correct),
+        row("REPLACEMENT_FEE_TOO_LOW", Code::FailedPrecondition, Correct),
+        row("WITHDRAWAL_NOT_TOMBSTONABLE", Code::FailedPrecondition, Wait),
+        row("WITHDRAWAL_TOMBSTONED", Code::Internal, AskPerson),
+        row("OUTCOME_NOT_PERMITTED", Code::FailedPrecondition, Wait),
         // officers, providers
         row("STATEMENT_MISMATCH", Code::InvalidArgument, Correct),
         row("STATEMENT_EXPIRED", Code::FailedPrecondition, Correct),

@@ -1,6 +1,6 @@
 //! What an entry says, in one line for people.
 
-use holdfast_ledger::{Act, State, StatementBody};
+use holdfast_ledger::{Act, ReplacementAction, State, StatementBody};
 
 use crate::explain::money;
 
@@ -11,6 +11,19 @@ pub(crate) fn act(state: &State, act: &Act) -> String {
             let bound = if request.transaction.is_some() { ", with its transaction" } else { "" };
             format!("asks to pay {paid} to {} from `{}`{bound}", request.destination, request.wallet)
         }
+        Act::Replace(request, _) => match request.action {
+            ReplacementAction::BumpFee => format!("asks to replace `{}` for a higher fee", request.of),
+            ReplacementAction::CancelOnChain => format!("asks to cancel `{}` on chain", request.of),
+        },
+        Act::Sweep(sweep, _) => {
+            let moved = money(state, &sweep.asset, sweep.amount);
+            format!("asks to sweep {moved} from deposit address {} of `{}`", sweep.deposit_index, sweep.wallet)
+        }
+        Act::Outcome(report) => {
+            let outcome = format!("{:?}", report.outcome).to_lowercase();
+            format!("reports transaction {} as {outcome}", report.transaction_hash)
+        }
+        Act::Tombstone(_) => "swears never to sign it".to_owned(),
         Act::Bind(_) => "binds a transaction".to_owned(),
         Act::Cancel(_) => "cancels it".to_owned(),
         Act::Session(report) => format!("reports on a session of customer `{}`", report.customer),

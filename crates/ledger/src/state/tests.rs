@@ -1,6 +1,7 @@
 //! Attacks on the state machine, on a whole cell in memory.
 #![expect(clippy::arithmetic_side_effects, reason = "test times and amounts are small")]
 
+mod after;
 mod attestations;
 mod authority;
 mod cell;
@@ -9,6 +10,10 @@ mod clients;
 mod genesis;
 mod incarnations;
 mod officers;
+mod outcomes;
 mod policies;
+mod replacements;
 mod snapshot;
+mod sweeps;
+mod tombstones;
 mod withdrawals;

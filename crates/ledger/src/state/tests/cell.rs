@@ -94,11 +94,15 @@ impl Cell {
     /// A cell with an active wallet `hot-1`, a whitelisted payee and a fresh session report.
     pub(super) fn ready() -> Self {
         let mut cell = Self::new();
-        cell.create_wallet("hot-1");
-        cell.whitelist(PAYEE, 1_000_000);
-        cell.now += 100_000;
-        cell.session(false, false);
+        cell.make_ready();
         cell
+    }
+
+    pub(super) fn make_ready(&mut self) {
+        self.create_wallet("hot-1");
+        self.whitelist(PAYEE, 1_000_000);
+        self.now += 100_000;
+        self.session(false, false);
     }
 
     pub(super) fn submit(&mut self, envelope: &Envelope) -> Outcome {

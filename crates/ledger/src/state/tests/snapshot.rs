@@ -14,7 +14,7 @@ fn happen(cell: &mut Cell, act: u8, choice: u8) {
     let id = WithdrawalId::of("demo-1", client.as_str(), &key);
     let known = cell.state.withdrawal(&id).is_some();
     let wallet = WalletId::new("hot-1").unwrap();
-    match act % 13 {
+    match act % 17 {
         0 => drop(cell.submit(&ask(cell, &key, 1250, u64::from(choice % 4)))),
         1 => drop(cell.submit(&ask(cell, &key, 60_000, u64::from(choice % 4)))),
         2 => cell.session(choice.is_multiple_of(5), false),
@@ -44,6 +44,17 @@ fn happen(cell: &mut Cell, act: u8, choice: u8) {
             if let Some(entry) = entry {
                 drop(cell.submit(&cell.statement("alice", StatementBody::RevokeWhitelistEntry(entry))));
             }
+        }
+        13 if known => {
+            let price = super::after::gwei(30 + u128::from(choice % 8), 1 + u128::from(choice % 8));
+            let transaction = super::after::pays(None, &super::after::own_address(), 0, 0, price);
+            let request = cell.replacement(&format!("k-{}", choice / 4 % 4), id, "cancel-on-chain", &transaction);
+            drop(cell.submit(&sign(PayloadKind::ReplacementRequest, &request, "client", "pipeline")));
+        }
+        14 if known => drop(cell.submit(&super::after::sworn(1 + choice / 4 % 3, id))),
+        15 if known => {
+            let report = cell.outcome(id, "confirmed", Some(u64::from(choice)));
+            drop(cell.submit(&sign(PayloadKind::OutcomeReport, &report, "client", "pipeline")));
         }
         _ => cell.now += u64::from(choice) * 1000,
     }

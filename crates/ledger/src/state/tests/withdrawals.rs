@@ -345,26 +345,6 @@ fn cancelled_withdrawal_is_never_authorized_and_an_authorized_one_never_cancelle
 }
 
 #[test]
-fn withdrawal_that_expired_unsigned_does_not_block_its_account_nonce_for_ever() {
-    let mut cell = Cell::ready();
-    let mut short = cell.request("k-1", 10);
-    short["expires_at_ms"] = json!(cell.now + 20_000);
-    let short = cell.ask(&short);
-    let authorize = cell.authorize(short);
-    cell.accept(&authorize);
-    let next = cell.request("k-2", 10);
-    let next = cell.ask(&next);
-    let authorize = cell.authorize(next);
-    assert_eq!(cell.refuse(&authorize), "ACCOUNT_NONCE_USED");
-    cell.now += 20_000;
-    assert_eq!(cell.refuse(&authorize), "ACCOUNT_NONCE_USED", "a node's clock may be behind by the skew");
-    cell.now += 5_000;
-    cell.accept(&authorize);
-    assert!(order(&cell, next).is_ok());
-    assert!(order(&cell, short).is_err());
-}
-
-#[test]
 fn withdrawal_without_time_left_to_sign_is_not_authorized() {
     let mut cell = Cell::ready();
     let mut short = cell.request("k-1", 10);
