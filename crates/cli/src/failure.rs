@@ -294,7 +294,12 @@ impl From<Rejection> for Failure {
             | RejectionCode::SequenceGap
             | RejectionCode::ConfirmationMismatch
             | RejectionCode::ConfirmationsMissing
-            | RejectionCode::VersionSuperseded => Exit::Other,
+            | RejectionCode::VersionSuperseded
+            | RejectionCode::ReplacementNotPermitted
+            | RejectionCode::ReplacementFeeTooLow
+            | RejectionCode::WithdrawalNotTombstonable
+            | RejectionCode::WithdrawalTombstoned
+            | RejectionCode::OutcomeNotPermitted => Exit::Other,
         };
         let description = rejection.detail().to_owned();
         let mut failure = Self::new(exit, rejection.code().as_str(), rejection.detail());

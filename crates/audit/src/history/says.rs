@@ -17,7 +17,10 @@ pub(crate) fn act(state: &State, act: &Act) -> String {
         },
         Act::Sweep(sweep, _) => {
             let moved = money(state, &sweep.asset, sweep.amount);
-            format!("asks to sweep {moved} from deposit address {} of `{}`", sweep.deposit_index, sweep.wallet)
+            format!(
+                "asks to sweep {moved} from deposit address {} of `{}`",
+                sweep.deposit_index, sweep.wallet
+            )
         }
         Act::Outcome(report) => {
             let outcome = format!("{:?}", report.outcome).to_lowercase();

@@ -48,7 +48,8 @@ fn happen(cell: &mut Cell, act: u8, choice: u8) {
         13 if known => {
             let price = super::after::gwei(30 + u128::from(choice % 8), 1 + u128::from(choice % 8));
             let transaction = super::after::pays(None, &super::after::own_address(), 0, 0, price);
-            let request = cell.replacement(&format!("k-{}", choice / 4 % 4), id, "cancel-on-chain", &transaction);
+            let request =
+                cell.replacement(&format!("k-{}", choice / 4 % 4), id, "cancel-on-chain", &transaction);
             drop(cell.submit(&sign(PayloadKind::ReplacementRequest, &request, "client", "pipeline")));
         }
         14 if known => drop(cell.submit(&super::after::sworn(1 + choice / 4 % 3, id))),
