@@ -5,6 +5,7 @@
 
 mod access;
 mod change;
+mod lines;
 mod row;
 
 use std::collections::BTreeMap;
@@ -130,7 +131,9 @@ impl Period {
         let state = self.last.as_ref().unwrap_or(end);
         let mut rows = self.rows;
         rows.sort_by_key(Row::section_order);
-        for (id, times) in &self.ceremonies {
+        let mut ceremonies: Vec<_> = self.ceremonies.iter().collect();
+        ceremonies.sort_by_key(|(id, times)| (times.first, **id));
+        for (id, times) in ceremonies {
             if let Some(ceremony) = state.ceremony(id) {
                 rows.push(Row::quorum(ceremony, times.first, times.last, state));
             }

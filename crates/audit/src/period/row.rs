@@ -158,7 +158,7 @@ impl Row {
             time_ms: event.time_ms(),
             officer: statement.officer.to_string(),
             action: statement.body.action().to_owned(),
-            subject: event.says(),
+            subject: event.wallet.as_ref().map_or_else(|| event.says(), ToString::to_string),
             note: statement.note.clone(),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use holdfast_audit::{Interest, Period, PeriodReport, one_line};
+use holdfast_audit::{Interest, Period, PeriodReport};
 use holdfast_policy::TimestampMs;
 use serde_json::json;
 
@@ -37,8 +37,7 @@ pub(crate) async fn run(profile: &Path, output: Output, args: &ReportArgs) -> Re
             section = row.section();
             rows.remark(&format!("\n{}", title(section)));
         }
-        let cells = row.cells();
-        rows.push(&Row { json: &json!(row), cells: &cells, text: &line(&cells) });
+        rows.push(&Row { json: &json!(row), cells: &row.cells(), text: &row.to_string() });
     }
     Ok(rows.finish())
 }
@@ -68,11 +67,4 @@ fn title(section: &str) -> &'static str {
         "attempt" => "REFUSED ATTEMPTS",
         _ => "ACCESS REVIEW",
     }
-}
-
-fn line(cells: &[String]) -> String {
-    let [_, index, time, who, what, subject, detail] = cells else { return String::new() };
-    let index = if index.is_empty() { String::new() } else { format!("entry {index}") };
-    let line = format!("  {index:<14}{time:<26}{who:<26}{what} {subject}  {}", one_line(detail));
-    line.trim_end().to_owned()
 }
