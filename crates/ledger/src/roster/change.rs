@@ -233,3 +233,6 @@ fn unknown(party: &str, name: &str) -> Rejection {
     Rejection::new(RejectionCode::UnknownParty, format!("the roster has no {party} `{name}`"))
         .with_field("name")
 }
+
+#[cfg(test)]
+mod tests;

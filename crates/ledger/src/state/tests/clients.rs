@@ -135,3 +135,31 @@ fn client_whose_key_would_have_expired_is_not_admitted() {
     }
     assert_eq!(cell.refused_change(change), "FIELD_INVALID");
 }
+
+#[test]
+fn revocation_outlives_every_other_change_of_the_roster() {
+    let mut cell = Cell::ready();
+    revoke(&mut cell);
+    cell.change_roster(super::authority::add_officer("dave", "dave"));
+    let change = add_client(&cell, "c-2", "c-2");
+    cell.change_roster(change);
+    assert!(cell.state.client_revocation(&pipeline()).is_some());
+    let request = cell.request("k-2", 1250);
+    let request = sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline");
+    assert_eq!(cell.refuse(&request), "CLIENT_REVOKED");
+}
+
+#[test]
+fn new_client_asks_for_its_own_wallets_only() {
+    let mut cell = Cell::ready();
+    let change = add_client(&cell, "c-2", "c-2");
+    cell.change_roster(change);
+    let mut request = cell.request("k-1", 1250);
+    request["client"] = json!("c-2");
+    cell.accept(&sign(PayloadKind::WithdrawalRequest, &request, "client", "c-2"));
+    cell.create_wallet("hot-2");
+    request["wallet"] = json!("hot-2");
+    request["idempotency_key"] = json!("k-2");
+    let other = sign(PayloadKind::WithdrawalRequest, &request, "client", "c-2");
+    assert_eq!(cell.refuse(&other), "SIGNER_NOT_AUTHORIZED");
+}

@@ -48,9 +48,12 @@ fn re_enrolment_with_a_used_or_shared_key_is_refused() {
 #[test]
 fn minimum_checkpoint_that_this_log_cannot_have_is_refused() {
     let mut cell = Cell::new();
-    let beyond = cell.state.size() + 2;
+    let beyond = cell.state.size() + 1;
     assert_eq!(cell.refused_change(keys(2, "cosign-2b", "message-2b", beyond)), "FIELD_INVALID");
     assert_eq!(cell.refused_change(keys(2, "cosign-2b", "message-2b", 0)), "FIELD_INVALID");
+    let whole = cell.state.size();
+    let body = cell.roster_proposal(keys(2, "cosign-2b", "message-2b", whole));
+    cell.proposed("alice", body);
 }
 
 #[test]
@@ -104,4 +107,24 @@ fn one_of_the_coordinators_keys_can_be_replaced_alone() {
         entry_key: None,
     };
     assert_eq!(cell.refused_change(back), "KEY_ALREADY_USED");
+}
+
+#[test]
+fn key_that_proves_nothing_is_refused() {
+    let mut cell = Cell::new();
+    let mut identity = [0; 32];
+    identity[0] = 1;
+    let weak = ed25519_dalek::VerifyingKey::from_bytes(&identity).unwrap();
+    let log_key = RosterChange::ReplaceCoordinatorKeys { log_key: Some(weak), entry_key: None };
+    assert_eq!(cell.refused_change(log_key), "FIELD_INVALID");
+}
+
+#[test]
+fn proposed_wallet_outlives_a_re_enrolment() {
+    let mut cell = Cell::new();
+    let body = cell.wallet_proposal("hot-1");
+    let id = cell.proposed("alice", body);
+    cell.change_roster(keys(2, "cosign-2b", "message-2b", 1));
+    cell.approve("alice", id);
+    assert_eq!(cell.approve("bob", id), CeremonyPhase::Approved);
 }

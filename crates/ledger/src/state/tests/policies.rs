@@ -196,3 +196,26 @@ fn snapshot_keeps_rosters_policies_uploads_and_revocations() {
     assert_eq!(read.uploaded_policies(), cell.state.uploaded_policies());
     assert!(read.client_revocation(&"pipeline".parse().unwrap()).is_some());
 }
+
+#[test]
+fn other_ceremonies_outlive_a_change_of_the_policy() {
+    let mut cell = Cell::ready();
+    let body = cell.whitelist_proposal("0xdD870fA1b7C4700F2BD7f44238821C26f7392148");
+    let id = cell.proposed("alice", body);
+    let body = cell.roster_proposal(super::authority::add_officer("dave", "dave"));
+    let roster = cell.proposed("alice", body);
+    cell.change_policy(&limit(1000));
+    assert_eq!(cell.phase(id), CeremonyPhase::Proposed);
+    assert_eq!(cell.phase(roster), CeremonyPhase::Proposed);
+}
+
+#[test]
+fn whitelist_terms_of_the_new_policy_hold_for_open_proposals() {
+    let mut cell = Cell::ready();
+    let body = cell.whitelist_proposal("0xdD870fA1b7C4700F2BD7f44238821C26f7392148");
+    let id = cell.proposed("alice", body);
+    cell.change_policy(&DEMO.replace("max_life_ms = 7_776_000_000", "max_life_ms = 1_000"));
+    cell.approve("alice", id);
+    let last = cell.statement("bob", StatementBody::ApproveCeremony(id));
+    assert_eq!(cell.refuse(&last), "POLICY_BOUND");
+}
