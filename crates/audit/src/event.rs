@@ -82,6 +82,14 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The withdrawal that ended because it authorized another in its place.
+    pub fn replaced(&self) -> Option<WithdrawalId> {
+        match &self.applied.outcome {
+            Outcome::Admitted(admission) => admission.replaced,
+            Outcome::Rejected(_) => None,
+        }
+    }
+
     /// Its withdrawal, as it is after it.
     pub fn withdrawal_after(&self) -> Option<&'a Withdrawal> {
         self.state.withdrawal(self.withdrawal.as_ref()?)

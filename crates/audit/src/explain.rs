@@ -3,6 +3,7 @@
 //!
 //! Everything here is derived by the replay. Nothing is taken from a server's answer.
 
+mod aftermath;
 mod page;
 
 use holdfast_chains::{Amount, AssetSymbol, SignedTransaction};
@@ -12,6 +13,8 @@ use serde::Serialize;
 
 use crate::event::upper;
 use crate::history::{History, Step};
+
+pub use aftermath::{Aftermath, Kind, Relative, Reported, Sworn};
 
 /// One withdrawal, explained. `Display` is a page for people, serde the same for programs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +29,8 @@ pub struct Explanation {
     pub as_of_ms: u64,
     /// State of the withdrawal.
     pub state: String,
+    /// What it is for.
+    pub purpose: Kind,
     /// Who asked for what.
     pub asked: Asked,
     /// What the bound transaction does.
@@ -44,6 +49,8 @@ pub struct Explanation {
     /// The canonical signature.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed: Option<Signed>,
+    /// What became of it after its authorization.
+    pub aftermath: Aftermath,
     /// Every entry that concerned it, no-ops included.
     pub steps: Vec<Step>,
 }
@@ -57,9 +64,9 @@ pub struct Asked {
     pub customer: String,
     /// The wallet that pays.
     pub wallet: String,
-    /// The wallet's address, if it has a key.
+    /// The address that pays: the wallet's own, or a deposit address of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wallet_address: Option<String>,
+    pub sender: Option<String>,
     /// Amount in whole units with its symbol.
     pub pays: String,
     /// Amount in base units.
@@ -146,7 +153,7 @@ pub struct Signed {
     pub nodes: Vec<String>,
     /// r, s and y parity, `0x` hex.
     pub signature: String,
-    /// The wallet's public key, SEC1 compressed.
+    /// The public key of the address that pays, SEC1 compressed.
     pub public_key: String,
     /// The raw transaction, assembled and read back here.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -171,6 +178,7 @@ pub fn explain(history: &History, id: &WithdrawalId) -> Option<Explanation> {
         log_size: state.size(),
         as_of_ms: state.last_time().0,
         state: upper(&withdrawal.state_at(state.last_time())),
+        purpose: Kind::of(withdrawal),
         asked: asked(state, withdrawal),
         transaction: transaction(withdrawal),
         decision: withdrawal.decision.clone(),
@@ -183,6 +191,7 @@ pub fn explain(history: &History, id: &WithdrawalId) -> Option<Explanation> {
             renewals: authorization.renewals,
         }),
         signed: signed(history, withdrawal),
+        aftermath: Aftermath::of(state, withdrawal),
         steps,
     })
 }
@@ -193,7 +202,7 @@ fn asked(state: &State, withdrawal: &Withdrawal) -> Asked {
         client: request.client.to_string(),
         customer: request.customer.to_string(),
         wallet: request.wallet.to_string(),
-        wallet_address: state.wallet(&request.wallet).map(|wallet| wallet.address.to_string()),
+        sender: state.sender(withdrawal).map(|sender| sender.address.to_string()),
         pays: money(state, &request.asset, request.amount),
         amount: request.amount.to_string(),
         asset: request.asset.to_string(),
@@ -236,14 +245,15 @@ fn approved(approval: &holdfast_ledger::Approval) -> Approved {
 
 fn signed(history: &History, withdrawal: &Withdrawal) -> Option<Signed> {
     let signature = withdrawal.signature.as_ref()?;
-    let wallet = history.state().wallet(&withdrawal.request.wallet)?;
-    let assembled = withdrawal.transaction.as_ref().and_then(|bound| {
-        SignedTransaction::assemble(&bound.transaction, signature, &wallet.public_key).ok()
-    });
+    let public_key = history.state().sender(withdrawal)?.public_key;
+    let assembled = withdrawal
+        .transaction
+        .as_ref()
+        .and_then(|bound| SignedTransaction::assemble(&bound.transaction, signature, &public_key).ok());
     Some(Signed {
         nodes: history.signers(&withdrawal.id).iter().map(ToString::to_string).collect(),
         signature: signature.to_string(),
-        public_key: wallet.public_key.to_string(),
+        public_key: public_key.to_string(),
         raw_transaction: assembled.as_ref().map(SignedTransaction::raw_hex),
         transaction_hash: assembled.as_ref().map(|signed| signed.hash().to_string()),
         index: withdrawal.positions.signed,

@@ -31,7 +31,7 @@ pub struct History {
 pub enum Interest {
     /// Those of all withdrawals and ceremonies.
     Everything,
-    /// That of one withdrawal and of those that replace it or are replaced by it.
+    /// That of one withdrawal.
     Withdrawal(WithdrawalId),
     /// None.
     Nothing,
@@ -167,35 +167,50 @@ impl History {
 }
 
 fn note_withdrawal(trails: &mut BTreeMap<WithdrawalId, Trail>, interest: Interest, event: &Event<'_>) {
-    let Some(id) = event.withdrawal else { return };
-    let withdrawal = event.withdrawal_after();
-    let wanted = match interest {
+    let wanted = |id: &WithdrawalId| match interest {
         Interest::Everything => true,
-        Interest::Withdrawal(wanted) => wanted == id,
+        Interest::Withdrawal(wanted) => wanted == *id,
         Interest::Nothing => false,
     };
-    if !wanted {
-        return;
+    if let Some(id) = event.withdrawal.filter(wanted) {
+        let says = event.says();
+        let trail = trails.entry(id).or_default();
+        trail.note(event, &id, says);
+        if let (Some(Act::Signature(logged)), Outcome::Admitted(_)) = (event.act, &event.applied.outcome) {
+            trail.signers.clone_from(&logged.signers);
+        }
     }
-    let state = withdrawal.map(|withdrawal| upper(&withdrawal.state_at(event.applied.time)));
-    let trail = trails.entry(id).or_default();
-    trail.steps.push(Step::of(event, state));
-    if let Some(withdrawal) = withdrawal {
-        trail.latest = Some(withdrawal.clone());
+    // An authorization ends the withdrawal that it replaces.
+    if let (Some(id), Some(by)) = (event.replaced().filter(wanted), event.withdrawal) {
+        trails.entry(id).or_default().note(event, &id, format!("authorizes {by} in its place"));
     }
-    if let (Some(Act::Signature(logged)), Outcome::Admitted(_)) = (event.act, &event.applied.outcome) {
-        trail.signers.clone_from(&logged.signers);
+}
+
+impl Trail {
+    fn note(&mut self, event: &Event<'_>, id: &WithdrawalId, says: String) {
+        let withdrawal = event.state.withdrawal(id);
+        let state = withdrawal.map(|withdrawal| upper(&withdrawal.state_at(event.applied.time)));
+        self.steps.push(Step::of(event, says, state));
+        let Some(withdrawal) = withdrawal else { return };
+        let mut latest = withdrawal.clone();
+        if let Some(known) =
+            self.latest.take().filter(|known| known.positions.decision == latest.positions.decision)
+        {
+            latest.decision = known.decision;
+            latest.request = known.request;
+        }
+        self.latest = Some(latest);
     }
 }
 
 fn note_ceremony(trails: &mut BTreeMap<CeremonyId, Vec<Step>>, interest: Interest, event: &Event<'_>) {
     let (Some(id), Interest::Everything) = (event.ceremony, interest) else { return };
     let phase = event.state.ceremony(&id).map(|ceremony| upper(&ceremony.phase_at(event.applied.time)));
-    trails.entry(id).or_default().push(Step::of(event, phase));
+    trails.entry(id).or_default().push(Step::of(event, event.says(), phase));
 }
 
 impl Step {
-    fn of(event: &Event<'_>, state: Option<String>) -> Self {
+    fn of(event: &Event<'_>, says: String, state: Option<String>) -> Self {
         let result = match event.rejection() {
             None => StepResult::Admitted { state: state.unwrap_or_default() },
             Some(rejection) => {
@@ -206,7 +221,7 @@ impl Step {
             index: event.index(),
             time_ms: event.time_ms(),
             signer: event.signer().to_owned(),
-            says: event.says(),
+            says,
             result,
             leaf_hash: event.entry.leaf_hash().to_hex(),
         }

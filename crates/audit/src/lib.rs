@@ -26,7 +26,7 @@ mod text;
 mod verify;
 
 pub use event::Event;
-pub use explain::{Explanation, explain};
+pub use explain::{Aftermath, Explanation, Kind, Relative, Reported, Sworn, explain};
 pub use export::{Exporter, export};
 pub use finding::Finding;
 pub use fork::first_difference;

@@ -19,7 +19,7 @@ pub struct Query {
     pub client: Option<ClientId>,
     /// Entries about this wallet, or about a withdrawal of this wallet.
     pub wallet: Option<WalletId>,
-    /// Entries about this withdrawal.
+    /// Entries about this withdrawal, the authorization of one in its place included.
     pub withdrawal: Option<WithdrawalId>,
     /// Entries that this officer signed.
     pub officer: Option<OfficerId>,
@@ -143,7 +143,7 @@ impl Query {
         let kind = |kind: &String| event.kind_name() == kind || event.action() == Some(kind);
         self.client.as_ref().is_none_or(|client| client_of(event).as_deref() == Some(client.as_str()))
             && self.wallet.as_ref().is_none_or(|wallet| wallet_of(event).as_ref() == Some(wallet))
-            && self.withdrawal.is_none_or(|id| event.withdrawal == Some(id))
+            && self.withdrawal.is_none_or(|id| event.withdrawal == Some(id) || event.replaced() == Some(id))
             && self.officer.as_ref().is_none_or(officer)
             && self.kind.as_ref().is_none_or(kind)
     }

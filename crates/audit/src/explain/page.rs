@@ -24,6 +24,7 @@ impl fmt::Display for Explanation {
         self.what_the_policy_says(f)?;
         self.who_approved(f)?;
         self.who_signed(f)?;
+        write!(f, "{}", self.aftermath)?;
         self.where_in_the_log(f)
     }
 }
@@ -39,8 +40,11 @@ impl Explanation {
             asked.customer,
             when(asked.time_ms)
         )?;
+        if let Some(purpose) = self.purpose.words() {
+            writeln!(f, "  {purpose}")?;
+        }
         writeln!(f, "  pay {} ({} base units) on chain {}", asked.pays, asked.amount, asked.chain_id)?;
-        let address = asked.wallet_address.as_deref().unwrap_or("no key");
+        let address = asked.sender.as_deref().unwrap_or("no key");
         writeln!(f, "  from wallet `{}` ({address})", asked.wallet)?;
         writeln!(f, "  to {}", asked.destination)?;
         writeln!(f, "  fee at most {}, void from {}", ether(&asked.fee_cap_wei), when(asked.expires_at_ms))?;

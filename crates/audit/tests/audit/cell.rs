@@ -203,10 +203,15 @@ impl Cell {
         self.accept(&self.statement(officer, StatementBody::ApproveHold(id)));
     }
 
-    pub(crate) fn sign_off(&mut self, id: WithdrawalId) {
+    pub(crate) fn authorize(&mut self, id: WithdrawalId) {
         let digest = self.state.withdrawal(&id).unwrap().transaction.as_ref().unwrap().signing_hash;
         let payload = json!({"cluster": "demo-1", "withdrawal": id, "digests": [digest]});
         self.accept(&coordinator(PayloadKind::Authorize, &payload));
+    }
+
+    pub(crate) fn sign_off(&mut self, id: WithdrawalId) {
+        self.authorize(id);
+        let digest = self.state.withdrawal(&id).unwrap().transaction.as_ref().unwrap().signing_hash;
         let payload = json!({"cluster": "demo-1", "withdrawal": id, "digest_index": 0,
             "signature": wallet_signature(&digest), "signers": ["node-1", "node-3"]});
         self.accept(&coordinator(PayloadKind::SignatureLogged, &payload));
@@ -255,6 +260,11 @@ pub(crate) fn coordinator(kind: PayloadKind, payload: &Value) -> Envelope {
 }
 
 fn transfer(to: &str, usdt: u128, nonce: u64) -> UnsignedTransaction {
+    priced(to, usdt, nonce, 1)
+}
+
+/// The same for so many times the fee.
+pub(crate) fn priced(to: &str, usdt: u128, nonce: u64, times: u128) -> UnsignedTransaction {
     let transfer = Transfer {
         contract: Some(Address::parse(USDT).unwrap()),
         to: Address::parse(to).unwrap(),
@@ -264,8 +274,8 @@ fn transfer(to: &str, usdt: u128, nonce: u64) -> UnsignedTransaction {
         chain_id: ChainId(1),
         nonce,
         gas_limit: 65_000,
-        max_fee_per_gas: 30_000_000_000,
-        max_priority_fee_per_gas: 1_000_000_000,
+        max_fee_per_gas: 30_000_000_000 * times,
+        max_priority_fee_per_gas: 1_000_000_000 * times,
         transfer,
     };
     draft.build().unwrap()
