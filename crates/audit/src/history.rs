@@ -103,6 +103,12 @@ impl History {
         Ok(Self { replica, interest, withdrawals, ceremonies, counts })
     }
 
+    /// Goes on from a replica that was kept; trails and counts begin here.
+    pub(crate) fn restored(replica: Replica, interest: Interest) -> Self {
+        let (withdrawals, ceremonies) = (BTreeMap::new(), BTreeMap::new());
+        Self { replica, interest, withdrawals, ceremonies, counts: Counts::default() }
+    }
+
     /// Applies the next entry and notes what it touched.
     ///
     /// # Errors

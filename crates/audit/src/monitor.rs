@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_ledger::{Act, Outcome};
-use holdfast_log::{Entry, SignedCheckpoint, VerifiedCosignature};
+use holdfast_ledger::{Act, Outcome, Replica, State};
+use holdfast_log::{Entry, RightEdge, SignedCheckpoint, VerifiedCosignature};
 use serde::Serialize;
 
 use crate::event::Event;
@@ -14,6 +14,8 @@ use crate::finding::Finding;
 use crate::heads::Heads;
 use crate::history::{History, Interest};
 use crate::keys::{LogKeys, node_of};
+
+const KEPT_HEADER: &[u8] = b"holdfast monitor v1\n";
 
 /// How old is too old.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,8 @@ pub struct Monitor {
     /// Lasting conditions that were told already.
     raised: BTreeSet<String>,
     versions: Versions,
+    /// The checkpoint of exactly these entries, once it is verified.
+    note: Vec<u8>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +106,51 @@ impl Monitor {
         }
         heads.check(history.replica())?;
         let versions = Versions::of(&history);
-        Ok(Self { history, heads, patience, reported, raised: BTreeSet::new(), versions })
+        Ok(Self { history, heads, patience, reported, raised: BTreeSet::new(), versions, note: Vec::new() })
+    }
+
+    /// Goes on from what an earlier run kept ([`Self::to_kept`]); `seen` is the newest checkpoint that it had verified. `None` if
+    /// they do not fit each other, this genesis or this program: begin again then.
+    ///
+    /// Whoever can write both files can make this machine believe anything, as with `seen` alone.
+    pub fn resume(
+        genesis: &Entry,
+        genesis_sha256: &[u8; 32],
+        seen: &[u8],
+        kept: &[u8],
+        patience: Patience,
+    ) -> Option<Self> {
+        let (note, rest) = split_part(kept.strip_prefix(KEPT_HEADER)?)?;
+        let (edge, snapshot) = split_part(rest)?;
+        let state = State::from_snapshot(snapshot, genesis).ok()?;
+        if state.genesis().hash != *genesis_sha256 {
+            return None;
+        }
+        let replica = Replica::restored(state, RightEdge::from_bytes(edge).ok()?)?;
+        let signed = SignedCheckpoint::parse(note).ok()?;
+        let stated = signed.verify(LogKeys::of(replica.state().roster()).ok()?.log()).ok()?;
+        let reported = SignedCheckpoint::parse(seen).ok()?.claimed().size;
+        if stated.size != replica.size() || stated.root != replica.root() || reported < stated.size {
+            return None;
+        }
+        let mut heads = Heads::none();
+        heads.add(seen).ok()?;
+        heads.check(&replica).ok()?;
+        let history = History::restored(replica, Interest::Nothing);
+        let (versions, note) = (Versions::of(&history), note.to_vec());
+        Some(Self { history, heads, patience, reported, raised: BTreeSet::new(), versions, note })
+    }
+
+    /// What a later run goes on from; `None` while no checkpoint of exactly these entries is verified.
+    pub fn to_kept(&self) -> Option<Vec<u8>> {
+        let replica = self.history.replica();
+        if SignedCheckpoint::parse(&self.note).ok()?.claimed().size != replica.size() {
+            return None;
+        }
+        let edge = replica.edge().to_bytes();
+        let length = |part: &[u8]| u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes();
+        let (note, snapshot) = (&self.note, replica.state().to_snapshot());
+        Some([KEPT_HEADER, &length(note), note, &length(&edge), &edge, &snapshot].concat())
     }
 
     /// Entries that it holds.
@@ -167,6 +215,7 @@ impl Monitor {
                 .differs(checkpoint.root.to_hex(), replica.root().to_hex()));
         }
         std::mem::take(&mut self.heads).finish(self.history.replica())?;
+        self.note = note.to_vec();
         let cosigned = signed.cosignatures(keys.cosigners())?;
         let mut alarms = self.cosignatures(&keys, &cosigned, now_ms);
         alarms.extend(self.witnesses(signed.cosignatures(keys.witnesses())?.len()));
@@ -245,6 +294,11 @@ impl Monitor {
     pub fn is_raised(&self) -> bool {
         !self.raised.is_empty()
     }
+}
+
+fn split_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
 }
 
 fn alarm_of(event: &Event<'_>) -> Option<Alarm> {

@@ -67,6 +67,11 @@ impl Replica {
         Ok(Self { state, edge })
     }
 
+    /// A replica that was kept: state and right edge of the same size, `None` otherwise. The caller must have authenticated both.
+    pub fn restored(state: State, edge: RightEdge) -> Option<Self> {
+        (state.size() == edge.size()).then_some(Self { state, edge })
+    }
+
     /// Applies the next entry to both.
     ///
     /// # Errors

@@ -131,3 +131,45 @@ fn what_officers_do_to_protect_is_a_notice() {
     assert_eq!(codes(&alarms), Vec::<&str>::new());
     assert!(alarms.iter().any(|alarm| alarm.code == "OFFICER_PROTECTS"), "{alarms:?}");
 }
+
+#[test]
+fn run_goes_on_from_what_the_last_one_kept_and_from_nothing_else() {
+    let mut cell = Cell::ready();
+    let mut monitor = begin(&cell, None);
+    watch(&mut monitor, &cell.log, &fresh()).unwrap();
+    let (kept, seen) = (monitor.to_kept().unwrap(), Cell::checkpoint_at(&cell.log, &fresh()).to_bytes());
+    let resume = |cell: &Cell, seen: &[u8], kept: &[u8]| {
+        Monitor::resume(&cell.log[0], &cell.pinned(), seen, kept, Patience::default())
+    };
+    let mut resumed = resume(&cell, &seen, &kept).unwrap();
+    let kept_size = cell.log.len();
+    cell.submit(&cell.request("k-1", 10, THIEF, 0));
+    assert_eq!(codes(&watch(&mut resumed, &cell.log, &fresh()).unwrap()), ["REFUSED_ATTEMPT"]);
+    // What was seen may be newer than what was kept: the log must reach it, and what is in between was told already
+    let longer = Cell::checkpoint_at(&cell.log, &fresh()).to_bytes();
+    let mut behind = resume(&cell, &longer, &kept).unwrap();
+    assert_eq!(behind.size(), kept_size as u64);
+    assert!(codes(&watch(&mut behind, &cell.log, &fresh()).unwrap()).is_empty());
+    let mut behind = resume(&cell, &longer, &kept).unwrap();
+    let note = Cell::checkpoint_at(&cell.log[..kept_size], &fresh()).to_bytes();
+    assert_eq!(behind.checkpoint(&note, NOW).unwrap_err().rule(), "LOG_CUT_OFF");
+    // An older checkpoint, one of another history; a damaged or foreign file
+    let older = Cell::checkpoint_at(&cell.log[..5], &fresh()).to_bytes();
+    let mut fork = cell.log[..kept_size].to_vec();
+    fork.swap(4, 5);
+    let forked = Cell::checkpoint_at(&fork, &fresh()).to_bytes();
+    for (seen, kept) in [
+        (older, kept.clone()),
+        (forked, kept.clone()),
+        (seen.clone(), kept[..kept.len() - 1].to_vec()),
+        (seen.clone(), Vec::new()),
+        (seen.clone(), [kept.as_slice(), b"x"].concat()),
+    ] {
+        assert!(resume(&cell, &seen, &kept).is_none());
+    }
+    assert!(Monitor::resume(&cell.log[0], &[7; 32], &seen, &kept, Patience::default()).is_none());
+    // And a log that goes back is found by the resumed run
+    let mut resumed = resume(&cell, &seen, &kept).unwrap();
+    let shorter = Cell::checkpoint_at(&cell.log[..kept_size - 1], &fresh()).to_bytes();
+    assert_eq!(resumed.checkpoint(&shorter, NOW).unwrap_err().rule(), "LOG_ROLLED_BACK");
+}

@@ -19,6 +19,9 @@ use crate::live::{self, Live, Sink};
 use crate::output::{Answer, Output};
 use crate::session::Session;
 
+/// A run that goes on keeps its state after so many entries.
+const KEEP_EVERY: u64 = 1024;
+
 /// What to watch, and how patiently.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct MonitorArgs {
@@ -75,14 +78,32 @@ pub(crate) async fn run(session: &Session, args: &MonitorArgs) -> Result<Answer,
     }
 }
 
+/// The state beside the checkpoint file.
+fn state_path(seen: &Path, suffix: &str) -> PathBuf {
+    let mut name = seen.as_os_str().to_owned();
+    name.push(format!(".state{suffix}"));
+    PathBuf::from(name)
+}
+
+/// Goes on where the last run ended, if what it kept still fits; from the beginning otherwise.
+fn resume(session: &Session, path: &Path, seen: &[u8], patience: Patience) -> Option<Monitor> {
+    let kept = std::fs::read(state_path(path, "")).ok()?;
+    let genesis = files::read(&session.profile.path(&session.profile.file.genesis.entry)).ok()?;
+    let genesis = Entry::parse(&genesis).ok()?;
+    Monitor::resume(&genesis, &session.profile.genesis_sha256, seen, &kept, patience)
+}
+
 /// A run.
 struct Watch {
     pinned: [u8; 32],
     patience: Patience,
     path: PathBuf,
     seen: Option<Vec<u8>>,
+    once: bool,
     output: Output,
     monitor: Option<Monitor>,
+    /// Entries that the kept state holds.
+    kept: u64,
     /// Told when the checkpoint that covers them is verified.
     pending: Vec<Alarm>,
     /// The newest checkpoint as it was shown, for evidence.
@@ -102,13 +123,17 @@ impl Watch {
             silent_ms: ms(args.silent_after),
             ..Patience::default()
         };
+        let pinned = session.profile.genesis_sha256;
+        let monitor = seen.as_ref().and_then(|seen| resume(session, &path, seen, patience));
         Ok(Self {
-            pinned: session.profile.genesis_sha256,
+            pinned,
             patience,
             path,
             seen,
+            once: args.once,
             output: session.output,
-            monitor: None,
+            kept: monitor.as_ref().map_or(0, Monitor::size),
+            monitor,
             pending: Vec::new(),
             shown: Vec::new(),
             alarms: 0,
@@ -132,7 +157,21 @@ impl Watch {
             files::write(&self.path, &note)?;
             self.seen = Some(note);
         }
-        Ok(())
+        self.keep()
+    }
+
+    /// Keeps the state now and then, so that the next run need not read the whole log again.
+    fn keep(&mut self) -> Result<(), Failure> {
+        let Some(monitor) = &self.monitor else { return Ok(()) };
+        let grown = monitor.size().saturating_sub(self.kept);
+        if grown == 0 || (grown < KEEP_EVERY && !self.once) {
+            return Ok(());
+        }
+        let Some(kept) = monitor.to_kept() else { return Ok(()) };
+        self.kept = monitor.size();
+        let (path, partial) = (state_path(&self.path, ""), state_path(&self.path, ".partial"));
+        std::fs::write(&partial, kept).map_err(|error| files::io("write", &partial, &error))?;
+        std::fs::rename(&partial, &path).map_err(|error| files::io("rename", &partial, &error))
     }
 
     fn tell(&mut self, alarm: &Alarm) {
