@@ -181,7 +181,7 @@ pub fn explain(history: &History, id: &WithdrawalId) -> Option<Explanation> {
         purpose: Kind::of(withdrawal),
         asked: asked(state, withdrawal),
         transaction: transaction(withdrawal),
-        decision: withdrawal.decision.clone(),
+        decision: withdrawal.decision.as_ref().clone(),
         approvals: withdrawal.approvals.iter().map(approved).collect(),
         rejected_by: withdrawal.rejected_by.as_ref().map(ToString::to_string),
         authorized: withdrawal.authorization.as_ref().map(|authorization| Authorized {

@@ -4,10 +4,11 @@
 //! its recovery parity was found. Must never hold a private key or a nonce.
 
 use std::fmt;
+use std::ops::{Add, Mul};
 
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{RecoveryId, Signature as K256Signature, VerifyingKey};
-use k256::elliptic_curve::ops::{Invert as _, LinearCombination as _, Reduce};
+use k256::elliptic_curve::ops::{Invert as _, MulByGenerator as _, Reduce};
 use k256::elliptic_curve::point::AffineCoordinates as _;
 use k256::{AffinePoint, ProjectivePoint, Scalar, U256};
 use thiserror::Error;
@@ -132,8 +133,10 @@ fn nonce_point(signature: &K256Signature, digest: &Digest, public_key: &PublicKe
     let (r, s) = signature.split_scalars();
     let s_inverse: Scalar = *s.invert_vartime();
     let key = ProjectivePoint::from(*public_key.verifying_key().as_affine());
-    let (of_base, of_key) = (z.mul(&s_inverse), r.mul(&s_inverse));
-    ProjectivePoint::lincomb(&ProjectivePoint::GENERATOR, &of_base, &key, &of_key).to_affine()
+    // Two multiplications are faster than one linear combination: k256 has a table for the generator.
+    let of_base = ProjectivePoint::mul_by_generator(&z.mul(&s_inverse));
+    let of_key = Mul::mul(key, &(*r).mul(&s_inverse));
+    Add::add(of_base, of_key).to_affine()
 }
 
 impl fmt::Display for Signature {

@@ -1,6 +1,7 @@
 //! A withdrawal as the log knows it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use holdfast_chains::{Digest, Effects, Signature, UnsignedTransaction};
 use holdfast_policy::{Decision, HoldDigest, OfficerId, RoleName, TimestampMs};
@@ -138,8 +139,8 @@ pub struct Withdrawal {
     pub received_at: TimestampMs,
     /// From when the hold's deadline counts: `received_at`, or the original's if its approvals carried over.
     pub hold_from: TimestampMs,
-    /// The newest decision.
-    pub decision: Decision,
+    /// The newest decision; shared, because most entries that change a withdrawal leave it as it is.
+    pub decision: Arc<Decision>,
     /// The bound transaction.
     pub transaction: Option<BoundTransaction>,
     /// Officers' approvals so far.

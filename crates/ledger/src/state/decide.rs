@@ -47,7 +47,7 @@ impl State {
     }
 
     pub(super) fn redecide(&self, withdrawal: &mut Withdrawal, at: TimestampMs) {
-        withdrawal.decision = self.decide_again(withdrawal, at);
+        withdrawal.decision = self.decide_again(withdrawal, at).into();
     }
 
     pub(super) fn decide_again(&self, withdrawal: &Withdrawal, at: TimestampMs) -> Decision {

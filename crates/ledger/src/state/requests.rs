@@ -56,7 +56,7 @@ impl State {
         let mut withdrawal = Withdrawal {
             id: request.withdrawal_id(),
             kind,
-            decision: self.decide(&request, to_oneself, time, &[], time),
+            decision: self.decide(&request, to_oneself, time, &[], time).into(),
             request,
             deposit_index,
             to_oneself,

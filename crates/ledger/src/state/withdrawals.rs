@@ -7,7 +7,7 @@
 use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
-use holdfast_policy::Verdict;
+use holdfast_policy::{Decision, RiskComponent, RiskScore, RuleResult, Verdict};
 use imbl::{OrdMap, Vector};
 
 use crate::codec::{Decode, Encode, Input, Malformed, put_bytes, put_count};
@@ -83,12 +83,22 @@ fn is_settled(withdrawal: &Withdrawal) -> bool {
 /// Without the rules that were content, the parts of the risk score that added nothing, and the request's copy of the
 /// transaction that was bound.
 fn condensed(withdrawal: &Withdrawal) -> Withdrawal {
-    let mut condensed = withdrawal.clone();
-    condensed.decision.rules.retain(|result| match result.verdict {
-        Verdict::Hold | Verdict::Deny => true,
-        Verdict::Pass | Verdict::NotApplicable => false,
-    });
-    condensed.decision.risk.components.retain(|component| component.contribution > 0);
+    let decision = withdrawal.decision.as_ref();
+    let decided = |result: &&RuleResult| matches!(result.verdict, Verdict::Hold | Verdict::Deny);
+    let added = |component: &&RiskComponent| component.contribution > 0;
+    let risk = RiskScore {
+        score: decision.risk.score,
+        components: decision.risk.components.iter().filter(added).cloned().collect(),
+    };
+    let decision = Decision {
+        outcome: decision.outcome.clone(),
+        satisfied_hold: decision.satisfied_hold.clone(),
+        rules: decision.rules.iter().filter(decided).cloned().collect(),
+        risk,
+        policy_version: decision.policy_version,
+        policy_hash: decision.policy_hash,
+    };
+    let mut condensed = Withdrawal { decision: Arc::new(decision), ..withdrawal.clone() };
     if condensed.transaction.is_some() {
         condensed.request.transaction = None;
     }
