@@ -11,7 +11,8 @@ use holdfast_store::{Batch, StoreError, StoreHandle};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::tables::INCIDENTS;
+use crate::config::NodeConfig;
+use crate::tables::{self, INCIDENTS};
 
 /// Refusals kept of each reason code, so that a flood of one does not push the others out; codes are few.
 const MAX_OF_A_CODE: usize = 64;
@@ -82,6 +83,25 @@ impl Incidents {
             let _ = tokio::time::timeout(FLUSH_LIMIT, written).await;
         }
     }
+}
+
+/// What the store of a node that is stopped remembers as refused, oldest first, one JSON object a line. Changes nothing.
+///
+/// Blocks.
+///
+/// # Errors
+/// [`StoreError`]; a running node has its store open, and shows its incidents in its log output and its metrics.
+pub fn list_incidents(config: &NodeConfig) -> Result<Vec<String>, StoreError> {
+    let store = StoreHandle::open(&config.store_config(), &tables::ALL)?;
+    let (mut lines, mut from) = (Vec::new(), 0u64);
+    loop {
+        let page = store.scan(INCIDENTS, &from.to_be_bytes(), PAGE)?;
+        let Some((last, _)) = page.last() else { break };
+        from = sequence_of(last).saturating_add(1);
+        lines.extend(page.iter().map(|(_, record)| String::from_utf8_lossy(record).into_owned()));
+    }
+    store.close_blocking()?;
+    Ok(lines)
 }
 
 async fn write_all(store: StoreHandle, mut incoming: mpsc::Receiver<Job>) {
@@ -164,7 +184,6 @@ mod tests {
     use holdfast_store::StoreConfig;
 
     use super::*;
-    use crate::tables;
 
     fn kept(store: &StoreHandle) -> Vec<Incident> {
         let records = store.scan(INCIDENTS, &[], 10_000).unwrap();

@@ -39,5 +39,6 @@ pub use config::{ConfigError, NodeConfig};
 pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCrashPoint};
 pub use enrolment::{EnrolError, Enrolment, EnrolmentRequest, enrol};
 pub use halt::{HaltError, clear_halt};
+pub use incidents::list_incidents;
 pub use run::{RunError, run};
 pub use telemetry::{TelemetryError, start_logging};

@@ -65,6 +65,15 @@ enum Command {
     /// enrolment.json (public). Back up the passphrase apart from the data directory: a share's backup is useless
     /// without it.
     Enroll(EnrollArgs),
+    /// Lists what this node refused: one JSON object a line, oldest first, the newest 64 of each reason code.
+    ///
+    /// Stop the node first; a running node shows the same in its log (`refused`) and in its metrics
+    /// (holdfast_node_refusals_total).
+    Incidents {
+        /// The configuration file.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Lets a node sign again that stopped because the log's key signed two histories.
     ///
     /// Stop the node first. Without --evidence it shows the evidence and its name.
@@ -117,6 +126,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run { config } => run(&config),
         Command::Enroll(args) => enroll(args),
+        Command::Incidents { config } => incidents(&config),
         Command::ClearHalt { config, evidence } => {
             let config = NodeConfig::load(&config).with_context(|| config.display().to_string())?;
             Ok(holdfast_node::clear_halt(&config, evidence.as_deref())?)
@@ -129,6 +139,15 @@ fn run(config: &std::path::Path) -> anyhow::Result<()> {
     holdfast_node::start_logging()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(holdfast_node::run(config, Arc::new(NoCrashPoints)))?;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn incidents(config: &std::path::Path) -> anyhow::Result<()> {
+    let config = NodeConfig::load(config).with_context(|| config.display().to_string())?;
+    for incident in holdfast_node::list_incidents(&config)? {
+        println!("{incident}");
+    }
     Ok(())
 }
 

@@ -12,6 +12,8 @@ use tokio::sync::Semaphore;
 use tonic::{Code, Response, Status};
 use tracing::Instrument as _;
 
+use crate::node::Node;
+
 mod node;
 mod officer;
 mod wire;
@@ -21,18 +23,30 @@ pub(crate) use officer::OfficerApi;
 
 /// Work of one kind that runs at a time, whether its callers still wait or not; for each kind there is room of its own.
 #[derive(Clone, Debug)]
-struct Room(Arc<Semaphore>);
+struct Room {
+    places: Arc<Semaphore>,
+    // Who is told when there is no place.
+    node: Option<Arc<Node>>,
+}
 
 impl Room {
     /// How long to wait when there is none.
     const RETRY: Duration = Duration::from_millis(250);
 
     fn of(calls: usize) -> Self {
-        Self(Arc::new(Semaphore::new(calls)))
+        Self { places: Arc::new(Semaphore::new(calls)), node: None }
     }
 
-    fn busy() -> Status {
+    /// A room whose refusals are this node's incidents.
+    fn at(node: &Arc<Node>, calls: usize) -> Self {
+        Self { node: Some(Arc::clone(node)), ..Self::of(calls) }
+    }
+
+    fn busy(&self) -> Status {
         let text = "this node works on as many calls as it takes: try again later";
+        if let Some(node) = &self.node {
+            node.incidents.record(node.now(), "NODE_BUSY", "calls", &text);
+        }
         ApiError::with_code(Code::ResourceExhausted, "NODE_BUSY", text).retry_after(Self::RETRY).into()
     }
 }
@@ -44,7 +58,7 @@ where
     T: Send + 'static,
     F: Future<Output = Result<T, ApiError>> + Send + 'static,
 {
-    let Ok(place) = Arc::clone(&room.0).try_acquire_owned() else { return Err(Room::busy()) };
+    let Ok(place) = Arc::clone(&room.places).try_acquire_owned() else { return Err(room.busy()) };
     let work = async move {
         let done = work.await;
         drop(place);
@@ -87,7 +101,7 @@ mod tests {
         to_the_end(&Room::of(1), async { Ok(()) }).await.unwrap();
         // Until it has ended
         go_on.send(()).unwrap();
-        while room.0.available_permits() == 0 {
+        while room.places.available_permits() == 0 {
             tokio::task::yield_now().await;
         }
         to_the_end(&room, async { Ok(()) }).await.unwrap();

@@ -83,8 +83,11 @@ impl ExtendRefusal {
     /// Whether it is the ordinary course of replication, and not something that people should look at.
     pub(crate) fn is_ordinary(&self) -> bool {
         match self {
-            Self::Behind { .. } | Self::AheadOfClock { .. } | Self::TooLarge { .. } => true,
-            Self::Checkpoint(_)
+            Self::Behind { .. } => true,
+            // Honest coordinators stamp within the skew of the nodes' clocks: theirs or this node's is wrong.
+            Self::AheadOfClock { .. }
+            | Self::TooLarge { .. }
+            | Self::Checkpoint(_)
             | Self::CheckpointSize { .. }
             | Self::EntryMalformed { .. }
             | Self::EntryRefused(_)

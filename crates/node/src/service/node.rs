@@ -36,7 +36,15 @@ pub(crate) struct NodeApi {
 
 impl NodeApi {
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node, sessions: Room::of(SESSION_CALLS), upkeep: Room::of(UPKEEP_CALLS) }
+        let (sessions, upkeep) = (Room::at(&node, SESSION_CALLS), Room::at(&node, UPKEEP_CALLS));
+        Self { node, sessions, upkeep }
+    }
+
+    /// No honest coordinator sends a field that is not acceptable.
+    fn well_formed<T>(&self, read: Result<T, ApiError>) -> Result<T, ApiError> {
+        read.inspect_err(|error| {
+            self.node.incidents.record(self.node.now(), wire::FIELD_INVALID, "request", error);
+        })
     }
 }
 
@@ -64,8 +72,9 @@ impl NodeService for NodeApi {
     ) -> Result<Response<v1::KeygenPrepareResponse>, Status> {
         let node = Arc::clone(&self.node);
         let v1::KeygenPrepareRequest { ceremony_id, session_id, replication } = request.into_inner();
-        let (ceremony, session) = (wire::ceremony(&ceremony_id)?, wire::session(&session_id)?);
-        let extension = wire::replication(replication)?;
+        let ceremony = self.well_formed(wire::ceremony(&ceremony_id))?;
+        let session = self.well_formed(wire::session(&session_id))?;
+        let extension = self.well_formed(wire::replication(replication))?;
         let span = tracing::info_span!("keygen-prepare", trace_id = %ceremony, session = %session);
         let work = async move {
             let tip =
@@ -83,8 +92,9 @@ impl NodeService for NodeApi {
     ) -> Result<Response<v1::KeygenRoundResponse>, Status> {
         let node = Arc::clone(&self.node);
         let v1::KeygenRoundRequest { session_id, round, messages } = request.into_inner();
-        let (session, messages) = (wire::session(&session_id)?, wire::messages(messages)?);
-        let round = wire::round(round, keygen::LAST_ROUND)?;
+        let session = self.well_formed(wire::session(&session_id))?;
+        let messages = self.well_formed(wire::messages(messages))?;
+        let round = self.well_formed(wire::round(round, keygen::LAST_ROUND))?;
         to_the_end(&self.sessions, async move {
             let answer = node.keygens.round(&node.replica, session, round, messages).await;
             match answer.map_err(|refusal| node.refused_keygen(&session, &refusal))? {
@@ -106,7 +116,7 @@ impl NodeService for NodeApi {
         request: Request<v1::SignPrepareRequest>,
     ) -> Result<Response<v1::SignPrepareResponse>, Status> {
         let node = Arc::clone(&self.node);
-        let (extension, order) = wire::sign_order(request.into_inner())?;
+        let (extension, order) = self.well_formed(wire::sign_order(request.into_inner()))?;
         let (withdrawal, session) = (order.withdrawal, order.session);
         let span = tracing::info_span!("sign-prepare", trace_id = %withdrawal, session = %session);
         let work = async move {
@@ -123,8 +133,9 @@ impl NodeService for NodeApi {
     ) -> Result<Response<v1::SignRoundResponse>, Status> {
         let node = Arc::clone(&self.node);
         let v1::SignRoundRequest { session_id, round, messages } = request.into_inner();
-        let (session, messages) = (wire::session(&session_id)?, wire::messages(messages)?);
-        let round = wire::round(round, sign::LAST_ROUND)?;
+        let session = self.well_formed(wire::session(&session_id))?;
+        let messages = self.well_formed(wire::messages(messages))?;
+        let round = self.well_formed(wire::round(round, sign::LAST_ROUND))?;
         to_the_end(&self.sessions, async move {
             let answer = node.signing.round(session, round, messages).await;
             match answer.map_err(|refusal| node.refused_signature(&session, &refusal))? {
@@ -143,7 +154,7 @@ impl NodeService for NodeApi {
     async fn abort(&self, request: Request<v1::AbortRequest>) -> Result<Response<v1::AbortResponse>, Status> {
         let node = Arc::clone(&self.node);
         let v1::AbortRequest { session_id, reason } = request.into_inner();
-        let session = wire::session(&session_id)?;
+        let session = self.well_formed(wire::session(&session_id))?;
         to_the_end(&self.sessions, async move {
             let ended = node.abort(session).await.map_err(|refusal| node.refused_keygen(&session, &refusal))?;
             tracing::info!(%session, ended, reason = wire::abort_reason(&reason), "session ended by the coordinator");

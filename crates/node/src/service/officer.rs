@@ -31,7 +31,7 @@ pub(crate) struct OfficerApi {
 
 impl OfficerApi {
     pub(crate) fn new(node: Arc<Node>) -> Self {
-        Self { node, room: Room::of(CALLS) }
+        Self { room: Room::at(&node, CALLS), node }
     }
 }
 

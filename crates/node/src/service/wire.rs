@@ -13,10 +13,13 @@ use crate::latches::Delivered;
 use crate::replica::{Extension, TipRecord};
 use crate::signing::SignOrder;
 
+/// The reason code of every refusal here.
+pub(super) const FIELD_INVALID: &str = "FIELD_INVALID";
+
 /// A field that is not acceptable.
 fn invalid(field: &'static str, problem: impl Into<String>) -> ApiError {
     let problem = problem.into();
-    ApiError::with_code(Code::InvalidArgument, "FIELD_INVALID", format!("`{field}` {problem}"))
+    ApiError::with_code(Code::InvalidArgument, FIELD_INVALID, format!("`{field}` {problem}"))
         .field(field, problem)
 }
 

@@ -101,7 +101,7 @@ impl SignRefusal {
     pub(crate) fn is_ordinary(&self) -> bool {
         match self {
             Self::Replica(refusal) => refusal.is_ordinary(),
-            Self::SessionUnknown { .. } | Self::SessionBusy { .. } | Self::TooManySessions => true,
+            Self::SessionUnknown { .. } | Self::SessionBusy { .. } => true,
             Self::Latches(_)
             | Self::Latched(_)
             | Self::Order(_)
@@ -112,6 +112,8 @@ impl SignRefusal {
             | Self::Bans(_)
             | Self::PermitChanged
             | Self::Engine { .. }
+            // An honest coordinator never has that many attempts under way.
+            | Self::TooManySessions
             | Self::Interrupted => false,
         }
     }

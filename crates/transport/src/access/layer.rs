@@ -16,6 +16,7 @@ use tower::{Layer, Service};
 use super::AccessTable;
 use crate::ERROR_DOMAIN;
 
+const TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
 /// How tonic begins its message about a request over the size limit.
 const TOO_LARGE_BY_TONIC: &str = "Error, decoded message length too large";
 
@@ -72,7 +73,11 @@ where
 
 /// tonic answers a message over the limit with `OUT_OF_RANGE`; gRPC's code for it is `RESOURCE_EXHAUSTED`.
 fn with_stable_reason(response: Response<Body>) -> Response<Body> {
-    if is_too_large(response.headers()) { message_too_large().into_http() } else { response }
+    if !is_too_large(response.headers()) {
+        return response;
+    }
+    tracing::warn!(code = TOO_LARGE, "refused");
+    message_too_large().into_http()
 }
 
 fn is_too_large(headers: &HeaderMap) -> bool {
@@ -82,6 +87,6 @@ fn is_too_large(headers: &HeaderMap) -> bool {
 }
 
 fn message_too_large() -> Status {
-    let details = ErrorDetails::with_error_info("MESSAGE_TOO_LARGE", ERROR_DOMAIN, []);
+    let details = ErrorDetails::with_error_info(TOO_LARGE, ERROR_DOMAIN, []);
     Status::with_error_details(Code::ResourceExhausted, "message is larger than this method accepts", details)
 }
