@@ -356,6 +356,17 @@ async fn auditors_search_sample_review_and_explain_with_and_without_the_coordina
     let drawn = holdfast(cluster, &[&sample[..], &["--log", "export"]].concat());
     assert_eq!(drawn, holdfast(cluster, &sample));
     assert_eq!(lines(&drawn).len(), 2, "{drawn}");
+    // For spreadsheets: a header, a row for each hit, lines as RFC 4180 ends them
+    let table = Command::new(program("holdfast").unwrap())
+        .args(["audit", "search", "--log", "export", "--csv", "--profile", "holdfast.toml"])
+        .current_dir(cluster.directory())
+        .output()
+        .unwrap();
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.starts_with("index,time,kind,") && table.ends_with("\r\n"), "{table}");
+    let hits = lines(&holdfast(cluster, &["audit", "search", "--log", "export"]));
+    assert_eq!(table.matches("\r\n").count(), hits.len() + 1, "{table}");
+    assert_eq!(tried(cluster, &["audit", "search", "--log", "export", "--csv"]).0, 2, "JSON and CSV at once");
     // The review names every party
     let review = lines(&holdfast(cluster, &["audit", "report", "--log", "export"]));
     let parties: Vec<_> = review.iter().filter_map(|row| row["party"].as_str()).collect();
