@@ -189,6 +189,7 @@ impl State {
         }
         let act = verify_act(self.roster(), entry.envelope())?;
         let index = self.size;
+        self.pack();
         let judged = self.admit(&act, index, time);
         self.digest = self.digest.then(index, time, &judged);
         let outcome = match judged {

@@ -103,11 +103,11 @@ impl State {
             if let Some(nonce) = change.account_nonce {
                 self.account_nonces.insert(nonce, withdrawal.id);
             }
-            self.withdrawals.insert(withdrawal);
+            self.withdrawals.insert(withdrawal, self.period());
         }
         if let Some(replaced) = change.replaced {
             admission.replaced = Some(replaced.id);
-            self.withdrawals.insert(replaced);
+            self.withdrawals.insert(replaced, self.period());
         }
         if let Some(ceremony) = change.ceremony {
             admission.ceremony = Some(ceremony.id);

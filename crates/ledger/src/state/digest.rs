@@ -61,12 +61,23 @@ impl State {
         self.digests.get(&size).copied()
     }
 
-    /// At every multiple of [`ATTEST_EVERY`].
+    /// The period of the log that the next entry belongs to.
+    pub(super) fn period(&self) -> u64 {
+        self.size / ATTEST_EVERY
+    }
+
+    /// Before the first entry of each period.
+    pub(super) fn pack(&mut self) {
+        if self.size.is_multiple_of(ATTEST_EVERY) {
+            self.withdrawals.pack(self.period());
+        }
+    }
+
+    /// After the last entry of each period.
     pub(super) fn keep_digest(&mut self) {
         if !self.size.is_multiple_of(ATTEST_EVERY) {
             return;
         }
-        self.withdrawals.pack();
         self.digests.insert(self.size, self.digest);
         if self.digests.len() > KEPT {
             self.digests = self.digests.without_min().1;

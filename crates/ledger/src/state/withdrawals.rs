@@ -1,6 +1,6 @@
 //! All withdrawals: those in motion as they are, settled ones condensed and packed.
 //!
-//! A settled withdrawal is rarely looked at and there are many. At the next multiple of [`super::ATTEST_EVERY`] entries it is
+//! A settled withdrawal is rarely looked at and there are many. One to two times [`super::ATTEST_EVERY`] entries later it is
 //! condensed to what may still matter, kept in its canonical form, and read when somebody asks. What was dropped is what a
 //! replay of the log derives again; it never decides anything.
 
@@ -8,7 +8,7 @@ use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use holdfast_policy::{Decision, RiskComponent, RiskScore, RuleResult, Verdict};
-use imbl::{OrdMap, Vector};
+use imbl::{OrdMap, OrdSet};
 
 use crate::codec::{Decode, Encode, Input, Malformed, put_bytes, put_count};
 use crate::ids::WithdrawalId;
@@ -17,14 +17,16 @@ use crate::withdrawal::{Withdrawal, WithdrawalState};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Withdrawals {
     records: OrdMap<WithdrawalId, Record>,
-    // Settled since the last packing and still whole: whoever watches looks at a withdrawal right after it was settled.
-    fresh: Vector<WithdrawalId>,
+    // Settled and still whole, by the period of the log in which they were last written.
+    whole: OrdSet<(u64, WithdrawalId)>,
 }
 
 #[derive(Clone, Debug)]
 enum Record {
     Open(Arc<Withdrawal>),
-    Settled(Arc<Packed>),
+    /// With the period in which it was last written.
+    Settled(Arc<Withdrawal>, u64),
+    Packed(Arc<Packed>),
 }
 
 /// A withdrawal in its canonical form.
@@ -38,21 +40,21 @@ struct Packed {
 
 impl Record {
     fn packed(bytes: Box<[u8]>) -> Self {
-        Self::Settled(Arc::new(Packed { bytes, read: OnceLock::new() }))
+        Self::Packed(Arc::new(Packed { bytes, read: OnceLock::new() }))
     }
 
     fn read(&self) -> Option<&Withdrawal> {
         match self {
-            Self::Open(withdrawal) => Some(withdrawal),
-            Self::Settled(packed) => packed.read.get_or_init(|| packed.unpack().map(Box::new)).as_deref(),
+            Self::Open(withdrawal) | Self::Settled(withdrawal, _) => Some(withdrawal),
+            Self::Packed(packed) => packed.read.get_or_init(|| packed.unpack().map(Box::new)).as_deref(),
         }
     }
 
     /// Without keeping what was read: for those who read all.
     fn read_once(&self) -> Option<Arc<Withdrawal>> {
         match self {
-            Self::Open(withdrawal) => Some(Arc::clone(withdrawal)),
-            Self::Settled(packed) => packed.unpack().map(Arc::new),
+            Self::Open(withdrawal) | Self::Settled(withdrawal, _) => Some(Arc::clone(withdrawal)),
+            Self::Packed(packed) => packed.unpack().map(Arc::new),
         }
     }
 }
@@ -110,22 +112,30 @@ impl Withdrawals {
         self.records.get(id)?.read()
     }
 
-    pub(super) fn insert(&mut self, withdrawal: Withdrawal) {
-        if is_settled(&withdrawal) {
-            self.fresh.push_back(withdrawal.id);
+    /// `period` counts multiples of [`super::ATTEST_EVERY`] entries.
+    pub(super) fn insert(&mut self, withdrawal: Withdrawal, period: u64) {
+        let id = withdrawal.id;
+        let settled = is_settled(&withdrawal);
+        let withdrawal = Arc::new(withdrawal);
+        let record = if settled { Record::Settled(withdrawal, period) } else { Record::Open(withdrawal) };
+        if let Some(Record::Settled(_, earlier)) = self.records.insert(id, record) {
+            self.whole.remove(&(earlier, id));
         }
-        self.records.insert(withdrawal.id, Record::Open(Arc::new(withdrawal)));
+        if settled {
+            self.whole.insert((period, id));
+        }
     }
 
-    /// Condenses and packs what was settled since the last time.
+    /// Condenses and packs what was settled before the last period, at the beginning of this one.
     // INVARIANT (G10): when this happens depends on the log alone, and no admission reads what is dropped.
-    pub(super) fn pack(&mut self) {
-        for id in std::mem::take(&mut self.fresh) {
-            if let Some(Record::Open(withdrawal)) = self.records.get(&id)
-                && is_settled(withdrawal)
-            {
-                let condensed = condensed(withdrawal).to_bytes();
-                self.records.insert(id, Record::packed(condensed.into()));
+    pub(super) fn pack(&mut self, period: u64) {
+        while let Some(oldest) = self.whole.get_min().copied()
+            && oldest.0.saturating_add(1) < period
+        {
+            self.whole.remove(&oldest);
+            if let Some(Record::Settled(withdrawal, _)) = self.records.get(&oldest.1) {
+                let packed = Record::packed(condensed(withdrawal).to_bytes().into());
+                self.records.insert(oldest.1, packed);
             }
         }
     }
@@ -142,14 +152,14 @@ impl Withdrawals {
     /// Those that are not settled.
     pub(super) fn open(&self) -> impl Iterator<Item = &Withdrawal> {
         self.records.values().filter_map(|record| match record {
-            Record::Open(withdrawal) if !is_settled(withdrawal) => Some(withdrawal.as_ref()),
-            Record::Open(_) | Record::Settled(_) => None,
+            Record::Open(withdrawal) => Some(withdrawal.as_ref()),
+            Record::Settled(..) | Record::Packed(_) => None,
         })
     }
 }
 
 const OPEN: u8 = 0;
-const FRESH: u8 = 1;
+const SETTLED: u8 = 1;
 const PACKED: u8 = 2;
 
 /// Id, form, and the record with its length in front, so that packed ones are not read when a snapshot is.
@@ -160,10 +170,15 @@ impl Encode for Withdrawals {
             id.encode(out);
             match record {
                 Record::Open(withdrawal) => {
-                    out.push(if is_settled(withdrawal) { FRESH } else { OPEN });
+                    out.push(OPEN);
                     put_bytes(&withdrawal.to_bytes(), out);
                 }
-                Record::Settled(packed) => {
+                Record::Settled(withdrawal, period) => {
+                    out.push(SETTLED);
+                    period.encode(out);
+                    put_bytes(&withdrawal.to_bytes(), out);
+                }
+                Record::Packed(packed) => {
                     out.push(PACKED);
                     put_bytes(&packed.bytes, out);
                 }
@@ -182,16 +197,16 @@ impl Decode for Withdrawals {
             if last.replace(id).is_some_and(|last| last >= id) {
                 return Err(Malformed::new("withdrawals are not in order"));
             }
-            let form = input.byte()?;
-            let bytes = input.bytes()?;
-            let record = match form {
-                PACKED => Record::packed(bytes.into()),
-                OPEN | FRESH => Record::Open(Arc::new(whole(bytes, id, form == FRESH)?)),
+            let record = match input.byte()? {
+                OPEN => Record::Open(Arc::new(whole(input.bytes()?, id, false)?)),
+                SETTLED => {
+                    let period = input.number()?;
+                    withdrawals.whole.insert((period, id));
+                    Record::Settled(Arc::new(whole(input.bytes()?, id, true)?), period)
+                }
+                PACKED => Record::packed(input.bytes()?.into()),
                 _ => return Err(Malformed::new("unknown form of a withdrawal")),
             };
-            if form == FRESH {
-                withdrawals.fresh.push_back(id);
-            }
             withdrawals.records.insert(id, record);
         }
         Ok(withdrawals)

@@ -170,20 +170,22 @@ fn snapshot_of_another_cell_is_refused() {
 }
 
 #[test]
-fn settled_withdrawals_are_condensed_at_the_next_multiple_and_keep_what_may_matter() {
+fn settled_withdrawals_are_condensed_later_and_keep_what_may_matter() {
     // Given a signed withdrawal, and one that an officer rejected
     let mut cell = signed_cell();
     let signed = WithdrawalId::of("demo-1", "pipeline", "k-0");
     assert!(cell.state.open_withdrawals().all(|open| open.id != signed));
     let whole = cell.withdrawal(signed).clone();
     assert_eq!(whole.logged_state(), WithdrawalState::Signed);
-    // When the log passes a multiple
-    let before = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
-    assert_eq!(before.withdrawal(&signed), Some(&whole), "not condensed yet");
-    let from = cell.log.len();
-    while cell.state.size() < ATTEST_EVERY {
+    // When the log goes on for two periods
+    while cell.state.size() < 2 * ATTEST_EVERY {
+        assert_eq!(cell.withdrawal(signed), &whole, "whole for at least one period");
         cell.session(false, false);
     }
+    let mut restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    assert_eq!(restored.withdrawal(&signed), Some(&whole));
+    let until = cell.log.len();
+    cell.session(false, false);
     // Then what was done, why it was held and who approved are still there, and it still cannot be signed again
     let condensed = cell.withdrawal(signed).clone();
     assert!(condensed.decision.rules.len() < whole.decision.rules.len());
@@ -195,8 +197,21 @@ fn settled_withdrawals_are_condensed_at_the_next_multiple_and_keep_what_may_matt
         "ORDER_NOT_PERMITTED"
     );
     // And a replica restored before condenses at the same entry
-    let mut restored = before;
-    go_on(&mut restored, &cell, from);
+    go_on(&mut restored, &cell, until);
     assert_eq!(restored.to_snapshot(), cell.state.to_snapshot());
     assert_eq!(restored.digest(), cell.state.digest());
+}
+
+#[test]
+fn withdrawal_that_is_settled_again_stays_whole_for_another_period() {
+    let cell = signed_cell();
+    let id = WithdrawalId::of("demo-1", "pipeline", "k-0");
+    let mut withdrawals = super::super::withdrawals::Withdrawals::default();
+    let whole = cell.withdrawal(id).clone();
+    withdrawals.insert(whole.clone(), 0);
+    withdrawals.insert(whole.clone(), 1);
+    withdrawals.pack(2);
+    assert_eq!(withdrawals.get(&id), Some(&whole));
+    withdrawals.pack(3);
+    assert_ne!(withdrawals.get(&id), Some(&whole));
 }
