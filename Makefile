@@ -1,7 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; both install the Debian packages they miss and say so.
 CARGO ?= cargo
 
-.PHONY: demo test test-long lint bench build packages deny mutants
+.PHONY: demo test test-long lint bench bench-log build packages deny mutants
 
 demo: packages build ## a whole cell on loopback: watch a withdrawal signed and thefts refused
 	@"$$(scripts/target-dir)"/debug/holdfast demo
@@ -19,6 +19,9 @@ lint: ## formatting and clippy, warnings denied
 bench: packages ## withdrawals a second through real processes beside the bare engine's cost
 	$(CARGO) build --release --locked --bins
 	$(CARGO) bench --locked -p holdfast-tests
+
+bench-log: packages ## a million-entry log: replay and verification beside its signatures alone, restart, memory
+	$(CARGO) bench --locked -p holdfast-audit --bench million
 
 build:
 	$(CARGO) build --workspace --bins --locked
