@@ -137,8 +137,6 @@ pub struct Withdrawal {
     pub request_digest: [u8; 32],
     /// Time of the request's entry.
     pub received_at: TimestampMs,
-    /// From when the hold's deadline counts: `received_at`, or the original's if its approvals carried over.
-    pub hold_from: TimestampMs,
     /// The newest decision; shared, because most entries that change a withdrawal leave it as it is.
     pub decision: Arc<Decision>,
     /// The bound transaction.

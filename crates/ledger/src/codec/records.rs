@@ -26,7 +26,6 @@ record!(Withdrawal {
     to_oneself,
     request_digest,
     received_at,
-    hold_from,
     decision,
     transaction,
     approvals,

@@ -29,7 +29,7 @@ impl State {
         }
         let nonce = self.account_nonce(withdrawal, bound)?;
         self.check_account_nonce(withdrawal, &nonce)?;
-        let replaced = self.replaced_by_authorizing(withdrawal, bound)?;
+        let replaced = self.replaced_by_authorizing(withdrawal)?;
         let mut withdrawal = withdrawal.clone();
         self.redecide(&mut withdrawal, time);
         if !withdrawal.decision.is_allowed() && withdrawal.authorization.is_some() {

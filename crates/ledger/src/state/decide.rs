@@ -51,8 +51,8 @@ impl State {
     }
 
     pub(super) fn decide_again(&self, withdrawal: &Withdrawal, at: TimestampMs) -> Decision {
-        let Withdrawal { request, to_oneself, hold_from, approvals, .. } = withdrawal;
-        self.decide(request, *to_oneself, *hold_from, approvals, at)
+        let Withdrawal { request, to_oneself, received_at, approvals, .. } = withdrawal;
+        self.decide(request, *to_oneself, *received_at, approvals, at)
     }
 
     /// INVARIANT (G4): an approval counts in the roles its officer holds now, not in those held when it was given.

@@ -119,12 +119,11 @@ impl State {
     pub(super) fn replaced_by_authorizing(
         &self,
         withdrawal: &Withdrawal,
-        bound: &BoundTransaction,
     ) -> Result<Option<Withdrawal>, Rejection> {
         let Some(of) = withdrawal.replaces() else { return Ok(None) };
         let original = self.own_withdrawal(&of, &withdrawal.request.client)?;
+        // That it supersedes the original was checked when it was bound, and the original's transaction was final then.
         self.check_replaceable(original, withdrawal.id)?;
-        self.check_supersedes(of, bound)?;
         if original.replaced_by == Some(withdrawal.id) {
             return Ok(None);
         }
@@ -142,7 +141,6 @@ impl State {
         }
         let mut carried = withdrawal.clone();
         carried.approvals.clone_from(&original.approvals);
-        carried.hold_from = original.hold_from;
         self.redecide(&mut carried, time);
         if carried.decision.is_allowed() {
             *withdrawal = carried;

@@ -62,7 +62,6 @@ impl State {
             to_oneself,
             request_digest,
             received_at: time,
-            hold_from: time,
             positions: Positions { request: index, ..Positions::default() },
             transaction: None,
             approvals: Vec::new(),

@@ -47,6 +47,9 @@ fn outcome_by_another_client_or_of_something_unsigned_is_refused() {
     payload["client"] = json!("other");
     let foreign = sign(PayloadKind::OutcomeReport, &payload, "client", "other");
     assert_eq!(cell.refuse(&foreign), "UNKNOWN_WITHDRAWAL");
+    let mut elsewhere = cell.outcome(unsigned, "broadcast", None);
+    elsewhere["cluster"] = json!("demo-2");
+    assert_eq!(cell.refuse(&by_pipeline(PayloadKind::OutcomeReport, &elsewhere)), "CLUSTER_MISMATCH");
     let mut unknown = cell.outcome(unsigned, "broadcast", None);
     unknown["withdrawal"] = json!(WithdrawalId::of("demo-1", "pipeline", "never"));
     assert_eq!(cell.refuse(&by_pipeline(PayloadKind::OutcomeReport, &unknown)), "UNKNOWN_WITHDRAWAL");

@@ -328,6 +328,10 @@ fn approvals_carry_over_within_the_fee_cap_and_not_above_it() {
     let shown = cell.statement("alice", StatementBody::ApproveHold(dearer));
     let shown = String::from_utf8(shown.payload).unwrap();
     assert!(shown.contains(&format!("replaces: {original}\n")), "{shown}");
+    let request = cancel(&cell, "k-4", original);
+    let cancelled = cell.replace(&request);
+    assert_eq!(cell.state_of(cancelled), WithdrawalState::Bound);
+    assert!(cell.withdrawal(cancelled).approvals.is_empty(), "nobody approved a cancellation");
     let request = bump_of_large(&cell, "k-3", original);
     let within = cell.replace(&request);
     assert_eq!(cell.state_of(within), WithdrawalState::Bound);
@@ -343,6 +347,10 @@ fn approvals_do_not_carry_over_to_new_reasons_nor_beyond_their_own_expiry() {
     let request = bump_of_large(&cell, "k-2", original);
     let riskier = cell.replace(&request);
     assert_eq!(cell.state_of(riskier), WithdrawalState::Held);
+    assert!(cell.withdrawal(riskier).approvals.is_empty());
+    let hold = cell.withdrawal(riskier).decision.hold().unwrap();
+    let life = cell.state.policy().hold().deadline;
+    assert_eq!(Some(hold.deadline), cell.withdrawal(riskier).received_at.checked_add(life));
     cell.now += 1;
     cell.session(false, false);
     cell.now += 700_000;
@@ -398,6 +406,60 @@ fn key_is_one_withdrawal_whatever_kind_of_request_it_came_with() {
     assert_eq!(cell.refuse_replacement(&other_body), "IDEMPOTENCY_KEY_REUSED");
     let payment = cell.request("k-2", 1250);
     assert_eq!(cell.refuse(&by_pipeline(PayloadKind::WithdrawalRequest, &payment)), "IDEMPOTENCY_KEY_REUSED");
+}
+
+#[test]
+fn expired_client_key_replaces_and_reports_nothing() {
+    let mut cell = Cell::ready();
+    let (original, signed) = (cell.authorized("k-1", 1250, 0), cell.signed("k-2", 10, 1));
+    cell.now = super::cell::START + 1_000_000_000;
+    let request = bump(&cell, "k-3", original);
+    assert_eq!(cell.refuse_replacement(&request), "SIGNER_NOT_AUTHORIZED");
+    let report = cell.outcome(signed, "broadcast", None);
+    assert_eq!(cell.refuse(&by_pipeline(PayloadKind::OutcomeReport, &report)), "SIGNER_NOT_AUTHORIZED");
+}
+
+#[test]
+fn revoked_client_replaces_sweeps_and_reports_nothing() {
+    let mut cell = Cell::ready();
+    let (original, signed) = (cell.authorized("k-1", 1250, 0), cell.signed("k-2", 10, 1));
+    let revoke = cell.statement("bob", StatementBody::RevokeClient("pipeline".parse().unwrap()));
+    cell.accept(&revoke);
+    let report = cell.outcome(signed, "broadcast", None);
+    let sweep = json!({"cluster": "demo-1", "client": "pipeline", "wallet": "hot-1", "deposit_index": 1, "asset": "USDT",
+        "amount": "1", "fee_cap": "1", "idempotency_key": "k-3", "created_at_ms": cell.now, "expires_at_ms": cell.now + 1000});
+    for (kind, payload) in [
+        (PayloadKind::ReplacementRequest, bump(&cell, "k-3", original)),
+        (PayloadKind::ReplacementRequest, cancel(&cell, "k-3", original)),
+        (PayloadKind::SweepRequest, sweep),
+        (PayloadKind::OutcomeReport, report),
+    ] {
+        assert_eq!(cell.refuse(&by_pipeline(kind, &payload)), "CLIENT_REVOKED", "{kind:?}");
+    }
+}
+
+#[test]
+fn cancellation_pays_in_the_own_coin_of_its_chain() {
+    let with_assets = |assets: serde_json::Value| {
+        let mut document = super::cell::document();
+        document["assets"] = assets;
+        let mut cell = Cell::from_genesis(super::cell::genesis_entry(&document).unwrap());
+        cell.create_wallet("hot-1");
+        cell.whitelist(PAYEE, 1_000_000);
+        cell.now += 100_000;
+        cell.session(false, false);
+        let original = cell.authorized("k-1", 1250, 0);
+        let request = cancel(&cell, "k-2", original);
+        (cell, request)
+    };
+    let usdt = json!({"symbol": "USDT", "chain_id": 1, "contract": super::cell::USDT, "decimals": 6});
+    let coin = |symbol: &str, chain_id: u64| json!({"symbol": symbol, "chain_id": chain_id, "contract": null, "decimals": 18});
+    let (mut cell, request) = with_assets(json!([coin("POL", 137), coin("ETH", 1), usdt]));
+    let cancelled = cell.replace(&request);
+    assert_eq!(cell.withdrawal(cancelled).request.asset.as_str(), "ETH");
+    let token = json!({"symbol": "ETH", "chain_id": 1, "contract": THIEF, "decimals": 18});
+    let (mut cell, request) = with_assets(json!([coin("POL", 137), token, usdt]));
+    assert_eq!(cell.refuse_replacement(&request), "UNKNOWN_ASSET");
 }
 
 #[test]

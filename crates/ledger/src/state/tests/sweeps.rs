@@ -248,6 +248,22 @@ fn payment_to_the_wallet_itself_is_still_a_payment() {
     assert_eq!(cell.state_of(id), WithdrawalState::Denied, "only a sweep or a cancellation needs no entry");
 }
 
+/// No entry leads here: the node's own last look must stop it all the same.
+#[test]
+fn node_does_not_sign_a_transfer_to_oneself_that_pays_somebody_else() {
+    let mut cell = Cell::ready();
+    let request = sweep(&cell, "k-1", 5, 0);
+    let id = asked(&mut cell, &request);
+    cell.accept_authorize(id);
+    let mut planted = cell.withdrawal(id).clone();
+    let transaction = pays_usdt(THIEF, 7, 0, gwei(30, 1));
+    planted.request.destination = THIEF.parse().unwrap();
+    planted.authorization.as_mut().unwrap().digests = vec![transaction.signing_hash()];
+    planted.transaction = Some(BoundTransaction::new(transaction));
+    cell.state.withdrawals.insert(planted);
+    assert_eq!(cell.order(id).unwrap_err(), "TRANSACTION_MISMATCH");
+}
+
 #[test]
 fn key_of_a_sweep_is_no_other_withdrawals() {
     let mut cell = Cell::ready();

@@ -69,6 +69,17 @@ fn node_counts_once_and_strangers_do_not_count() {
 }
 
 #[test]
+fn node_without_a_share_of_the_wallet_does_not_count() {
+    let mut cell = Cell::ready();
+    let id = cell.authorized("k-1", 10, 0);
+    let mut wallet = cell.state.wallet(&"hot-1".parse().unwrap()).unwrap().clone();
+    wallet.nodes.pop();
+    cell.state.wallets.insert(wallet.id.clone(), std::sync::Arc::new(wallet));
+    assert_eq!(cell.refuse(&sworn(3, id)), "SIGNER_NOT_AUTHORIZED");
+    cell.accept(&sworn(2, id));
+}
+
+#[test]
 fn tombstone_for_another_cell_or_withdrawal_is_refused() {
     let mut cell = Cell::ready();
     let unknown = WithdrawalId::of("demo-1", "pipeline", "never");
