@@ -181,6 +181,10 @@ fn sweep_needs_its_client_wallet_asset_and_cap() {
         let request = with(&cell, member, value);
         assert_eq!(refused(&mut cell, &request), code, "{member}");
     }
+    let mut late = sweep(&cell, "k-1", 5, 0);
+    late["created_at_ms"] = json!(cell.now - 20);
+    late["expires_at_ms"] = json!(cell.now - 10);
+    assert_eq!(refused(&mut cell, &late), "INTENT_EXPIRED");
     let foreign = with(&cell, "client", json!("other"));
     let by_other = super::cell::sign(PayloadKind::SweepRequest, &foreign, "client", "other");
     assert_eq!(cell.refuse(&by_other), "SIGNER_NOT_AUTHORIZED", "`other` may not use hot-1");
