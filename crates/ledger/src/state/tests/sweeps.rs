@@ -264,7 +264,7 @@ fn node_does_not_sign_a_transfer_to_oneself_that_pays_somebody_else() {
     planted.request.destination = THIEF.parse().unwrap();
     planted.authorization.as_mut().unwrap().digests = vec![transaction.signing_hash()];
     planted.transaction = Some(BoundTransaction::new(transaction));
-    cell.state.withdrawals.insert(planted);
+    cell.state.withdrawals.insert(planted, cell.state.size);
     assert_eq!(cell.order(id).unwrap_err(), "TRANSACTION_MISMATCH");
 }
 
