@@ -213,7 +213,17 @@ impl Cosigned {
         self.best.borrow().clone()
     }
 
-    /// Follows it.
+    /// Follows what is published: what a signature may rest on where the genesis document demands anything, otherwise what
+    /// enough nodes cosigned.
+    pub(crate) async fn follow_published(&self) -> watch::Receiver<Option<Arc<SignedCheckpoint>>> {
+        let demands = match self.book.read().await {
+            Ok(reader) => Demand::of(reader.state()).is_more_than_a_proof(),
+            Err(LogFailed) => false,
+        };
+        if demands { self.sufficient.subscribe() } else { self.best.subscribe() }
+    }
+
+    /// Follows the newest checkpoint that enough nodes cosigned.
     pub(crate) fn follow_best(&self) -> watch::Receiver<Option<Arc<SignedCheckpoint>>> {
         self.best.subscribe()
     }
@@ -234,7 +244,7 @@ impl Cosigned {
             let reader = self.book.read().await?;
             Demand::of(reader.state())
         };
-        if demand.nodes == 0 && demand.witnesses == 0 {
+        if !demand.is_more_than_a_proof() {
             return Ok(None);
         }
         if let Some(found) = covering(&self.sufficient, index, limit).await {
@@ -319,6 +329,10 @@ pub(crate) enum Insufficient {
 }
 
 impl Demand {
+    fn is_more_than_a_proof(self) -> bool {
+        self.nodes > 0 || self.witnesses > 0
+    }
+
     fn of(state: &State) -> Self {
         Self {
             proof: state.roster().threshold().into(),

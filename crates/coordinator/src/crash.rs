@@ -12,7 +12,7 @@ use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
 use crate::log_book::schema::{
     CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, KEYGEN_ROUNDS, LOG_CHECKPOINT,
-    PAYLOADS, SEEDING, WITHDRAWAL_EVENTS,
+    PAYLOADS, SEEDING, TILES, WITHDRAWAL_EVENTS,
 };
 
 /// Told when the coordinator reaches a named point.
@@ -95,6 +95,8 @@ crash_points! {
     Evidence: BeforeEvidence = "before-evidence", AfterEvidence = "after-evidence";
     /// A full tile or entry bundle, a file beside the store.
     Tile: BeforeTile = "before-tile", AfterTile = "after-tile";
+    /// That all full tiles up to a size are durable.
+    TilesMark: BeforeTilesMark = "before-tiles-mark", AfterTilesMark = "after-tiles-mark";
     /// The checkpoint beside the tiles, a file.
     TileCheckpoint: BeforeTileCheckpoint = "before-tile-checkpoint", AfterTileCheckpoint = "after-tile-checkpoint";
     /// Derived records that were not as replaying gives them, written anew at the start.
@@ -109,6 +111,7 @@ impl DurableWrite {
             CHECKPOINTS if key == LOG_CHECKPOINT => Self::Entries,
             CHECKPOINTS if key == COSIGNED_CHECKPOINT => Self::Cosigned,
             CHECKPOINTS if key == SEEDING => Self::Seeding,
+            CHECKPOINTS if key == TILES => Self::TilesMark,
             KEYGEN_ROUNDS => Self::KeygenRound,
             EVIDENCE => Self::Evidence,
             PAYLOADS | WITHDRAWAL_EVENTS | CEREMONY_EVENTS => Self::Derived,

@@ -4,6 +4,7 @@
 //! on serving after a write failed, or end with work that is acknowledged and not on disk.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use holdfast_policy::NodeId;
 use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::client::{ConnectError, Endpoint, Timeouts, connect_lazy};
 use holdfast_transport::files::{self, FileError};
+use holdfast_transport::https::serve_files;
 use holdfast_transport::identity::IdentityError;
 use holdfast_transport::server::{ServeError, serve};
 use holdfast_transport::signing_key::{self, SigningKeyError};
 use holdfast_transport::tls::TlsError;
-use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
+use holdfast_transport::{Limits, PeerIdentity, Role, TlsIdentity};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -39,6 +41,7 @@ use crate::server::{self, ServicesError};
 use crate::services::Streams;
 use crate::speaker::Speaker;
 use crate::telemetry::{self, TelemetryError};
+use crate::tiles::{AuditorsTiles, Tiles, TilesError};
 use crate::time_guard::TimeGuard;
 use crate::withdrawals::Withdrawals;
 
@@ -103,6 +106,9 @@ pub enum RunError {
     /// The nodes' log cannot be taken over, or is another one.
     #[error(transparent)]
     Seed(#[from] SeedError),
+    /// The log's tiles cannot be written.
+    #[error("the log's tiles cannot be published")]
+    Tiles(#[from] Box<TilesError>),
     /// A node cannot be addressed.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -161,9 +167,8 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     let mut tasks = JoinSet::new();
     let parts = assemble(&config, Arc::clone(&book), nodes, entry_keys, &stopped, &mut tasks).await?;
 
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| RunError::Io { action: format!("listen on `{}`", config.listen), source })?;
+    let listener = listen(config.listen).await?;
+    publish_tiles(&config, &tls, &parts, &hooks, &stopped, &mut tasks).await?;
     let (closing, closed) = watch::channel(false);
     let (routes, health) = server::services(&parts, Streams::new(closed)).await?;
     let access = server::access().map_err(ServicesError::from)?;
@@ -313,6 +318,39 @@ fn start_beside(
     tasks.spawn(Withdrawals::new(parts.clone()).run(stopped.clone()));
     tasks.spawn(Ceremonies::new(parts.clone()).run(stopped.clone()));
     tasks.spawn(keep_house(parts.clone(), stopped.clone()));
+}
+
+/// Writes the log's tiles, and serves them to auditors if an address is configured.
+async fn publish_tiles(
+    config: &CoordinatorConfig,
+    tls: &TlsIdentity,
+    parts: &Coordinator,
+    hooks: &Arc<dyn CrashPoints>,
+    stopped: &watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), RunError> {
+    let directory = config.data_dir.join("tiles");
+    let (book, cosigned) = (Arc::clone(&parts.book), Arc::clone(&parts.cosigned));
+    let tiles = Tiles::open(book, cosigned, directory.clone(), Arc::clone(hooks)).await;
+    tasks.spawn(tiles.map_err(Box::new)?.run(stopped.clone()));
+    let Some(address) = config.tiles_listen else { return Ok(()) };
+    let files = Arc::new(AuditorsTiles::in_directory(directory).map_err(|error| Box::new(error.into()))?);
+    let listener = listen(address).await?;
+    let (tls, mut stop) = (tls.clone(), stopped.clone());
+    tracing::info!(listen = %address, "serving the log's tiles to auditors");
+    tasks.spawn(async move {
+        let stopping = async move { drop(stop.wait_for(|stop| *stop).await) };
+        let served = serve_files(listener, &tls, &[Role::Auditor], files, Limits::default(), stopping).await;
+        if let Err(error) = served {
+            tracing::error!(error = telemetry::cause(&error), "the log's tiles are not served");
+        }
+    });
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    let failed = |source| RunError::Io { action: format!("listen on `{address}`"), source };
+    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// Notices expiry, which no entry says, and counts the withdrawals.

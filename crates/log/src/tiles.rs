@@ -11,7 +11,7 @@ mod read;
 use thiserror::Error;
 
 pub use bundle::{encode_entry_bundle, parse_entry_bundle};
-pub use export::{CHECKPOINT_PATH, ExportFile, export_files};
+pub use export::{CHECKPOINT_PATH, ExportFile, export_files, tile_hashes};
 pub use hash_tile::{encode_hash_tile, parse_hash_tile};
 pub use path::{TILE_WIDTH, TilePath};
 pub use read::{read_export, visit_export};

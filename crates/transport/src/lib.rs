@@ -7,6 +7,7 @@
 pub mod access;
 pub mod client;
 pub mod files;
+pub mod https;
 pub mod identity;
 pub mod issue;
 pub mod limits;

@@ -16,7 +16,10 @@ use tonic::transport::Server;
 
 use crate::access::{AccessLayer, AccessTable};
 use crate::limits::Limits;
-use crate::tls::{TlsError, TlsIdentity};
+use crate::tls::{GRPC_PROTOCOLS, TlsError, TlsIdentity};
+
+pub(crate) use accept::incoming;
+pub(crate) use connection::VerifiedConnection;
 
 /// A stream may have this much unread data in flight; a connection as much as four of them.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -47,7 +50,7 @@ where
     let (stopping, stopped) = oneshot::channel();
     let shutdown_grace = limits.shutdown_grace;
     let server = builder(&limits).layer(AccessLayer::new(access)).add_routes(routes);
-    let incoming = accept::incoming(listener, tls.server_config()?, limits, cut_signal);
+    let incoming = incoming(listener, tls.server_config(&GRPC_PROTOCOLS)?, limits, cut_signal);
     let serving = server.serve_with_incoming_shutdown(incoming, async {
         shutdown.await;
         // The receiver below lives as long as this future.

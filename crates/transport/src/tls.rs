@@ -24,8 +24,14 @@ use crate::files::{FileError, read_public, read_secret};
 use crate::identity::{IdentityError, PeerIdentity};
 use verify::{ClusterPeers, ExpectedServer};
 
-/// The only application protocol: gRPC runs over HTTP/2.
+/// The only application protocol between our own programs: gRPC runs over HTTP/2.
 pub(crate) const ALPN: &[u8] = b"h2";
+
+/// What is spoken with gRPC's clients.
+pub(crate) const GRPC_PROTOCOLS: [&[u8]; 1] = [ALPN];
+
+/// What is spoken where files are served to other people's programs.
+pub(crate) const HTTPS_PROTOCOLS: [&[u8]; 2] = [ALPN, b"http/1.1"];
 
 /// Certificates in one file: a leaf with its intermediates, or the authorities during a rotation.
 const MAX_CERTIFICATES: usize = 8;
@@ -83,7 +89,7 @@ impl TlsIdentity {
     }
 
     /// For servers: TLS 1.3, and only clients of our own cluster with exactly one identity.
-    pub(crate) fn server_config(&self) -> Result<ServerConfig, TlsError> {
+    pub(crate) fn server_config(&self, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
         let chain = WebPkiClientVerifier::builder_with_provider(Arc::clone(&self.roots), provider())
             .build()
             .map_err(|_| TlsError::Pem { part: "authorities" })?;
@@ -93,7 +99,7 @@ impl TlsIdentity {
             .map_err(TlsError::Rejected)?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(self.current.clone());
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.max_early_data_size = 0;
@@ -114,6 +120,22 @@ impl TlsIdentity {
         config.enable_early_data = false;
         Ok(config)
     }
+}
+
+/// For requests to servers outside the cell: TLS 1.3, a certificate that one of these authorities vouches for, and nothing of
+/// ours shown.
+pub(crate) fn outside_client_config(authorities: &[u8]) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in certificates("authorities", authorities)? {
+        roots.add(authority).map_err(TlsError::Rejected)?;
+    }
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])
+        .map_err(TlsError::Rejected)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    Ok(config)
 }
 
 impl fmt::Debug for TlsIdentity {

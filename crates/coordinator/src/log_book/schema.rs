@@ -32,6 +32,9 @@ pub(crate) const COSIGNED_CHECKPOINT: &[u8] = b"cosigned";
 /// Size that the log has to reach before it may go on: nodes hold that much of it, see `seeding.rs`.
 pub(crate) const SEEDING: &[u8] = b"seeding";
 
+/// Size of the tree whose full tiles are durable as files.
+pub(crate) const TILES: &[u8] = b"tiles";
+
 /// Big-endian, so that the order of keys is the order of the log.
 pub(crate) fn index_key(index: u64) -> [u8; 8] {
     index.to_be_bytes()

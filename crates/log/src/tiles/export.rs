@@ -50,7 +50,7 @@ fn tile_file(path: TilePath, tree: &MemoryTree) -> Result<ExportFile, ExportErro
 }
 
 /// The node hashes that a tile of this tree holds.
-pub(super) fn tile_hashes(path: TilePath, tree: &MemoryTree) -> Result<Vec<Hash>, ExportError> {
+pub fn tile_hashes(path: TilePath, tree: &MemoryTree) -> Result<Vec<Hash>, ExportError> {
     let tree_level = path.level().saturating_mul(8);
     let first = path.index() << 8_u32;
     let hashes = (0..u64::from(path.width())).map(|offset| {

@@ -41,6 +41,31 @@ impl TilePath {
         Self { kind: Kind::Entries, level: 0, index, width }.checked()
     }
 
+    /// Reads a name in its one canonical form; `None` for anything else. What it names is below one directory, whatever the
+    /// text tries.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (level, rest) = name.strip_prefix("tile/")?.split_once('/')?;
+        let (elements, width) = match rest.split_once(".p/") {
+            Some((elements, width)) => (elements, width.parse().ok()?),
+            None => (rest, TILE_WIDTH),
+        };
+        let index = elements.split('/').try_fold(0_u64, |index, element| {
+            let digits: u64 = element.strip_prefix('x').unwrap_or(element).parse().ok()?;
+            index.checked_mul(1000)?.checked_add(digits)
+        })?;
+        let path = match level {
+            "entries" => Self::entries(index, width),
+            level => Self::hashes(level.parse().ok()?, index, width),
+        };
+        // The one form that is written is the only one that is read.
+        path.ok().filter(|path| path.to_string() == name)
+    }
+
+    /// Whether it holds entries, and not hashes.
+    pub fn is_entries(&self) -> bool {
+        self.kind == Kind::Entries
+    }
+
     /// All hash tiles of a tree, level by level from the leaves. Lazy: costs nothing until it is followed.
     pub fn all_hashes(size: u64) -> impl Iterator<Item = Self> {
         (0..levels(size)).flat_map(move |level| Self::level_of(size, level))

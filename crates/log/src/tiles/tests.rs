@@ -62,6 +62,37 @@ fn bundle_of(files: &mut Files, path: &str, change: impl FnOnce(&mut Vec<Vec<u8>
 }
 
 #[test]
+fn names_are_read_in_their_one_form_only() {
+    for size in [1, 255, 256, 257, 70_000, 1_234_067] {
+        for path in TilePath::all_hashes(size).chain(TilePath::all_entries(size)) {
+            assert_eq!(TilePath::parse(&path.to_string()), Some(path));
+        }
+    }
+    for bad in [
+        "",
+        "checkpoint",
+        "tile/0/1",
+        "tile/0/0001",
+        "tile/0/x000/001",
+        "tile/0/x001/x002",
+        "tile/0/001.p/256",
+        "tile/0/001.p/0",
+        "tile/0/001.p/01",
+        "tile/00/001",
+        "tile/7/000",
+        "tile/0/../001",
+        "tile/0//001",
+        "tile/entries/001/",
+        "/tile/0/001",
+        "tile/0/001.p/",
+        "tile/0/+01",
+        "tile/entries/%2e%2e/001",
+    ] {
+        assert_eq!(TilePath::parse(bad), None, "{bad}");
+    }
+}
+
+#[test]
 fn paths_are_those_of_the_specification() {
     let path = |level, index, width| TilePath::hashes(level, index, width).unwrap().to_string();
     assert_eq!(path(0, 0, 256), "tile/0/000");

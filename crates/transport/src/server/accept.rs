@@ -22,7 +22,6 @@ use crate::access::PeerConnection;
 use crate::identity::PeerIdentity;
 use crate::identity::certificate::PeerCertificate;
 use crate::limits::{KeyedLimit, Limits};
-use crate::tls::ALPN;
 
 /// Verified connections that wait to be picked up; it takes no time to pick one up.
 const READY_CONNECTIONS: usize = 64;
@@ -37,7 +36,7 @@ const FAREWELL_READS: usize = 64;
 type Ready = mpsc::Sender<Result<VerifiedConnection, io::Error>>;
 
 /// Accepts connections until the returned stream is dropped.
-pub(super) fn incoming(
+pub(crate) fn incoming(
     listener: TcpListener,
     tls: ServerConfig,
     limits: Limits,
@@ -69,6 +68,7 @@ async fn accept(listener: TcpListener, gate: Arc<Gate>, ready: Ready) {
 struct Gate {
     acceptor: TlsAcceptor,
     clock: Arc<dyn TimeProvider>,
+    protocols: Vec<Vec<u8>>,
     limits: Limits,
     connections: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
@@ -81,6 +81,7 @@ impl Gate {
     fn new(tls: ServerConfig, limits: Limits, cut: watch::Receiver<bool>) -> Self {
         Self {
             clock: Arc::clone(&tls.time_provider),
+            protocols: tls.alpn_protocols.clone(),
             acceptor: TlsAcceptor::from(Arc::new(tls)),
             connections: Arc::new(Semaphore::new(limits.connections)),
             handshakes: Arc::new(Semaphore::new(limits.handshakes)),
@@ -125,7 +126,7 @@ impl Gate {
     ) -> Result<VerifiedConnection, Refusal> {
         stream.set_nodelay(true).map_err(Refusal::Handshake)?;
         let stream = self.shake(stream).await?;
-        let certificate = peer_certificate(&stream)?;
+        let certificate = peer_certificate(&stream, &self.protocols)?;
         let identity = certificate.identity;
         let peer_place = self.peers.take(identity.clone()).ok_or(Refusal::TooManyOfOnePeer)?;
         let lifetime = self.lifetime(certificate.not_after_s)?;
@@ -167,10 +168,13 @@ async fn take_leave(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn peer_certificate(stream: &TlsStream<TcpStream>) -> Result<PeerCertificate, Refusal> {
+fn peer_certificate(
+    stream: &TlsStream<TcpStream>,
+    protocols: &[Vec<u8>],
+) -> Result<PeerCertificate, Refusal> {
     let (_, session) = stream.get_ref();
-    if session.alpn_protocol() != Some(ALPN) {
-        return Err(Refusal::NotHttp2);
+    if !session.alpn_protocol().is_some_and(|agreed| protocols.iter().any(|protocol| protocol == agreed)) {
+        return Err(Refusal::OtherProtocol);
     }
     let leaf = session.peer_certificates().and_then(<[_]>::first).ok_or(Refusal::NoCertificate)?;
     Ok(PeerCertificate::parse(leaf)?)
@@ -183,8 +187,8 @@ enum Refusal {
     Handshake(#[source] io::Error),
     #[error("handshake took too long")]
     Stalled,
-    #[error("peer did not ask for HTTP/2")]
-    NotHttp2,
+    #[error("peer did not ask for a protocol that is spoken here")]
+    OtherProtocol,
     #[error("peer has no certificate")]
     NoCertificate,
     #[error("peer has no identity")]

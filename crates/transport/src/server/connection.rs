@@ -26,7 +26,7 @@ pub(super) struct Places {
 }
 
 /// A stream to a peer that TLS has verified.
-pub(super) struct VerifiedConnection {
+pub(crate) struct VerifiedConnection {
     stream: TlsStream<TcpStream>,
     peer: PeerConnection,
     /// Completes when the connection has to end; `None` once it has.
