@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::connect::Server;
+use crate::crash::CRASH_AT;
 use crate::ports::PortBlock;
 use crate::process::{CpuTime, Process};
 use crate::programs::program;
@@ -124,9 +125,17 @@ impl Cluster {
         self.start_program(server, program, &[]);
     }
 
-    /// Starts a node that kills itself at a named point.
-    pub fn start_crashing(&self, node: &str, point: &str) {
-        self.start_program(node, "crash_node", &[("HOLDFAST_CRASH_AT", point)]);
+    /// Starts a node or the coordinator so that it kills itself: see [`crate::crash::CRASH_AT`] for when.
+    pub fn start_crashing(&self, server: &str, when: &str) {
+        let program = if server == COORDINATOR { "crash_coordinator" } else { "crash_node" };
+        self.start_program(server, program, &[(CRASH_AT, when)]);
+    }
+
+    /// How a server ended by itself, if it has; it is not running any more then.
+    pub fn reap(&self, server: &str) -> Option<std::process::ExitStatus> {
+        let status = self.with_process(server, Process::ended)?;
+        self.take(server);
+        Some(status)
     }
 
     fn start_program(&self, server: &str, name: &str, environment: &[(&str, &str)]) {

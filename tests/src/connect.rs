@@ -64,6 +64,12 @@ impl Cluster {
         self.connect(role, name, server).await.unwrap_or_else(|error| panic!("{server}: {error:?}"))
     }
 
+    /// A connection that is made on its first call, and again whenever it breaks.
+    pub fn lazy_channel(&self, role: Role, name: &str, server: &str) -> Channel {
+        let timeouts = Timeouts { request: CALL, ..Timeouts::default() };
+        client::connect_lazy(&self.endpoint(server), &self.identity(role, name), &timeouts).unwrap()
+    }
+
     /// A connection to the coordinator.
     pub async fn to_coordinator(&self, role: Role, name: &str) -> Channel {
         self.channel(role, name, COORDINATOR).await

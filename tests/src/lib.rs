@@ -18,6 +18,7 @@
 
 mod cluster;
 mod connect;
+pub mod crash;
 mod directory;
 mod hostile;
 mod officer;
@@ -30,6 +31,7 @@ mod reaper;
 mod refusal;
 mod replica;
 mod request;
+mod steadfast;
 mod time;
 
 pub use cluster::{Cluster, Options, Store};
@@ -44,6 +46,7 @@ pub use provider::Provider;
 pub use refusal::{Refusal, refused};
 pub use replica::LogCopy;
 pub use request::{PAYEE, Request, STRANGER, THIEF, transfer};
+pub use steadfast::{Checked, Steadfast};
 pub use time::{eventually, now_ms};
 
 /// The wallet that the demo cluster's client may pay from.

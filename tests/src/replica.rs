@@ -5,6 +5,8 @@ use holdfast_log::{Entry, Envelope};
 use holdfast_proto::v1;
 use holdfast_proto::v1::log_service_client::LogServiceClient;
 use holdfast_transport::Role;
+use tonic::Status;
+use tonic::transport::Channel;
 
 use crate::cluster::Cluster;
 use crate::now_ms;
@@ -20,14 +22,19 @@ impl Cluster {
     /// Downloads the whole log as the auditor and replays it from the pinned genesis.
     pub async fn download(&self) -> LogCopy {
         let channel = self.to_coordinator(Role::Auditor, "auditor").await;
+        self.log_from(LogServiceClient::new(channel)).await.unwrap()
+    }
+
+    /// The same over a connection that may break.
+    pub(crate) async fn log_from(&self, mut service: LogServiceClient<Channel>) -> Result<LogCopy, Status> {
         let request = v1::EntriesRequest { start: 0, limit: 0 };
-        let mut stream = LogServiceClient::new(channel).entries(request).await.unwrap().into_inner();
+        let mut stream = service.entries(request).await?.into_inner();
         let mut entries = Vec::new();
-        while let Some(entry) = stream.message().await.unwrap() {
+        while let Some(entry) = stream.message().await? {
             assert_eq!(usize::try_from(entry.index).unwrap(), entries.len());
             entries.push(Entry::parse(&entry.entry).unwrap());
         }
-        LogCopy::replay(entries, self.genesis_sha256())
+        Ok(LogCopy::replay(entries, self.genesis_sha256()))
     }
 
     /// The log before any coordinator has added to it: the genesis entry alone.

@@ -1,0 +1,104 @@
+//! When a process kills itself: what the programs `crash_node` and `crash_coordinator` share.
+//!
+//! For tests only: no shipped program knows of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context as _;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The environment variable that says when to die: `POINT`, `POINT:N` (at its Nth time), `any:N` (at the Nth point
+/// whatever it is) or `never`.
+pub const CRASH_AT: &str = "HOLDFAST_CRASH_AT";
+/// What a dying process says last in its log, before the point's name.
+pub const DYING: &str = "crash point: ";
+
+/// Dies at one point, as if its power was cut. Implements the crash points of both programs.
+#[derive(Debug)]
+pub struct DieAt {
+    // `None`: at whatever point.
+    point: Option<String>,
+    left: AtomicU64,
+}
+
+impl DieAt {
+    /// Reads [`CRASH_AT`]; `is_point` knows the program's points.
+    ///
+    /// # Errors
+    /// When it is absent or names no point.
+    pub fn from_environment(is_point: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
+        let text = std::env::var(CRASH_AT).with_context(|| format!("{CRASH_AT} is not set"))?;
+        let (name, count) = text.split_once(':').unwrap_or((&text, "1"));
+        let left = AtomicU64::new(if name == "never" { u64::MAX } else { count.parse()? });
+        anyhow::ensure!(matches!(name, "any" | "never") || is_point(name), "`{name}` is no crash point");
+        let point = Some(name.to_owned()).filter(|name| !matches!(name.as_str(), "any" | "never"));
+        Ok(Self { point, left })
+    }
+
+    fn reached(&self, name: &str) {
+        if self.point.as_ref().is_some_and(|point| point != name) {
+            return;
+        }
+        if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            eprintln!("{DYING}{name}");
+            die(Signal::SIGKILL);
+        }
+    }
+
+    fn unnamed(table: &str) {
+        eprintln!("a write to table `{table}` has no crash point: name it in crash.rs");
+        // Not SIGKILL: whoever waits for this process sees that it did not die as planned.
+        die(Signal::SIGABRT);
+    }
+}
+
+fn die(signal: Signal) {
+    // The signal may take a moment to arrive; nothing may happen after the point.
+    while kill(Pid::this(), signal).is_ok() {
+        std::thread::park();
+    }
+}
+
+impl holdfast_node::CrashPoints for DieAt {
+    fn reached(&self, point: holdfast_node::CrashPoint) {
+        self.reached(point.name());
+    }
+
+    fn unnamed_write(&self, table: holdfast_store::Table) {
+        Self::unnamed(table.name());
+    }
+}
+
+impl holdfast_coordinator::CrashPoints for DieAt {
+    fn reached(&self, point: holdfast_coordinator::CrashPoint) {
+        self.reached(point.name());
+    }
+
+    fn unnamed_write(&self, table: holdfast_store::Table) {
+        Self::unnamed(table.name());
+    }
+}
+
+/// The configuration file in `run --config FILE`.
+///
+/// # Errors
+/// For any other command line.
+pub fn config_argument() -> anyhow::Result<std::path::PathBuf> {
+    let arguments: Vec<String> = std::env::args().collect();
+    match arguments.as_slice() {
+        [_, command, flag, path] if command == "run" && flag == "--config" => Ok(path.into()),
+        _ => anyhow::bail!("usage: {CRASH_AT}=POINT PROGRAM run --config FILE"),
+    }
+}
+
+/// Ends `main`: prints what went wrong.
+pub fn exit(name: &str, result: anyhow::Result<()>) -> std::process::ExitCode {
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Parties that do not give up, and that remember what they were told.
+//!
+//! Each act is signed once and its call repeated, with the same bytes, until somebody answers: servers may die meanwhile.
+//! Everything that was acknowledged is kept, and [`Steadfast::check`] asks for all of it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use holdfast_chains::{Address, ChainId};
+use holdfast_ledger::{
+    CeremonyId, StatementBody, WalletProposal, WhitelistProposal, Withdrawal, WithdrawalId,
+};
+use holdfast_log::{Entry, Envelope, Hash, RightEdge, TlogProof};
+use holdfast_policy::{TimestampMs, WalletId};
+use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
+use holdfast_proto::v1::log_service_client::LogServiceClient;
+use holdfast_proto::v1::node_service_client::NodeServiceClient;
+use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
+use holdfast_proto::v1::wallet_service_client::WalletServiceClient;
+use holdfast_proto::v1::whitelist_service_client::WhitelistServiceClient;
+use holdfast_proto::v1::withdrawal_service_client::WithdrawalServiceClient;
+use holdfast_proto::{reason_of, v1};
+use holdfast_transport::Role;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::cluster::Cluster;
+use crate::replica::LogCopy;
+use crate::{CLIENT, COORDINATOR, ENGINE, NODES, now_ms};
+
+/// How long a call is repeated: longer than a process takes to come back and a key to be made.
+const PATIENCE: Duration = Duration::from_secs(120);
+const AGAIN: Duration = Duration::from_millis(50);
+const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// Two officers make every quorum of the demo.
+const OFFICERS: [&str; 2] = ["alice", "bob"];
+
+/// All honest parties of a cluster.
+#[derive(Debug)]
+pub struct Steadfast<'a> {
+    cluster: &'a Cluster,
+    channels: Mutex<BTreeMap<(&'static str, String), Channel>>,
+    told: Mutex<Told>,
+}
+
+/// What was acknowledged.
+#[derive(Debug, Default)]
+struct Told {
+    /// The longest log that was shown.
+    entries: Vec<Entry>,
+    /// Withdrawals that were taken.
+    submitted: BTreeSet<String>,
+    /// Receipts of signed ones.
+    receipts: BTreeMap<String, v1::Receipt>,
+    /// Public keys of wallets that were activated.
+    wallets: BTreeMap<String, Vec<u8>>,
+    /// Whitelist entries that were activated.
+    whitelisted: BTreeSet<String>,
+    /// Node, statement and receipt.
+    latches: Vec<(String, Envelope, Vec<u8>)>,
+    /// What a node showed of its replica: size and root.
+    tips: BTreeMap<String, BTreeMap<u64, Vec<u8>>>,
+}
+
+/// What the checks have looked at, so that a test can tell that something was there to be looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    /// Withdrawals that were acknowledged.
+    pub withdrawals: usize,
+    /// Receipts with a signature.
+    pub receipts: usize,
+    /// Receipts for officers' statements.
+    pub latches: usize,
+    /// Tips that nodes showed or cosigned.
+    pub tips: usize,
+}
+
+impl<'a> Steadfast<'a> {
+    /// The parties of this cluster.
+    pub fn of(cluster: &'a Cluster) -> Self {
+        Self { cluster, channels: Mutex::default(), told: Mutex::default() }
+    }
+
+    /// A wallet by a ceremony, until it is in force.
+    pub async fn wallet(&self, wallet: &str) {
+        let log = self.log().await;
+        let threshold = log.state().genesis().document.threshold;
+        let body = StatementBody::ProposeWallet(WalletProposal {
+            wallet: WalletId::new(wallet).unwrap(),
+            engine: ENGINE.to_owned(),
+            t: threshold.t,
+            n: threshold.n,
+            nodes: log.state().roster().nodes().iter().map(|node| node.id.clone()).collect(),
+        });
+        self.ceremony(&log, body, true).await;
+        let channel = self.channel(Role::Client, CLIENT, COORDINATOR);
+        let active = self.insist("the wallet is shown", async || {
+            let request = v1::GetWalletRequest { wallet_id: wallet.to_owned() };
+            Ok(WalletServiceClient::new(channel.clone()).get(request).await?.into_inner())
+        });
+        let public_key = active.await.public_key;
+        self.told().wallets.insert(wallet.to_owned(), public_key);
+    }
+
+    /// An hour on the whitelist for an address; returns the entry's id.
+    pub async fn whitelist(&self, address: &str) -> String {
+        let body = StatementBody::ProposeWhitelistEntry(WhitelistProposal {
+            chain_id: ChainId(1),
+            address: Address::parse(address).unwrap(),
+            assets: vec!["USDT".parse().unwrap()],
+            customer: None,
+            not_before: None,
+            expires_at: TimestampMs(now_ms() + HOUR_MS),
+        });
+        let done = self.ceremony(&self.log().await, body, false).await;
+        self.told().whitelisted.insert(done.result_ids[0].clone());
+        done.result_ids[0].clone()
+    }
+
+    /// A withdrawal that is acknowledged; returns its id.
+    pub async fn submit(&self) -> String {
+        let envelope = self.cluster.request().signed(self.cluster).to_json();
+        let channel = self.channel(Role::Client, CLIENT, COORDINATOR);
+        let taken = self.insist("a withdrawal is taken", async || {
+            let request = v1::SubmitWithdrawalRequest { envelope: envelope.clone(), wait_ms: 0 };
+            Ok(WithdrawalServiceClient::new(channel.clone()).submit(request).await?.into_inner())
+        });
+        let id = taken.await.id;
+        self.told().submitted.insert(id.clone());
+        id
+    }
+
+    /// Waits for a withdrawal's signature.
+    pub async fn signed(&self, id: &str) -> v1::Receipt {
+        let receipt = self.withdrawal(id, v1::WithdrawalState::Signed).await.receipt.unwrap();
+        self.told().receipts.insert(id.to_owned(), receipt.clone());
+        receipt
+    }
+
+    /// Waits for a withdrawal's state.
+    pub async fn withdrawal(&self, id: &str, state: v1::WithdrawalState) -> v1::Withdrawal {
+        let channel = self.channel(Role::Client, CLIENT, COORDINATOR);
+        let reached = self.insist(format!("{id} is {}", state.as_str_name()), async || {
+            let request = v1::GetWithdrawalRequest { withdrawal_id: id.to_owned() };
+            let found = WithdrawalServiceClient::new(channel.clone()).get(request).await?.into_inner();
+            let seen = format!("{} {:?}", found.state().as_str_name(), found.reason);
+            if found.state() == state { Ok(Box::new(found)) } else { Err(Status::unavailable(seen)) }
+        });
+        *reached.await
+    }
+
+    /// An officer's statement, handed to a node itself, until there is a receipt for it.
+    pub async fn latch(&self, node: &str, officer: &'static str, statement: &Envelope) -> Vec<u8> {
+        let channel = self.channel(Role::Officer, officer, node);
+        let receipt = self.insist(format!("{node} takes a statement"), async || {
+            let request = v1::DeliverRequest { envelope: statement.to_json() };
+            let delivered = OfficerServiceClient::new(channel.clone()).deliver(request).await?;
+            Ok(delivered.into_inner().receipt_envelope)
+        });
+        let receipt = receipt.await;
+        self.told().latches.push((node.to_owned(), statement.clone(), receipt.clone()));
+        receipt
+    }
+
+    /// Pauses a wallet at all nodes, waits until the log says so, and resumes it.
+    pub async fn pause_and_resume(&self, wallet: &str) {
+        let id = WalletId::new(wallet).unwrap();
+        let officer = self.cluster.officer("alice");
+        let text = officer.statement(self.log().await.state(), StatementBody::PauseWallet(id.clone()));
+        let statement = officer.sign(&text);
+        for node in NODES {
+            self.latch(node, "alice", &statement).await;
+        }
+        let paused = self.insist("the log has the pause", async || {
+            let log = self.try_log().await?;
+            let pauses = log.state().wallet(&id).unwrap().pauses.len();
+            if pauses > 0 { Ok(log) } else { Err(Status::unavailable("no pause")) }
+        });
+        let paused = paused.await;
+        let lifts = paused.state().wallet(&id).unwrap().pauses.iter().map(|pause| pause.statement).collect();
+        self.ceremony(&paused, StatementBody::ProposeResume { wallet: id, lifts }, true).await;
+    }
+
+    /// Proposes and approves, each with one statement however often it has to be sent; waits until it is in force.
+    async fn ceremony(&self, log: &LogCopy, body: StatementBody, by_propose: bool) -> v1::Ceremony {
+        let alice = self.cluster.officer("alice");
+        let envelope = alice.sign(&alice.statement(log.state(), body)).to_json();
+        let channel = self.channel(Role::Officer, "alice", COORDINATOR);
+        let proposed = self.insist("a proposal is taken", async || {
+            let envelope = envelope.clone();
+            let answer = if by_propose {
+                let request = v1::ProposeCeremonyRequest { envelope };
+                CeremonyServiceClient::new(channel.clone()).propose(request).await?
+            } else {
+                let request = v1::AddWhitelistEntryRequest { envelope };
+                WhitelistServiceClient::new(channel.clone()).add(request).await?
+            };
+            Ok(answer.into_inner())
+        });
+        let id = proposed.await.id;
+        for officer in OFFICERS {
+            let body = StatementBody::ApproveCeremony(id.parse::<CeremonyId>().unwrap());
+            let party = self.cluster.officer(officer);
+            let envelope = party.sign(&party.statement(self.log().await.state(), body)).to_json();
+            let channel = self.channel(Role::Officer, officer, COORDINATOR);
+            let approved = self.insist("an approval is taken", async || {
+                let request = v1::ApproveCeremonyRequest { envelope: envelope.clone() };
+                Ok(CeremonyServiceClient::new(channel.clone()).approve(request).await?.into_inner())
+            });
+            approved.await;
+        }
+        let done = self.insist(format!("ceremony {id} is in force"), async || {
+            let request = v1::GetCeremonyRequest { ceremony_id: id.clone() };
+            let found = CeremonyServiceClient::new(channel.clone()).get(request).await?.into_inner();
+            let seen = format!("{} {:?}", found.phase().as_str_name(), found.blocked_by);
+            if found.phase() == v1::CeremonyPhase::Activated {
+                Ok(Box::new(found))
+            } else {
+                Err(Status::unavailable(seen))
+            }
+        });
+        *done.await
+    }
+
+    /// The log; it must begin with the longest one that was shown before.
+    pub async fn log(&self) -> LogCopy {
+        self.insist("the log is shown", async || self.try_log().await).await
+    }
+
+    async fn try_log(&self) -> Result<LogCopy, Status> {
+        let channel = self.channel(Role::Auditor, "auditor", COORDINATOR);
+        let log = self.cluster.log_from(LogServiceClient::new(channel)).await?;
+        let mut told = self.told();
+        assert!(log.entries().starts_with(&told.entries), "entries that were shown are gone or others");
+        told.entries = log.entries().to_vec();
+        Ok(log)
+    }
+
+    /// Notes what each node that answers shows of its replica.
+    pub async fn note_tips(&self) {
+        for node in NODES {
+            if let Ok(tip) = self.tip(node).await {
+                self.told().tips.entry(node.to_owned()).or_default().insert(tip.tip_size, tip.root);
+            }
+        }
+    }
+
+    async fn tip(&self, node: &str) -> Result<v1::ReplicaTip, Status> {
+        let channel = self.channel(Role::Coordinator, COORDINATOR, node);
+        let status = NodeServiceClient::new(channel).status(v1::NodeStatusRequest {}).await?.into_inner();
+        Ok(status.tip.unwrap())
+    }
+
+    /// Asks for everything again that was acknowledged. All servers have to be up.
+    ///
+    /// # Panics
+    /// When anything is missing or other than it was, or was signed without being authorized.
+    pub async fn check(&self) -> Checked {
+        let log = self.log().await;
+        self.check_tips(&log).await;
+        self.check_signatures(&log);
+        let (submitted, receipts, latches) = {
+            let told = self.told();
+            let state = log.state();
+            for (wallet, public_key) in &told.wallets {
+                let found = state.wallet(&WalletId::new(wallet.as_str()).unwrap()).unwrap();
+                assert_eq!(found.public_key.as_bytes().as_slice(), public_key, "{wallet}");
+            }
+            for entry in &told.whitelisted {
+                assert!(state.whitelist().any(|found| found.id.to_string() == *entry), "{entry} is gone");
+            }
+            (told.submitted.clone(), told.receipts.clone(), told.latches.clone())
+        };
+        for id in &submitted {
+            let found = log.state().withdrawal(&id.parse::<WithdrawalId>().unwrap());
+            assert!(found.is_some(), "acknowledged withdrawal {id} is gone");
+        }
+        for (id, before) in &receipts {
+            let again = self.withdrawal(id, v1::WithdrawalState::Signed).await.receipt.unwrap();
+            assert_eq!(again.raw_transaction, before.raw_transaction, "{id} has another signature");
+        }
+        for (node, statement, receipt) in &latches {
+            self.check_latch(node, statement, receipt).await;
+        }
+        let tips = self.told().tips.values().map(BTreeMap::len).sum();
+        Checked { withdrawals: submitted.len(), receipts: receipts.len(), latches: latches.len(), tips }
+    }
+
+    /// No node is behind what it showed or cosigned, or has another root there; all reach the end of the log.
+    async fn check_tips(&self, log: &LogCopy) {
+        let roots = roots_of(log.entries());
+        for (_, receipt) in self.told().receipts.clone() {
+            let proof = TlogProof::parse(&receipt.tlog_proof).unwrap();
+            let (claimed, note) = (proof.checkpoint.claimed().clone(), proof.checkpoint.to_bytes());
+            let note = String::from_utf8(note).unwrap();
+            let mut told = self.told();
+            for node in NODES {
+                // A signature line of a note: an em dash, the key's name, the signature.
+                if note.contains(&format!("\u{2014} holdfast/{}/{node} ", self.cluster.name())) {
+                    let root = claimed.root.0.to_vec();
+                    told.tips.entry(node.to_owned()).or_default().insert(claimed.size, root);
+                }
+            }
+        }
+        for node in NODES {
+            let noted = self.told().tips.get(node).cloned().unwrap_or_default();
+            let first = self.insist(format!("{node} shows its tip"), async || self.tip(node).await).await;
+            let newest = noted.last_key_value().map_or(0, |(size, _)| *size);
+            assert!(first.tip_size >= newest, "{node} has {} entries and had {newest}", first.tip_size);
+            for (size, root) in &noted {
+                let ours = roots.get(size).unwrap_or_else(|| panic!("{node} showed {size} entries"));
+                assert_eq!(ours.0.as_slice(), root, "{node} showed another root at {size}");
+            }
+            let caught_up = self.insist(format!("{node} has the whole log"), async || {
+                let tip = self.tip(node).await?;
+                if tip.tip_size >= log.size() { Ok(tip) } else { Err(Status::unavailable("behind")) }
+            });
+            caught_up.await;
+        }
+        self.note_tips().await;
+    }
+
+    /// Every signature in the log, and every receipt, is of the one digest that was authorized; no nonce occurs twice.
+    fn check_signatures(&self, log: &LogCopy) {
+        let mut nonces = BTreeSet::new();
+        let told = self.told();
+        for withdrawal in log.state().withdrawals() {
+            let Some(signature) = &withdrawal.signature else { continue };
+            let digest = digest_of(&withdrawal);
+            assert!(nonces.insert(*signature.r()), "a nonce was used for two withdrawals");
+            let Some(receipt) = told.receipts.get(&withdrawal.id.to_string()) else { continue };
+            assert_eq!(receipt.signing_hash, digest, "{}", withdrawal.id);
+            assert_eq!(receipt.signature, signature.to_bytes().as_slice(), "{}", withdrawal.id);
+        }
+    }
+
+    async fn check_latch(&self, node: &str, statement: &Envelope, receipt: &[u8]) {
+        let channel = self.channel(Role::Officer, "alice", node);
+        let listed = self.insist(format!("{node} lists statements"), async || {
+            let request = v1::StatementsRequest::default();
+            let listed = OfficerServiceClient::new(channel.clone()).statements(request).await?;
+            Ok(listed.into_inner().statements)
+        });
+        let listed = listed.await;
+        let kept = listed.iter().find(|delivered| delivered.envelope == statement.to_json());
+        let kept = kept.unwrap_or_else(|| panic!("{node} forgot a statement that it gave a receipt for"));
+        assert_eq!(kept.receipt_envelope, receipt, "{node} gives another receipt");
+    }
+
+    /// Repeats a call until it is answered. An answer with a reason of its own is one, unless it says to come back.
+    async fn insist<T>(&self, what: impl fmt::Display, call: impl AsyncFn() -> Result<T, Status>) -> T {
+        let started = Instant::now();
+        loop {
+            let status = match call().await {
+                Ok(answer) => return answer,
+                Err(status) => status,
+            };
+            let passing = matches!(status.code(), Code::Unavailable | Code::Internal | Code::Aborted);
+            assert!(passing || reason_of(&status).is_none(), "{what}: {status:?}");
+            assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; seen last: {status:?}");
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// A connection that is made anew whenever it breaks.
+    fn channel(&self, role: Role, name: &'static str, server: &str) -> Channel {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = channels.entry((name, server.to_owned()));
+        made.or_insert_with(|| self.cluster.lazy_channel(role, name, server)).clone()
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn digest_of(withdrawal: &Withdrawal) -> Vec<u8> {
+    let authorization = withdrawal.authorization.as_ref().expect("signed without an authorization");
+    let [digest] = &authorization.digests[..] else { panic!("one digest for each authorization") };
+    digest.as_bytes().to_vec()
+}
+
+/// The root at every size.
+fn roots_of(entries: &[Entry]) -> BTreeMap<u64, Hash> {
+    let mut edge = RightEdge::new();
+    let mut roots = BTreeMap::from([(0, edge.root())]);
+    for entry in entries {
+        edge.append(entry.leaf_hash()).unwrap();
+        roots.insert(edge.size(), edge.root());
+    }
+    roots
+}
