@@ -231,5 +231,5 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "f47d23b729259439d85009be1bf9190d70339cfb04edab412777d757ebbde232";
-const SNAPSHOT: &str = "c52a65ca31f7a62d5e72f2924d5c6d1cfad64db4a1a96797b14a3f671c6e08be";
+const DIGEST: &str = "e0f05d06d63dcdd781311394ba2445fb650316654432f3d7e929d1750db99d95";
+const SNAPSHOT: &str = "0e8cda8c42922e085b64bf9e8dcd1f4da1c5ada6e36c883844e9ee4b867bc180";
