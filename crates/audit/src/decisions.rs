@@ -4,10 +4,10 @@
 //! A record is a claim and never an input. It is there to be compared with the replay, so that a program that decided
 //! otherwise, or a file that somebody doctored, is found at the entry and the rule where it first differs.
 
+use holdfast_ledger::Event;
 use holdfast_policy::{Decision, Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::event::Event;
 use crate::finding::Finding;
 use crate::text::one_line;
 

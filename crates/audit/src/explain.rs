@@ -11,8 +11,8 @@ use holdfast_ledger::{State, Withdrawal, WithdrawalId};
 use holdfast_policy::{Decision, TimestampMs};
 use serde::Serialize;
 
-use crate::event::upper;
 use crate::history::{History, Step};
+use crate::shown::upper;
 
 pub use aftermath::{Aftermath, Kind, Relative, Reported, Sworn};
 

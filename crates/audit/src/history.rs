@@ -7,14 +7,14 @@ pub(crate) mod says;
 use std::collections::BTreeMap;
 
 use holdfast_ledger::{
-    Act, Applied, CeremonyId, Outcome, Replica, ReplicaError, State, Withdrawal, WithdrawalId,
+    Act, Applied, CeremonyId, Event, Outcome, Replica, ReplicaError, State, Withdrawal, WithdrawalId,
 };
 use holdfast_log::Entry;
 use holdfast_policy::NodeId;
 use serde::Serialize;
 
-use crate::event::{Event, short_name, upper};
 use crate::report::{Counts, NoOp};
+use crate::shown::upper;
 
 /// A replica and the trails of withdrawals and ceremonies in it.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl History {
         let replica = Replica::from_genesis(genesis, pinned)?;
         let (withdrawals, ceremonies) = (BTreeMap::new(), BTreeMap::new());
         let mut counts = Counts::default();
-        counts.kind(short_name(holdfast_ledger::PayloadKind::Genesis));
+        counts.kind(holdfast_ledger::PayloadKind::Genesis.short_name());
         Ok(Self { replica, interest, withdrawals, ceremonies, counts })
     }
 
@@ -179,7 +179,7 @@ fn note_withdrawal(trails: &mut BTreeMap<WithdrawalId, Trail>, interest: Interes
         Interest::Nothing => false,
     };
     if let Some(id) = event.withdrawal.filter(wanted) {
-        let says = event.says();
+        let says = says::event(event);
         let trail = trails.entry(id).or_default();
         trail.note(event, &id, says);
         if let (Some(Act::Signature(logged)), Outcome::Admitted(_)) = (event.act, &event.applied.outcome) {
@@ -212,7 +212,7 @@ impl Trail {
 fn note_ceremony(trails: &mut BTreeMap<CeremonyId, Vec<Step>>, interest: Interest, event: &Event<'_>) {
     let (Some(id), Interest::Everything) = (event.ceremony, interest) else { return };
     let phase = event.state.ceremony(&id).map(|ceremony| upper(&ceremony.phase_at(event.applied.time)));
-    trails.entry(id).or_default().push(Step::of(event, event.says(), phase));
+    trails.entry(id).or_default().push(Step::of(event, says::event(event), phase));
 }
 
 impl Step {

@@ -9,7 +9,6 @@
 //! watch it, and everything else reads one of the two.
 
 mod decisions;
-mod event;
 mod explain;
 mod export;
 mod finding;
@@ -22,16 +21,17 @@ mod period;
 mod report;
 mod sample;
 mod search;
+mod shown;
 mod text;
 mod verify;
 
-pub use event::Event;
 pub use explain::{Aftermath, Explanation, Kind, Relative, Reported, Sworn, explain};
 pub use export::{Exporter, export};
 pub use finding::Finding;
 pub use fork::first_difference;
 pub use heads::Heads;
 pub use history::{History, Interest, Step, StepResult};
+pub use holdfast_ledger::Event;
 pub use keys::LogKeys;
 pub use monitor::{Alarm, Monitor, Patience, Severity};
 pub use period::{Period, PeriodReport, Row};

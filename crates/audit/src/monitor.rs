@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_ledger::{Act, Outcome, Replica, State};
+use holdfast_ledger::{Act, Event, Outcome, Replica, State};
 use holdfast_log::{Entry, RightEdge, SignedCheckpoint, VerifiedCosignature};
 use serde::Serialize;
 
-use crate::event::Event;
 use crate::finding::Finding;
 use crate::heads::Heads;
+use crate::history::says;
 use crate::history::{History, Interest};
 use crate::keys::{LogKeys, node_of};
 
@@ -315,7 +315,11 @@ fn alarm_of(event: &Event<'_>) -> Option<Alarm> {
             let Some(Act::Statement { statement, .. }) = event.act else { return None };
             let protects = statement.body.is_protective();
             protects.then(|| {
-                notice("OFFICER_PROTECTS", event.index(), format!("{} {}", event.signer(), event.says()))
+                notice(
+                    "OFFICER_PROTECTS",
+                    event.index(),
+                    format!("{} {}", event.signer(), says::event(event)),
+                )
             })
         }
     }

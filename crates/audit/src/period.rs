@@ -10,11 +10,10 @@ mod row;
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::{Act, CeremonyId, CeremonyPhase, Outcome, State, StatementBody};
+use holdfast_ledger::{Act, CeremonyId, CeremonyPhase, Event, Outcome, State, StatementBody};
 use holdfast_policy::TimestampMs;
 use serde::Serialize;
 
-use crate::event::Event;
 use crate::report::{NoOp, count};
 use access::Acts;
 use change::Authority;

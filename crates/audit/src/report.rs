@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::{Rejection, State};
+use holdfast_ledger::{Event, Rejection, State};
 use holdfast_log::{Checkpoint, VerifiedCosignature};
 use serde::Serialize;
 
-use crate::event::{Event, upper};
 use crate::history::History;
 use crate::keys::{LogKeys, node_of};
+use crate::shown::upper;
 
 /// Most refused entries that a report lists one by one; the others are counted.
 const MAX_NOOPS: usize = 1_000;

@@ -3,12 +3,10 @@
 //! The method needs nothing but SHA-256, so that another program, or a person with `sha256sum`, can check that nobody steered
 //! the choice: give each withdrawal of the period the rank `SHA-256(seed ":" withdrawal)`, sort by rank, take the first N.
 
-use holdfast_ledger::{Act, Outcome, WithdrawalId};
+use holdfast_ledger::{Act, Event, Outcome, WithdrawalId};
 use holdfast_policy::TimestampMs;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-
-use crate::event::Event;
 
 /// The method, in words.
 pub const METHOD: &str = "rank = SHA-256(seed || \":\" || withdrawal id), both as UTF-8; sort by rank as hexadecimal; take the first N";

@@ -2,11 +2,11 @@
 //!
 //! The same filters as `AuditService.Search`, over a replay: what is found here is all there is.
 
-use holdfast_ledger::{Act, WithdrawalId};
+use holdfast_ledger::{Event, WithdrawalId};
 use holdfast_policy::{ClientId, Decision, OfficerId, Outcome, TimestampMs, WalletId};
 use serde::Serialize;
 
-use crate::event::Event;
+use crate::history::says;
 
 /// What to look for. Filters that are absent let everything pass.
 #[derive(Clone, Debug, Default)]
@@ -141,8 +141,8 @@ impl Query {
     fn is_about(&self, event: &Event<'_>) -> bool {
         let officer = |officer: &OfficerId| event.signer().strip_prefix("officer:") == Some(officer.as_str());
         let kind = |kind: &String| event.kind_name() == kind || event.action() == Some(kind);
-        self.client.as_ref().is_none_or(|client| client_of(event).as_deref() == Some(client.as_str()))
-            && self.wallet.as_ref().is_none_or(|wallet| wallet_of(event).as_ref() == Some(wallet))
+        self.client.as_ref().is_none_or(|client| event.client() == Some(client.as_str()))
+            && self.wallet.as_ref().is_none_or(|wallet| event.wallet() == Some(wallet))
             && self.withdrawal.is_none_or(|id| event.withdrawal == Some(id) || event.replaced() == Some(id))
             && self.officer.as_ref().is_none_or(officer)
             && self.kind.as_ref().is_none_or(kind)
@@ -152,7 +152,7 @@ impl Query {
         let effect = effect_of(event);
         self.effect.is_none_or(|wanted| wanted == effect)
             && self.outcome.is_none_or(|wanted| outcome_of(event) == Some(wanted))
-            && self.code.as_ref().is_none_or(|code| codes(event).iter().any(|found| found == code))
+            && self.code.as_ref().is_none_or(|code| event.codes().contains(&code.as_str()))
     }
 }
 
@@ -167,12 +167,12 @@ impl Hit {
             signer: event.signer().to_owned(),
             effect: effect_of(event),
             outcome: outcome_of(event),
-            code: codes(event).into_iter().next(),
+            code: event.codes().first().map(|code| (*code).to_owned()),
             detail: event.rejection().map(|rejection| rejection.detail().to_owned()),
             withdrawal: event.withdrawal.map(|id| id.to_string()),
-            client: client_of(event),
-            wallet: wallet_of(event).map(|wallet| wallet.to_string()),
-            says: event.says(),
+            client: event.client().map(str::to_owned),
+            wallet: event.wallet().map(ToString::to_string),
+            says: says::event(event),
             leaf_hash: event.entry.leaf_hash().to_hex(),
         }
     }
@@ -223,43 +223,4 @@ fn effect_of(event: &Event<'_>) -> Effect {
 
 fn outcome_of(event: &Event<'_>) -> Option<Decided> {
     event.withdrawal_after().map(|withdrawal| Decided::of(&withdrawal.decision))
-}
-
-/// Why it was refused, or the reasons of the decision that it led to, the main one first.
-fn codes(event: &Event<'_>) -> Vec<String> {
-    match event.rejection() {
-        Some(rejection) => vec![rejection.code().to_string()],
-        None => {
-            let reasons = event.decision().map(Decision::reasons).unwrap_or_default();
-            reasons.into_iter().map(|reason| reason.code().to_owned()).collect()
-        }
-    }
-}
-
-fn client_of(event: &Event<'_>) -> Option<String> {
-    if let Some(withdrawal) = event.withdrawal_after() {
-        return Some(withdrawal.request.client.to_string());
-    }
-    event.signer().strip_prefix("client:").map(str::to_owned)
-}
-
-fn wallet_of(event: &Event<'_>) -> Option<WalletId> {
-    if let Some(withdrawal) = event.withdrawal_after() {
-        return Some(withdrawal.request.wallet.clone());
-    }
-    if let Some(ceremony) = event.ceremony.and_then(|id| event.state.ceremony(&id)) {
-        return wallet_of_ceremony(&ceremony.kind).cloned().or_else(|| event.wallet.clone());
-    }
-    if let Some(Act::Request(request, _)) = event.act {
-        return Some(request.wallet.clone());
-    }
-    event.wallet.clone()
-}
-
-fn wallet_of_ceremony(kind: &holdfast_ledger::CeremonyKind) -> Option<&WalletId> {
-    use holdfast_ledger::CeremonyKind;
-    if let CeremonyKind::CreateWallet(proposal) = kind {
-        return Some(&proposal.wallet);
-    }
-    if let CeremonyKind::ResumeWallet { wallet, .. } = kind { Some(wallet) } else { None }
 }

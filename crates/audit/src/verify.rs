@@ -1,5 +1,6 @@
 //! Verification of an export from the genesis hash alone: signatures, tree, and every entry replayed.
 
+use holdfast_ledger::Event;
 use std::fmt;
 
 use holdfast_log::tiles::CHECKPOINT_PATH;
@@ -8,7 +9,6 @@ use holdfast_log::{
 };
 
 use crate::decisions::Lines;
-use crate::event::Event;
 use crate::export::{GENESIS_PATH, KEYS_PATH, SIZES_PATH, checkpoint_path, decisions_path, keys_file};
 use crate::finding::{Finding, malformed_entry};
 use crate::heads::Heads;

@@ -7,6 +7,7 @@
 mod act;
 mod ceremony;
 mod codec;
+mod event;
 mod fingerprint;
 mod genesis;
 mod ids;
@@ -29,6 +30,7 @@ pub use ceremony::{
     Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal, QuorumMet, WalletProposal,
     WhitelistProposal,
 };
+pub use event::Event;
 pub use fingerprint::fingerprint;
 pub use genesis::{
     AssetEntry, ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, GenesisError, NodeEntry,

@@ -101,6 +101,13 @@ impl PayloadKind {
         }
     }
 
+    /// Its name for people and searches: `withdrawal-request`.
+    pub fn short_name(self) -> &'static str {
+        let name = self.as_str();
+        let name = name.split_once("vnd.holdfast.").map_or(name, |(_, rest)| rest);
+        name.split_once(".v1").map_or(name, |(name, _)| name)
+    }
+
     /// The DSSE `payloadType` as an envelope carries it.
     pub fn payload_type(self) -> PayloadType {
         PayloadType::from_static(self.as_str())

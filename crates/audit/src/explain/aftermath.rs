@@ -6,7 +6,7 @@ use holdfast_ledger::{State, Withdrawal, WithdrawalId, WithdrawalKind};
 use serde::Serialize;
 
 use super::when;
-use crate::event::upper;
+use crate::shown::upper;
 
 /// What a withdrawal is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,10 +1,15 @@
 //! What an entry says, in one line for people.
 
-use holdfast_ledger::{Act, ReplacementAction, State, StatementBody};
+use holdfast_ledger::{Act, Event, ReplacementAction, State, StatementBody};
 
 use crate::explain::money;
 
-pub(crate) fn act(state: &State, act: &Act) -> String {
+/// What it says, in one line for people.
+pub(crate) fn event(event: &Event<'_>) -> String {
+    event.act.map(|said| act(event.state, said)).unwrap_or_default()
+}
+
+fn act(state: &State, act: &Act) -> String {
     match act {
         Act::Request(request, _) => {
             let paid = money(state, &request.asset, request.amount);

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::State;
+use holdfast_ledger::{Event, State};
 
 use super::change::places;
 use super::row::{LastAct, Row};
-use crate::event::Event;
 
 /// What each party did.
 #[derive(Debug, Default)]

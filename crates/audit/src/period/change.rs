@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::{Roster, State};
+use holdfast_ledger::{Event, Roster, State};
 use holdfast_policy::RoleName;
 
 use super::row::Row;
-use crate::event::Event;
 
 /// Roster and policy as they were after the entry before.
 #[derive(Debug)]

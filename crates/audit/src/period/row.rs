@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::{Ceremony, State, Statement};
+use holdfast_ledger::{Ceremony, Event, State, Statement};
 use holdfast_policy::TimestampMs;
 use serde::Serialize;
 
-use crate::event::{Event, upper};
+use crate::history::says;
 use crate::report::NoOp;
+use crate::shown::upper;
 
 /// One thing to review.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -158,7 +159,7 @@ impl Row {
             time_ms: event.time_ms(),
             officer: statement.officer.to_string(),
             action: statement.body.action().to_owned(),
-            subject: event.wallet.as_ref().map_or_else(|| event.says(), ToString::to_string),
+            subject: event.wallet.as_ref().map_or_else(|| says::event(event), ToString::to_string),
             note: statement.note.clone(),
         }
     }

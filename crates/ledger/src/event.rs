@@ -1,14 +1,19 @@
-//! One applied entry as auditors see it: who signed it, what it is about, and what the state machine made of it.
+//! One applied entry as those see it who search and audit: who signed it, what it is about, and what the state machine made
+//! of it.
 //!
-//! Owns the reading of an entry after it was applied. It decides nothing: outcome and decision are the replay's.
+//! Owns the reading of an entry after it was applied. It decides nothing: outcome and decision are the state's.
 
-use holdfast_ledger::{
-    Act, Applied, CeremonyId, Outcome, PayloadKind, Rejection, State, StatementBody, Withdrawal, WithdrawalId,
-};
 use holdfast_log::Entry;
 use holdfast_policy::{Decision, WalletId};
 
-use crate::history::says;
+use crate::act::Act;
+use crate::ceremony::CeremonyKind;
+use crate::ids::{CeremonyId, WithdrawalId};
+use crate::payload::PayloadKind;
+use crate::rejection::Rejection;
+use crate::state::{Applied, Outcome, State};
+use crate::statement::StatementBody;
+use crate::withdrawal::Withdrawal;
 
 /// An entry, applied.
 #[derive(Clone, Debug)]
@@ -27,12 +32,13 @@ pub struct Event<'a> {
     pub withdrawal: Option<WithdrawalId>,
     /// The ceremony it is about.
     pub ceremony: Option<CeremonyId>,
-    /// The wallet it names.
+    /// The wallet it names; see [`Self::wallet`].
     pub wallet: Option<WalletId>,
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn new(entry: &'a Entry, applied: &'a Applied, state: &'a State) -> Self {
+    /// Reads an entry; `applied` is what it did, `state` the state right after it.
+    pub fn new(entry: &'a Entry, applied: &'a Applied, state: &'a State) -> Self {
         let act = applied.act.act().ok();
         let mut subject = act.map(Subject::of).unwrap_or_default();
         if let Outcome::Admitted(admission) = &applied.outcome {
@@ -56,7 +62,7 @@ impl<'a> Event<'a> {
 
     /// The kind's short name: `withdrawal-request`.
     pub fn kind_name(&self) -> &'static str {
-        short_name(self.kind)
+        self.kind.short_name()
     }
 
     /// Who signed it: `<role>:<name>`.
@@ -102,9 +108,37 @@ impl<'a> Event<'a> {
             .then_some(&withdrawal.decision)
     }
 
-    /// What it says, in one line for people.
-    pub fn says(&self) -> String {
-        self.act.map(|act| says::act(self.state, act)).unwrap_or_default()
+    /// Why it was refused, or the reasons of the decision that it led to, the main one first.
+    pub fn codes(&self) -> Vec<&'static str> {
+        match self.rejection() {
+            Some(rejection) => vec![rejection.code().as_str()],
+            None => {
+                let reasons = self.decision().map(Decision::reasons).unwrap_or_default();
+                reasons.into_iter().map(|reason| reason.code()).collect()
+            }
+        }
+    }
+
+    /// The client whose withdrawal it is about, or who signed it.
+    pub fn client(&self) -> Option<&'a str> {
+        let of_withdrawal = self.withdrawal_after().map(|withdrawal| withdrawal.request.client.as_str());
+        of_withdrawal.or_else(|| self.signer().strip_prefix("client:"))
+    }
+
+    /// The wallet whose withdrawal or ceremony it is about, or that it names.
+    pub fn wallet(&self) -> Option<&WalletId> {
+        if let Some(withdrawal) = self.withdrawal_after() {
+            return Some(&withdrawal.request.wallet);
+        }
+        let ceremony = self.ceremony.and_then(|id| self.state.ceremony(&id));
+        let of_ceremony = ceremony.and_then(|ceremony| match &ceremony.kind {
+            CeremonyKind::CreateWallet(proposal) => Some(&proposal.wallet),
+            CeremonyKind::ResumeWallet { wallet, .. } => Some(wallet),
+            CeremonyKind::AddWhitelistEntry(_)
+            | CeremonyKind::ChangeRoster(_)
+            | CeremonyKind::ChangePolicy(_) => None,
+        });
+        of_ceremony.or(self.wallet.as_ref())
     }
 }
 
@@ -166,16 +200,4 @@ impl Subject {
     fn ceremony(id: CeremonyId) -> Self {
         Self { ceremony: Some(id), ..Self::default() }
     }
-}
-
-/// A payload kind's short name: `withdrawal-request`.
-pub(crate) fn short_name(kind: PayloadKind) -> &'static str {
-    let name = kind.as_str();
-    let name = name.split_once("vnd.holdfast.").map_or(name, |(_, rest)| rest);
-    name.split_once(".v1").map_or(name, |(name, _)| name)
-}
-
-/// A state or phase as it is shown: `SIGNED`.
-pub(crate) fn upper(state: &impl std::fmt::Debug) -> String {
-    format!("{state:?}").to_uppercase()
 }
