@@ -9,6 +9,7 @@ use crate::nodes::Nodes;
 use crate::progress::Progress;
 use crate::sequencer::Sequencer;
 use crate::speaker::Speaker;
+use crate::witnesses::WitnessBoard;
 
 /// The parts. Clones share them.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Coordinator {
     pub cosigned: Arc<Cosigned>,
     /// The nodes.
     pub nodes: Arc<Nodes>,
+    /// Outside witnesses.
+    pub witnesses: Arc<WitnessBoard>,
     /// What is going on.
     pub progress: Arc<Progress>,
     /// Signs the coordinator's own entries.

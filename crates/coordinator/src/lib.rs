@@ -7,6 +7,7 @@
 //! Where to begin: `withdrawals.rs` is the withdrawal path, `ceremonies.rs` the ceremony path, `sequencer.rs` the only way
 //! into the log, `run.rs` how it all is wired.
 
+mod acknowledge;
 mod ceremonies;
 mod clock;
 mod config;
@@ -30,6 +31,7 @@ mod tiles;
 mod time_guard;
 mod views;
 mod withdrawals;
+mod witnesses;
 
 #[cfg(test)]
 mod testing;

@@ -92,8 +92,8 @@ impl Coordinator {
     async fn signed(&self, id: &WithdrawalId) -> Result<Signed, ReceiptError> {
         let reader = self.book.read().await?;
         let withdrawal = reader.state().withdrawal(id).ok_or(ReceiptError::NotSigned)?;
-        let wallet = reader.state().wallet(&withdrawal.request.wallet).ok_or(ReceiptError::NotSigned)?;
-        Signed::of(withdrawal, wallet.public_key)
+        let sender = reader.state().sender(withdrawal).ok_or(ReceiptError::NotSigned)?;
+        Signed::of(withdrawal, sender.public_key)
     }
 }
 

@@ -15,7 +15,7 @@ use holdfast_policy::NodeId;
 use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::client::{ConnectError, Endpoint, Timeouts, connect_lazy};
 use holdfast_transport::files::{self, FileError};
-use holdfast_transport::https::serve_files;
+use holdfast_transport::https::{OutsideServer, UrlError, serve_files};
 use holdfast_transport::identity::IdentityError;
 use holdfast_transport::server::{ServeError, serve};
 use holdfast_transport::signing_key::{self, SigningKeyError};
@@ -28,7 +28,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::ceremonies::Ceremonies;
 use crate::clock::Clock;
-use crate::config::{CoordinatorConfig, OneOrMore};
+use crate::config::{CoordinatorConfig, OneOrMore, WitnessAddress};
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
 use crate::crash::{self, CrashPoints};
@@ -44,6 +44,7 @@ use crate::telemetry::{self, TelemetryError};
 use crate::tiles::{AuditorsTiles, Tiles, TilesError};
 use crate::time_guard::TimeGuard;
 use crate::withdrawals::Withdrawals;
+use crate::witnesses::{Asking, OutsideWitness};
 
 /// Time limits of calls to nodes.
 const CALLS: CallLimits = CallLimits {
@@ -106,6 +107,9 @@ pub enum RunError {
     /// The nodes' log cannot be taken over, or is another one.
     #[error(transparent)]
     Seed(#[from] SeedError),
+    /// An outside witness cannot be addressed.
+    #[error(transparent)]
+    Witness(#[from] UrlError),
     /// The log's tiles cannot be written.
     #[error("the log's tiles cannot be published")]
     Tiles(#[from] Box<TilesError>),
@@ -283,19 +287,21 @@ async fn assemble(
     let parts = Coordinator {
         cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await?),
         nodes,
+        witnesses: Arc::default(),
         progress: Arc::new(Progress::default()),
         speaker: Arc::new(Speaker::new(config.cluster.clone(), &config.name, entry_keys)),
         book,
         sequencer,
         clock,
     };
-    start_beside(&parts, config, stopped, tasks);
+    start_beside(&parts, config, outside_witnesses(config)?, stopped, tasks);
     Ok(parts)
 }
 
 fn start_beside(
     parts: &Coordinator,
     config: &CoordinatorConfig,
+    outside: Vec<OutsideWitness>,
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) {
@@ -317,6 +323,10 @@ fn start_beside(
     tasks.spawn(Arc::clone(&parts.cosigned).persist(parts.clock.clone(), stopped.clone()));
     tasks.spawn(Withdrawals::new(parts.clone()).run(stopped.clone()));
     tasks.spawn(Ceremonies::new(parts.clone()).run(stopped.clone()));
+    for witness in outside {
+        let asking = Asking::new(witness, parts.clone());
+        tasks.spawn(asking.run(stopped.clone()));
+    }
     tasks.spawn(keep_house(parts.clone(), stopped.clone()));
 }
 
@@ -400,6 +410,16 @@ fn check_roster(config: &CoordinatorConfig, roster: &Roster) -> Result<(), RunEr
         }
         Some(node) => Err(RunError::Nodes { problem: format!("`{node}` is no node of this cluster") }),
     }
+}
+
+/// The outside witnesses that are configured.
+fn outside_witnesses(config: &CoordinatorConfig) -> Result<Vec<OutsideWitness>, RunError> {
+    let witness = |listed: &WitnessAddress| {
+        let authorities = listed.ca.as_deref().map(files::read_public).transpose()?;
+        let server = OutsideServer::new(&listed.url, authorities.as_deref())?;
+        Ok(OutsideWitness { name: listed.name.clone(), url: listed.url.clone(), server })
+    };
+    config.witnesses.iter().map(witness).collect()
 }
 
 fn clients(config: &CoordinatorConfig, tls: &TlsIdentity) -> Result<Vec<(NodeId, NodeClient)>, RunError> {

@@ -8,7 +8,7 @@ use std::fmt;
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use holdfast_chains::{Digest, Signature};
 use holdfast_ledger::{
-    Authorize, CeremonyId, EpochActivated, PayloadKind, SignatureLogged, WithdrawalId, key_id,
+    Authorize, CeremonyId, EpochActivated, PayloadKind, PolicyUpload, SignatureLogged, WithdrawalId, key_id,
 };
 use holdfast_log::{Envelope, EnvelopeError};
 use holdfast_policy::{ClusterId, NodeId, WalletId};
@@ -104,6 +104,12 @@ impl Voice<'_> {
     ) -> Result<Envelope, SpeakError> {
         let cluster = self.speaker.cluster.clone();
         self.say(PayloadKind::EpochActivated, &EpochActivated { cluster, ceremony, wallet, epoch })
+    }
+
+    /// Passes a policy document on.
+    pub(crate) fn policy(&self, policy: String) -> Result<Envelope, SpeakError> {
+        let cluster = self.speaker.cluster.clone();
+        self.say(PayloadKind::PolicyDocument, &PolicyUpload { cluster, policy })
     }
 
     fn say(&self, kind: PayloadKind, payload: &impl Serialize) -> Result<Envelope, SpeakError> {

@@ -13,6 +13,7 @@ use tonic::Status;
 use crate::log_book::{LogBookError, LogFailed, ReadError};
 use crate::receipt::ReceiptError;
 use crate::sequencer::{ProposeError, RETRY_AFTER};
+use crate::speaker::SpeakError;
 
 /// When those whom an uncertain clock turned away should come back.
 const CLOCK_RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -50,6 +51,12 @@ pub(crate) enum RequestError {
     /// No such object, or not for this caller.
     #[error("no {kind} `{id}`")]
     Unknown { kind: Object, id: String },
+    /// The withdrawal cannot be given up.
+    #[error("{detail}")]
+    NotGiveable { detail: String },
+    /// The coordinator's own entry cannot be made.
+    #[error(transparent)]
+    Speak(#[from] SpeakError),
     /// Too many streams are open.
     #[error("too many streams are open")]
     TooManyStreams,
@@ -131,6 +138,10 @@ fn api_error(error: RequestError) -> ApiError {
             ApiError::new("FIELD_INVALID", message).field(error.field, error.problem)
         }
         RequestError::Unknown { kind, .. } => ApiError::new(kind.reason(), message),
+        RequestError::NotGiveable { .. } => ApiError::new("WITHDRAWAL_NOT_TOMBSTONABLE", message),
+        RequestError::Speak(SpeakError::NoEntryKey) => ApiError::new("ENTRY_KEY_MISSING", message),
+        RequestError::Speak(SpeakError::Failed(LogFailed)) => store_failed(),
+        RequestError::Speak(error) => internal(&error),
         RequestError::TooManyStreams => ApiError::new("QUEUE_FULL", message).retry_after(RETRY_AFTER),
         RequestError::NoIdentity => ApiError::new("ROLE_NOT_ALLOWED", message),
         RequestError::Failed(LogFailed) => store_failed(),

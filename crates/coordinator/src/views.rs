@@ -1,7 +1,7 @@
 //! Views of withdrawals and ceremonies, put together from the log, the clock and what is going on. Decides nothing.
 
 use holdfast_chains::Asset;
-use holdfast_ledger::{CeremonyId, State, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalState};
+use holdfast_ledger::{CeremonyId, State, Withdrawal, WithdrawalId, WithdrawalRequest};
 use holdfast_policy::TimestampMs;
 use holdfast_proto::convert::{CeremonyView, Waiting, WithdrawalView};
 use holdfast_proto::v1;
@@ -17,15 +17,17 @@ impl Coordinator {
         let is_signed = {
             let reader = self.book.read().await?;
             let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
-            withdrawal.logged_state() == WithdrawalState::Signed
+            withdrawal.signature.is_some()
         };
-        // Signed is final: the withdrawal cannot change while the receipt is made.
+        // A signature is canonical for ever: what the receipt is made of cannot change meanwhile.
         let receipt = if is_signed { Some(self.receipt(id).await?) } else { None };
         let waiting = self.progress.withdrawal(id);
         let reader = self.book.read().await?;
         let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
         let view = view_of(&reader, withdrawal, self.clock.now(), waiting.as_ref());
-        Ok(receipt.map_or_else(|| view.full(), |receipt| view.with_receipt(&receipt)))
+        let view = receipt.map_or_else(|| view.full(), |receipt| view.with_receipt(&receipt));
+        let replicas = self.nodes.holding(reader.index().newest_of(id).saturating_add(1)).holding;
+        Ok(v1::Withdrawal { replicas: Some(u32::try_from(replicas).unwrap_or(u32::MAX)), ..view })
     }
 
     /// A ceremony as it stands.
@@ -48,7 +50,8 @@ pub(crate) fn view_of<'a>(
     waiting: Option<&'a Waiting>,
 ) -> WithdrawalView<'a> {
     let asset = registered_asset(reader.state(), &withdrawal.request);
-    WithdrawalView { withdrawal, asset, at, times: reader.times(), waiting }
+    let tombstones_needed = reader.state().tombstones_needed();
+    WithdrawalView { withdrawal, asset, at, times: reader.times(), waiting, tombstones_needed }
 }
 
 /// The registry's entry for the asset that a request names.

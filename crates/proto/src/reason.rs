@@ -104,6 +104,7 @@ pub const REASONS: &[ReasonRow] = {
         row("RATE_LIMITED", Code::ResourceExhausted, RetrySameKey),
         row("CLOCK_UNCERTAIN", Code::Unavailable, RetrySameKey),
         row("LOG_KEY_MISSING", Code::Unavailable, AskPerson),
+        row("ENTRY_KEY_MISSING", Code::Unavailable, AskPerson),
         row("LOG_KEY_NOT_CONFIGURED", Code::FailedPrecondition, AskPerson),
         row("STORE_FAILED", Code::Unavailable, RetrySameKey),
         row("SHUTTING_DOWN", Code::Unavailable, RetrySameKey),

@@ -13,24 +13,41 @@ use crate::views::registered_asset;
 use super::schema::{CEREMONY_EVENTS, WITHDRAWAL_EVENTS, index_key};
 use super::{Inner, LogBook, ReadError, Subject};
 
-/// The event of the entry at `index`, which must be the last one applied.
-pub(super) fn of(inner: &Inner, index: u64) -> Option<(Table, Vec<u8>)> {
-    match inner.index.subject(index)? {
-        Subject::Withdrawal(id) => {
-            withdrawal(inner, index, &id).map(|event| (WITHDRAWAL_EVENTS, event.encode_to_vec()))
+/// A derived record: where it is kept, and what it is.
+pub(super) type Derived = (Table, Vec<u8>, Vec<u8>);
+
+/// The events of the entry at `index`, which must be the last one applied.
+pub(super) fn of(inner: &Inner, index: u64) -> Vec<Derived> {
+    let key = index_key(index).to_vec();
+    let replaced = inner.index.replaced_at(index).and_then(|id| withdrawal(inner, index, &id));
+    let replaced =
+        replaced.map(|event| (WITHDRAWAL_EVENTS, replaced_key(index).to_vec(), event.encode_to_vec()));
+    let own = match inner.index.subject(index) {
+        Some(Subject::Withdrawal(id)) => {
+            withdrawal(inner, index, &id).map(|event| (WITHDRAWAL_EVENTS, key, event.encode_to_vec()))
         }
-        Subject::Ceremony(id) => {
-            ceremony(inner, index, &id).map(|event| (CEREMONY_EVENTS, event.encode_to_vec()))
+        Some(Subject::Ceremony(id)) => {
+            ceremony(inner, index, &id).map(|event| (CEREMONY_EVENTS, key, event.encode_to_vec()))
         }
-        Subject::Other => None,
-    }
+        Some(Subject::Other) | None => None,
+    };
+    replaced.into_iter().chain(own).collect()
+}
+
+/// Beside the event of the entry's own withdrawal: that of the withdrawal that it replaced.
+fn replaced_key(index: u64) -> [u8; 9] {
+    let mut key = [1; 9];
+    let (position, _) = key.split_at_mut(8);
+    position.copy_from_slice(&index_key(index));
+    key
 }
 
 fn withdrawal(inner: &Inner, index: u64, id: &WithdrawalId) -> Option<v1::WithdrawalEvent> {
     let (state, times) = (inner.replica.state(), EntryTimes(inner.index.times()));
     let withdrawal = state.withdrawal(id)?;
     let asset = registered_asset(state, &withdrawal.request);
-    let view = WithdrawalView { withdrawal, asset, at: TimestampMs(times.at(index)), times, waiting: None };
+    let (at, tombstones_needed) = (TimestampMs(times.at(index)), state.tombstones_needed());
+    let view = WithdrawalView { withdrawal, asset, at, times, waiting: None, tombstones_needed };
     Some(v1::WithdrawalEvent { position: Some(times.position(index)), withdrawal: Some(view.full()) })
 }
 
@@ -44,8 +61,16 @@ fn ceremony(inner: &Inner, index: u64, id: &CeremonyId) -> Option<v1::CeremonyEv
 impl LogBook {
     /// The withdrawal event of an entry.
     pub(crate) fn withdrawal_event(&self, index: u64) -> Result<v1::WithdrawalEvent, ReadError> {
-        let bytes =
-            self.store.read(WITHDRAWAL_EVENTS, &index_key(index))?.ok_or(ReadError::Missing { index })?;
+        self.withdrawal_event_at(&index_key(index), index)
+    }
+
+    /// The event of the withdrawal that an entry replaced.
+    pub(crate) fn replaced_event(&self, index: u64) -> Result<v1::WithdrawalEvent, ReadError> {
+        self.withdrawal_event_at(&replaced_key(index), index)
+    }
+
+    fn withdrawal_event_at(&self, key: &[u8], index: u64) -> Result<v1::WithdrawalEvent, ReadError> {
+        let bytes = self.store.read(WITHDRAWAL_EVENTS, key)?.ok_or(ReadError::Missing { index })?;
         v1::WithdrawalEvent::decode(bytes.as_slice()).map_err(|_| ReadError::Missing { index })
     }
 
@@ -57,13 +82,13 @@ impl LogBook {
     }
 }
 
-/// The event of the last entry, if what is stored as such is anything else.
-pub(super) fn to_mend(
-    store: &StoreHandle,
-    inner: &Inner,
-    index: u64,
-) -> Result<Option<(Table, Vec<u8>)>, StoreError> {
-    let Some((table, event)) = of(inner, index) else { return Ok(None) };
-    let stored = store.read(table, &index_key(index))?;
-    Ok((stored.as_deref() != Some(event.as_slice())).then_some((table, event)))
+/// Those events of the last entry that are not what is stored as such.
+pub(super) fn to_mend(store: &StoreHandle, inner: &Inner, index: u64) -> Result<Vec<Derived>, StoreError> {
+    let mut wrong = Vec::new();
+    for (table, key, event) in of(inner, index) {
+        if store.read(table, &key)?.as_deref() != Some(event.as_slice()) {
+            wrong.push((table, key, event));
+        }
+    }
+    Ok(wrong)
 }

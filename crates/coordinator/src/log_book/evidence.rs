@@ -1,7 +1,10 @@
-//! Evidence of when the log was how long: cosigned checkpoints, at most one a minute, kept for as long as there is room.
+//! Evidence of when the log was how long: cosigned checkpoints, at most one a minute, and when there is no more room, of the
+//! oldest ones only one an hour.
 //!
 //! Nodes that were away learn from them how old an entry is; auditors see when the log stood where. They are copies of what
 //! nodes signed: nothing rests on their being complete.
+
+use std::collections::BTreeMap;
 
 use holdfast_log::SignedCheckpoint;
 use holdfast_policy::TimestampMs;
@@ -13,8 +16,10 @@ use super::schema::{EVIDENCE, index_key, index_of};
 pub(crate) const MAX_KEPT: usize = 10_000;
 /// No more than one in this time.
 pub(crate) const EVERY_MS: u64 = 60_000;
+/// Of the oldest ones, no more than one in this time is kept when there is no more room.
+const THINNED_TO_MS: u64 = 3_600_000;
 /// Most checkpoints that go with one run of entries.
-const MAX_SENT: usize = 64;
+pub(super) const MAX_SENT: usize = 64;
 /// Records that are read at a time.
 const PAGE: usize = 256;
 
@@ -31,21 +36,21 @@ pub(crate) struct KeptCheckpoint {
 #[derive(Debug)]
 pub(crate) struct Evidence {
     store: StoreHandle,
-    sizes: std::collections::BTreeSet<u64>,
+    kept: BTreeMap<u64, TimestampMs>,
     last_kept: Option<(u64, TimestampMs)>,
 }
 
 impl Evidence {
     /// What was kept before.
     pub(crate) fn load(store: &StoreHandle) -> Result<Self, StoreError> {
-        let mut evidence = Self { store: store.clone(), sizes: Default::default(), last_kept: None };
+        let mut evidence = Self { store: store.clone(), kept: BTreeMap::new(), last_kept: None };
         let mut from = 0;
         loop {
             let page = store.scan(EVIDENCE, &index_key(from), PAGE)?;
             let Some((last, _)) = page.last() else { return Ok(evidence) };
             from = index_of(last).unwrap_or(u64::MAX).saturating_add(1);
             for (size, kept) in page.iter().filter_map(read) {
-                evidence.sizes.insert(size);
+                evidence.kept.insert(size, kept.kept_at);
                 evidence.last_kept = Some((size, kept.kept_at));
             }
         }
@@ -65,18 +70,30 @@ impl Evidence {
         }
         let record = [now.0.to_be_bytes().as_slice(), &checkpoint.to_bytes()].concat();
         let mut batch = Batch::new().put(EVIDENCE, index_key(size), record);
-        let full = self.sizes.len() >= MAX_KEPT;
-        let oldest = self.sizes.first().copied().filter(|_| full);
-        if let Some(oldest) = oldest {
-            batch = batch.delete(EVIDENCE, index_key(oldest));
+        let dropped = (self.kept.len() >= MAX_KEPT).then(|| self.least_missed()).flatten();
+        if let Some(dropped) = dropped {
+            batch = batch.delete(EVIDENCE, index_key(dropped));
         }
         self.store.commit(batch).await?;
-        if let Some(oldest) = oldest {
-            self.sizes.remove(&oldest);
+        if let Some(dropped) = dropped {
+            self.kept.remove(&dropped);
         }
-        self.sizes.insert(size);
+        self.kept.insert(size, now);
         self.last_kept = Some((size, now));
         Ok(true)
+    }
+}
+
+impl Evidence {
+    /// The oldest one whose neighbours are less than an hour apart; the oldest of all if there is none.
+    fn least_missed(&self) -> Option<u64> {
+        let after = self.kept.iter().skip(1).zip(self.kept.iter().skip(2));
+        let close = self
+            .kept
+            .values()
+            .zip(after)
+            .find(|(before, (_, (_, after)))| after.0.saturating_sub(before.0) < THINNED_TO_MS);
+        close.map(|(_, ((size, _), _))| *size).or_else(|| self.kept.keys().next().copied())
     }
 }
 

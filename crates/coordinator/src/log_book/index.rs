@@ -35,6 +35,9 @@ pub(crate) struct Expiry {
 pub(crate) struct LogIndex {
     times: Vec<u64>,
     subjects: Vec<Subject>,
+    // Withdrawals that the authorization at this index replaced.
+    replaced: BTreeMap<u64, WithdrawalId>,
+    newest: BTreeMap<WithdrawalId, u64>,
     requests: BTreeMap<u64, WithdrawalId>,
     proposals: BTreeMap<u64, CeremonyId>,
     whitelist: BTreeMap<WhitelistEntryId, WhitelistPositions>,
@@ -68,6 +71,10 @@ impl LogIndex {
 
     fn note_subject(&mut self, index: u64, admission: &Admission, state: &State) -> Subject {
         if let Some(id) = admission.withdrawal {
+            if let Some(replaced) = admission.replaced {
+                self.note_withdrawal(replaced, index, state);
+                self.replaced.insert(index, replaced);
+            }
             self.note_withdrawal(id, index, state);
             return Subject::Withdrawal(id);
         }
@@ -83,10 +90,13 @@ impl LogIndex {
         if withdrawal.positions.request == index {
             self.requests.insert(index, id);
         }
+        let is_new = self.newest.insert(id, index).is_none();
         let logged = withdrawal.logged_state();
         if is_final(logged) {
-            self.open.remove(&id);
-            self.count_end(logged);
+            // It may go on being reported about after its end.
+            if self.open.remove(&id).is_some() || is_new {
+                self.count_end(logged);
+            }
             return;
         }
         self.open.insert(id, logged);
@@ -108,6 +118,16 @@ impl LogIndex {
         {
             positions.revoked.get_or_insert(index);
         }
+    }
+
+    /// The withdrawal that the entry at this index replaced, beside the one that it is about.
+    pub(crate) fn replaced_at(&self, index: u64) -> Option<WithdrawalId> {
+        self.replaced.get(&index).copied()
+    }
+
+    /// Index of the newest entry about a withdrawal.
+    pub(crate) fn newest_of(&self, id: &WithdrawalId) -> u64 {
+        self.newest.get(id).copied().unwrap_or_default()
     }
 
     /// Moves withdrawals whose time is over at `now` from the open ones to the expired ones.

@@ -201,8 +201,8 @@ fn mend(
     envelope: &Envelope,
     mendings: &mut Mendings,
 ) -> Result<(), StoreError> {
-    if let Some((table, event)) = events::to_mend(store, inner, index)? {
-        mendings.insert((table, index_key(index).to_vec()), event);
+    for (table, key, event) in events::to_mend(store, inner, index)? {
+        mendings.insert((table, key), event);
     }
     let payload = payload_key(envelope);
     // Entries come in order: a record that is there is of an earlier entry or of this one.

@@ -92,8 +92,12 @@ impl LogBook {
     pub(crate) async fn chunk(&self, from: u64, to: u64) -> Result<Chunk, ReadError> {
         let mut entries = if from < to { self.entries(from, to).await? } else { Vec::new() };
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        let end = from.saturating_add(count);
+        let mut end = from.saturating_add(count);
         let kept = evidence::within(&self.store, from, end)?;
+        if let Some(last) = kept.last().filter(|_| kept.len() >= evidence::MAX_SENT) {
+            // The rest goes with the next run, with its own evidence.
+            end = last.claimed().size;
+        }
         let checkpoint = match self.read().await?.checkpoint_at(end) {
             // The key of that time is gone; a checkpoint that it signed may have been kept.
             Err(error @ LogBookError::NoLogKey { .. }) => kept.last().cloned().ok_or(error)?,

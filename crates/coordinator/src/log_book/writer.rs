@@ -51,8 +51,8 @@ impl<'a> Writer<'a> {
         let payload = payload_key(entry.envelope());
         let applied = self.inner.append(&entry)?;
         let mut batch = std::mem::take(&mut self.batch);
-        if let Some((table, event)) = events::of(&self.inner, applied.index) {
-            batch = batch.put(table, index_key(applied.index), event);
+        for (table, key, event) in events::of(&self.inner, applied.index) {
+            batch = batch.put(table, key, event);
         }
         // The first entry with a payload is the one that acted, if any did.
         if !self.payloads.contains(&payload) && self.book.store.read(PAYLOADS, &payload)?.is_none() {

@@ -1,5 +1,5 @@
-//! Officers' statements that were delivered to nodes directly: the coordinator logs them as soon as a node shows them, so
-//! that the log's rules take over from the latches.
+//! What nodes have for the log: officers' statements that were delivered to them directly, so that the log's rules take over
+//! from the latches, and their attestations of the state. The coordinator logs them as soon as a node shows them.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -34,13 +34,13 @@ impl DeliveredStatements {
                 continue;
             }
             let Ok(envelope) = Envelope::parse(&statement) else {
-                tracing::warn!(%node, "node shows a delivered statement that is no envelope");
+                tracing::warn!(%node, "node shows something for the log that is no envelope");
                 self.settle(digest);
                 continue;
             };
             match self.sequencer.propose(envelope).await {
                 Ok(Proposed::Logged(logged)) => {
-                    tracing::info!(%node, index = logged.index, "statement delivered to a node is logged");
+                    tracing::info!(%node, index = logged.index, "what a node had for the log is logged");
                     self.settle(digest);
                 }
                 Ok(Proposed::Repeated) => self.settle(digest),
@@ -57,7 +57,7 @@ impl DeliveredStatements {
                     | ProposeError::LogKeyNotConfigured
                     | ProposeError::Rejected { .. }),
                 ) => {
-                    tracing::info!(%node, error = cause(&error), "delivered statement has no effect");
+                    tracing::info!(%node, error = cause(&error), "what a node had for the log has no effect");
                     self.settle(digest);
                 }
             }

@@ -152,6 +152,9 @@ impl Replicator {
     async fn believe(&self, tip: &Tip) -> Result<(), FollowError> {
         let cosigned_at_s = self.cosigned.add(self.link.node(), tip).await?;
         self.link.stands_at(tip, cosigned_at_s);
+        if !tip.attestation.is_empty() {
+            self.delivered.log(self.link.node(), vec![tip.attestation.clone()]).await;
+        }
         Ok(())
     }
 

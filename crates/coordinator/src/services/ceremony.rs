@@ -2,9 +2,10 @@
 
 use holdfast_ledger::{CeremonyId, StatementBody, StatementDigest};
 use holdfast_log::Envelope;
-use holdfast_proto::convert::{self, CeremonyView};
+use holdfast_proto::convert::{self, CeremonyView, FieldError};
 use holdfast_proto::v1;
 use holdfast_proto::v1::ceremony_service_server::CeremonyService;
+use sha2::{Digest as _, Sha256};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -16,6 +17,9 @@ use crate::sequencer::Proposed;
 use crate::status::RequestError;
 
 mod watch;
+
+/// The largest policy document: as an entry it is a JSON string, which may be twice as long.
+const POLICY_BYTES: usize = 32_768;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -59,9 +63,9 @@ impl CeremonyService for CeremonyApi {
 
     async fn upload_policy(
         &self,
-        _: Request<v1::UploadPolicyRequest>,
+        request: Request<v1::UploadPolicyRequest>,
     ) -> Result<Response<v1::UploadPolicyResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.uploaded(request.into_inner().toml).await?))
     }
 
     async fn watch(
@@ -104,8 +108,34 @@ impl CeremonyApi {
         self.act(&id, envelope).await
     }
 
+    /// Puts a document into the log. It means nothing there until officers name its hash.
+    async fn uploaded(&self, toml: String) -> Result<v1::UploadPolicyResponse, RequestError> {
+        if toml.len() > POLICY_BYTES {
+            return Err(FieldError::new("toml", format!("must have at most {POLICY_BYTES} bytes")).into());
+        }
+        let document: [u8; 32] = Sha256::digest(&toml).into();
+        let envelope = self.parts.voice().await?.policy(toml)?;
+        let logged = self.parts.log(envelope).await?;
+        let reader = self.parts.book.read().await?;
+        let state = reader.state();
+        let waiting = state.uploaded_policies().iter();
+        let index = match logged {
+            Proposed::Logged(logged) => Some(logged.index),
+            Proposed::Repeated => waiting
+                .filter(|uploaded| uploaded.document.hash().as_bytes() == &document)
+                .map(|uploaded| uploaded.index)
+                .next(),
+        };
+        Ok(v1::UploadPolicyResponse {
+            policy_hash: document.to_vec(),
+            position: index.map(|index| reader.times().position(index)),
+            version_in_force: state.policy_version().0,
+            hash_in_force: state.policy_digest().as_bytes().to_vec(),
+        })
+    }
+
     async fn act(&self, id: &CeremonyId, envelope: Envelope) -> Result<v1::Ceremony, RequestError> {
-        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.sequencer.propose(envelope).await?;
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.log(envelope).await?;
         self.parts.ceremony_view(id).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::NodeEntry;
+use holdfast_ledger::{NodeEntry, State};
 use holdfast_proto::convert::ClusterNodeView;
 use holdfast_proto::v1;
 use holdfast_proto::v1::cluster_service_server::ClusterService;
@@ -42,12 +42,25 @@ impl ClusterApi {
             time_ms: now_ms,
             log_size: reader.size(),
             checkpoint: checkpoint.to_bytes(),
-            nodes: roster.into_values().map(|node| self.node(node, now_ms)).collect(),
-            ..v1::ClusterStatus::default()
+            nodes: roster.into_values().map(|node| self.node(reader.state(), node, now_ms)).collect(),
+            hostile_nodes: reader.state().roster().hostile_nodes().into(),
+            roster_version: reader.state().roster().version().0,
+            policy_version: reader.state().policy_version().0,
+            policy_hash: reader.state().policy_digest().as_bytes().to_vec(),
+            witnesses: self.witnesses(reader.state()),
+            witnesses_required: u32::try_from(reader.state().witnesses_required()).unwrap_or(u32::MAX),
         })
     }
 
-    fn node(&self, node: &NodeEntry, now_ms: u64) -> v1::ClusterNode {
+    /// Outside witnesses, sorted by name.
+    fn witnesses(&self, state: &State) -> Vec<v1::ClusterWitness> {
+        let listed: BTreeMap<&str, ()> =
+            state.roster().witnesses().iter().map(|witness| (witness.name.as_str(), ())).collect();
+        listed.into_keys().map(|name| self.0.witnesses.stands(name)).collect()
+    }
+
+    fn node(&self, state: &State, node: &NodeEntry, now_ms: u64) -> v1::ClusterNode {
+        let attested = state.attestations().find(|newest| newest.node == node.name && newest.agrees);
         let health = self.0.nodes.link(&node.name).map(|link| link.health());
         let health =
             health.unwrap_or_else(|| Health { last_error: "not configured".to_owned(), ..Health::default() });
@@ -68,7 +81,7 @@ impl ClusterApi {
             enrolled: health.enrolled,
             serving: health.serving,
             incarnation: health.incarnation,
-            attested_size: 0,
+            attested_size: attested.map_or(0, |newest| newest.size),
         }
         .to_wire()
     }

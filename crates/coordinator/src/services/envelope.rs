@@ -19,6 +19,20 @@ pub(super) fn of_kind(bytes: &[u8], kind: PayloadKind) -> Result<Envelope, Reque
     Ok(envelope)
 }
 
+/// An envelope of one of these kinds, signed by the caller.
+pub(super) fn by_caller_of(
+    bytes: &[u8],
+    kinds: &[PayloadKind],
+    expected: &'static str,
+    caller: &Caller,
+) -> Result<(Envelope, PayloadKind), RequestError> {
+    let bounded = bounded_envelope(bytes).map_err(|size| RequestError::EnvelopeTooLarge { size })?;
+    let given = Envelope::parse(bounded)?;
+    let kind = kinds.iter().find(|kind| given.payload_type == kind.payload_type()).copied();
+    let kind = kind.ok_or(RequestError::OtherPayload { expected })?;
+    Ok((by_caller(bytes, kind, caller)?, kind))
+}
+
 /// An envelope of this kind, signed by the caller.
 // INVARIANT (G1): the party that the TLS identity names is the party whose key signed.
 pub(super) fn by_caller(bytes: &[u8], kind: PayloadKind, caller: &Caller) -> Result<Envelope, RequestError> {

@@ -28,7 +28,7 @@ impl FactService for FactApi {
 impl FactApi {
     async fn reported(&self, bytes: &[u8]) -> Result<v1::LogPosition, RequestError> {
         let report = envelope::of_kind(bytes, PayloadKind::SessionReport)?;
-        let index = match self.0.sequencer.propose(report.clone()).await? {
+        let index = match self.0.log(report.clone()).await? {
             Proposed::Logged(logged) => logged.index,
             // The sequence number is taken: by this very report, or by another one.
             Proposed::Repeated => self.0.book.position_of(&report)?.ok_or_else(|| {

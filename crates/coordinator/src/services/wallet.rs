@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use holdfast_ledger::{CeremonyKind, CeremonyPhase, State};
 use holdfast_policy::{TimestampMs, WalletId};
-use holdfast_proto::convert;
+use holdfast_proto::convert::{self, FieldError};
 use holdfast_proto::v1;
 use holdfast_proto::v1::wallet_service_server::WalletService;
 use tonic::{Request, Response, Status};
@@ -32,9 +32,10 @@ impl WalletService for WalletApi {
 
     async fn deposit_address(
         &self,
-        _: Request<v1::DepositAddressRequest>,
+        request: Request<v1::DepositAddressRequest>,
     ) -> Result<Response<v1::DepositAddressResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let v1::DepositAddressRequest { wallet_id, index } = request.into_inner();
+        Ok(Response::new(self.deposit(&wallet_id, index).await?))
     }
 }
 
@@ -44,6 +45,21 @@ impl WalletApi {
         let reader = self.0.book.read().await?;
         let found = wallets(reader.state()).remove(&wallet);
         found.ok_or_else(|| RequestError::Unknown { kind: Object::Wallet, id: id.to_owned() })
+    }
+
+    /// The deposit address with this index: public derivation, which everybody can repeat.
+    async fn deposit(&self, id: &str, index: u32) -> Result<v1::DepositAddressResponse, RequestError> {
+        let wallet = convert::wallet_id("wallet_id", id)?;
+        let reader = self.0.book.read().await?;
+        let unknown = || RequestError::Unknown { kind: Object::Wallet, id: id.to_owned() };
+        let wallet = reader.state().wallet(&wallet).ok_or_else(unknown)?;
+        let key = wallet.deposit_key(index).map_err(|error| FieldError::new("index", error.to_string()))?;
+        Ok(v1::DepositAddressResponse {
+            address: key.address().to_string(),
+            public_key: key.as_bytes().to_vec(),
+            wallet_public_key: wallet.public_key.as_bytes().to_vec(),
+            chain_code: wallet.chain_code.as_bytes().to_vec(),
+        })
     }
 
     async fn listed(

@@ -64,7 +64,7 @@ impl WhitelistApi {
             });
         };
         let id = CeremonyId::of(&StatementDigest::of(&envelope.payload));
-        let (Proposed::Logged(_) | Proposed::Repeated) = self.0.sequencer.propose(envelope).await?;
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.0.log(envelope).await?;
         self.0.ceremony_view(&id).await
     }
 
@@ -74,7 +74,7 @@ impl WhitelistApi {
             return Err(RequestError::OtherPayload { expected: "a statement `revoke a whitelist entry`" });
         };
         // An entry that is revoked already is as revoked as one can wish.
-        let (Proposed::Logged(_) | Proposed::Repeated) = self.0.sequencer.propose(envelope).await?;
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.0.log(envelope).await?;
         self.found(&entry).await
     }
 

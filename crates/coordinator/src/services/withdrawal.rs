@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use holdfast_chains::UnsignedTransaction;
 use holdfast_ledger::{
-    BindTransaction, CancelWithdrawal, PayloadKind, Rejection, RejectionCode, StatementBody, WithdrawalId,
-    WithdrawalRequest, WithdrawalState,
+    BindTransaction, CancelWithdrawal, OutcomeReport, PayloadKind, Rejection, RejectionCode,
+    ReplacementRequest, StatementBody, SweepRequest, WithdrawalId, WithdrawalRequest, WithdrawalState,
 };
 use holdfast_log::Envelope;
 use holdfast_proto::convert::{self, FieldError, Waiting};
@@ -24,6 +24,7 @@ use crate::sequencer::{ProposeError, Proposed};
 use crate::status::{Object, RequestError};
 use crate::views::{registered_asset, view_of};
 
+mod give_up;
 mod watch;
 
 /// The service.
@@ -105,13 +106,18 @@ impl WithdrawalService for WithdrawalApi {
 
     async fn report_outcome(
         &self,
-        _: Request<v1::ReportOutcomeRequest>,
+        request: Request<v1::ReportOutcomeRequest>,
     ) -> Result<Response<v1::Withdrawal>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let caller = Caller::of(&request)?;
+        let id = self.reported(&caller, &request.into_inner().envelope).await?;
+        Ok(Response::new(self.parts.withdrawal_view(&id).await?))
     }
 
-    async fn give_up(&self, _: Request<v1::GiveUpRequest>) -> Result<Response<v1::Withdrawal>, Status> {
-        Err(Status::unimplemented("not yet"))
+    async fn give_up(&self, request: Request<v1::GiveUpRequest>) -> Result<Response<v1::Withdrawal>, Status> {
+        let scope = Caller::of(&request)?.scope()?;
+        let id = convert::withdrawal_id("withdrawal_id", &request.into_inner().withdrawal_id)
+            .map_err(RequestError::from)?;
+        Ok(Response::new(self.given_up(&scope, &id).await?))
     }
 
     async fn approve_hold(
@@ -180,10 +186,11 @@ impl WithdrawalApi {
     }
 
     async fn submitted(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
-        let envelope = envelope::by_caller(bytes, PayloadKind::WithdrawalRequest, caller)?;
-        // The state machine parses it again and is the one who judges; here only the id is wanted.
-        let id = WithdrawalRequest::parse(&envelope.payload).map(|request| request.withdrawal_id());
-        match self.parts.sequencer.propose(envelope).await {
+        const KINDS: [PayloadKind; 3] =
+            [PayloadKind::WithdrawalRequest, PayloadKind::ReplacementRequest, PayloadKind::SweepRequest];
+        let (envelope, kind) = envelope::by_caller_of(bytes, &KINDS, "a request for a withdrawal", caller)?;
+        let id = requested(kind, &envelope.payload);
+        match self.parts.log(envelope).await {
             Ok(Proposed::Logged(_) | Proposed::Repeated) => Ok(id?),
             Err(ProposeError::Rejected { rejection, logged })
                 if rejection.code() == RejectionCode::IdempotencyKeyReused =>
@@ -203,7 +210,7 @@ impl WithdrawalApi {
         if let (Some(bind), Some(_)) = (&bind, &waited) {
             self.parts.progress.set_withdrawal(bind.withdrawal, None);
         }
-        let proposed = self.parts.sequencer.propose(envelope).await;
+        let proposed = self.parts.log(envelope).await;
         if let (Some(bind), Some(_), Err(_)) = (&bind, &waited, &proposed) {
             self.parts.progress.set_withdrawal(bind.withdrawal, waited);
         }
@@ -235,8 +242,15 @@ impl WithdrawalApi {
     async fn cancelled(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
         let envelope = envelope::by_caller(bytes, PayloadKind::CancelWithdrawal, caller)?;
         let cancel: Option<CancelWithdrawal> = serde_json::from_slice(&envelope.payload).ok();
-        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.sequencer.propose(envelope).await?;
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.log(envelope).await?;
         cancel.map(|cancel| cancel.withdrawal).ok_or_else(unreadable)
+    }
+
+    async fn reported(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {
+        let envelope = envelope::by_caller(bytes, PayloadKind::OutcomeReport, caller)?;
+        let report: Option<OutcomeReport> = serde_json::from_slice(&envelope.payload).ok();
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.log(envelope).await?;
+        report.map(|report| report.withdrawal).ok_or_else(unreadable)
     }
 
     async fn answered_hold(
@@ -244,7 +258,7 @@ impl WithdrawalApi {
         id: &WithdrawalId,
         envelope: Envelope,
     ) -> Result<v1::Withdrawal, RequestError> {
-        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.sequencer.propose(envelope).await?;
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.parts.log(envelope).await?;
         self.parts.withdrawal_view(id).await
     }
 
@@ -328,6 +342,17 @@ impl WithdrawalApi {
 
 fn unknown(id: &WithdrawalId) -> RequestError {
     RequestError::Unknown { kind: Object::Withdrawal, id: id.to_string() }
+}
+
+/// The id that a request gets. The state machine parses it again and is the one who judges.
+fn requested(kind: PayloadKind, payload: &[u8]) -> Result<WithdrawalId, Rejection> {
+    if kind == PayloadKind::ReplacementRequest {
+        return ReplacementRequest::parse(payload).map(|request| request.withdrawal_id());
+    }
+    if kind == PayloadKind::SweepRequest {
+        return SweepRequest::parse(payload).map(|request| request.withdrawal_id());
+    }
+    WithdrawalRequest::parse(payload).map(|request| request.withdrawal_id())
 }
 
 /// The state machine took a payload that does not read here: it would not have.

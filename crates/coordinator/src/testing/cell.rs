@@ -61,6 +61,7 @@ pub(crate) struct Cell {
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) dir: TempDir,
     pub(crate) writing: JoinHandle<()>,
+    genesis_hash: [u8; 32],
     sequence: AtomicU64,
 }
 
@@ -77,18 +78,34 @@ impl Cell {
 
     /// The same with these log keys.
     pub(crate) async fn open_with(dir: TempDir, now: u64, log_keys: Vec<SigningKey>) -> Self {
+        Self::open_genesis(dir, now, log_keys, &genesis_entry()).await
+    }
+
+    /// A cell whose genesis document requires one outside witness.
+    pub(crate) async fn witnessed(name: &str, key: &str) -> Self {
+        let mut document = document();
+        let public_key = hex::encode(ed25519(key).verifying_key().to_bytes());
+        document["witnesses"] = json!([{"name": name, "public_key": public_key}]);
+        document["witnesses_required"] = 1.into();
+        let genesis = signed_genesis(&document);
+        Self::open_genesis(TempDir::new().unwrap(), START + 1_000, vec![ed25519("log")], &genesis).await
+    }
+
+    async fn open_genesis(dir: TempDir, now: u64, log_keys: Vec<SigningKey>, genesis: &Entry) -> Self {
+        let pinned = Genesis::hash_of(&genesis.envelope().payload);
         let clock = TestClock(Arc::new(AtomicU64::new(now)));
-        let book = Arc::new(open_book(&dir, log_keys).await);
+        let book = Arc::new(open_book(&dir, log_keys, genesis.clone()).await);
         let (stop, stopped) = watch::channel(false);
         let (sequencer, writing) = Sequencer::start(Arc::clone(&book), clock.clock(), None, stopped);
         let fakes: Vec<FakeNode> =
-            (1..=3).map(|i| FakeNode::new(i, &genesis_entry(), pinned(), clock.clock())).collect();
+            (1..=3).map(|i| FakeNode::new(i, genesis, pinned, clock.clock())).collect();
         let nodes = Nodes::new(fakes.iter().map(|fake| (fake.name(), fake.client())));
         let parts = Coordinator {
             cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await.unwrap()),
             book,
             sequencer,
             nodes: Arc::new(nodes),
+            witnesses: Arc::default(),
             progress: Arc::new(Progress::default()),
             speaker: Arc::new(Speaker::new(
                 ClusterId::new("demo-1").unwrap(),
@@ -97,16 +114,21 @@ impl Cell {
             )),
             clock: clock.clock(),
         };
-        Self { parts, clock, fakes, stop, dir, writing, sequence: AtomicU64::new(0) }
+        let sequence = AtomicU64::new(0);
+        Self { parts, clock, fakes, stop, dir, writing, genesis_hash: pinned, sequence }
     }
 
     /// A cell with an active wallet `hot-1`, a whitelisted payee and a fresh session report.
     pub(crate) async fn ready() -> Self {
         let cell = Self::new().await;
-        cell.create_wallet().await;
-        cell.whitelist_payee().await;
-        cell.report_session().await;
+        cell.make_ready().await;
         cell
+    }
+
+    pub(crate) async fn make_ready(&self) {
+        self.create_wallet().await;
+        self.whitelist_payee().await;
+        self.report_session().await;
     }
 
     /// Starts what keeps the nodes up to date.
@@ -121,7 +143,7 @@ impl Cell {
                 delivered: Arc::clone(&delivered),
                 clock: self.clock.clock(),
                 cluster: ClusterId::new("demo-1").unwrap(),
-                genesis_hash: pinned(),
+                genesis_hash: self.genesis_hash,
             };
             tokio::spawn(replicator.run(self.stop.subscribe()));
         }
@@ -232,11 +254,12 @@ impl Cell {
     }
 }
 
-pub(crate) async fn open_book(dir: &TempDir, log_keys: Vec<SigningKey>) -> LogBook {
+pub(crate) async fn open_book(dir: &TempDir, log_keys: Vec<SigningKey>, genesis: Entry) -> LogBook {
     let path = dir.path().join("store");
     tokio::task::spawn_blocking(move || {
         let store = StoreHandle::open(&StoreConfig::at(path), &schema::TABLES).unwrap();
-        LogBook::open(store, &genesis_entry(), &pinned(), log_keys).unwrap()
+        let pinned = Genesis::hash_of(&genesis.envelope().payload);
+        LogBook::open(store, &genesis, &pinned, log_keys).unwrap()
     })
     .await
     .unwrap()
@@ -303,7 +326,11 @@ pub(crate) fn pinned() -> [u8; 32] {
 }
 
 pub(crate) fn genesis_entry() -> Entry {
-    let bytes = serde_json::to_vec(&document()).unwrap();
+    signed_genesis(&document())
+}
+
+fn signed_genesis(document: &Value) -> Entry {
+    let bytes = serde_json::to_vec(document).unwrap();
     let signatures: Vec<_> = ["alice", "bob", "carol"]
         .map(|name| {
             let signature = OfficerKey::sign(&ssh(name), holdfast_ledger::GENESIS_NAMESPACE, &bytes).unwrap();

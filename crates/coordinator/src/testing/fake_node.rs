@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use holdfast_chains::Digest;
-use holdfast_ledger::{CeremonyId, Replica, WithdrawalId};
-use holdfast_log::{Checkpoint, Cosigner, Entry, KeyName, Origin};
+use holdfast_ledger::{CeremonyId, PayloadKind, Replica, WithdrawalId, key_id};
+use holdfast_log::{Checkpoint, Cosigner, Entry, Envelope, KeyName, Origin};
 use holdfast_policy::NodeId;
 use holdfast_proto::v1::node_service_server::{NodeService, NodeServiceServer};
 use holdfast_proto::{ApiError, v1};
@@ -62,6 +62,7 @@ struct Inner {
     ceremonies: BTreeMap<Vec<u8>, CeremonyId>,
     delivered: Vec<Vec<u8>>,
     sessions: Vec<Vec<u8>>,
+    orders: Vec<Vec<u8>>,
     keygen_calls: Vec<u32>,
     // What it serves to a coordinator that lost its log: its own entries and newest note, unless a test says otherwise.
     shown: Vec<Vec<u8>>,
@@ -82,6 +83,7 @@ impl FakeNode {
             ceremonies: BTreeMap::new(),
             delivered: Vec::new(),
             sessions: Vec::new(),
+            orders: Vec::new(),
             keygen_calls: Vec::new(),
             shown: vec![genesis.bytes().to_vec()],
             note: Vec::new(),
@@ -138,6 +140,11 @@ impl FakeNode {
     /// Ids of the signing sessions that were opened here.
     pub(crate) fn sessions(&self) -> Vec<Vec<u8>> {
         self.inner.lock().unwrap().sessions.clone()
+    }
+
+    /// The checkpoints that came with orders to sign.
+    pub(crate) fn checkpoints_of_orders(&self) -> Vec<Vec<u8>> {
+        self.inner.lock().unwrap().orders.clone()
     }
 
     /// Rounds of key generations that were run here.
@@ -294,6 +301,7 @@ impl NodeService for FakeNode {
         assert_eq!(request.signers.len(), 2);
         assert!(!inner.sessions.contains(&request.session_id), "a session id was used twice");
         inner.sessions.push(request.session_id.clone());
+        inner.orders.push(request.cosigned_checkpoint);
         inner.digests.insert(request.session_id, (digest, request.signers));
         Ok(Response::new(v1::SignPrepareResponse { offer: self.name().to_string().into(), tip: Some(tip) }))
     }
@@ -333,9 +341,23 @@ impl NodeService for FakeNode {
 
     async fn tombstone(
         &self,
-        _: Request<v1::TombstoneRequest>,
+        request: Request<v1::TombstoneRequest>,
     ) -> Result<Response<v1::TombstoneResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let behaviour = self.up()?;
+        let request = request.into_inner();
+        let tip = self.extend(request.replication)?;
+        if let Behaviour::Refuses(reason) = behaviour {
+            return Err(refuse(reason));
+        }
+        let inner = self.inner.lock().unwrap();
+        let id: WithdrawalId = request.withdrawal_id.parse().unwrap();
+        let permit = inner.replica.state().tombstonable(&id, self.clock.now());
+        let permit = permit.map_err(|refusal| refuse(refusal.code()))?;
+        let payload = serde_json::to_vec(&permit.oath(self.name(), 1)).unwrap();
+        let (kind, key_id) = (PayloadKind::Tombstone, key_id("node", self.name().as_str()));
+        let key = ed25519(&format!("message-{}", self.index));
+        let envelope = Envelope::sign_ed25519(kind.payload_type(), payload, &key_id, &key).unwrap();
+        Ok(Response::new(v1::TombstoneResponse { envelope: envelope.to_json(), tip: Some(tip) }))
     }
 
     async fn entries(

@@ -34,6 +34,9 @@ pub(super) struct Order {
 impl Driver {
     /// What is to be signed, if there still is anything.
     pub(super) async fn open_order(&self) -> Result<Order, Failure> {
+        if self.parts.progress.is_given_up(&self.id) {
+            return Err(Failure::Ended);
+        }
         let reader = self.parts.book.read().await?;
         order_of(reader.state(), &self.id, self.parts.clock.now()).ok_or(Failure::Ended)
     }
@@ -88,7 +91,7 @@ fn order_of(state: &State, id: &WithdrawalId, now: TimestampMs) -> Option<Order>
         digests,
         // A transaction has one digest today; a list is signed in order.
         digest_index: 0,
-        public_key: wallet.public_key,
+        public_key: state.sender(withdrawal)?.public_key,
         committee: wallet.nodes.clone(),
         threshold: wallet.t.into(),
         authorized_at: withdrawal.authorization.as_ref().map(|authorization| authorization.index),

@@ -2,7 +2,8 @@
 
 use holdfast_chains::{Asset, Effects};
 use holdfast_ledger::{
-    Approval, BoundTransaction, Positions, Withdrawal, WithdrawalRequest, WithdrawalState,
+    Approval, BoundTransaction, ChainOutcome, OutcomeRecord, Positions, Withdrawal, WithdrawalKind,
+    WithdrawalRequest, WithdrawalState,
 };
 use holdfast_policy::{NodeId, ReasonCode, TimestampMs};
 
@@ -34,6 +35,8 @@ pub struct WithdrawalView<'a> {
     pub times: EntryTimes<'a>,
     /// What it waits for, if the coordinator knows.
     pub waiting: Option<&'a Waiting>,
+    /// Oaths of nodes that end it.
+    pub tombstones_needed: usize,
 }
 
 impl WithdrawalView<'_> {
@@ -46,6 +49,7 @@ impl WithdrawalView<'_> {
                 .bound()
                 .map(|bound| bound.transaction.as_bytes().to_vec())
                 .unwrap_or_default(),
+            outcomes: withdrawal.outcomes.iter().map(|record| outcome(record, self.times)).collect(),
             ..self.summary()
         }
     }
@@ -84,6 +88,12 @@ impl WithdrawalView<'_> {
                 .map(|waiting| waiting.missing_nodes.iter().map(NodeId::to_string).collect())
                 .unwrap_or_default(),
             intent_digest: withdrawal.request_digest.to_vec(),
+            kind: wire_kind(withdrawal.kind).into(),
+            replaces: withdrawal.replaces().map(|id| id.to_string()).unwrap_or_default(),
+            replaced_by: withdrawal.replaced_by.map(|id| id.to_string()).unwrap_or_default(),
+            tombstones: sworn(withdrawal),
+            tombstones_needed: u32::try_from(self.tombstones_needed).unwrap_or(u32::MAX),
+            deposit_index: withdrawal.deposit_index,
             ..v1::Withdrawal::default()
         }
     }
@@ -146,6 +156,42 @@ fn positions(positions: &Positions, times: EntryTimes<'_>) -> v1::WithdrawalPosi
         authorization: place(positions.authorized),
         signature: place(positions.signed),
         transaction: place(positions.bound.filter(|index| *index != positions.request)),
+    }
+}
+
+/// The nodes that swore never to sign it, sorted.
+fn sworn(withdrawal: &Withdrawal) -> Vec<String> {
+    let mut nodes: Vec<String> = withdrawal.tombstones.iter().map(|record| record.node.to_string()).collect();
+    nodes.sort();
+    nodes
+}
+
+fn outcome(record: &OutcomeRecord, times: EntryTimes<'_>) -> v1::OutcomeReport {
+    v1::OutcomeReport {
+        outcome: wire_outcome(record.outcome).into(),
+        transaction_hash: record.transaction_hash.as_bytes().to_vec(),
+        block_number: record.block_number,
+        observed_at_ms: record.observed_at.0,
+        position: Some(times.position(record.index)),
+    }
+}
+
+fn wire_outcome(outcome: ChainOutcome) -> v1::TransactionOutcome {
+    match outcome {
+        ChainOutcome::Broadcast => v1::TransactionOutcome::Broadcast,
+        ChainOutcome::Confirmed => v1::TransactionOutcome::Confirmed,
+        ChainOutcome::Dropped => v1::TransactionOutcome::Dropped,
+        ChainOutcome::Replaced => v1::TransactionOutcome::Replaced,
+        ChainOutcome::Reorganised => v1::TransactionOutcome::Reorganised,
+    }
+}
+
+fn wire_kind(kind: WithdrawalKind) -> v1::WithdrawalKind {
+    match kind {
+        WithdrawalKind::Payment => v1::WithdrawalKind::Payment,
+        WithdrawalKind::FeeBump(_) => v1::WithdrawalKind::FeeBump,
+        WithdrawalKind::CancelOnChain(_) => v1::WithdrawalKind::CancelOnChain,
+        WithdrawalKind::Sweep => v1::WithdrawalKind::Sweep,
     }
 }
 

@@ -35,6 +35,14 @@ struct Watch {
     waiting: BTreeMap<WithdrawalId, Waiting>,
 }
 
+/// A withdrawal that an entry changed.
+#[derive(Clone, Copy, Debug)]
+struct Change {
+    index: u64,
+    id: WithdrawalId,
+    is_replaced: bool,
+}
+
 /// Why a watch ends early.
 enum Ended {
     Gone,
@@ -135,8 +143,10 @@ impl Watch {
     async fn send_logged(&mut self, outlet: &Outlet<v1::WithdrawalEvent>) -> Result<More, Ended> {
         loop {
             let (changes, reached_end) = self.gather().await?;
-            for (index, id) in changes {
-                let event = self.parts.book.withdrawal_event(index)?;
+            for Change { index, id, is_replaced } in changes {
+                let book = &self.parts.book;
+                let event =
+                    if is_replaced { book.replaced_event(index)? } else { book.withdrawal_event(index)? };
                 let event = self.complete(&id, event).await?;
                 let last = self.only.is_some() && is_last(&event);
                 outlet.send(event).await?;
@@ -151,18 +161,22 @@ impl Watch {
     }
 
     /// The next changes that the caller may see, and whether the log ends with them.
-    async fn gather(&mut self) -> Result<(Vec<(u64, WithdrawalId)>, bool), RequestError> {
+    async fn gather(&mut self) -> Result<(Vec<Change>, bool), RequestError> {
         let reader = self.parts.book.read().await?;
         let end = reader.size().min(self.next.saturating_add(STEP));
         let mut changes = Vec::new();
         while self.next < end && changes.len() < GATHERED {
-            if let Some(Subject::Withdrawal(id)) = reader.index().subject(self.next) {
-                let wanted = self.only.is_none_or(|only| only == id)
-                    && reader.state().withdrawal(&id).is_some_and(|withdrawal| self.scope.covers(withdrawal));
-                if wanted {
-                    changes.push((self.next, id));
-                }
-            }
+            let index = self.next;
+            let own = match reader.index().subject(index) {
+                Some(Subject::Withdrawal(id)) => Some(Change { index, id, is_replaced: false }),
+                Some(Subject::Ceremony(_) | Subject::Other) | None => None,
+            };
+            let replaced = reader.index().replaced_at(index);
+            let replaced = replaced.map(|id| Change { index, id, is_replaced: true });
+            changes.extend(replaced.into_iter().chain(own).filter(|change| {
+                self.only.is_none_or(|only| only == change.id)
+                    && reader.state().withdrawal(&change.id).is_some_and(|found| self.scope.covers(found))
+            }));
             self.next = self.next.saturating_add(1);
         }
         Ok((changes, self.next >= reader.size()))
@@ -174,11 +188,8 @@ impl Watch {
         id: &WithdrawalId,
         mut event: v1::WithdrawalEvent,
     ) -> Result<v1::WithdrawalEvent, RequestError> {
-        let is_signed = event
-            .withdrawal
-            .as_ref()
-            .is_some_and(|withdrawal| withdrawal.state() == v1::WithdrawalState::Signed);
-        if is_signed {
+        let is_signed = event.withdrawal.as_ref().and_then(|found| found.positions.as_ref());
+        if is_signed.is_some_and(|positions| positions.signature.is_some()) {
             let receipt = self.parts.receipt(id).await?;
             if let Some(withdrawal) = &mut event.withdrawal {
                 withdrawal.receipt = Some(receipt.to_wire());
