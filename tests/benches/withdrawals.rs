@@ -253,6 +253,7 @@ impl Engine {
             session: session(number),
             signers: SignerSet::new(self.threshold, parties.iter().copied()).unwrap(),
             authorization: [0xa7; 32],
+            path: Vec::new(),
             digest: session(number).0,
             message_keys: self.message_keys.clone(),
             bans: Vec::new(),

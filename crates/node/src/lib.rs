@@ -32,6 +32,7 @@ mod tables;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod tombstones;
 mod vault;
 
 pub use clock::{Clock, SystemClock};

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_ledger::{AuthorizedWithdrawal, WithdrawalId};
+use holdfast_ledger::{AuthorizedWithdrawal, State, WithdrawalId};
 use holdfast_policy::NodeId;
 use holdfast_threshold::sign::LAST_ROUND;
 use holdfast_threshold::{Outbound, Round, SessionId, SignReply, Signature};
@@ -42,6 +42,9 @@ pub(crate) struct SignOrder {
     /// Who takes part.
     pub(crate) signers: Vec<NodeId>,
 }
+
+/// The round whose answer is this node's last message: with those of the other signers it makes the signature.
+const FINAL_MESSAGE: Round = Round(3);
 
 /// What a round answers.
 #[derive(Debug)]
@@ -128,6 +131,9 @@ impl Signing {
         let permit = self.permit(&held, &gate, taken.session().order())?;
         taken.session().check_unchanged(&permit)?;
         taken.session().check_bans(&self.bans.all())?;
+        if round == FINAL_MESSAGE {
+            self.guard.release(taken.session().order().withdrawal)?;
+        }
         if round == LAST_ROUND {
             // The coordinator has passed this node's last message on: it holds the others' last messages.
             self.crash.reached(CrashPoint::AfterLastMessage);
@@ -176,6 +182,10 @@ impl Signing {
         let (state, now) = (held.sound_state()?, self.clock.now());
         held.check_clock(now)?;
         let permit = state.authorized_withdrawal(&order.withdrawal, order.digest_index, now)?;
+        // A restored node keeps what it swore before: the log remembers it.
+        if has_sworn(state, &order.withdrawal, self.identity.node()) {
+            return Err(SignRefusal::SwornOff { withdrawal: order.withdrawal });
+        }
         gate.check(state, permit.wallet(), &order.withdrawal)?;
         Ok(permit)
     }
@@ -198,6 +208,11 @@ impl Signing {
             _ => self.crash.reached(CrashPoint::SignRound3),
         }
     }
+}
+
+fn has_sworn(state: &State, withdrawal: &WithdrawalId, node: &NodeId) -> bool {
+    let known = state.withdrawal(withdrawal);
+    known.is_some_and(|known| known.tombstones.iter().any(|tombstone| tombstone.node == *node))
 }
 
 impl fmt::Debug for Signing {

@@ -16,6 +16,7 @@ use crate::latches::{DeliverRefusal, Latched};
 use crate::node::ReplicateRefusal;
 use crate::replica::{ExtendRefusal, MAX_ENTRIES};
 use crate::signing::SignRefusal;
+use crate::tombstones::TombstoneRefusal;
 use crate::vault::VaultError;
 
 /// How long to wait after a refusal that time mends by itself.
@@ -126,6 +127,8 @@ pub(crate) fn of_signature(refusal: &SignRefusal) -> ApiError {
             .fact("statement", statement.to_string())
             .fact("officer", officer.as_str()),
         SignRefusal::Order(refusal) => of_order(refusal),
+        SignRefusal::SwornOff { .. } => error(Code::FailedPrecondition),
+        SignRefusal::ChildDiffers => error(Code::Internal),
         SignRefusal::Signers(_) => error(Code::InvalidArgument),
         SignRefusal::Setup(cause) => error(Code::InvalidArgument).fact("cause", cause.code()),
         SignRefusal::Guard(refusal) => of_guard(refusal),
@@ -138,6 +141,18 @@ pub(crate) fn of_signature(refusal: &SignRefusal) -> ApiError {
         SignRefusal::SessionUnknown { .. } => error(Code::NotFound),
         SignRefusal::SessionBusy { .. } => error(Code::Aborted),
         SignRefusal::TooManySessions => error(Code::ResourceExhausted).retry_after(SOON),
+    }
+}
+
+pub(crate) fn of_tombstone(refusal: &TombstoneRefusal) -> ApiError {
+    match refusal {
+        TombstoneRefusal::Replicate(refusal) => of_replication(refusal),
+        TombstoneRefusal::Replica(refusal) => of_extension(refusal),
+        TombstoneRefusal::Order(refusal) => of_order(refusal),
+        TombstoneRefusal::Guard(refusal) => of_guard(refusal),
+        TombstoneRefusal::Unwritable => {
+            ApiError::with_code(Code::Internal, refusal.code(), refusal.to_string())
+        }
     }
 }
 
@@ -165,7 +180,9 @@ fn of_order(refusal: &OrderRefusal) -> ApiError {
 fn of_guard(refusal: &GuardRefusal) -> ApiError {
     let error = |code| ApiError::with_code(code, refusal.code(), refusal.to_string());
     match refusal {
-        GuardRefusal::BoundToOtherDigests { .. } => error(Code::FailedPrecondition),
+        GuardRefusal::BoundToOtherDigests { .. }
+        | GuardRefusal::SwornOff { .. }
+        | GuardRefusal::MayBeReleased { .. } => error(Code::FailedPrecondition),
         GuardRefusal::SessionReused { .. } => error(Code::AlreadyExists),
         GuardRefusal::Unreadable { .. } => error(Code::Internal),
         GuardRefusal::Contended { .. } => error(Code::Aborted).retry_after(SOON),

@@ -48,6 +48,9 @@ pub enum ShareError {
     /// The share cannot be encoded.
     #[error("the key share cannot be encoded")]
     Unencodable,
+    /// BIP-32 gives no key for this path, or it asks for a hardened one.
+    #[error("the key has no child at this path: indices are below 2147483648")]
+    NoSuchChild,
 }
 
 impl ShareError {
@@ -60,6 +63,7 @@ impl ShareError {
             Self::Inconsistent { .. } => "SHARE_INCONSISTENT",
             Self::OtherKey => "SHARE_OF_OTHER_KEY",
             Self::Unencodable => "SHARE_UNENCODABLE",
+            Self::NoSuchChild => "SHARE_NO_SUCH_CHILD",
         }
     }
 }
@@ -79,6 +83,8 @@ pub struct KeyShare {
     epoch: Epoch,
     transcript: [u8; 32],
     facts: Facts,
+    /// Below the generated key; empty for that one.
+    path: Vec<u32>,
     party: Box<EngineParty>,
 }
 
@@ -88,6 +94,8 @@ struct Facts {
     party: PartyIndex,
     threshold: Threshold,
     public_key: PointBytes,
+    /// The generated key, of which this one is a child or which it is.
+    family: PointBytes,
 }
 
 /// The encoding, version 1.
@@ -115,7 +123,24 @@ impl KeyShare {
         party: Box<EngineParty>,
     ) -> Result<Self, ShareError> {
         let facts = check(&party)?;
-        Ok(Self { epoch, transcript, facts, party })
+        Ok(Self { epoch, transcript, facts, path: Vec::new(), party })
+    }
+
+    /// This party's share of the child key at a BIP-32 path without hardened indices. It lives in memory for one session and
+    /// cannot be encoded; every party that derives the same path has a share of the same child.
+    ///
+    /// # Errors
+    /// [`ShareError::NoSuchChild`] for a path that leads to no key, or from a share that is a child already.
+    pub(crate) fn child(&self, path: &[u32]) -> Result<Self, ShareError> {
+        if !self.path.is_empty() {
+            return Err(ShareError::NoSuchChild);
+        }
+        let text = path.iter().fold("m".to_owned(), |text, index| format!("{text}/{index}"));
+        let party = self.party.derive_from_path(&text, |_| String::new());
+        let party = Box::new(party.map_err(|_| ShareError::NoSuchChild)?);
+        let public_key: PointBytes = party.pk.to_bytes().into();
+        let facts = Facts { public_key, ..self.facts };
+        Ok(Self { epoch: self.epoch, transcript: self.transcript, facts, path: path.to_vec(), party })
     }
 
     /// The share's encoding, wiped on drop. Seal it before it touches a disk.
@@ -123,6 +148,9 @@ impl KeyShare {
     /// # Errors
     /// [`ShareError::Unencodable`]; not for a share that this crate made.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {
+        if !self.path.is_empty() {
+            return Err(ShareError::Unencodable);
+        }
         let value = ShareV1Ref {
             engine: self.engine(),
             epoch: self.epoch,
@@ -188,6 +216,15 @@ impl KeyShare {
         self.facts.public_key
     }
 
+    /// The generated key whose multiplication set-up this share uses: its own public key, or that of its parent.
+    pub(crate) const fn family(&self) -> PointBytes {
+        self.facts.family
+    }
+
+    pub(crate) fn path(&self) -> &[u32] {
+        &self.path
+    }
+
     /// The BIP-32 chain code.
     #[must_use]
     pub fn chain_code(&self) -> [u8; 32] {
@@ -251,7 +288,7 @@ fn check(party: &EngineParty) -> Result<Facts, ShareError> {
     }
     let public_key: PointBytes = party.pk.to_bytes().into();
     k256_engine::PublicKey::from_sec1_bytes(&public_key).map_err(|_| fault("public key"))?;
-    Ok(Facts { party: me, threshold, public_key })
+    Ok(Facts { party: me, threshold, public_key, family: public_key })
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ use crate::encoding::tagged_hash;
 use crate::engine::engine_index;
 use crate::fault::ProtocolFault;
 use crate::party::{ClusterId, PartyIndex, Round, SessionId, SetupError, SignerSet};
-use crate::share::KeyShare;
+use crate::share::{KeyShare, ShareError};
 
 /// The last round: it takes the parts and yields the signature.
 pub const LAST_ROUND: Round = Round(4);
@@ -88,6 +88,8 @@ pub struct SignTask {
     pub signers: SignerSet,
     /// The hash of the authorization whose digests the node has bound durably.
     pub authorization: [u8; 32],
+    /// Where the signing key is below the generated one: a BIP-32 path without hardened indices, empty for that key itself.
+    pub path: Vec<u32>,
     /// The digest to sign. The node computed it itself from the decoded transaction.
     pub digest: [u8; 32],
     /// The message keys of the signers.
@@ -141,7 +143,7 @@ impl SignTask {
         if !self.signers.participants().contains(share.party()) {
             return Err(SetupError::NotAParticipant { party: share.party() }.into());
         }
-        match self.bans.iter().find(|ban| ban.forbids(share.public_key(), self.signers.participants())) {
+        match self.bans.iter().find(|ban| ban.forbids(share.family(), self.signers.participants())) {
             Some(ban) => Err(SignError::Banned { pair: *ban }),
             None => Ok(()),
         }
@@ -151,6 +153,9 @@ impl SignTask {
 impl Desk {
     fn new(task: &SignTask, share: Arc<KeyShare>) -> Result<Self, SignError> {
         task.check(&share)?;
+        if share.path() != task.path {
+            return Err(ShareError::OtherKey.into());
+        }
         let context = task.context(&share).encode();
         let sign_id = tagged_hash("holdfast/threshold/sign-id/v1", &[&context, &task.digest]);
         let counterparties = task

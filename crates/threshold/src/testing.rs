@@ -71,6 +71,7 @@ impl Committee {
             session: SessionId(session),
             signers: SignerSet::new(self.threshold, signers.iter().map(|i| party(*i))).unwrap(),
             authorization: [0xa7; 32],
+            path: Vec::new(),
             digest,
             message_keys: self.message_keys.clone(),
             bans: Vec::new(),

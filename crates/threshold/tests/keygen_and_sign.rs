@@ -84,6 +84,7 @@ impl Nodes {
                 session: SessionId([3; 32]),
                 signers: SignerSet::new(self.threshold, parties.clone()).unwrap(),
                 authorization: [4; 32],
+                path: Vec::new(),
                 digest,
                 message_keys: self.message_keys.clone(),
                 bans: Vec::new(),

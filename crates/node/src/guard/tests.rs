@@ -117,3 +117,114 @@ async fn binding_of_version_1_reads() {
     let kept = guard.store.read(BINDINGS, withdrawal().to_string().as_bytes()).unwrap();
     assert_eq!(kept, Some(record.into_bytes()));
 }
+
+fn digests() -> [Digest; 1] {
+    [Digest([7; 32])]
+}
+
+/// What the state machine permits is its own tests' business.
+async fn swear(guard: &Guard) -> Result<(), &'static str> {
+    guard.swear_off(withdrawal()).await.map_err(|refusal| refusal.code())
+}
+
+#[tokio::test]
+async fn what_was_never_bound_is_sworn_off_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    let guard = Guard::new(store.clone());
+    swear(&guard).await.unwrap();
+    swear(&guard).await.unwrap();
+    let refused = guard.check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap_err();
+    assert_eq!(refused.code(), "SWORN_OFF");
+    store.close().await.unwrap();
+    drop((guard, store));
+    let guard = Guard::new(open(&directory));
+    let refused = guard.check_and_insert(withdrawal(), &digests(), session(2)).await.unwrap_err();
+    assert_eq!(refused.code(), "SWORN_OFF");
+    swear(&guard).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_bound_is_sworn_off_only_while_its_last_message_cannot_have_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    guard.check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap();
+    swear(&guard).await.unwrap();
+    // The session that is open may not go on to its end
+    assert_eq!(guard.release(withdrawal()).unwrap_err().code(), "SWORN_OFF");
+
+    let other = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&other));
+    guard.check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap();
+    guard.release(withdrawal()).unwrap();
+    assert_eq!(swear(&guard).await, Err("TOMBSTONE_REFUSED"));
+    // Another attempt does not make it unreleased again
+    guard.check_and_insert(withdrawal(), &digests(), session(2)).await.unwrap();
+    assert_eq!(swear(&guard).await, Err("TOMBSTONE_REFUSED"));
+    guard.release(withdrawal()).unwrap();
+}
+
+#[tokio::test]
+async fn after_a_restart_a_binding_counts_as_released() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory);
+    Guard::new(store.clone()).check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let guard = Guard::new(open(&directory));
+    assert_eq!(swear(&guard).await, Err("TOMBSTONE_REFUSED"));
+    guard.check_and_insert(withdrawal(), &digests(), session(2)).await.unwrap();
+    assert_eq!(swear(&guard).await, Err("TOMBSTONE_REFUSED"));
+}
+
+#[tokio::test]
+async fn damaged_binding_is_not_sworn_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    for damaged in ["", "{}", r#"{"format":2,"sworn_off":false}"#, r#"{"format":3,"sworn_off":true}"#] {
+        guard.store.commit(Batch::new().put(BINDINGS, withdrawal().to_string(), damaged)).await.unwrap();
+        assert_eq!(swear(&guard).await, Err("TOMBSTONE_REFUSED"), "{damaged:?}");
+        let refused = guard.check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap_err();
+        assert_eq!(refused.code(), "BINDING_UNREADABLE", "{damaged:?}");
+    }
+}
+
+/// Ten attempts and an oath at once, over and over: never a last message and an oath for one withdrawal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_an_oath_and_a_last_message_at_most_one_happens() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    for case in 0..20u8 {
+        let id = WithdrawalId::of("demo", "pipeline", &format!("race-{case}"));
+        let mut contenders = tokio::task::JoinSet::new();
+        for attempt in 0..10u8 {
+            let guard = guard.clone();
+            contenders.spawn(async move {
+                let mut used = [case; 32];
+                used[0] = attempt;
+                if guard.check_and_insert(id, &digests(), SessionId(used)).await.is_err() {
+                    return (false, false);
+                }
+                (guard.release(id).is_ok(), false)
+            });
+        }
+        let swearing = guard.clone();
+        contenders.spawn(async move { (false, swearing.swear_off(id).await.is_ok()) });
+        let answers = contenders.join_all().await;
+        let released = answers.iter().any(|(released, _)| *released);
+        let sworn = answers.iter().any(|(_, sworn)| *sworn);
+        assert!(!(released && sworn), "case {case}: both happened");
+    }
+}
+
+/// The stored form of an oath: programs of later versions must still read it.
+#[tokio::test]
+async fn oath_of_format_2_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    let record = r#"{"format":2,"sworn_off":true}"#;
+    guard.store.commit(Batch::new().put(BINDINGS, withdrawal().to_string(), record)).await.unwrap();
+    swear(&guard).await.unwrap();
+    let refused = guard.check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap_err();
+    assert_eq!(refused.code(), "SWORN_OFF");
+}

@@ -17,6 +17,7 @@ use crate::keygen::{KeygenAnswer, KeygenRefusal};
 use crate::node::{Node, ReplicateRefusal};
 use crate::signing::{SignAnswer, SignRefusal};
 use crate::status;
+use crate::tombstones::TombstoneRefusal;
 
 /// Statements in one status message, in bytes: half of what a message may hold.
 const UNLOGGED_BYTES: usize = 2 << 20;
@@ -165,9 +166,19 @@ impl NodeService for NodeApi {
 
     async fn tombstone(
         &self,
-        _: Request<v1::TombstoneRequest>,
+        request: Request<v1::TombstoneRequest>,
     ) -> Result<Response<v1::TombstoneResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let node = Arc::clone(&self.node);
+        let v1::TombstoneRequest { withdrawal_id, replication } = request.into_inner();
+        let withdrawal = self.well_formed(wire::withdrawal(&withdrawal_id))?;
+        let extension = self.well_formed(wire::replication(replication))?;
+        let span = tracing::info_span!("tombstone", trace_id = %withdrawal);
+        let work = async move {
+            let sworn = node.swear_off(extension, withdrawal).await;
+            let (envelope, tip) = sworn.map_err(|refusal| node.refused_tombstone(&withdrawal, &refusal))?;
+            Ok(v1::TombstoneResponse { envelope, tip: Some(wire::tip(tip)) })
+        };
+        to_the_end(&self.upkeep, work.instrument(span)).await
     }
 
     async fn entries(
@@ -209,6 +220,11 @@ impl Node {
     fn refused_keygen(&self, subject: &dyn Display, refusal: &KeygenRefusal) -> ApiError {
         self.refused(refusal.code(), false, subject, refusal);
         status::of_keygen(refusal)
+    }
+
+    fn refused_tombstone(&self, subject: &dyn Display, refusal: &TombstoneRefusal) -> ApiError {
+        self.refused(refusal.code(), refusal.is_ordinary(), subject, refusal);
+        status::of_tombstone(refusal)
     }
 
     fn refused_signature(&self, subject: &dyn Display, refusal: &SignRefusal) -> ApiError {

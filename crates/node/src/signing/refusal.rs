@@ -2,7 +2,7 @@
 //!
 //! Owns the reason codes of the withdrawal path.
 
-use holdfast_ledger::OrderRefusal;
+use holdfast_ledger::{OrderRefusal, WithdrawalId};
 use holdfast_policy::NodeId;
 use holdfast_threshold::{SessionId, SetupError, SignError};
 
@@ -43,6 +43,12 @@ pub(crate) enum SignRefusal {
     /// The list of bans failed.
     #[error(transparent)]
     Bans(#[from] BanError),
+    /// Engine and log derive different keys for a deposit address.
+    #[error("the engine derives another key for this deposit address than the log does")]
+    ChildDiffers,
+    /// This node swore never to sign it.
+    #[error("this node swore never to sign withdrawal `{withdrawal}`")]
+    SwornOff { withdrawal: WithdrawalId },
     /// The log permits something else than when the attempt began.
     #[error("the log permits something else than when this attempt began: start a new one")]
     PermitChanged,
@@ -88,6 +94,8 @@ impl SignRefusal {
             Self::Guard(refusal) => refusal.code(),
             Self::Vault(error) => error.code(),
             Self::Bans(_) => "BANS_UNREADABLE",
+            Self::ChildDiffers => "CHILD_KEY_DIFFERS",
+            Self::SwornOff { .. } => "SWORN_OFF",
             Self::PermitChanged => "PERMIT_CHANGED",
             Self::Engine { error, .. } => engine_code(error),
             Self::SessionUnknown { .. } => "SESSION_UNKNOWN",
@@ -110,6 +118,8 @@ impl SignRefusal {
             | Self::Guard(_)
             | Self::Vault(_)
             | Self::Bans(_)
+            | Self::ChildDiffers
+            | Self::SwornOff { .. }
             | Self::PermitChanged
             | Self::Engine { .. }
             // An honest coordinator never has that many attempts under way.

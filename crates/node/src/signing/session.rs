@@ -28,6 +28,8 @@ pub(crate) struct SignSession {
     bound: BoundDigest,
     order: SignOrder,
     signers: SignerSet,
+    /// The wallet's own key: bans and turns are of a whole family of keys.
+    family: [u8; 33],
     machine: Box<SignMachine>,
 }
 
@@ -69,6 +71,7 @@ impl SignSession {
             session: bound.session(),
             signers: signers.clone(),
             authorization: authorization_hash(permit),
+            path: permit.derivation_path().to_vec(),
             digest: *permit.digest().as_bytes(),
             message_keys,
             bans,
@@ -80,7 +83,12 @@ impl SignSession {
             identity.message_key(),
             &mut OsRng,
         )?;
-        Ok(Self { bound, order, signers, machine: Box::new(machine) })
+        // INVARIANT (G1): the engine's child is the one that the log's own derivation permits.
+        if machine.public_key() != *permit.public_key().as_bytes() {
+            return Err(SignRefusal::ChildDiffers);
+        }
+        let family = share.public.public_key();
+        Ok(Self { bound, order, signers, family, machine: Box::new(machine) })
     }
 
     pub(super) fn offer(&self) -> &[u8] {
@@ -92,7 +100,7 @@ impl SignSession {
     }
 
     pub(super) fn key(&self) -> [u8; 33] {
-        *self.bound.permit().public_key().as_bytes()
+        self.family
     }
 
     pub(super) fn is_forbidden_by(&self, ban: &BannedPair) -> bool {

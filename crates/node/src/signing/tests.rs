@@ -393,3 +393,48 @@ async fn status_says_how_the_node_is() {
     assert_eq!(status.unlogged_statements, [pause.to_json()]);
     assert_eq!(status.tip.unwrap().tip_size, cell.size());
 }
+
+#[tokio::test]
+async fn sweep_is_signed_by_the_deposit_addresss_key_and_by_no_other() {
+    let (mut cell, nodes) = ready().await;
+    let sweep = cell.authorized_sweep("k-1", 5);
+    let signed = sign(&cell, &[&nodes[0], &nodes[2]], sweep, [10; 32]).await.unwrap();
+    let withdrawal = cell.state().withdrawal(&sweep).unwrap().clone();
+    let sender = cell.state().sender(&withdrawal).unwrap();
+    assert_eq!(sender.path, [0, 5]);
+    let digest = withdrawal.transaction.as_ref().unwrap().signing_hash;
+    let scalars = |signature: &v1::EcdsaSignature| {
+        (signature.r.clone().try_into().unwrap(), signature.s.clone().try_into().unwrap())
+    };
+    let (r, s) = scalars(&signed[0]);
+    let signature = Signature::from_scalars(r, s, &digest, &sender.public_key).unwrap();
+    let own = cell.state().wallet(&withdrawal.request.wallet).unwrap().public_key;
+    assert!(Signature::from_scalars(r, s, &digest, &own).is_err(), "the wallet's own key did not sign");
+    // Then the log takes it, and the next payment is signed by the wallet's own key again
+    let payload = serde_json::json!({"cluster": "demo-1", "withdrawal": sweep, "digest_index": 0,
+        "signature": signature, "signers": ["node-1", "node-3"]});
+    let logged = crate::testing::coordinator(holdfast_ledger::PayloadKind::SignatureLogged, &payload);
+    assert!(matches!(cell.log(&logged), holdfast_ledger::Outcome::Admitted(_)));
+    let payment = cell.authorized("k-2", 0);
+    let signed = sign(&cell, &[&nodes[0], &nodes[1]], payment, [11; 32]).await.unwrap();
+    verified(&cell, payment, &signed[0]);
+}
+
+#[tokio::test]
+async fn ban_of_the_wallets_key_holds_for_its_deposit_addresses() {
+    let (mut cell, nodes) = ready().await;
+    let sweep = cell.authorized_sweep("k-1", 5);
+    let wallet = cell.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
+    let party = |index| holdfast_threshold::PartyIndex::new(index).unwrap();
+    let ban = holdfast_threshold::BannedPair {
+        key: *wallet.public_key.as_bytes(),
+        by: party(1),
+        against: party(2),
+    };
+    let mut open = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], sweep, [10; 32]).await.unwrap();
+    nodes[0].node.signing.bans.add(ban, "test").await.unwrap();
+    assert!(open.round(1).await.is_err(), "also for an attempt that was open before");
+    let refused = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], sweep, [11; 32]).await.map(|_| ());
+    assert_eq!(reason(&refused.unwrap_err()), "SIGNERS_BANNED");
+    sign(&cell, &[&nodes[0], &nodes[2]], sweep, [12; 32]).await.unwrap();
+}

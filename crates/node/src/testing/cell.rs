@@ -209,6 +209,19 @@ impl Cell {
         id
     }
 
+    /// A sweep of a deposit address that is authorized.
+    pub(crate) fn authorized_sweep(&mut self, key: &str, deposit_index: u32) -> WithdrawalId {
+        let wallet = self.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap().address.to_string();
+        let request = json!({"cluster": CLUSTER, "client": "pipeline", "wallet": "hot-1", "deposit_index": deposit_index,
+            "asset": "USDT", "amount": "7000000", "fee_cap": "10000000000000000", "idempotency_key": key,
+            "created_at_ms": self.now, "expires_at_ms": self.now + 3_600_000,
+            "transaction": transfer_to(&wallet, 7, 0).to_hex()});
+        let request = sign(PayloadKind::SweepRequest, &request, "client", "pipeline");
+        let id = self.accept(&request).withdrawal.unwrap();
+        self.authorize(id);
+        id
+    }
+
     /// Authorizes, or authorizes again.
     pub(crate) fn authorize(&mut self, id: WithdrawalId) {
         let digest = self.state().withdrawal(&id).unwrap().transaction.as_ref().unwrap().signing_hash;
@@ -239,6 +252,10 @@ pub(crate) fn signed_checkpoint(size: u64, root: Hash) -> SignedCheckpoint {
 }
 
 pub(crate) fn transfer(usdt: u128, nonce: u64) -> UnsignedTransaction {
+    transfer_to(PAYEE, usdt, nonce)
+}
+
+fn transfer_to(to: &str, usdt: u128, nonce: u64) -> UnsignedTransaction {
     let draft = Eip1559Draft {
         chain_id: ChainId(1),
         nonce,
@@ -247,7 +264,7 @@ pub(crate) fn transfer(usdt: u128, nonce: u64) -> UnsignedTransaction {
         max_priority_fee_per_gas: 1_000_000_000,
         transfer: Transfer {
             contract: Some(Address::parse(USDT).unwrap()),
-            to: Address::parse(PAYEE).unwrap(),
+            to: Address::parse(to).unwrap(),
             amount: Amount::from_u128(usdt * 1_000_000),
         },
     };

@@ -124,7 +124,7 @@ impl SignError {
     pub(super) fn from_fault(share: &KeyShare, fault: ProtocolFault) -> Self {
         match fault {
             ProtocolFault::Ban { counterparty, reason } => Self::Attacked {
-                pair: BannedPair { key: share.public_key(), by: share.party(), against: counterparty },
+                pair: BannedPair { key: share.family(), by: share.party(), against: counterparty },
                 reason,
             },
             ProtocolFault::Blamed { .. } | ProtocolFault::Unattributed { .. } => Self::Protocol(fault),

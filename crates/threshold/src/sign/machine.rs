@@ -20,7 +20,7 @@ use crate::channel::{
     ChannelSet, EphemeralOffer, EphemeralSecret, Incoming, MAX_OFFER_LEN, Outgoing, Purpose, SignedOffer,
 };
 use crate::party::{MAX_PARTIES, Round};
-use crate::public::KeyPublic;
+use crate::public::{KeyPublic, PointBytes};
 use crate::rounds::{Admission, Outbound, RoundError, RoundLog};
 use crate::share::{KeyShare, ShareError};
 
@@ -40,6 +40,7 @@ pub enum SignReply {
 pub struct SignMachine {
     task: SignTask,
     offer: SignedOffer,
+    public_key: PointBytes,
     log: RoundLog,
     stage: Stage,
 }
@@ -58,7 +59,8 @@ enum Session {
 }
 
 impl SignMachine {
-    /// Checks the task against the share, the public key and the bans, draws the session's ephemeral key from `rng`,
+    /// Checks the task against the share, the public key and the bans, derives the child's share if the task has a path,
+    /// draws the session's ephemeral key from `rng`,
     /// and signs the offer with this node's message key.
     ///
     /// # Errors
@@ -73,19 +75,27 @@ impl SignMachine {
         if !share.matches(public) {
             return Err(ShareError::OtherKey.into());
         }
+        let share = if task.path.is_empty() { share } else { Arc::new(share.child(&task.path)?) };
         task.check(&share)?;
         let context = task.context(&share);
         task.message_keys.check(&context.participants, share.party(), &message_key.verifying_key())?;
         let secret = EphemeralSecret::generate(rng);
         let offer =
             EphemeralOffer { context, party: share.party(), key: secret.public_key() }.sign(message_key);
-        Ok(Self { task, offer, log: RoundLog::new(), stage: Stage::Offered { secret, share } })
+        let public_key = share.public_key();
+        Ok(Self { task, offer, public_key, log: RoundLog::new(), stage: Stage::Offered { secret, share } })
     }
 
     /// This node's signed offer.
     #[must_use]
     pub fn offer(&self) -> &[u8] {
         self.offer.as_bytes()
+    }
+
+    /// The key that signs, 33-byte SEC1: the generated one, or its child at the task's path.
+    #[must_use]
+    pub const fn public_key(&self) -> [u8; 33] {
+        self.public_key
     }
 
     /// What is signed.

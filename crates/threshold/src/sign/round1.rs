@@ -24,7 +24,7 @@ pub struct Round1 {
     kept: BTreeMap<EngineIndex, KeepPhase1to2<Curve>>,
 }
 
-/// Starts a session of the bare protocol. The node uses [`super::SignMachine`], which adds the sealed channel.
+/// Starts a session of the bare protocol, with the share of the key at the task's path. The node uses [`super::SignMachine`], which adds the sealed channel.
 ///
 /// # Errors
 /// A [`SignError`] if this share may not sign in this set.

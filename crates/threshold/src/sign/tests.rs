@@ -68,11 +68,15 @@ fn run_until(signers: &[u8], session: u8, until: u8) -> (Vec<SignMachine>, Vec<V
 /// Plain k256 of the other generation: the signature, its low s, and its recovery id.
 fn verify_independently(signature: &Signature, digest: &[u8; 32]) {
     let key = PlainKey::from_sec1_bytes(&generated().public.public_key()).unwrap();
+    verify_under(&key, signature, digest);
+}
+
+fn verify_under(key: &PlainKey, signature: &Signature, digest: &[u8; 32]) {
     let plain = Plain::from_scalars(signature.r, signature.s).unwrap();
     key.verify_prehash(digest, &plain).unwrap();
     assert!(plain.normalize_s().is_none(), "s is low");
     let id = RecoveryId::from_byte(signature.recovery_id).unwrap();
-    assert_eq!(PlainKey::recover_from_prehash(digest, &plain, id).unwrap(), key);
+    assert_eq!(PlainKey::recover_from_prehash(digest, &plain, id).unwrap(), *key);
 }
 
 fn is_signature(reply: Result<SignReply, SignError>) -> Signature {
@@ -92,6 +96,107 @@ fn any_two_of_three_sign_the_same_digest() {
         verify_independently(&signatures[0], &DIGEST);
         assert!(!signatures[0].verifies(&generated().public.public_key(), &[0; 32]));
     }
+}
+
+/// The child that a program which is not the engine derives.
+fn child_key(path: &[u32]) -> PlainKey {
+    let attributes = bip32::ExtendedKeyAttrs {
+        depth: 0,
+        parent_fingerprint: [0; 4],
+        child_number: bip32::ChildNumber::default(),
+        chain_code: generated().public.chain_code(),
+    };
+    let root = PlainKey::from_sec1_bytes(&generated().public.public_key()).unwrap();
+    let mut key = bip32::ExtendedPublicKey::new(root, attributes);
+    for index in path {
+        key = key.derive_child(bip32::ChildNumber(*index)).unwrap();
+    }
+    *key.public_key()
+}
+
+fn child_task(signers: &[u8], session: u8, path: &[u32]) -> SignTask {
+    SignTask { path: path.to_vec(), ..task(signers, session) }
+}
+
+/// All rounds of machines that are ready.
+fn signed_by(machines: &mut [SignMachine], signers: &[u8]) -> Vec<Signature> {
+    let mut answers = Vec::new();
+    for round in 1..4 {
+        answers = sent(run_round(machines, signers, round, &answers));
+    }
+    run_round(machines, signers, 4, &answers).into_iter().map(is_signature).collect()
+}
+
+#[test]
+fn child_keys_sign_and_are_those_that_others_derive_from_public_data() {
+    let signers = [1, 3];
+    let path = [0, 7];
+    let machine = |me: u8| generated().sign_machine(me, child_task(&signers, 40, &path));
+    let mut machines: Vec<SignMachine> = signers.iter().map(|me| machine(*me)).collect();
+    let child = child_key(&path);
+    assert_eq!(machines[0].public_key().as_slice(), child.to_encoded_point(true).as_bytes());
+    let signature = signed_by(&mut machines, &signers).remove(0);
+    verify_under(&child, &signature, &DIGEST);
+    assert!(!signature.verifies(&generated().public.public_key(), &DIGEST), "the parent did not sign");
+}
+
+#[test]
+fn signers_of_different_children_do_not_meet() {
+    for (one, other) in [(vec![0, 7], vec![0, 8]), (vec![0, 7], vec![]), (vec![0, 7], vec![7, 0])] {
+        let mut machines = [
+            generated().sign_machine(1, child_task(&[1, 2], 41, &one)),
+            generated().sign_machine(2, child_task(&[1, 2], 41, &other)),
+        ];
+        for reply in run_round(&mut machines, &[1, 2], 1, &[]) {
+            assert!(matches!(reply, Err(SignError::Channel(_))), "{one:?} and {other:?}");
+        }
+    }
+}
+
+#[test]
+fn hardened_child_and_child_of_a_child_do_not_exist() {
+    let prepare = |path: &[u32]| {
+        let key = generated().committee.key(party(1));
+        SignMachine::prepare(
+            child_task(&[1, 2], 42, path),
+            generated().share(1),
+            &generated().public,
+            key,
+            &mut rand::rngs::OsRng,
+        )
+    };
+    for path in [vec![1 << 31], vec![0, u32::MAX]] {
+        assert_eq!(prepare(&path).unwrap_err().code(), "SHARE_NO_SUCH_CHILD");
+    }
+    let child = generated().share(1).child(&[0, 7]).unwrap();
+    assert_eq!(child.child(&[1]).unwrap_err(), ShareError::NoSuchChild);
+    assert_eq!(child.to_bytes().unwrap_err(), ShareError::Unencodable, "a child never touches a disk");
+    assert!(!child.matches(&generated().public));
+}
+
+#[test]
+fn bare_protocol_takes_no_share_of_another_path() {
+    let child = Arc::new(generated().share(1).child(&[0, 7]).unwrap());
+    assert_eq!(start(&task(&[1, 2], 43), child).err(), Some(ShareError::OtherKey.into()));
+    let root = start(&child_task(&[1, 2], 43, &[0, 7]), generated().share(1));
+    assert_eq!(root.err(), Some(ShareError::OtherKey.into()));
+}
+
+/// Children share the parent's multiplication set-up: an attack on one is an attack on all.
+#[test]
+fn bans_are_of_the_whole_family() {
+    let root = generated().public.public_key();
+    let child = generated().share(1).child(&[0, 7]).unwrap();
+    assert_ne!(child.public_key(), root);
+    let fault =
+        ProtocolFault::Ban { counterparty: party(2), reason: FaultReason::SignatureVerificationFailed };
+    let ban = SignError::from_fault(&child, fault).ban().unwrap();
+    assert_eq!(ban.key, root);
+    let banned = SignTask { bans: vec![ban], ..child_task(&[1, 2], 44, &[0, 7]) };
+    let key = generated().committee.key(party(1));
+    let refused =
+        SignMachine::prepare(banned, generated().share(1), &generated().public, key, &mut rand::rngs::OsRng);
+    assert_eq!(refused.unwrap_err(), SignError::Banned { pair: ban });
 }
 
 #[test]
