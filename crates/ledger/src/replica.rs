@@ -37,6 +37,14 @@ pub enum ReplicaError {
     /// The tree cannot grow.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// State and tree are of different sizes.
+    #[error("the state is of {state} entries, the tree of {tree}")]
+    SizesDiffer {
+        /// Entries applied.
+        state: u64,
+        /// Leaves of the tree.
+        tree: u64,
+    },
 }
 
 impl ReplicaError {
@@ -47,6 +55,7 @@ impl ReplicaError {
             ReplicaError::OtherGenesis { .. } => "OTHER_GENESIS",
             ReplicaError::Apply { source, .. } => source.code(),
             ReplicaError::Tree(_) => "TREE_FULL",
+            ReplicaError::SizesDiffer { .. } => "REPLICA_SIZES_DIFFER",
         }
     }
 }
@@ -58,10 +67,7 @@ impl Replica {
     /// [`ReplicaError`] if the entry is not that genesis, complete and signed.
     pub fn from_genesis(entry: &Entry, pinned: &[u8; 32]) -> Result<Self, ReplicaError> {
         let state = State::from_genesis(entry)?;
-        if state.genesis().hash != *pinned {
-            let (expected, found) = (hex::encode(pinned), hex::encode(state.genesis().hash));
-            return Err(ReplicaError::OtherGenesis { expected, found });
-        }
+        check_pinned(&state, pinned)?;
         let mut edge = RightEdge::new();
         edge.append(entry.leaf_hash())?;
         Ok(Self { state, edge })
@@ -70,6 +76,18 @@ impl Replica {
     /// A replica that was kept: state and right edge of the same size, `None` otherwise. The caller must have authenticated both.
     pub fn restored(state: State, edge: RightEdge) -> Option<Self> {
         (state.size() == edge.size()).then_some(Self { state, edge })
+    }
+
+    /// A replica that goes on where one of this party's own ended. The caller vouches for both parts: nothing is verified again.
+    ///
+    /// # Errors
+    /// [`ReplicaError::SizesDiffer`] or [`ReplicaError::OtherGenesis`].
+    pub fn resume(state: State, edge: RightEdge, pinned: &[u8; 32]) -> Result<Self, ReplicaError> {
+        check_pinned(&state, pinned)?;
+        if state.size() != edge.size() {
+            return Err(ReplicaError::SizesDiffer { state: state.size(), tree: edge.size() });
+        }
+        Ok(Self { state, edge })
     }
 
     /// Applies the next entry to both.
@@ -102,4 +120,12 @@ impl Replica {
     pub fn root(&self) -> Hash {
         self.edge.root()
     }
+}
+
+fn check_pinned(state: &State, pinned: &[u8; 32]) -> Result<(), ReplicaError> {
+    if state.genesis().hash == *pinned {
+        return Ok(());
+    }
+    let (expected, found) = (hex::encode(pinned), hex::encode(state.genesis().hash));
+    Err(ReplicaError::OtherGenesis { expected, found })
 }

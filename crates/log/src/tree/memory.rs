@@ -49,8 +49,15 @@ impl MemoryTree {
     /// The leaf hashes from `first` on, 32 bytes each: all that has to be kept to build the tree again.
     pub fn leaf_bytes_from(&self, first: u64) -> Vec<u8> {
         let mut bytes = Vec::new();
-        for hash in (first..self.size()).filter_map(|index| self.leaf_hash(index)) {
+        let position = stored_hash_count(first).ok().and_then(|position| usize::try_from(position).ok());
+        let mut stored = position.and_then(|position| self.stored.get(position..)).unwrap_or_default().iter();
+        for index in first..self.size() {
+            let Some(hash) = stored.next() else { break };
             bytes.extend_from_slice(&hash.0);
+            // The subtrees that this leaf completes are stored between it and the next one.
+            for _ in 0..index.trailing_ones() {
+                stored.next();
+            }
         }
         bytes
     }
