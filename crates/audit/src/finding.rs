@@ -146,7 +146,7 @@ impl From<ReplicaError> for Finding {
             ReplicaError::Apply { index, ref source } => {
                 Self { detail: source.to_string(), ..finding }.at(index)
             }
-            ReplicaError::Tree(_) => finding,
+            ReplicaError::Tree(_) | ReplicaError::SizesDiffer { .. } => finding,
         }
     }
 }
