@@ -8,6 +8,7 @@
 //! into the log, `run.rs` how it all is wired.
 
 mod acknowledge;
+mod call_rate;
 mod ceremonies;
 mod clock;
 mod config;

@@ -26,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::call_rate::CallRates;
 use crate::ceremonies::Ceremonies;
 use crate::clock::Clock;
 use crate::config::{CoordinatorConfig, OneOrMore, WitnessAddress};
@@ -174,7 +175,8 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     let listener = listen(config.listen).await?;
     publish_tiles(&config, &tls, &parts, &hooks, &stopped, &mut tasks).await?;
     let (closing, closed) = watch::channel(false);
-    let (routes, health) = server::services(&parts, Streams::new(closed)).await?;
+    let rates = CallRates::new(config.client_calls);
+    let (routes, health) = server::services(&parts, Streams::new(closed), &rates).await?;
     let access = server::access().map_err(ServicesError::from)?;
     tracing::info!(cluster = %config.cluster, name = config.name, listen = %config.listen, "serving");
     let ending = async {

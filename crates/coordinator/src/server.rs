@@ -17,8 +17,10 @@ use holdfast_proto::v1::withdrawal_service_server::WithdrawalServiceServer;
 use holdfast_transport::access::{AccessTable, AccessTableError, Grant, HEALTH, REFLECTION};
 use holdfast_transport::{Limits, Role};
 use tonic::service::Routes;
+use tonic::service::interceptor::InterceptedService;
 use tonic_health::server::HealthReporter;
 
+use crate::call_rate::CallRates;
 use crate::coordinator::Coordinator;
 use crate::services::{
     AuditApi, CeremonyApi, ClusterApi, FactApi, LogApi, Streams, WalletApi, WhitelistApi, WithdrawalApi,
@@ -92,17 +94,20 @@ pub(crate) fn limits() -> Limits {
     Limits { request_timeout: Duration::from_millis(CALL_MS), ..Limits::default() }
 }
 
-/// Bounds a service's messages.
+/// Bounds a service's messages, and how often one client may call it.
 macro_rules! bounded {
-    ($server:ident, $api:expr) => {
-        $server::new($api).max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES)
-    };
+    ($rates:expr, $server:ident, $api:expr) => {{
+        let server = $server::new($api);
+        let server = server.max_decoding_message_size(MESSAGE_BYTES).max_encoding_message_size(MESSAGE_BYTES);
+        InterceptedService::new(server, $rates.clone())
+    }};
 }
 
 /// All services, and the reporter that says whether they serve.
 pub(crate) async fn services(
     parts: &Coordinator,
     streams: Streams,
+    rates: &CallRates,
 ) -> Result<(Routes, HealthReporter), ServicesError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     set_serving(&health, true).await;
@@ -112,20 +117,20 @@ pub(crate) async fn services(
         .build_v1()?;
     let all = || (parts.clone(), streams.clone());
     let (parts, streams) = all();
-    let routes = Routes::new(bounded!(WithdrawalServiceServer, WithdrawalApi { parts, streams }));
+    let routes = Routes::new(bounded!(rates, WithdrawalServiceServer, WithdrawalApi { parts, streams }));
     let (parts, streams) = all();
-    let routes = routes.add_service(bounded!(CeremonyServiceServer, CeremonyApi { parts, streams }));
+    let routes = routes.add_service(bounded!(rates, CeremonyServiceServer, CeremonyApi { parts, streams }));
     let (parts, streams) = all();
     let routes = routes
-        .add_service(bounded!(WalletServiceServer, WalletApi(parts.clone())))
-        .add_service(bounded!(WhitelistServiceServer, WhitelistApi(parts.clone())))
-        .add_service(bounded!(FactServiceServer, FactApi(parts.clone())))
-        .add_service(bounded!(ClusterServiceServer, ClusterApi(parts.clone())))
-        .add_service(bounded!(
+        .add_service(bounded!(rates, WalletServiceServer, WalletApi(parts.clone())))
+        .add_service(bounded!(rates, WhitelistServiceServer, WhitelistApi(parts.clone())))
+        .add_service(bounded!(rates, FactServiceServer, FactApi(parts.clone())))
+        .add_service(bounded!(rates, ClusterServiceServer, ClusterApi(parts.clone())))
+        .add_service(bounded!(rates, 
             AuditServiceServer,
             AuditApi { parts: parts.clone(), streams: streams.clone() }
         ))
-        .add_service(bounded!(LogServiceServer, LogApi { parts, streams }))
+        .add_service(bounded!(rates, LogServiceServer, LogApi { parts, streams }))
         .add_service(health_service)
         .add_service(reflection);
     Ok((routes, health))
