@@ -49,7 +49,7 @@ impl Default for Options {
 pub struct Cluster {
     directory: PathBuf,
     name: String,
-    genesis_sha256: [u8; 32],
+    pub(crate) genesis_sha256: [u8; 32],
     servers: BTreeMap<String, Server>,
     processes: Mutex<BTreeMap<String, Process>>,
     numbers: AtomicU64,

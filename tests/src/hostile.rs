@@ -2,8 +2,12 @@
 //!
 //! It talks to the nodes directly. Everything here is within the power of a stolen coordinator; nothing more is.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
 use ed25519_dalek::SigningKey;
-use holdfast_ledger::{Applied, Outcome, PayloadKind, WithdrawalId, key_id};
+use holdfast_chains::{Digest, Signature};
+use holdfast_ledger::{Applied, CeremonyId, Outcome, PayloadKind, StatementBody, WithdrawalId, key_id};
 use holdfast_log::{Checkpoint, Entry, Envelope, Hash, LogSigner, Origin, RightEdge};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_client::NodeServiceClient;
@@ -11,13 +15,16 @@ use holdfast_transport::Role;
 use rand::RngCore as _;
 use rand::rngs::OsRng;
 use serde_json::{Value, json};
-use tonic::Status;
+use tokio::sync::Mutex;
 use tonic::transport::Channel;
+use tonic::{Code, Status};
 
 use crate::cluster::Cluster;
+use crate::incidents::Incidents;
+use crate::refusal::Refusal;
 use crate::replica::LogCopy;
 use crate::request::Request;
-use crate::{COORDINATOR, NODES};
+use crate::{COORDINATOR, NODES, now_ms};
 
 /// A coordinator in the wrong hands, with a log of its own.
 #[derive(Debug)]
@@ -26,6 +33,9 @@ pub struct Hostile<'a> {
     /// The log it keeps.
     pub log: &'a mut LogCopy,
     entry_key: SigningKey,
+    incidents: Incidents<'a>,
+    // One connection to each node, as a coordinator has.
+    nodes: Mutex<BTreeMap<String, NodeServiceClient<Channel>>>,
 }
 
 /// A signing attempt that the hostile coordinator carries, message by message.
@@ -50,14 +60,33 @@ pub fn party(node: &str) -> u32 {
 impl<'a> Hostile<'a> {
     /// Takes the coordinator's place with a copy of its log.
     pub fn with(cluster: &'a Cluster, log: &'a mut LogCopy) -> Self {
-        Self { cluster, log, entry_key: cluster.ed25519_key("coordinator/entry.key") }
+        let entry_key = cluster.ed25519_key("coordinator/entry.key");
+        Self { cluster, log, entry_key, incidents: cluster.incidents(), nodes: Mutex::default() }
+    }
+
+    /// A refusal that the node has also logged as an incident.
+    #[track_caller]
+    pub fn caught<T: Debug>(
+        &self,
+        node: &str,
+        result: Result<T, Status>,
+        code: Code,
+        reason: &str,
+    ) -> Refusal {
+        self.incidents.caught(node, result, code, reason)
     }
 
     /// A node's service for coordinators.
     pub async fn node(&self, node: &str) -> NodeServiceClient<Channel> {
+        let mut nodes = self.nodes.lock().await;
+        if let Some(known) = nodes.get(node) {
+            return known.clone();
+        }
         let channel = self.cluster.channel(Role::Coordinator, COORDINATOR, node).await;
         // Larger than the node accepts, so that it is the node that refuses.
-        NodeServiceClient::new(channel).max_encoding_message_size(usize::MAX)
+        let service = NodeServiceClient::new(channel).max_encoding_message_size(usize::MAX);
+        nodes.insert(node.to_owned(), service.clone());
+        service
     }
 
     /// What a node says about itself.
@@ -89,8 +118,7 @@ impl<'a> Hostile<'a> {
 
     /// The entries of this log from `from` on, with the checkpoint of all of it.
     pub fn replication(&self, from: u64) -> v1::Replication {
-        let entries: Vec<Vec<u8>> = self.log.entries().iter().map(|entry| entry.bytes().to_vec()).collect();
-        self.replication_of(from, &entries)
+        self.replication_of(from, &self.log.bytes())
     }
 
     /// Any entries, with a genuine signature over the checkpoint that they give. `all` begins at the log's beginning.
@@ -143,6 +171,93 @@ impl<'a> Hostile<'a> {
         let payload = json!({"cluster": self.cluster.name(), "withdrawal": id, "digests": [digest]});
         let envelope = self.speak(PayloadKind::Authorize, &payload);
         self.log.append(&envelope)
+    }
+
+    /// Logs an envelope that has to be a no-op for this reason.
+    #[track_caller]
+    pub fn noop(&mut self, envelope: &Envelope, reason: &str) {
+        let applied = self.log.append(envelope);
+        match applied.outcome {
+            Outcome::Rejected(rejection) => assert_eq!(rejection.code().as_str(), reason, "{rejection:?}"),
+            Outcome::Admitted(admission) => panic!("expected {reason}: {admission:?}"),
+        }
+    }
+
+    /// A signature of the sending key over this digest, verified.
+    pub fn wallet_signature(
+        &self,
+        id: &WithdrawalId,
+        signature: &v1::EcdsaSignature,
+        digest: &Digest,
+    ) -> Signature {
+        let state = self.log.state();
+        let key = state.sender(state.withdrawal(id).unwrap()).unwrap().public_key;
+        let scalar = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).unwrap();
+        Signature::from_scalars(scalar(&signature.r), scalar(&signature.s), digest, &key).unwrap()
+    }
+
+    /// Logs a signature as canonical.
+    pub fn log_signature(&mut self, id: &WithdrawalId, signature: &v1::EcdsaSignature) {
+        let authorization = self.log.state().withdrawal(id).unwrap().authorization.clone().unwrap();
+        let signature = self.wallet_signature(id, signature, &authorization.digests[0]);
+        let payload = json!({"cluster": self.cluster.name(), "withdrawal": id, "digest_index": 0,
+            "signature": signature, "signers": &NODES[..2]});
+        let envelope = self.speak(PayloadKind::SignatureLogged, &payload);
+        assert_eq!(admitted(&self.log.append(&envelope)), *id);
+    }
+
+    /// What an officer really says and signs, about this log.
+    pub fn officer_says(&self, officer: &str, body: StatementBody) -> Envelope {
+        let officer = self.cluster.officer(officer);
+        officer.sign(&officer.statement(self.log.state(), body))
+    }
+
+    /// Logs a real ceremony: proposed by alice, approved by alice and bob.
+    pub fn ceremony(&mut self, body: StatementBody) -> CeremonyId {
+        let proposal = self.officer_says("alice", body);
+        let id = match self.log.append(&proposal).outcome {
+            Outcome::Admitted(admission) => admission.ceremony.unwrap(),
+            Outcome::Rejected(rejection) => panic!("{rejection:?}"),
+        };
+        for officer in ["alice", "bob"] {
+            let approval = self.officer_says(officer, StatementBody::ApproveCeremony(id));
+            let applied = self.log.append(&approval);
+            assert!(matches!(applied.outcome, Outcome::Admitted(_)), "{applied:?}");
+        }
+        id
+    }
+
+    /// A time that the next entry may have.
+    pub fn now(&self) -> u64 {
+        now_ms().max(self.log.state().last_time().0)
+    }
+
+    /// Sends node-1 a log with these entries added, under a genuine checkpoint: the node stays where it was.
+    pub async fn entries_refused(&self, added: Vec<Vec<u8>>, reason: &str) -> Refusal {
+        let before = self.catch_up("node-1").await;
+        let all = [self.log.bytes(), added].concat();
+        let forged = self.replication_of(before.tip_size, &all);
+        let refusal =
+            self.caught("node-1", self.replicate("node-1", forged).await, Code::InvalidArgument, reason);
+        let after = self.status("node-1").await.tip.unwrap();
+        assert_eq!((after.tip_size, after.root), (before.tip_size, before.root), "the replica has changed");
+        refusal
+    }
+
+    /// A node's log stops before this entry, for this reason.
+    pub async fn stops(&self, envelope: &Envelope, cause: &str) {
+        let refusal = self.entries_refused(vec![restamped(envelope, self.now())], "ENTRY_REFUSED").await;
+        assert_eq!(refusal.facts["cause"], cause);
+    }
+
+    /// Every node, in some pair, refuses to sign this.
+    pub async fn nobody_signs(&self, id: &WithdrawalId, code: Code, reason: &str) -> Refusal {
+        let mut last = None;
+        for (node, pair) in [("node-1", [0, 1]), ("node-2", [1, 2]), ("node-3", [0, 2])] {
+            let order = self.order(node, &new_session(), id, &pair.map(|seat| NODES[seat])).await;
+            last = Some(self.caught(node, self.prepare_at(node, order).await, code, reason));
+        }
+        last.unwrap()
     }
 
     /// The order to sign, with what the node lacks.

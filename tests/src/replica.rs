@@ -59,6 +59,11 @@ impl LogCopy {
         &self.entries
     }
 
+    /// Their exact bytes.
+    pub fn bytes(&self) -> Vec<Vec<u8>> {
+        self.entries.iter().map(|entry| entry.bytes().to_vec()).collect()
+    }
+
     /// The state after them.
     pub fn state(&self) -> &State {
         self.replica.state()
@@ -71,8 +76,12 @@ impl LogCopy {
 
     /// Gives an envelope the present time and appends it, as a sequencer does.
     pub fn append(&mut self, envelope: &Envelope) -> Applied {
-        let time = now_ms().max(self.state().last_time().0);
-        let entry = Entry::stamp(time, envelope).unwrap();
+        self.append_at(now_ms().max(self.state().last_time().0), envelope)
+    }
+
+    /// Appends with any time that is not before the last entry's.
+    pub fn append_at(&mut self, time_ms: u64, envelope: &Envelope) -> Applied {
+        let entry = Entry::stamp(time_ms, envelope).unwrap();
         let applied = self.replica.append(&entry).unwrap();
         self.entries.push(entry);
         applied

@@ -31,12 +31,17 @@ pub struct Request {
 
 /// An unsigned ERC-20 transfer of USDT on mainnet.
 pub fn transfer(to: &str, base_units: u128, nonce: u64) -> UnsignedTransaction {
+    priced_transfer(to, base_units, nonce, 30)
+}
+
+/// The same at a price of gas, in gwei.
+pub fn priced_transfer(to: &str, base_units: u128, nonce: u64, gwei: u128) -> UnsignedTransaction {
     let draft = Eip1559Draft {
         chain_id: ChainId(1),
         nonce,
         gas_limit: 65_000,
-        max_fee_per_gas: 30_000_000_000,
-        max_priority_fee_per_gas: 1_000_000_000,
+        max_fee_per_gas: gwei * 1_000_000_000,
+        max_priority_fee_per_gas: gwei * 1_000_000_000 / 30,
         transfer: Transfer {
             contract: Some(Address::parse(USDT).unwrap()),
             to: Address::parse(to).unwrap(),
@@ -50,7 +55,7 @@ impl Cluster {
     /// An intent that the policy allows: 1,250 USDT to the whitelisted payee, without a transaction.
     pub fn intent(&self) -> Request {
         let now = now_ms();
-        Request::new(
+        Request::of(
             PayloadKind::WithdrawalRequest,
             json!({
                 "cluster": self.name(),
@@ -78,13 +83,13 @@ impl Cluster {
     pub fn bind(&self, withdrawal: &str, transaction: &UnsignedTransaction) -> Request {
         let members = json!({"cluster": self.name(), "client": CLIENT, "withdrawal": withdrawal,
             "transaction": transaction.to_hex()});
-        Request::new(PayloadKind::BindTransaction, members)
+        Request::of(PayloadKind::BindTransaction, members)
     }
 
     /// A cancellation.
     pub fn cancel(&self, withdrawal: &str) -> Request {
         let members = json!({"cluster": self.name(), "client": CLIENT, "withdrawal": withdrawal});
-        Request::new(PayloadKind::CancelWithdrawal, members)
+        Request::of(PayloadKind::CancelWithdrawal, members)
     }
 
     /// The client's key.
@@ -99,7 +104,8 @@ impl Cluster {
 }
 
 impl Request {
-    fn new(kind: PayloadKind, members: Value) -> Self {
+    /// Any members of any kind.
+    pub fn of(kind: PayloadKind, members: Value) -> Self {
         let Value::Object(members) = members else { panic!("an object") };
         Self { kind, members }
     }
