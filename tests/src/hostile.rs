@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use ed25519_dalek::SigningKey;
 use holdfast_chains::{Digest, Signature};
 use holdfast_ledger::{Applied, CeremonyId, Outcome, PayloadKind, StatementBody, WithdrawalId, key_id};
-use holdfast_log::{Checkpoint, Entry, Envelope, Hash, LogSigner, Origin, RightEdge};
+use holdfast_log::{Checkpoint, Cosigner, Entry, Envelope, Hash, KeyName, LogSigner, Origin, RightEdge};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_client::NodeServiceClient;
 use holdfast_transport::Role;
@@ -281,6 +281,39 @@ impl<'a> Hostile<'a> {
     /// Gives an order to a node and returns its offer.
     pub async fn prepare_at(&self, node: &str, order: v1::SignPrepareRequest) -> Result<Vec<u8>, Status> {
         Ok(self.node(node).await.sign_prepare(order).await?.into_inner().offer)
+    }
+
+    /// Asks a node to swear that it will never sign this.
+    pub async fn oath_of(&self, node: &str, id: &WithdrawalId) -> Result<Envelope, Status> {
+        let replication = Some(self.replication(self.tip_size(node).await));
+        let request = v1::TombstoneRequest { withdrawal_id: id.to_string(), replication };
+        let sworn = self.node(node).await.tombstone(request).await?.into_inner();
+        Ok(Envelope::parse(&sworn.envelope).unwrap())
+    }
+
+    /// A checkpoint of the whole log with cosignatures under nodes' names by any keys, at any time.
+    pub fn cosigned_checkpoint(&self, by: &[(&str, SigningKey)], time_s: u64) -> Vec<u8> {
+        let (size, root) = size_and_root(&self.log.bytes());
+        self.with_cosignatures(size, root, by, time_s)
+    }
+
+    /// The same over anything.
+    pub fn with_cosignatures(
+        &self,
+        size: u64,
+        root: Hash,
+        by: &[(&str, SigningKey)],
+        time_s: u64,
+    ) -> Vec<u8> {
+        let origin = Origin::of_cluster(self.cluster.name()).unwrap();
+        let mut note = self.checkpoint(size, root);
+        for (node, key) in by {
+            let name = KeyName::of_node(self.cluster.name(), node).unwrap();
+            let checkpoint = Checkpoint { origin: origin.clone(), size, root };
+            let cosignature = Cosigner::new(name, key.clone()).cosign(&checkpoint, time_s).unwrap();
+            note.extend(cosignature.to_line().into_bytes());
+        }
+        note
     }
 
     /// Opens an attempt at all its signers.

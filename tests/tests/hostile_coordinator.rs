@@ -49,7 +49,9 @@ const OTHER_WALLET: &str = "hot-2";
 /// A second client, which gets revoked, and a third one.
 const SPARE: &str = "spare";
 const THIRD: &str = "third";
-const COOLING_OFF: Duration = Duration::from_secs(2);
+const COOLING_OFF: Duration = Duration::from_secs(3);
+/// How far clocks may be apart.
+const SKEW_MS: u64 = 1_000;
 /// How old an authorization may be when a node starts to sign it.
 const MAX_AGE: Duration = Duration::from_secs(10);
 const MONTH_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
@@ -94,6 +96,7 @@ async fn ready(cluster: Cluster, wallets: &[&str]) -> Cluster {
 }
 
 fn two_wallets_two_clients_short_delays(document: &mut Value) {
+    document["max_clock_skew_ms"] = json!(SKEW_MS);
     let wallets = json!([WALLET, OTHER_WALLET]);
     let clients = document["clients"].as_array_mut().unwrap();
     clients[0]["wallets"] = wallets.clone();

@@ -79,6 +79,70 @@ async fn one_nodes_oath_moved_to_others_frees_no_account_nonce() {
 }
 
 #[tokio::test]
+async fn a_hidden_signature_is_not_sworn_away_by_those_who_made_it() {
+    let (cluster, mut log) = Stolen::get().await;
+    let mut hostile = Hostile::with(cluster, &mut log);
+    // Given a signature that the coordinator hides, and a node that crashed in an attempt
+    let nonce = cluster.next_account_nonce();
+    let id = hostile.authorized(&cluster.intent().with_transfer(nonce));
+    hostile.sign(&id, &PAIR).await.unwrap();
+    let crashed = hostile.authorized(&cluster.request());
+    hostile.prepare(&crashed, &["node-1", "node-3"]).await.unwrap();
+    cluster.kill_9("node-3");
+    cluster.bring_up("node-3").await;
+    drop(hostile);
+    // When it asks for oaths that would free the account nonce
+    let mut hostile = Hostile::with(cluster, &mut log);
+    for (node, id) in [("node-1", &id), ("node-2", &id), ("node-3", &crashed)] {
+        refused(hostile.oath_of(node, id).await, Code::FailedPrecondition, "TOMBSTONE_REFUSED");
+    }
+    // Then it gets the third node's alone, which is not enough, and makes no more of it
+    let oath = hostile.oath_of("node-3", &id).await.unwrap();
+    hostile.log.append(&oath);
+    hostile.noop(&oath, "ALREADY_RECORDED");
+    let second = hostile.log.append(&cluster.intent().with_transfer(nonce).signed(cluster));
+    never_authorized(&mut hostile, holdfast_tests::admitted(&second)).await;
+}
+
+#[tokio::test]
+async fn what_nodes_swore_off_is_signed_by_no_pair_before_and_after_the_log_says_so() {
+    let (cluster, mut log) = Stolen::get().await;
+    let mut hostile = Hostile::with(cluster, &mut log);
+    let nonce = cluster.next_account_nonce();
+    let id = hostile.authorized(&cluster.intent().with_transfer(nonce));
+    // Given an attempt that was carried as far as it goes without a final message
+    let mut attempt = hostile.prepare(&id, &PAIR).await.unwrap();
+    for round in 1..=2 {
+        hostile.round(&mut attempt, round).await.unwrap();
+    }
+    // And oaths that the coordinator collected and keeps from the log
+    let mut oaths = Vec::new();
+    for node in PAIR {
+        oaths.push(hostile.oath_of(node, &id).await.unwrap());
+    }
+    // When it goes on with the attempt, begins another, or asks for the same with other names
+    let round = hostile.honest_call(&attempt, "node-1", 3).await;
+    hostile.caught("node-1", round, Code::FailedPrecondition, "SWORN_OFF");
+    for (node, pair) in [("node-1", PAIR), ("node-1", ["node-1", "node-3"]), ("node-2", ["node-2", "node-3"])]
+    {
+        let order = hostile.order(node, &holdfast_tests::new_session(), &id, &pair).await;
+        let result = hostile.prepare_at(node, order).await;
+        hostile.caught(node, result, Code::FailedPrecondition, "SWORN_OFF");
+    }
+    // Then the nonce comes free only with both oaths in the log, and nothing signs the old one beside the new one
+    let second =
+        holdfast_tests::admitted(&hostile.log.append(&cluster.intent().with_transfer(nonce).signed(cluster)));
+    never_authorized(&mut hostile, second).await;
+    for oath in &oaths {
+        hostile.log.append(oath);
+    }
+    assert_eq!(hostile.log.state().withdrawal(&id).unwrap().logged_state(), WithdrawalState::Tombstoned);
+    hostile.nobody_signs(&id, Code::FailedPrecondition, "ORDER_NOT_PERMITTED").await;
+    hostile.authorize(second);
+    hostile.sign(&second, &PAIR).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_state_attestation_of_another_node_says_nothing() {
     let (cluster, mut log) = Stolen::get().await;
     let mut hostile = Hostile::with(cluster, &mut log);

@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::Duration;
 use tonic::Code;
 
-use super::{COOLING_OFF, MAX_AGE, PAIR, Stolen};
+use super::{COOLING_OFF, MAX_AGE, PAIR, SKEW_MS, Stolen};
 
 fn entry_for(address: &str, expires_at_ms: u64) -> StatementBody {
     StatementBody::ProposeWhitelistEntry(WhitelistProposal {
@@ -71,7 +71,7 @@ async fn an_order_whose_whitelist_entry_expires_between_decision_and_signing_is_
     let expires_at = {
         let mut log = stolen.log.lock().await;
         let mut hostile = Hostile::with(cluster, &mut log);
-        let expires_at = now_ms() + 6_000;
+        let expires_at = now_ms() + 7_000;
         hostile.ceremony(entry_for(&address, expires_at));
         for node in holdfast_tests::NODES {
             hostile.catch_up(node).await;
@@ -101,7 +101,7 @@ async fn a_hold_created_now_with_an_earlier_time_is_a_no_op() {
     let idle_since = hostile.log.state().last_time().0;
     let wait = (idle_since + 700).saturating_sub(now_ms());
     tokio::time::sleep(Duration::from_millis(wait)).await;
-    let made = now_ms() + 4_500;
+    let made = now_ms() + SKEW_MS - 100;
     let request = super::large(cluster).set("created_at_ms", made).set("expires_at_ms", made + 600_000);
     let applied = hostile.log.append_at(idle_since, &request.signed(cluster));
     let holdfast_ledger::Outcome::Rejected(rejection) = applied.outcome else { panic!("{applied:?}") };
