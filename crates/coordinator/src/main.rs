@@ -22,6 +22,7 @@ coordinator.toml (relative paths are relative to the file):
   name = \"main\"
   listen = \"0.0.0.0:7100\"
   metrics_listen = \"127.0.0.1:9100\"    # optional, loopback only
+  tiles_listen = \"0.0.0.0:7180\"        # optional: the log's files over HTTPS, for auditors
   data_dir = \"data\"
   store = \"redb\"                       # or \"sled\"
   genesis = \"genesis.entry.json\"
@@ -31,8 +32,15 @@ coordinator.toml (relative paths are relative to the file):
   key = \"tls.key\"
   ca = \"ca.pem\"
   [keys]
-  log = \"log.key\"
-  entry = \"entry.key\"
+  log = \"log.key\"                      # or a list: the one in force signs, the one before it beside it
+  entry = \"entry.key\"                  # or a list
+  [client_calls]                       # optional: what one client may call
+  per_second = 500
+  burst = 2000
+  [[witnesses]]                        # where the outside witnesses of the genesis document are
+  name = \"witness.example/w1\"
+  url = \"https://witness.example\"
+  ca = \"witness-ca.pem\"
   [[nodes]]                            # one for each node of the genesis document
   name = \"node-1\"
   address = \"node-1.example:7101\""

@@ -126,7 +126,8 @@ pub(crate) async fn services(
         .add_service(bounded!(rates, WhitelistServiceServer, WhitelistApi(parts.clone())))
         .add_service(bounded!(rates, FactServiceServer, FactApi(parts.clone())))
         .add_service(bounded!(rates, ClusterServiceServer, ClusterApi(parts.clone())))
-        .add_service(bounded!(rates, 
+        .add_service(bounded!(
+            rates,
             AuditServiceServer,
             AuditApi { parts: parts.clone(), streams: streams.clone() }
         ))

@@ -37,7 +37,7 @@ pub(crate) struct LogIndex {
     subjects: Vec<Subject>,
     // Withdrawals that the authorization at this index replaced.
     replaced: BTreeMap<u64, WithdrawalId>,
-    newest: BTreeMap<WithdrawalId, u64>,
+    newest: BTreeMap<WithdrawalId, (u64, WithdrawalState)>,
     requests: BTreeMap<u64, WithdrawalId>,
     proposals: BTreeMap<u64, CeremonyId>,
     whitelist: BTreeMap<WhitelistEntryId, WhitelistPositions>,
@@ -90,13 +90,17 @@ impl LogIndex {
         if withdrawal.positions.request == index {
             self.requests.insert(index, id);
         }
-        let is_new = self.newest.insert(id, index).is_none();
         let logged = withdrawal.logged_state();
+        let before = self.newest.insert(id, (index, logged)).map(|(_, state)| state);
         if is_final(logged) {
-            // It may go on being reported about after its end.
-            if self.open.remove(&id).is_some() || is_new {
-                self.count_end(logged);
+            self.open.remove(&id);
+            // A signed one may still be replaced, and be reported about after its end.
+            if let Some(count) =
+                before.filter(|state| is_final(*state)).and_then(|state| self.ended.get_mut(&state))
+            {
+                *count = count.saturating_sub(1);
             }
+            self.count_end(logged);
             return;
         }
         self.open.insert(id, logged);
@@ -127,7 +131,7 @@ impl LogIndex {
 
     /// Index of the newest entry about a withdrawal.
     pub(crate) fn newest_of(&self, id: &WithdrawalId) -> u64 {
-        self.newest.get(id).copied().unwrap_or_default()
+        self.newest.get(id).map(|(index, _)| *index).unwrap_or_default()
     }
 
     /// Moves withdrawals whose time is over at `now` from the open ones to the expired ones.
