@@ -100,6 +100,8 @@ pub struct Authorization {
     pub time: TimestampMs,
     /// Its log index.
     pub index: u64,
+    /// Log index of the first authorization: nobody signed before.
+    pub first_index: u64,
     /// How often it was renewed because nodes were away.
     pub renewals: u32,
 }

@@ -69,6 +69,7 @@ impl Node {
         let (permission, incarnation) = {
             let held = self.replica.read().await;
             let state = held.sound_state()?;
+            state.may_swear(&withdrawal, self.identity.node())?;
             let node = state.roster().node(self.identity.node());
             let incarnation = node.map_or(1, |node| node.incarnation);
             (state.tombstonable(&withdrawal, self.now())?, incarnation)

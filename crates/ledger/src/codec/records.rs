@@ -55,7 +55,7 @@ record!(TombstoneRecord { node, incarnation, time, index });
 
 record!(Approval { officer, roles, hold, time, expires_at, index });
 
-record!(Authorization { digests, time, index, renewals });
+record!(Authorization { digests, time, index, first_index, renewals });
 
 record!(Positions { request, decision, bound, authorized, signed });
 

@@ -43,8 +43,9 @@ impl State {
         }
         let renewals =
             withdrawal.authorization.as_ref().map_or(0, |earlier| earlier.renewals.saturating_add(1));
+        let first_index = withdrawal.authorization.as_ref().map_or(index, |earlier| earlier.first_index);
         withdrawal.authorization =
-            Some(Authorization { digests: authorize.digests.clone(), time, index, renewals });
+            Some(Authorization { digests: authorize.digests.clone(), time, index, first_index, renewals });
         withdrawal.state = WithdrawalState::Authorized;
         withdrawal.positions.authorized = Some(index);
         Ok(Change { account_nonce: Some(nonce), replaced, ..Change::withdrawal(withdrawal) })

@@ -1,6 +1,6 @@
 //! Giving an authorized withdrawal up: enough nodes swear that they never will sign it.
 
-use holdfast_policy::TimestampMs;
+use holdfast_policy::{NodeId, TimestampMs};
 
 use super::{Change, State};
 use crate::ids::WithdrawalId;
@@ -32,7 +32,7 @@ impl State {
             let detail = "this node has sworn already, or enough others have";
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, detail));
         }
-        giveable_up(known).map_err(|detail| {
+        giveable_up(known).and_then(|()| self.check_remembers(known, &tombstone.node)).map_err(|detail| {
             Rejection::new(RejectionCode::WithdrawalNotTombstonable, detail).with_field("withdrawal")
         })?;
         let mut withdrawal = known.clone();
@@ -66,6 +66,15 @@ impl State {
         Ok(Tombstonable { cluster: self.cluster().clone(), withdrawal: withdrawal.id })
     }
 
+    /// Whether this very node may swear it: one that came back after a restore knows nothing of what it did before.
+    ///
+    /// # Errors
+    /// [`OrderRefusal`] for what was authorized before the node's present incarnation.
+    pub fn may_swear(&self, id: &WithdrawalId, node: &NodeId) -> Result<(), OrderRefusal> {
+        let withdrawal = self.withdrawal(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
+        self.check_remembers(withdrawal, node).map_err(|detail| OrderRefusal::NotPermitted(detail.to_owned()))
+    }
+
     /// How many tombstones count now: of different nodes, in their incarnations of today.
     pub fn counted_tombstones(&self, withdrawal: &Withdrawal) -> usize {
         let stands = |tombstone: &&TombstoneRecord| {
@@ -74,6 +83,18 @@ impl State {
         };
         // Admission keeps one for each node.
         withdrawal.tombstones.iter().filter(stands).count()
+    }
+
+    /// INVARIANT (G5): a restored node lost its record of what it released, so it cannot swear about that time.
+    fn check_remembers(&self, withdrawal: &Withdrawal, node: &NodeId) -> Result<(), &'static str> {
+        let since = self.roster().node(node).map(|node| node.since);
+        let first = withdrawal.authorization.as_ref().map(|authorization| authorization.first_index);
+        match (since, first) {
+            (Some(since), Some(first)) if since < first => Ok(()),
+            (_, _) => Err(
+                "it was authorized before this node's present incarnation, which cannot know what it signed",
+            ),
+        }
     }
 
     fn check_incarnation(&self, tombstone: &Tombstone) -> Result<(), Rejection> {

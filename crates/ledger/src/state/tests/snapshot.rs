@@ -231,5 +231,5 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "e0f05d06d63dcdd781311394ba2445fb650316654432f3d7e929d1750db99d95";
-const SNAPSHOT: &str = "0e8cda8c42922e085b64bf9e8dcd1f4da1c5ada6e36c883844e9ee4b867bc180";
+const DIGEST: &str = "fbd993a42a26346b6099d66ad1a076b431e58bad0075e29c9b0c3fb904262892";
+const SNAPSHOT: &str = "f50836afe3266b0cb80ef3467f80493e920c7115fdf449ed5952dcf42847b9b2";

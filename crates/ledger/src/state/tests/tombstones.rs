@@ -111,11 +111,22 @@ fn tombstones_of_an_older_incarnation_neither_act_nor_count() {
     assert_eq!(cell.unauthentic(&sworn(2, id)), "ENVELOPE_SIGNATURE_INVALID");
     assert_eq!(cell.refuse(&tombstone(2, 1, "message-2b", id)), "FIELD_INVALID");
     assert_eq!(cell.refuse(&tombstone(2, 3, "message-2b", id)), "FIELD_INVALID");
+    // The restored node does not know what it released: it cannot swear about what was authorized before.
+    assert_eq!(cell.refuse(&tombstone(2, 2, "message-2b", id)), "WITHDRAWAL_NOT_TOMBSTONABLE");
+    let node = NodeId::new("node-2").unwrap();
+    assert_eq!(cell.state.may_swear(&id, &node).unwrap_err().code(), "ORDER_NOT_PERMITTED");
+    cell.accept_authorize(id);
+    assert!(cell.state.may_swear(&id, &node).is_err(), "a renewal is not the first authorization");
     cell.accept(&sworn(1, id));
-    assert_eq!(cell.state_of(id), WithdrawalState::Authorized, "the restored node's old oath does not count");
-    cell.accept(&tombstone(2, 2, "message-2b", id));
+    assert_eq!(cell.state_of(id), WithdrawalState::Authorized, "the old oath does not count");
+    cell.accept(&sworn(3, id));
     assert_eq!(cell.state_of(id), WithdrawalState::Tombstoned);
-    assert_eq!(cell.withdrawal(id).tombstones.len(), 2);
+    // What was authorized since, it can
+    let later = cell.authorized("k-2", 10, 1);
+    assert!(cell.state.may_swear(&later, &node).is_ok());
+    cell.accept(&tombstone(2, 2, "message-2b", later));
+    cell.accept(&sworn(1, later));
+    assert_eq!(cell.state_of(later), WithdrawalState::Tombstoned);
 }
 
 #[test]
