@@ -1,18 +1,26 @@
-//! When a process kills itself: what the programs `crash_node` and `crash_coordinator` share.
+//! When a process kills itself: what the programs `crash_node` and `crash_coordinator` share, and who revives it.
 //!
 //! For tests only: no shipped program knows of it.
 
+use std::future::Future;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::cluster::Cluster;
+use crate::eventually;
 
 /// The environment variable that says when to die: `POINT`, `POINT:N` (at its Nth time), `any:N` (at the Nth point
 /// whatever it is) or `never`.
 pub const CRASH_AT: &str = "HOLDFAST_CRASH_AT";
 /// What a dying process says last in its log, before the point's name.
 pub const DYING: &str = "crash point: ";
+/// How long a process may take to reach its point: longer than any flow.
+const DEATH: Duration = Duration::from_secs(180);
 
 /// Dies at one point, as if its power was cut. Implements the crash points of both programs.
 #[derive(Debug)]
@@ -101,4 +109,49 @@ pub fn exit(name: &str, result: anyhow::Result<()>) -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// Runs `flow` while `server` dies again and again: life after life as `lives` says, then as the real program. Returns what
+/// the flow gives and the points at which the server died; the server is up and healthy afterwards.
+///
+/// # Panics
+/// When the server ends in any other way than planned.
+pub async fn dying<T>(
+    cluster: &Cluster,
+    server: &str,
+    lives: impl IntoIterator<Item = String>,
+    flow: impl Future<Output = T>,
+) -> (T, Vec<String>) {
+    let mut flow = std::pin::pin!(flow);
+    let (mut died_at, mut done) = (Vec::new(), None);
+    cluster.kill_9(server);
+    for life in lives {
+        cluster.start_crashing(server, &life);
+        let what = format!("{server} dies at {life}");
+        let death = eventually(&what, DEATH, || async { cluster.reap(server).ok_or("it lives") });
+        tokio::select! {
+            result = &mut flow => {
+                cluster.kill_9(server);
+                done = Some(result);
+                break;
+            }
+            status = death => {
+                let last = last_point(cluster, server);
+                assert_eq!(status.signal(), Some(9), "{server} ended by itself with {status}, last at {last:?}");
+                died_at.extend(last);
+            }
+        }
+    }
+    cluster.start(server);
+    let result = match done {
+        Some(result) => result,
+        None => flow.await,
+    };
+    cluster.wait_healthy(server).await;
+    (result, died_at)
+}
+
+fn last_point(cluster: &Cluster, server: &str) -> Option<String> {
+    let log = cluster.log_text(server);
+    log.lines().rev().find_map(|line| line.strip_prefix(DYING)).map(str::to_owned)
 }

@@ -26,6 +26,7 @@ mod incidents;
 mod officer;
 mod pipeline;
 mod ports;
+pub mod power;
 mod process;
 mod programs;
 mod provider;

@@ -291,7 +291,8 @@ impl<'a> Steadfast<'a> {
     /// No node is behind what it showed or cosigned, or has another root there; all reach the end of the log.
     async fn check_tips(&self, log: &LogCopy) {
         let roots = roots_of(log.entries());
-        for (_, receipt) in self.told().receipts.clone() {
+        let receipts = self.told().receipts.clone();
+        for receipt in receipts.values() {
             let proof = TlogProof::parse(&receipt.tlog_proof).unwrap();
             let (claimed, note) = (proof.checkpoint.claimed().clone(), proof.checkpoint.to_bytes());
             let note = String::from_utf8(note).unwrap();
