@@ -11,8 +11,8 @@ use std::sync::Arc;
 use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
 use crate::tables::{
-    BANS, BINDINGS, ENTRIES, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, SEALING_CHECK, SESSIONS, SHARES,
-    STATEMENTS, TIP,
+    BANS, BINDINGS, ENTRIES, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, SEALING_CHECK, SESSIONS,
+    SHARES, STATEMENTS, TIP, WITNESSED,
 };
 
 /// Told when the node reaches a named point.
@@ -112,6 +112,8 @@ crash_points! {
         SealingCheck: BeforeSealingCheck = "before-sealing-check", AfterSealingCheck = "after-sealing-check";
         /// A refusal worth keeping.
         Incident: BeforeIncident = "before-incident", AfterIncident = "after-incident";
+        /// A moment at which other nodes held the log, by their word.
+        Witnessed: BeforeWitnessed = "before-witnessed", AfterWitnessed = "after-witnessed";
         /// The tip cosigned again, without new entries.
         Cosignature: BeforeCosignature = "before-cosignature", AfterCosignature = "after-cosignature";
     }
@@ -155,6 +157,9 @@ impl DurableWrite {
             SHARES => Self::Share,
             BANS => Self::Ban,
             INCIDENTS => Self::Incident,
+            WITNESSED => Self::Witnessed,
+            // Only ever written with entries.
+            NODE if named(NOTE) => Self::Entries,
             NODE if named(TIP) => Self::Cosignature,
             NODE if named(HALT) => Self::Halt,
             NODE if named(SEALING_CHECK) => Self::SealingCheck,

@@ -1,19 +1,21 @@
-//! Who this node is: its names and its two secret keys, checked against the genesis document.
+//! Who this node is: its names and its two secret keys.
 //!
-//! Owns the secret keys for as long as the process runs. It must never sign for a name that the genesis document does not
-//! give to exactly these keys.
+//! Owns the secret keys for as long as the process runs. Whether they may speak for the name is for the log's newest roster
+//! to say, see `enrolled.rs`; every path that signs with them asks it first.
 
 use std::fmt;
 
 use ed25519_dalek::SigningKey;
-use holdfast_ledger::{Genesis, Roster, key_id};
+use holdfast_ledger::{Genesis, Roster, State, key_id};
 use holdfast_log::{
-    CheckpointError, Cosigner, Envelope, EnvelopeError, KeyName, LogVerifier, NoteKeyError, Origin,
-    PayloadType,
+    Checkpoint, CheckpointError, Cosigner, Envelope, EnvelopeError, KeyName, LogVerifier, NoteKeyError,
+    Origin, PayloadType, SignedCheckpoint,
 };
 use holdfast_policy::{ClusterId, NodeId};
 use holdfast_threshold::channel::MessageKeys;
 use holdfast_threshold::{PartyIndex, SetupError};
+
+use crate::enrolled::OwnKeys;
 
 /// Which node of which cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +35,12 @@ pub(crate) struct Identity {
 /// What the replica needs to witness the log.
 #[derive(Debug)]
 pub(crate) struct Witness {
-    /// Verifies the coordinator's checkpoints.
-    pub(crate) log: LogVerifier,
-    /// Cosigns them.
+    /// The log's name.
+    pub(crate) origin: Origin,
+    /// Cosigns its checkpoints.
     pub(crate) cosigner: Cosigner,
+    /// What the roster must name before it does.
+    pub(crate) own: OwnKeys,
 }
 
 /// Why configuration, keys and genesis do not belong together.
@@ -48,18 +52,14 @@ pub(crate) enum IdentityError {
     /// The genesis does not name this node.
     #[error("the genesis document has no node `{node}`")]
     NotInGenesis { node: NodeId },
-    /// The key file holds another key than the genesis names.
-    #[error(
-        "the {key} key of node `{node}` is not the one in the genesis document: use the file that was enrolled"
-    )]
-    OtherKey { key: &'static str, node: NodeId },
     /// A name that cannot be a key's name.
     #[error("the names of cluster and node cannot be key names")]
     Name(#[from] NoteKeyError),
 }
 
 impl Identity {
-    /// Checks that the genesis document gives these keys to this node.
+    /// Checks that the cell has a node of this name. Whether its keys are these, the log's newest roster says: see
+    /// [`OwnKeys::standing`].
     pub(crate) fn establish(
         name: NodeName,
         cosigning_key: SigningKey,
@@ -71,18 +71,17 @@ impl Identity {
             let (expected, found) = (name.cluster, roster.cluster().clone());
             return Err(IdentityError::OtherCluster { expected, found });
         }
-        let known = roster.node(node).ok_or_else(|| IdentityError::NotInGenesis { node: node.clone() })?;
-        let checks = [
-            ("cosigning", known.cosigning_key == cosigning_key.verifying_key()),
-            ("message", known.message_key == message_key.verifying_key()),
-        ];
-        if let Some((key, _)) = checks.into_iter().find(|(_, equal)| !equal) {
-            return Err(IdentityError::OtherKey { key, node: node.clone() });
+        if roster.node(node).is_none() {
+            return Err(IdentityError::NotInGenesis { node: node.clone() });
         }
+        let own = OwnKeys {
+            node: node.clone(),
+            cosigning: cosigning_key.verifying_key(),
+            message: message_key.verifying_key(),
+        };
         let origin = Origin::of_cluster(name.cluster.as_str())?;
-        let log = LogVerifier::new(origin, roster.coordinator().log_key);
         let cosigner = Cosigner::new(KeyName::of_node(name.cluster.as_str(), node.as_str())?, cosigning_key);
-        Ok((Self { name, message_key }, Witness { log, cosigner }))
+        Ok((Self { name, message_key }, Witness { origin, cosigner, own }))
     }
 
     /// Which node of which cluster.
@@ -117,9 +116,14 @@ impl Identity {
 }
 
 impl Witness {
-    /// Reads a checkpoint that the log's key signed.
-    pub(crate) fn checkpoint(&self, note: &[u8]) -> Result<holdfast_log::Checkpoint, CheckpointError> {
-        holdfast_log::SignedCheckpoint::parse(note)?.verify(&self.log)
+    /// Requires the signature of the log's key that is in force, by this state, at the checkpoint's size.
+    pub(crate) fn verify(
+        &self,
+        state: &State,
+        signed: &SignedCheckpoint,
+    ) -> Result<Checkpoint, CheckpointError> {
+        let key = state.roster_at(signed.claimed().size).coordinator().log_key;
+        signed.verify(&LogVerifier::new(self.origin.clone(), key))
     }
 }
 

@@ -110,8 +110,12 @@ impl Keygens {
         let mut runs = self.runs.lock().await;
         let task = {
             let held = replica.read().await;
-            let state = held.sound_state()?;
+            let state = held.acting_state(replica.own())?;
             held.check_clock(self.clock.now())?;
+            // A key that officers no longer wanted is not made because their words were kept back.
+            if let Some(known) = state.ceremony(&ceremony) {
+                held.witnessed().check_ceremony(state, known, self.identity.node())?;
+            }
             self.task(&state.approved_keygen(&ceremony)?, session, state.roster())?
         };
         let earlier = runs.get(&ceremony).map(|run| &run.record);
@@ -163,7 +167,7 @@ impl Keygens {
         let permit = {
             let held = replica.read().await;
             held.check_clock(self.clock.now())?;
-            held.sound_state()?.approved_keygen(ceremony)?
+            held.acting_state(replica.own())?.approved_keygen(ceremony)?
         };
         let mut machine = match run.machine.take() {
             Some(machine) => machine,

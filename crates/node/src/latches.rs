@@ -125,6 +125,7 @@ impl Latches {
         // Waits for the messages that are leaving, and keeps further ones back.
         let mut table = self.table.write().await;
         let held = replica.read().await;
+        replica.own().standing(held.state(), held.tree())?;
         let (statement, text, digest) = statement_of(held.state(), &parsed)?;
         let latch = latch_of(&statement).ok_or(DeliverRefusal::NotProtective)?;
         let logged = Logged::of(held.state(), &digest, &latch.scope);

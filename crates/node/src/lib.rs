@@ -11,7 +11,9 @@
 mod bans;
 mod clock;
 mod config;
+mod cosigned;
 mod crash;
+mod enrolled;
 mod enrolment;
 mod guard;
 mod halt;
@@ -34,6 +36,7 @@ mod telemetry;
 mod testing;
 mod tombstones;
 mod vault;
+mod witnessed;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{ConfigError, NodeConfig};

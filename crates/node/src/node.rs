@@ -22,7 +22,7 @@ use crate::identity::{Identity, IdentityError, NodeName};
 use crate::incidents::Incidents;
 use crate::keygen::{KeygenRefusal, Keygens};
 use crate::latches::{DeliverRefusal, Latches};
-use crate::replica::{self, DurableReplica, ExtendRefusal, Extension, LoadError, TipRecord};
+use crate::replica::{self, DurableReplica, ExtendRefusal, Extension, LoadError, Snapshots, TipRecord};
 use crate::sealing::KdfParameters;
 use crate::signing::{Sessions, Signing};
 use crate::vault::{Vault, VaultError};
@@ -34,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) genesis_hash: [u8; 32],
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) replica: Arc<DurableReplica>,
+    pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) latches: Arc<Latches>,
     pub(crate) keygens: Keygens,
     pub(crate) signing: Signing,
@@ -97,13 +98,14 @@ impl Node {
         let (identity, witness) = Identity::establish(name, cosigning_key, message_key, &genesis)?;
         let identity = Arc::new(identity);
         replica::install(&store, &entry)?;
-        let held = replica::load(&store, &genesis.hash)?;
-        let latches = Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), held.state())?;
-        let latches = Arc::new(latches);
-        let replica = DurableReplica::new(store.clone(), held, witness, genesis.hash, Arc::clone(&clock));
-        let replica = Arc::new(replica);
         let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
         let vault = Arc::new(vault);
+        let snapshots = Snapshots::at(data_dir, Arc::clone(&vault));
+        let held = replica::load(&store, &genesis.hash, Some(&snapshots))?;
+        let latches = Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), held.state())?;
+        let latches = Arc::new(latches);
+        let replica = DurableReplica::new(store.clone(), held, witness, Arc::clone(&clock));
+        let replica = Arc::new(replica);
         let keygens = Keygens::load(
             store.clone(),
             Arc::clone(&identity),
@@ -128,6 +130,7 @@ impl Node {
             genesis_hash: genesis.hash,
             clock,
             replica,
+            snapshots: Arc::new(snapshots),
             latches,
             keygens,
             signing,
@@ -140,6 +143,19 @@ impl Node {
         let tip = self.replica.extend(extension).await?;
         self.latches.lift(&self.replica).await?;
         Ok(tip)
+    }
+
+    /// Writes a snapshot of the replica if one is due. That one could not be written is no reason to stop: the next start
+    /// takes longer.
+    pub(crate) async fn keep_snapshot(&self) {
+        let picture = self.snapshots.due(&*self.replica.read().await);
+        let Some(picture) = picture else { return };
+        let snapshots = Arc::clone(&self.snapshots);
+        match tokio::task::spawn_blocking(move || snapshots.write(&picture)).await {
+            Ok(Ok(())) => tracing::debug!("snapshot of the replica written"),
+            Ok(Err(error)) => tracing::warn!(%error, "the snapshot of the replica was not written"),
+            Err(error) => tracing::warn!(%error, "writing the snapshot of the replica was interrupted"),
+        }
     }
 
     /// Ends a session of either kind. True if there was one.

@@ -6,35 +6,44 @@
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_log::{Checkpoint, Entry, Hash};
+use holdfast_ledger::State;
+use holdfast_log::{Checkpoint, Hash, SignedCheckpoint};
+use holdfast_policy::TimestampMs;
 use holdfast_store::{Batch, CommitError, MAX_BATCH_OPERATIONS, StoreError, StoreHandle};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard};
 
 use crate::clock::Clock;
+use crate::enrolled::OwnKeys;
 use crate::identity::Witness;
-use crate::tables::{self, ENTRIES, HALT, NODE};
+use crate::tables::{self, ENTRIES, HALT, NODE, NOTE};
 
 mod fork;
 mod held;
 mod load;
 mod refusal;
+mod snapshot;
 mod tip;
 
 pub(crate) use fork::ForkEvidence;
 pub(crate) use held::Held;
 pub(crate) use load::{LoadError, install, load, start};
 pub(crate) use refusal::ExtendRefusal;
+pub(crate) use snapshot::Snapshots;
 pub(crate) use tip::TipRecord;
 
-use held::Finding;
+use held::{Finding, Staged};
 
-/// What the tip takes of a batch, and what one entry takes: an expectation and a put each.
-const TIP_OPERATIONS: usize = 2;
+/// What tip, note and moment take of a batch, and what one entry takes: an expectation and a put.
+const TIP_OPERATIONS: usize = 4;
 const ENTRY_OPERATIONS: usize = 2;
 /// Entries in one extension: what one durable batch can hold beside the tip.
 pub(crate) const MAX_ENTRIES: usize = (MAX_BATCH_OPERATIONS - TIP_OPERATIONS) / ENTRY_OPERATIONS;
 /// Their bytes, together.
 pub(crate) const MAX_EXTENSION_BYTES: usize = 6 << 20;
+
+/// Notes of evidence in one extension.
+const MAX_EVIDENCE: usize = 64;
+const ENTRIES_PAGE: usize = 256;
 
 /// A run of entries with the checkpoint of the tree that ends with them, as received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,27 +54,22 @@ pub(crate) struct Extension {
     pub(crate) entries: Vec<Vec<u8>>,
     /// A checkpoint note.
     pub(crate) checkpoint: Vec<u8>,
+    /// Older notes with cosignatures: when others held the log.
+    pub(crate) evidence: Vec<Vec<u8>>,
 }
 
 /// The replica, durable.
 pub(crate) struct DurableReplica {
     store: StoreHandle,
-    witness: Witness,
-    pinned: [u8; 32],
+    witness: Arc<Witness>,
     clock: Arc<dyn Clock>,
     held: Arc<RwLock<Held>>,
 }
 
 impl DurableReplica {
     /// A replica over what was loaded from the store.
-    pub(crate) fn new(
-        store: StoreHandle,
-        held: Held,
-        witness: Witness,
-        pinned: [u8; 32],
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self { store, witness, pinned, clock, held: Arc::new(RwLock::new(held)) }
+    pub(crate) fn new(store: StoreHandle, held: Held, witness: Witness, clock: Arc<dyn Clock>) -> Self {
+        Self { store, witness: Arc::new(witness), clock, held: Arc::new(RwLock::new(held)) }
     }
 
     /// The replica at its tip.
@@ -74,97 +78,80 @@ impl DurableReplica {
     }
 
     #[cfg(test)]
-    pub(crate) async fn apply_in_memory_for_tests(&self, entries: &[Entry]) {
-        let mut held = self.held.write().await;
-        assert!(held.apply(entries).is_ok());
+    pub(crate) async fn apply_in_memory_for_tests(&self, entries: &[holdfast_log::Entry]) {
+        self.held.write().await.apply_in_memory_for_tests(entries);
     }
 
     /// Takes over what is new in the extension and returns the tip, newly cosigned if the checkpoint is of the tip.
     ///
     /// The caller must let this run to its end: see [`crate::service`].
-    // INVARIANT (G7): nothing is applied before the checkpoint is the log's and its root is the one computed here;
+    // INVARIANT (G7): nothing is taken over before the checkpoint is the log's and its root is the one computed here;
     // nothing is shown or cosigned before it is durable; a refused extension leaves the replica as it was.
     pub(crate) async fn extend(&self, extension: Extension) -> Result<TipRecord, ExtendRefusal> {
         check_size(&extension)?;
-        let checkpoint = self.checkpoint_of(&extension)?;
+        let signed = checkpoint_of(&extension)?;
         let held = Arc::clone(&self.held).write_owned().await;
-        let now = self.clock.now();
-        let (mut held, examined) = on_blocking_thread(held, move |held| {
-            let examined = held.examine(&extension, &checkpoint, now).map(|new| (new, checkpoint));
-            examined.map_err(|finding| (finding, extension.checkpoint))
+        let (now, witness) = (self.clock.now(), Arc::clone(&self.witness));
+        let (mut held, (examined, extension)) = on_blocking_thread(held, move |held| {
+            (held.examine(&extension, &signed, &witness, now), extension)
         })
         .await?;
         match examined {
-            Ok((new, checkpoint)) if new.is_empty() => self.cosign_again(&mut held, &checkpoint).await,
-            Ok((new, checkpoint)) => self.take_over(held, new, checkpoint).await,
-            Err((Finding::Refused(refusal), _)) => Err(refusal),
-            Err((Finding::Forked { size, index }, note)) => {
-                self.halt(&mut held, ForkEvidence::new(size, index, &note, now)).await
+            Ok(staged) => {
+                let tip = if staged.entries.is_empty() {
+                    self.cosign_again(&mut held, &staged.checkpoint).await?
+                } else {
+                    self.take_over(&mut held, staged, &extension.checkpoint, now).await?
+                };
+                self.believe(&mut held, &extension.evidence).await?;
+                Ok(tip)
+            }
+            Err(Finding::Refused(refusal)) => Err(refusal),
+            Err(Finding::Forked { size, index }) => {
+                self.halt(&mut held, ForkEvidence::new(size, index, &extension.checkpoint, now)).await
             }
         }
     }
 
-    fn checkpoint_of(&self, extension: &Extension) -> Result<Checkpoint, ExtendRefusal> {
-        let checkpoint = self.witness.checkpoint(&extension.checkpoint)?;
-        let count = u64::try_from(extension.entries.len()).unwrap_or(u64::MAX);
-        let end = extension.from_index.saturating_add(count);
-        if checkpoint.size != end {
-            return Err(ExtendRefusal::CheckpointSize { stated: checkpoint.size, end });
-        }
-        Ok(checkpoint)
-    }
-
-    /// Applies entries whose root was checked, and makes them durable together with the tip and its cosignature.
+    /// Makes staged entries durable together with the tip, its cosignature, their note and the moment at which they came.
     async fn take_over(
         &self,
-        held: OwnedRwLockWriteGuard<Held>,
-        new: Vec<Entry>,
-        checkpoint: Checkpoint,
+        held: &mut Held,
+        staged: Staged,
+        note: &[u8],
+        now: TimestampMs,
     ) -> Result<TipRecord, ExtendRefusal> {
-        // Whatever can fail without a change comes before the change.
         let old = held.tip().clone();
-        let tip = self.cosigned(&old, &checkpoint)?;
-        let mut batch = tip.replacing(Batch::new(), &old)?;
-        for (index, entry) in (old.size..).zip(&new) {
+        let tip = self.next_tip(held, staged.replica.state(), &old, &staged.checkpoint)?;
+        let moment = held.witnessed().coming(old.size, now);
+        let mut batch = tip.replacing(Batch::new(), &old)?.put(NODE, NOTE, note);
+        for (index, entry) in (old.size..).zip(&staged.entries) {
             batch = batch.expect_absent(ENTRIES, index.to_be_bytes());
             batch = batch.put(ENTRIES, index.to_be_bytes(), entry.bytes());
         }
-        let (mut held, applied) = on_blocking_thread(held, move |held| held.apply(&new)).await?;
-        if let Err(refused) = applied {
-            return self.give_back(held, ExtendRefusal::EntryRefused(refused)).await;
-        }
+        batch = moment.into_iter().fold(batch, |batch, moment| moment.put(batch));
         match self.store.commit(batch).await {
-            Ok(()) => {}
-            Err(CommitError::Store(error)) if never_reached_the_disk(&error) => {
-                return self.give_back(held, error.into()).await;
-            }
-            // Memory is ahead of the disk, and what the disk holds is unknown.
+            Ok(()) => held.replace(staged, tip.clone(), moment),
+            Err(CommitError::Store(error)) if never_reached_the_disk(&error) => return Err(error.into()),
+            // What the disk holds is unknown.
             Err(error) => {
                 held.lose();
                 return Err(tables::unconditional(error).into());
             }
         }
-        held.set_tip(tip.clone());
         Ok(tip)
     }
 
-    /// What was applied is refused and not on disk: it is forgotten, and the store has the truth.
-    async fn give_back(
-        &self,
-        mut held: OwnedRwLockWriteGuard<Held>,
-        refused: ExtendRefusal,
-    ) -> Result<TipRecord, ExtendRefusal> {
-        held.lose();
-        let (store, pinned) = (self.store.clone(), self.pinned);
-        let (_, reloaded) =
-            on_blocking_thread(held, move |held| load(&store, &pinned).map(|loaded| *held = loaded)).await?;
-        match reloaded {
-            Ok(()) => Err(refused),
-            Err(error) => {
-                tracing::error!(?error, "the replica cannot be loaded again");
-                Err(ExtendRefusal::Lost)
-            }
+    /// Records what cosigned checkpoints vouch for. What does not fit is ignored: evidence only ever helps.
+    async fn believe(&self, held: &mut Held, evidence: &[Vec<u8>]) -> Result<(), ExtendRefusal> {
+        let moments = held.vouched(evidence.get(..MAX_EVIDENCE).unwrap_or(evidence));
+        if moments.is_empty() {
+            return Ok(());
         }
+        let batch = moments.iter().fold(Batch::new(), |batch, moment| moment.put(batch));
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        held.add_moments(moments);
+        Ok(())
     }
 
     /// Nothing is new. The tip is cosigned again if the checkpoint is of it, so that others see this node alive.
@@ -177,7 +164,7 @@ impl DurableReplica {
         if checkpoint.size != old.size {
             return Ok(old);
         }
-        let tip = self.cosigned(&old, checkpoint)?;
+        let tip = self.next_tip(held, held.state(), &old, checkpoint)?;
         if tip == old {
             return Ok(old);
         }
@@ -188,12 +175,56 @@ impl DurableReplica {
     }
 
     // INVARIANT (G4, G7): one size is cosigned with one root, because the root is computed from entries that are never
-    // replaced; a cosignature's time never goes back, whatever the clock does.
-    fn cosigned(&self, old: &TipRecord, checkpoint: &Checkpoint) -> Result<TipRecord, ExtendRefusal> {
+    // replaced; a cosignature's time never goes back, whatever the clock does; keys that the roster at this size does not name
+    // cosign nothing.
+    fn next_tip(
+        &self,
+        held: &Held,
+        state: &State,
+        old: &TipRecord,
+        checkpoint: &Checkpoint,
+    ) -> Result<TipRecord, ExtendRefusal> {
+        if self.witness.own.standing(state, held.tree()).is_err() {
+            return Ok(TipRecord::new(checkpoint.size, checkpoint.root, None, old.cosigned_at_s));
+        }
         let now_s = self.clock.now().0.checked_div(1_000).unwrap_or_default();
         let time_s = now_s.max(old.cosigned_at_s);
         let cosignature = self.witness.cosigner.cosign(checkpoint, time_s)?;
-        Ok(TipRecord::new(checkpoint.size, checkpoint.root, cosignature.to_line(), time_s))
+        Ok(TipRecord::new(checkpoint.size, checkpoint.root, Some(cosignature.to_line()), time_s))
+    }
+
+    /// The keys that this node holds.
+    pub(crate) fn own(&self) -> &OwnKeys {
+        &self.witness.own
+    }
+
+    /// Entries from an index on, as many as fit into `max_bytes`, with the newest checkpoint note that was verified.
+    pub(crate) async fn entries_from(
+        &self,
+        index: u64,
+        max_bytes: usize,
+    ) -> Result<(Vec<Vec<u8>>, Vec<u8>, TipRecord), ExtendRefusal> {
+        let tip = self.read().await.tip().clone();
+        let store = self.store.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let note = store.read(NODE, NOTE.as_bytes())?.unwrap_or_default();
+            let (mut entries, mut room, mut next) = (Vec::new(), max_bytes, index);
+            'pages: loop {
+                let page = store.scan(ENTRIES, &next.to_be_bytes(), ENTRIES_PAGE)?;
+                if page.is_empty() {
+                    break;
+                }
+                for (_, bytes) in page {
+                    let Some(left) = room.checked_sub(bytes.len()) else { break 'pages };
+                    room = left;
+                    next = next.saturating_add(1);
+                    entries.push(bytes);
+                }
+            }
+            Ok::<_, StoreError>((entries, note))
+        });
+        let (entries, note) = reading.await.map_err(|_| ExtendRefusal::Lost)??;
+        Ok((entries, note, tip))
     }
 
     /// The log's key signed two histories: nothing is signed from here on, also after a restart, until an operator of
@@ -205,6 +236,16 @@ impl DurableReplica {
         self.store.commit(Batch::new().put(NODE, HALT, record)).await.map_err(tables::unconditional)?;
         Err(ExtendRefusal::Forked { size: evidence.size })
     }
+}
+
+fn checkpoint_of(extension: &Extension) -> Result<SignedCheckpoint, ExtendRefusal> {
+    let signed = SignedCheckpoint::parse(&extension.checkpoint)?;
+    let count = u64::try_from(extension.entries.len()).unwrap_or(u64::MAX);
+    let (end, stated) = (extension.from_index.saturating_add(count), signed.claimed().size);
+    if stated != end {
+        return Err(ExtendRefusal::CheckpointSize { stated, end });
+    }
+    Ok(signed)
 }
 
 fn check_size(extension: &Extension) -> Result<(), ExtendRefusal> {

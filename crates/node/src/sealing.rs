@@ -67,6 +67,8 @@ pub(crate) enum SealedKind {
     KeyShare,
     /// The state of an unfinished key generation.
     KeygenState,
+    /// What vouches for a snapshot of the replica: no secret, but nobody else's to make.
+    Snapshot,
 }
 
 impl SealedKind {
@@ -75,6 +77,7 @@ impl SealedKind {
             Self::PassphraseCheck => "passphrase-check",
             Self::KeyShare => "key-share",
             Self::KeygenState => "keygen-state",
+            Self::Snapshot => "snapshot",
         }
     }
 }

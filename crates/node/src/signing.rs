@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use crate::bans::Bans;
 use crate::clock::Clock;
+use crate::cosigned;
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::guard::Guard;
 use crate::identity::{Committee, Identity};
@@ -41,6 +42,8 @@ pub(crate) struct SignOrder {
     pub(crate) digest_index: u32,
     /// Who takes part.
     pub(crate) signers: Vec<NodeId>,
+    /// A note that shows who else holds this history, where genesis demands it; empty otherwise.
+    pub(crate) cosigned_checkpoint: Vec<u8>,
 }
 
 /// The round whose answer is this node's last message: with those of the other signers it makes the signature.
@@ -83,7 +86,13 @@ impl Signing {
         self.latches.lift(&self.replica).await?;
         let place = self.sessions.reserve(order.session, self.clock.now())?;
         let gate = self.latches.gate().await;
-        let permit = self.permit(&*self.replica.read().await, &gate, &order)?;
+        let permit = {
+            let held = self.replica.read().await;
+            let permit = self.permit(&held, &gate, &order)?;
+            let (note, own) = (&order.cosigned_checkpoint, self.identity.node());
+            cosigned::check(held.state(), held.tree(), note, permit.authorization_index(), own)?;
+            permit
+        };
         let seats = session::Seats::of(&permit, &order.signers, self.identity.node())?;
         let share = self.share_of(&permit).await?;
         let bound = self.guard.bind(permit, order.session).await?;
@@ -179,9 +188,10 @@ impl Signing {
         gate: &ReleaseGate<'_>,
         order: &SignOrder,
     ) -> Result<AuthorizedWithdrawal, SignRefusal> {
-        let (state, now) = (held.sound_state()?, self.clock.now());
+        let (state, now) = (held.acting_state(self.replica.own())?, self.clock.now());
         held.check_clock(now)?;
         let permit = state.authorized_withdrawal(&order.withdrawal, order.digest_index, now)?;
+        held.witnessed().check_withdrawal(state, &order.withdrawal, self.identity.node(), now)?;
         // A restored node keeps what it swore before: the log remembers it.
         if has_sworn(state, &order.withdrawal, self.identity.node()) {
             return Err(SignRefusal::SwornOff { withdrawal: order.withdrawal });

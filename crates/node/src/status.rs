@@ -57,6 +57,7 @@ fn of_extension(refusal: &ExtendRefusal) -> ApiError {
         ExtendRefusal::ClockWentBack { behind_ms } => {
             error(Code::FailedPrecondition).fact("behind_ms", behind_ms.to_string())
         }
+        ExtendRefusal::NotEnrolled(_) => error(Code::FailedPrecondition),
         ExtendRefusal::Forked { size } => error(Code::FailedPrecondition).fact("size", size.to_string()),
         ExtendRefusal::Lost => error(Code::Unavailable),
         ExtendRefusal::Tree(_) => error(Code::Internal),
@@ -84,6 +85,9 @@ pub(crate) fn of_delivery(refusal: &DeliverRefusal) -> ApiError {
         DeliverRefusal::UsedUp => {
             ApiError::with_code(Code::AlreadyExists, refusal.code(), refusal.to_string())
         }
+        DeliverRefusal::NotEnrolled(_) => {
+            ApiError::with_code(Code::FailedPrecondition, refusal.code(), refusal.to_string())
+        }
         DeliverRefusal::NotAStatement | DeliverRefusal::NotProtective => {
             ApiError::with_code(Code::InvalidArgument, refusal.code(), refusal.to_string())
         }
@@ -102,9 +106,10 @@ pub(crate) fn of_keygen(refusal: &KeygenRefusal) -> ApiError {
     match refusal {
         KeygenRefusal::Replica(refusal) => of_extension(refusal),
         KeygenRefusal::Order(refusal) => of_order(refusal),
-        KeygenRefusal::UnknownEngine { .. } | KeygenRefusal::NotInCommittee | KeygenRefusal::Over { .. } => {
-            error(Code::FailedPrecondition)
-        }
+        KeygenRefusal::UnknownEngine { .. }
+        | KeygenRefusal::NotInCommittee
+        | KeygenRefusal::Over { .. }
+        | KeygenRefusal::Witnessed(_) => error(Code::FailedPrecondition),
         KeygenRefusal::SessionReused { .. } => error(Code::AlreadyExists),
         KeygenRefusal::SessionUnknown { .. } => error(Code::NotFound),
         KeygenRefusal::TooMany => error(Code::ResourceExhausted),
@@ -129,6 +134,7 @@ pub(crate) fn of_signature(refusal: &SignRefusal) -> ApiError {
         SignRefusal::Order(refusal) => of_order(refusal),
         SignRefusal::SwornOff { .. } => error(Code::FailedPrecondition),
         SignRefusal::ChildDiffers => error(Code::Internal),
+        SignRefusal::Witnessed(_) | SignRefusal::Cosigned(_) => error(Code::FailedPrecondition),
         SignRefusal::Signers(_) => error(Code::InvalidArgument),
         SignRefusal::Setup(cause) => error(Code::InvalidArgument).fact("cause", cause.code()),
         SignRefusal::Guard(refusal) => of_guard(refusal),

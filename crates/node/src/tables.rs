@@ -22,15 +22,30 @@ pub(crate) const KEYGENS: Table = Table::new("keygens");
 pub(crate) const KEYGEN_STATES: Table = Table::new("keygen-states");
 /// Pairs of key and party with which no session is run again.
 pub(crate) const BANS: Table = Table::new("bans");
+/// When the node, or others by their word, held how much of the log: see `witnessed.rs`.
+pub(crate) const WITNESSED: Table = Table::new("witnessed");
 /// What was refused: sequence (8 bytes, big-endian) to the incident.
 pub(crate) const INCIDENTS: Table = Table::new("incidents");
 
 /// Every table.
-pub(crate) const ALL: [Table; 10] =
-    [ENTRIES, NODE, BINDINGS, SESSIONS, STATEMENTS, SHARES, KEYGENS, KEYGEN_STATES, BANS, INCIDENTS];
+pub(crate) const ALL: [Table; 11] = [
+    ENTRIES,
+    NODE,
+    BINDINGS,
+    SESSIONS,
+    STATEMENTS,
+    SHARES,
+    KEYGENS,
+    KEYGEN_STATES,
+    BANS,
+    WITNESSED,
+    INCIDENTS,
+];
 
 /// In [`NODE`]: the tip of the replica.
 pub(crate) const TIP: &str = "tip";
+/// In [`NODE`]: the newest checkpoint note that was verified, for a coordinator that lost its log.
+pub(crate) const NOTE: &str = "checkpoint";
 /// In [`NODE`]: the evidence of a fork that stopped signing.
 pub(crate) const HALT: &str = "halt";
 /// In [`NODE`]: a sealed constant that tells a wrong passphrase.

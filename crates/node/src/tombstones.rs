@@ -68,7 +68,7 @@ impl Node {
         let tip = self.replicate(extension).await?;
         let (permission, incarnation) = {
             let held = self.replica.read().await;
-            let state = held.sound_state()?;
+            let state = held.acting_state(self.replica.own())?;
             state.may_swear(&withdrawal, self.identity.node())?;
             let node = state.roster().node(self.identity.node());
             let incarnation = node.map_or(1, |node| node.incarnation);

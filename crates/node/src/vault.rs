@@ -127,6 +127,21 @@ impl Vault {
         Ok(Self { node, store, backups, key, unsealed: Mutex::new(BTreeMap::new()) })
     }
 
+    /// Vouches for a snapshot of the replica.
+    pub(crate) fn seal_manifest(&self, manifest: &[u8]) -> Result<Vec<u8>, SealingError> {
+        self.key.seal(&self.snapshot_context(), manifest)
+    }
+
+    /// What this node vouched for, if it did.
+    pub(crate) fn open_manifest(&self, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealingError> {
+        self.key.open(&self.snapshot_context(), sealed)
+    }
+
+    fn snapshot_context(&self) -> SealedContext<'_> {
+        let (cluster, node) = (&self.node.cluster, &self.node.node);
+        SealedContext { cluster, node, kind: SealedKind::Snapshot, subject: "replica", epoch: 0 }
+    }
+
     /// Makes a share durable in the store. Keeping the same share again is the ordinary case of a resumed ceremony.
     pub(crate) async fn keep(
         &self,

@@ -276,7 +276,7 @@ async fn node_enrols_serves_its_coordinator_refuses_others_and_stops_cleanly() {
 }
 
 #[test]
-fn node_does_not_start_with_open_secrets_another_genesis_or_another_key() {
+fn node_does_not_start_with_open_secrets_another_genesis_or_another_certificate() {
     let installed = Installed::new();
     let path = |name: &str| installed.directory.path().join(name);
     let mode = |name: &str, mode| fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
@@ -290,11 +290,6 @@ fn node_does_not_start_with_open_secrets_another_genesis_or_another_key() {
     installed.write_config(&"ab".repeat(32));
     assert!(installed.does_not_start().contains("genesis_sha256"));
     installed.write_config(&hex::encode(Genesis::hash_of(&installed.genesis.envelope().payload)));
-
-    let cosigning = fs::read(path("cosigning.key")).unwrap();
-    fs::copy(path("message.key"), path("cosigning.key")).unwrap();
-    assert!(installed.does_not_start().contains("cosigning key of node `node-1`"));
-    fs::write(path("cosigning.key"), cosigning).unwrap();
 
     let (certificate, key) =
         installed.authority.issue(&identity(Role::Node, "node-2"), &[], &installed.validity).unwrap();

@@ -10,6 +10,7 @@ use holdfast_threshold::{KeygenError, SessionId, SetupError};
 use crate::replica::ExtendRefusal;
 use crate::tables::BlobTooLarge;
 use crate::vault::VaultError;
+use crate::witnessed::WitnessedRefusal;
 
 /// A refusal or a failure.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub(crate) enum KeygenRefusal {
     /// The log does not permit it.
     #[error(transparent)]
     Order(#[from] OrderRefusal),
+    /// The officers' statements had expired when they came.
+    #[error(transparent)]
+    Witnessed(#[from] WitnessedRefusal),
     /// The officers approved an engine that this program does not have.
     #[error("engine `{engine}` is not in this program")]
     UnknownEngine { engine: String },
@@ -75,6 +79,7 @@ impl KeygenRefusal {
         match self {
             Self::Replica(refusal) => refusal.code(),
             Self::Order(refusal) => refusal.code(),
+            Self::Witnessed(refusal) => refusal.code(),
             Self::UnknownEngine { .. } => "ENGINE_UNKNOWN",
             Self::NotInCommittee => "NOT_IN_COMMITTEE",
             Self::SessionReused { .. } => "SESSION_REUSED",

@@ -7,6 +7,8 @@ use holdfast_log::EnvelopeError;
 use holdfast_policy::OfficerId;
 use holdfast_store::StoreError;
 
+use crate::enrolled::NotEnrolled;
+
 /// A statement that was not taken. No latch was set.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliverRefusal {
@@ -29,6 +31,9 @@ pub(crate) enum DeliverRefusal {
         "this pause acted before and was lifted by a resume: nothing is stopped by it, make a new pause statement"
     )]
     UsedUp,
+    /// This node may promise nothing: the roster names other keys.
+    #[error(transparent)]
+    NotEnrolled(#[from] NotEnrolled),
     /// A statement that would not act on the log either.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -55,6 +60,7 @@ impl DeliverRefusal {
             Self::NotAStatement => "NOT_A_STATEMENT",
             Self::NotProtective => "STATEMENT_NOT_PROTECTIVE",
             Self::UsedUp => "STATEMENT_ALREADY_USED",
+            Self::NotEnrolled(_) => "NOT_ENROLLED",
             Self::Rejected(rejection) => rejection.code().as_str(),
             Self::TooManyLatches { .. } | Self::TooManyStatements => "TOO_MANY_LATCHES",
             Self::Unreadable => "STATEMENT_UNREADABLE",

@@ -3,15 +3,19 @@
 //! Owns the comparison of two histories. It must never change before everything that can be checked without change was
 //! checked.
 
-use holdfast_ledger::{Replica, ReplicaError, State};
+use holdfast_ledger::{Replica, State};
 use holdfast_log::tree::stored_hash_count;
-use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, StoredHashes, TreeError};
+use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, SignedCheckpoint, StoredHashes, TreeError};
 use holdfast_policy::TimestampMs;
 
 use super::Extension;
 use super::fork::ForkEvidence;
 use super::refusal::ExtendRefusal;
 use super::tip::TipRecord;
+use crate::cosigned;
+use crate::enrolled::OwnKeys;
+use crate::identity::Witness;
+use crate::witnessed::{Moment, Witnessed};
 
 /// State, tree and durable tip, always of the same size outside this module.
 #[derive(Debug)]
@@ -19,7 +23,16 @@ pub(crate) struct Held {
     replica: Replica,
     tree: MemoryTree,
     tip: TipRecord,
+    witnessed: Witnessed,
     standing: Standing,
+}
+
+/// An extension that passed every check, applied to a copy that shares its maps with the replica.
+#[derive(Debug)]
+pub(super) struct Staged {
+    pub(super) entries: Vec<Entry>,
+    pub(super) replica: Replica,
+    pub(super) checkpoint: Checkpoint,
 }
 
 /// Whether the replica can be relied on.
@@ -54,15 +67,21 @@ impl Held {
         replica: Replica,
         tree: MemoryTree,
         tip: TipRecord,
+        witnessed: Witnessed,
         forked: Option<ForkEvidence>,
     ) -> Self {
         let standing = forked.map_or(Standing::Sound, Standing::Forked);
-        Self { replica, tree, tip, standing }
+        Self { replica, tree, tip, witnessed, standing }
     }
 
     /// The state, for answering questions.
     pub(crate) fn state(&self) -> &State {
         self.replica.state()
+    }
+
+    /// The tree, for its leaves and for roots of earlier sizes.
+    pub(crate) fn tree(&self) -> &MemoryTree {
+        &self.tree
     }
 
     /// The durable tip with its newest cosignature.
@@ -78,6 +97,13 @@ impl Held {
             Standing::Forked(evidence) => Err(ExtendRefusal::Forked { size: evidence.size }),
             Standing::Lost => Err(ExtendRefusal::Lost),
         }
+    }
+
+    /// The state, for acting on it in this node's name.
+    pub(crate) fn acting_state(&self, own: &OwnKeys) -> Result<&State, ExtendRefusal> {
+        let state = self.sound_state()?;
+        own.standing(state, &self.tree)?;
+        Ok(state)
     }
 
     /// Whether what [`Held::state`] says is on disk; if not, it may be ahead of it, never behind.
@@ -96,13 +122,6 @@ impl Held {
         Ok(())
     }
 
-    pub(super) fn set_tip(&mut self, tip: TipRecord) {
-        self.tip = tip;
-        if matches!(self.standing, Standing::Lost) {
-            self.standing = Standing::Sound;
-        }
-    }
-
     pub(super) fn lose(&mut self) {
         self.standing = Standing::Lost;
     }
@@ -111,14 +130,17 @@ impl Held {
         self.standing = Standing::Forked(evidence);
     }
 
-    /// Everything that can be checked without applying: what is new, and that the checkpoint's root is this node's own.
+    /// Everything that can be checked, on a copy: what is new applied, and the checkpoint the log's own with this node's root.
+    // INVARIANT (G7): nothing of this replica changes here; the copy takes its place when it is on disk.
     pub(super) fn examine(
         &self,
         extension: &Extension,
-        checkpoint: &Checkpoint,
+        signed: &SignedCheckpoint,
+        witness: &Witness,
         now: TimestampMs,
-    ) -> Result<Vec<Entry>, Finding> {
+    ) -> Result<Staged, Finding> {
         self.sound_state()?;
+        let checkpoint = signed.claimed();
         let tip = self.replica.size();
         let known = tip
             .checked_sub(extension.from_index)
@@ -128,6 +150,10 @@ impl Held {
 
         let differing = self.first_difference(extension.from_index, old)?;
         let computed = self.root_with(new, checkpoint.size)?;
+        if differing.is_some() || computed != checkpoint.root {
+            // Only what the log's key signed is evidence of anything.
+            witness.verify(self.state(), signed)?;
+        }
         match (differing, computed == checkpoint.root) {
             (None, true) => {}
             // The checkpoint is of this node's own history; only the message is wrong.
@@ -145,20 +171,61 @@ impl Held {
         }
         let entries = parse(new, tip)?;
         self.check_times(&entries, now)?;
-        self.check_authentic(&entries)?;
-        Ok(entries)
+        let mut replica = self.replica.clone();
+        for entry in &entries {
+            let applied = replica.append(entry).map_err(ExtendRefusal::EntryRefused)?;
+            tracing::debug!(index = applied.index, outcome = ?applied.outcome, "entry tried");
+        }
+        // The entries may have changed the log's key: the one in force after them has to have signed.
+        let checkpoint = witness.verify(replica.state(), signed)?;
+        Ok(Staged { entries, replica, checkpoint })
     }
 
-    /// Applies entries that were examined. On an error the replica is in the middle: the caller loads it again.
-    pub(super) fn apply(&mut self, entries: &[Entry]) -> Result<(), ReplicaError> {
-        // Until the new tip is durable, and for ever if anything stops in between.
+    /// Takes the place of what was there, once it is on disk.
+    pub(super) fn replace(&mut self, staged: Staged, tip: TipRecord, moment: Option<Moment>) {
+        for entry in &staged.entries {
+            if self.tree.append(entry.leaf_hash()).is_err() {
+                self.lose();
+                return;
+            }
+        }
+        self.replica = staged.replica;
+        self.tip = tip;
+        moment.into_iter().for_each(|moment| self.witnessed.add(moment));
+    }
+
+    /// Only for a tip of the same entries.
+    pub(super) fn set_tip(&mut self, tip: TipRecord) {
+        self.tip = tip;
+    }
+
+    /// When the log's positions were held.
+    pub(crate) fn witnessed(&self) -> &Witnessed {
+        &self.witnessed
+    }
+
+    /// What these cosigned checkpoints of this log newly vouch for.
+    pub(super) fn vouched(&self, evidence: &[Vec<u8>]) -> Vec<Moment> {
+        let Ok(state) = self.sound_state() else { return Vec::new() };
+        let threshold = state.roster().threshold();
+        let shown = evidence.iter().filter_map(|note| cosigned::read(state, &self.tree, note).ok());
+        let moments = shown
+            .filter_map(|shown| self.witnessed.vouching(shown.size, cosigned::held_by(&shown, threshold)?));
+        moments.collect()
+    }
+
+    pub(super) fn add_moments(&mut self, moments: Vec<Moment>) {
+        moments.into_iter().for_each(|moment| self.witnessed.add(moment));
+    }
+
+    /// What no path of this program does: memory ahead of the disk.
+    #[cfg(test)]
+    pub(super) fn apply_in_memory_for_tests(&mut self, entries: &[Entry]) {
         self.lose();
         for entry in entries {
-            let applied = self.replica.append(entry)?;
-            self.tree.append(entry.leaf_hash())?;
-            tracing::debug!(index = applied.index, outcome = ?applied.outcome, "entry applied");
+            self.replica.append(entry).unwrap();
+            self.tree.append(entry.leaf_hash()).unwrap();
         }
-        Ok(())
     }
 
     #[cfg(test)]
@@ -189,18 +256,6 @@ impl Held {
         let mut edge = self.replica.edge().clone();
         new.iter().try_for_each(|bytes| edge.append(Hash::leaf(bytes)))?;
         Ok(edge.root())
-    }
-
-    /// What makes applying fail, tried on a copy that shares its maps with the state: going back costs reading the whole log
-    /// again, and an entry can change who may sign the next one.
-    fn check_authentic(&self, entries: &[Entry]) -> Result<(), ExtendRefusal> {
-        let mut tried = self.state().clone();
-        for (index, entry) in (self.replica.size()..).zip(entries) {
-            tried
-                .apply(entry)
-                .map_err(|source| ExtendRefusal::EntryRefused(ReplicaError::Apply { index, source }))?;
-        }
-        Ok(())
     }
 
     /// INVARIANT (G10): the clock makes entries wait; it never changes what they mean.

@@ -1,4 +1,5 @@
-//! Loading the replica: every entry is read, verified, applied and hashed again.
+//! Loading the replica: every entry is read, verified, applied and hashed again, from this node's own snapshot on if there is
+//! one.
 //!
 //! Owns the start. It must never begin with a state that the entries on disk do not give, or with another genesis than
 //! the one this node was installed with.
@@ -10,8 +11,10 @@ use holdfast_store::{Batch, StoreError, StoreHandle};
 use super::fork::ForkEvidence;
 use super::held::Held;
 use super::refusal::ExtendRefusal;
+use super::snapshot::{Kept, Snapshots};
 use super::tip::TipRecord;
 use crate::tables::{self, ENTRIES, HALT, NODE, TIP};
+use crate::witnessed::Witnessed;
 
 /// Entries read at a time: at most 16 MiB.
 const PAGE: usize = 256;
@@ -84,14 +87,60 @@ pub(crate) fn install(store: &StoreHandle, genesis: &Entry) -> Result<(), LoadEr
     Ok(())
 }
 
-/// The replica that the store's entries give. Blocks.
-// INVARIANT (G8): what is loaded is what was acknowledged: as many entries as the tip record says, with its root.
-pub(crate) fn load(store: &StoreHandle, pinned: &[u8; 32]) -> Result<Held, LoadError> {
+/// The replica that the store's entries give, from a snapshot on if there is one. Blocks.
+// INVARIANT (G8): what is loaded is what was acknowledged: as many entries as the tip record says, with its root. A snapshot
+// that does not lead there is not used.
+pub(crate) fn load(
+    store: &StoreHandle,
+    pinned: &[u8; 32],
+    snapshots: Option<&Snapshots>,
+) -> Result<Held, LoadError> {
     let tip = store.read(NODE, TIP.as_bytes())?.and_then(|bytes| TipRecord::from_bytes(&bytes));
     let tip = tip.ok_or(LoadError::TipUnreadable)?;
     let genesis = read_entry(store, 0)?;
-    let mut replica = Replica::from_genesis(&genesis, pinned)?;
-    let mut tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
+    let kept = snapshots.and_then(|snapshots| snapshots.read(&genesis));
+    let (replica, tree) = match resumed(store, pinned, &tip, kept) {
+        Some(resumed) => resumed,
+        None => {
+            let replica = Replica::from_genesis(&genesis, pinned)?;
+            let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
+            replayed(store, &tip, replica, tree)?
+        }
+    };
+    let forked = store.read(NODE, HALT.as_bytes())?.map(|bytes| ForkEvidence::from_bytes(&bytes));
+    Ok(Held::new(replica, tree, tip, Witnessed::load(store)?, forked))
+}
+
+fn resumed(
+    store: &StoreHandle,
+    pinned: &[u8; 32],
+    tip: &TipRecord,
+    kept: Option<Kept>,
+) -> Option<(Replica, MemoryTree)> {
+    let Kept { state, tree } = kept?;
+    let size = state.size();
+    let resumed = Replica::resume(state, tree.edge().clone(), pinned)
+        .map_err(LoadError::from)
+        .and_then(|replica| replayed(store, tip, replica, tree));
+    match resumed {
+        Ok(resumed) => {
+            tracing::info!(size, tip = tip.size, "started from the snapshot");
+            Some(resumed)
+        }
+        Err(error) => {
+            tracing::warn!(size, %error, "the snapshot does not lead to the tip: replaying the log");
+            None
+        }
+    }
+}
+
+/// Applies what the store holds beyond these, up to the tip.
+fn replayed(
+    store: &StoreHandle,
+    tip: &TipRecord,
+    mut replica: Replica,
+    mut tree: MemoryTree,
+) -> Result<(Replica, MemoryTree), LoadError> {
     loop {
         let page = store.scan(ENTRIES, &replica.size().to_be_bytes(), PAGE)?;
         if page.is_empty() {
@@ -107,9 +156,8 @@ pub(crate) fn load(store: &StoreHandle, pinned: &[u8; 32]) -> Result<Held, LoadE
             tree.append(entry.leaf_hash())?;
         }
     }
-    check_tip(&tip, replica.size(), replica.root())?;
-    let forked = store.read(NODE, HALT.as_bytes())?.map(|bytes| ForkEvidence::from_bytes(&bytes));
-    Ok(Held::new(replica, tree, tip, forked))
+    check_tip(tip, replica.size(), replica.root())?;
+    Ok((replica, tree))
 }
 
 fn read_entry(store: &StoreHandle, index: u64) -> Result<Entry, LoadError> {

@@ -6,6 +6,8 @@ use holdfast_ledger::ReplicaError;
 use holdfast_log::{CheckpointError, EntryError, Hash, TreeError};
 use holdfast_store::StoreError;
 
+use crate::enrolled::NotEnrolled;
+
 use super::{MAX_ENTRIES, MAX_EXTENSION_BYTES, short};
 
 /// A refused extension. The replica is as it was.
@@ -45,6 +47,9 @@ pub(crate) enum ExtendRefusal {
         "this node's clock is {behind_ms} ms behind its own last cosignature: nothing is signed until it is right again"
     )]
     ClockWentBack { behind_ms: u64 },
+    /// The roster names other keys: this node replicates and does nothing else.
+    #[error(transparent)]
+    NotEnrolled(#[from] NotEnrolled),
     /// The log's key signed two histories.
     #[error(
         "the log has forked at or before {size}: this node signs nothing until its operator has looked at the evidence"
@@ -73,6 +78,7 @@ impl ExtendRefusal {
             Self::RootMismatch { .. } => "ROOT_MISMATCH",
             Self::AheadOfClock { .. } => "ENTRY_AHEAD_OF_CLOCK",
             Self::ClockWentBack { .. } => "CLOCK_WENT_BACK",
+            Self::NotEnrolled(_) => "NOT_ENROLLED",
             Self::Forked { .. } => "FORK_DETECTED",
             Self::Lost => "REPLICA_UNSURE",
             Self::Tree(_) => "TREE_FAILED",
@@ -94,6 +100,7 @@ impl ExtendRefusal {
             | Self::EntryDiffers { .. }
             | Self::RootMismatch { .. }
             | Self::ClockWentBack { .. }
+            | Self::NotEnrolled(_)
             | Self::Forked { .. }
             | Self::Lost
             | Self::Tree(_)

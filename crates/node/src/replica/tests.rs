@@ -55,6 +55,7 @@ fn dishonest(cell: &Cell, from: u64, more: Vec<Entry>) -> Extension {
     let mut log = cell.log[..usize::try_from(from).unwrap()].to_vec();
     log.extend(more.iter().cloned());
     Extension {
+        evidence: Vec::new(),
         from_index: from,
         entries: more.into_iter().map(Entry::into_bytes).collect(),
         checkpoint: checkpoint_of(&log).to_bytes(),
@@ -173,7 +174,7 @@ async fn oversized_and_malformed_entries_are_refused() {
         let mut edge = node.node.replica.read().await.edge_for_tests();
         edge.append(Hash::leaf(&bytes)).unwrap();
         let checkpoint = signed_checkpoint(edge.size(), edge.root()).to_bytes();
-        let malformed = Extension { from_index: 3, entries: vec![bytes], checkpoint };
+        let malformed = Extension { from_index: 3, entries: vec![bytes], checkpoint, evidence: Vec::new() };
         assert_eq!(refused(&node, malformed).await, "ENTRY_REFUSED");
     }
     assert_eq!(node.tip().await, 3);

@@ -20,15 +20,15 @@ pub(crate) struct TipRecord {
     pub(crate) size: u64,
     /// Root of their tree.
     pub(crate) root: Hash,
-    /// The newest cosignature as a line of a signed note, if there ever was one.
+    /// The cosignature of this tip as a line of a signed note, if this node may cosign.
     pub(crate) cosignature: Option<String>,
-    /// Its time in seconds since the Unix epoch, 0 if there is none.
+    /// The time of the newest cosignature ever, in seconds since the Unix epoch, 0 if there is none.
     pub(crate) cosigned_at_s: u64,
 }
 
 impl TipRecord {
-    pub(super) fn new(size: u64, root: Hash, cosignature: String, cosigned_at_s: u64) -> Self {
-        Self { format: FORMAT, size, root, cosignature: Some(cosignature), cosigned_at_s }
+    pub(super) fn new(size: u64, root: Hash, cosignature: Option<String>, cosigned_at_s: u64) -> Self {
+        Self { format: FORMAT, size, root, cosignature, cosigned_at_s }
     }
 
     /// A tip that was never cosigned.

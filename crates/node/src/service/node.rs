@@ -13,6 +13,7 @@ use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use super::{Room, to_the_end, wire};
+use crate::enrolled::NotEnrolled;
 use crate::keygen::{KeygenAnswer, KeygenRefusal};
 use crate::node::{Node, ReplicateRefusal};
 use crate::signing::{SignAnswer, SignRefusal};
@@ -21,6 +22,8 @@ use crate::tombstones::TombstoneRefusal;
 
 /// Statements in one status message, in bytes: half of what a message may hold.
 const UNLOGGED_BYTES: usize = 2 << 20;
+/// Entries in one message to a coordinator that lost its log: below what a message may hold.
+const ENTRIES_BYTES: usize = 3 << 20;
 /// Calls of signing and key generation that run at a time.
 const SESSION_CALLS: usize = 32;
 /// Calls of replication and status that run at a time.
@@ -183,15 +186,27 @@ impl NodeService for NodeApi {
 
     async fn entries(
         &self,
-        _: Request<v1::NodeEntriesRequest>,
+        request: Request<v1::NodeEntriesRequest>,
     ) -> Result<Response<v1::NodeEntriesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let node = Arc::clone(&self.node);
+        let from = request.into_inner().from_index;
+        to_the_end(&self.upkeep, async move {
+            let read = node.replica.entries_from(from, ENTRIES_BYTES).await;
+            let (entries, checkpoint, tip) =
+                read.map_err(|refusal| node.refused_replication(&ReplicateRefusal::Extend(refusal)))?;
+            Ok(v1::NodeEntriesResponse { entries, checkpoint, tip: Some(wire::tip(tip)) })
+        })
+        .await
     }
 }
 
 impl Node {
     async fn status(&self) -> Result<v1::NodeStatus, ApiError> {
-        let tip = self.replica.read().await.tip().clone();
+        let (tip, standing, sound) = {
+            let held = self.replica.read().await;
+            let standing = self.replica.own().standing(held.state(), held.tree());
+            (held.tip().clone(), standing, held.sound_state().is_ok())
+        };
         let open = self.signing.sessions.count().saturating_add(self.keygens.running());
         let unlogged = self.latches.unlogged(UNLOGGED_BYTES).await;
         Ok(v1::NodeStatus {
@@ -204,7 +219,9 @@ impl Node {
             latches: self.latches.in_force().await.iter().map(wire::latch).collect(),
             open_sessions: u32::try_from(open).unwrap_or(u32::MAX),
             unlogged_statements: unlogged.map_err(|refusal| status::of_delivery(&refusal))?,
-            ..v1::NodeStatus::default()
+            incarnation: standing.as_ref().copied().unwrap_or_default(),
+            enrolled: !matches!(standing, Err(NotEnrolled::OtherKeys)),
+            serving: standing.is_ok() && sound,
         })
     }
 

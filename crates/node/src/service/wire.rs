@@ -59,13 +59,19 @@ pub(super) fn replication(replication: Option<v1::Replication>) -> Result<Extens
 }
 
 pub(super) fn extension(replication: v1::Replication) -> Extension {
-    let v1::Replication { from_index, entries, checkpoint, .. } = replication;
-    Extension { from_index, entries, checkpoint }
+    let v1::Replication { from_index, entries, checkpoint, evidence } = replication;
+    Extension { from_index, entries, checkpoint, evidence }
 }
 
 pub(super) fn sign_order(request: v1::SignPrepareRequest) -> Result<(Extension, SignOrder), ApiError> {
-    let v1::SignPrepareRequest { replication: run, session_id, withdrawal_id, digest_index, signers, .. } =
-        request;
+    let v1::SignPrepareRequest {
+        replication: run,
+        session_id,
+        withdrawal_id,
+        digest_index,
+        signers,
+        cosigned_checkpoint,
+    } = request;
     if signers.len() > usize::from(MAX_PARTIES) {
         return Err(invalid("signers", "has more names than a committee has nodes"));
     }
@@ -78,6 +84,7 @@ pub(super) fn sign_order(request: v1::SignPrepareRequest) -> Result<(Extension, 
         withdrawal: withdrawal(&withdrawal_id)?,
         digest_index,
         signers,
+        cosigned_checkpoint,
     };
     Ok((replication(run)?, order))
 }

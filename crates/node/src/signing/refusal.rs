@@ -8,10 +8,12 @@ use holdfast_threshold::{SessionId, SetupError, SignError};
 
 use super::{MAX_SESSIONS, SESSION_TTL_MS};
 use crate::bans::BanError;
+use crate::cosigned::CosignedRefusal;
 use crate::guard::GuardRefusal;
 use crate::latches::{DeliverRefusal, Latched};
 use crate::replica::ExtendRefusal;
 use crate::vault::VaultError;
+use crate::witnessed::WitnessedRefusal;
 
 /// A refusal or a failure.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +30,12 @@ pub(crate) enum SignRefusal {
     /// The log does not permit it.
     #[error(transparent)]
     Order(#[from] OrderRefusal),
+    /// What permits it came too late, or too short a time ago, by this node's own clock.
+    #[error(transparent)]
+    Witnessed(#[from] WitnessedRefusal),
+    /// Too few others are shown to hold the same history.
+    #[error(transparent)]
+    Cosigned(#[from] CosignedRefusal),
     /// The signer set is not one.
     #[error("the signers cannot sign together: {0}")]
     Signers(&'static str),
@@ -90,6 +98,8 @@ impl SignRefusal {
             Self::Latches(refusal) => refusal.code(),
             Self::Latched(_) => "LATCHED",
             Self::Order(refusal) => refusal.code(),
+            Self::Witnessed(refusal) => refusal.code(),
+            Self::Cosigned(refusal) => refusal.code(),
             Self::Signers(_) | Self::Setup(_) => "SIGNERS_INVALID",
             Self::Guard(refusal) => refusal.code(),
             Self::Vault(error) => error.code(),
@@ -113,6 +123,8 @@ impl SignRefusal {
             Self::Latches(_)
             | Self::Latched(_)
             | Self::Order(_)
+            | Self::Witnessed(_)
+            | Self::Cosigned(_)
             | Self::Signers(_)
             | Self::Setup(_)
             | Self::Guard(_)

@@ -129,6 +129,7 @@ impl Cell {
         let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
         let entries: Vec<Vec<u8>> = self.log[from..to].iter().map(|entry| entry.bytes().to_vec()).collect();
         Extension {
+            evidence: Vec::new(),
             from_index: u64::try_from(from).unwrap(),
             entries,
             checkpoint: checkpoint_of(&self.log[..to]).to_bytes(),

@@ -18,8 +18,8 @@ pub(crate) fn reason(status: &Status) -> String {
 }
 
 fn wire(extension: Extension) -> v1::Replication {
-    let Extension { from_index, entries, checkpoint } = extension;
-    v1::Replication { from_index, entries, checkpoint, ..v1::Replication::default() }
+    let Extension { from_index, entries, checkpoint, evidence } = extension;
+    v1::Replication { from_index, entries, checkpoint, evidence }
 }
 
 fn mail(outbound: Vec<v1::Outbound>) -> Mail {

@@ -1,0 +1,205 @@
+//! The replica in one file beside the store, so that a start reads the end of the log and not all of it.
+//!
+//! Owns the file, format 1, and when it is written. It must never be believed for more than it proves: it was sealed by this
+//! node's passphrase and program, and whoever loads it compares the root that it leads to with the tip's. Without it, or if
+//! anything does not fit, the log is replayed.
+//!
+//! ```text
+//! "holdfast replica v1" LF | length of the sealed manifest u32 | sealed manifest | state | leaf hashes
+//! ```
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use holdfast_ledger::{SnapshotError, State, StateDigest};
+use holdfast_log::{Entry, Hash, MemoryTree, TreeError};
+use holdfast_transport::files::{self, FileError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::Held;
+use crate::sealing::SealingError;
+use crate::vault::Vault;
+
+const MAGIC: &[u8] = b"holdfast replica v1\n";
+const FILE: &str = "replica.snapshot";
+const FORMAT: u32 = 1;
+/// Another program may judge entries differently: it replays the log once.
+const PROGRAM: &str = env!("CARGO_PKG_VERSION");
+/// A new file is written after so many entries: as many as are replayed in half a second.
+pub(crate) const SNAPSHOT_EVERY: u64 = 4096;
+/// Largest file that is read: a hundred million entries.
+const MAX_BYTES: u64 = 1 << 34;
+
+/// The file and what it holds.
+#[derive(Debug)]
+pub(crate) struct Snapshots {
+    path: PathBuf,
+    vault: Arc<Vault>,
+    /// Size of the replica in the newest file, 0 if there is none.
+    kept: AtomicU64,
+}
+
+/// A replica that was kept, not yet compared with the store.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) state: State,
+    pub(super) tree: MemoryTree,
+}
+
+/// What is written: taken from the replica in one moment.
+pub(crate) struct Picture {
+    state: State,
+    leaves: Vec<u8>,
+    root: Hash,
+}
+
+/// What the passphrase vouches for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u32,
+    program: String,
+    size: u64,
+    root: Hash,
+    state_digest: StateDigest,
+    state_bytes: u64,
+    #[serde(with = "hex::serde")]
+    sha256: [u8; 32],
+}
+
+/// Why the file is not used or not written. Never fatal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeepError {
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] FileError),
+    /// It cannot be read.
+    #[error("the file cannot be read")]
+    Read(#[from] std::io::Error),
+    /// It is not such a file, or not of this program.
+    #[error("it is not a snapshot of this version of the program")]
+    OtherVersion,
+    /// It was not sealed by this node's passphrase.
+    #[error("its seal does not open: {0}")]
+    Seal(#[from] SealingError),
+    /// It was altered or cut off.
+    #[error("it was altered or cut off")]
+    Altered,
+    /// Its state does not read.
+    #[error(transparent)]
+    State(#[from] SnapshotError),
+    /// Its tree does not read.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+}
+
+impl Snapshots {
+    pub(crate) fn at(data_dir: &Path, vault: Arc<Vault>) -> Self {
+        Self { path: data_dir.join(FILE), vault, kept: AtomicU64::new(0) }
+    }
+
+    /// The replica in the file, or `None` if there is no file or it cannot be used.
+    pub(super) fn read(&self, genesis: &Entry) -> Option<Kept> {
+        match self.try_read(genesis) {
+            Ok(None) => None,
+            Ok(Some(kept)) => {
+                self.kept.store(kept.state.size(), Ordering::Relaxed);
+                Some(kept)
+            }
+            Err(error) => {
+                tracing::warn!(%error, path = %self.path.display(), "the snapshot is not used: replaying the log");
+                None
+            }
+        }
+    }
+
+    // INVARIANT (G9): everything in the file is covered by the manifest, and the manifest by the passphrase.
+    fn try_read(&self, genesis: &Entry) -> Result<Option<Kept>, KeepError> {
+        let Some(bytes) = read_bounded(&self.path)? else { return Ok(None) };
+        let rest = bytes.strip_prefix(MAGIC).ok_or(KeepError::OtherVersion)?;
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or(KeepError::Altered)?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| KeepError::Altered)?;
+        let (sealed, content) = rest.split_at_checked(length).ok_or(KeepError::Altered)?;
+        let manifest = self.vault.open_manifest(sealed)?;
+        let manifest: Manifest = serde_json::from_slice(&manifest).map_err(|_| KeepError::OtherVersion)?;
+        if manifest.format != FORMAT || manifest.program != PROGRAM {
+            return Err(KeepError::OtherVersion);
+        }
+        if <[u8; 32]>::from(Sha256::digest(content)) != manifest.sha256 {
+            return Err(KeepError::Altered);
+        }
+        let split = usize::try_from(manifest.state_bytes).map_err(|_| KeepError::Altered)?;
+        let (state, leaves) = content.split_at_checked(split).ok_or(KeepError::Altered)?;
+        let state = State::from_snapshot(state, genesis)?;
+        let mut tree = MemoryTree::new();
+        tree.append_leaf_bytes(leaves)?;
+        let found = (state.size(), state.digest(), tree.size(), tree.root()?);
+        if found != (manifest.size, manifest.state_digest, manifest.size, manifest.root) {
+            return Err(KeepError::Altered);
+        }
+        Ok(Some(Kept { state, tree }))
+    }
+
+    /// What to write now, if enough was added since the last time and all of it is on disk.
+    pub(crate) fn due(&self, held: &Held) -> Option<Picture> {
+        let size = held.tip().size;
+        let added = size.saturating_sub(self.kept.load(Ordering::Relaxed));
+        if added < SNAPSHOT_EVERY || held.sound_state().is_err() || held.state().size() != size {
+            return None;
+        }
+        Some(Self::picture(held))
+    }
+
+    fn picture(held: &Held) -> Picture {
+        let leaves = held.tree().leaf_bytes_from(0);
+        Picture { state: held.state().clone(), leaves, root: held.tip().root }
+    }
+
+    /// Writes the file in the place of the one before. Blocks.
+    pub(crate) fn write(&self, picture: &Picture) -> Result<(), KeepError> {
+        let state = picture.state.to_snapshot();
+        let manifest = Manifest {
+            format: FORMAT,
+            program: PROGRAM.to_owned(),
+            size: picture.state.size(),
+            root: picture.root,
+            state_digest: picture.state.digest(),
+            state_bytes: u64::try_from(state.len()).map_err(|_| KeepError::Altered)?,
+            sha256: Sha256::new().chain_update(&state).chain_update(&picture.leaves).finalize().into(),
+        };
+        let manifest = serde_json::to_vec(&manifest).map_err(|_| KeepError::Altered)?;
+        let sealed = self.vault.seal_manifest(&manifest)?;
+        let length = u32::try_from(sealed.len()).map_err(|_| KeepError::Altered)?;
+        let bytes = [MAGIC, &length.to_be_bytes(), &sealed, &state, &picture.leaves].concat();
+        files::write_secret(&self.path, &bytes)?;
+        self.kept.store(picture.state.size(), Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Picture").field("size", &self.state.size()).finish_non_exhaustive()
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, KeepError> {
+    if !fs::exists(path)? {
+        return Ok(None);
+    }
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > MAX_BYTES {
+        return Err(KeepError::Altered);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Starts from snapshots: good ones, damaged ones, another node's, and one of a log that the store does not hold.
+
+use std::fs;
+
+use holdfast_store::Batch;
+
+use super::*;
+use crate::tables::{ENTRIES, NODE, TIP};
+use crate::testing::{Cell, TestNode};
+
+/// A cell and a node with a snapshot of all of it.
+async fn with_snapshot() -> (Cell, TestNode) {
+    let mut cell = Cell::new();
+    cell.fill(6);
+    let node = TestNode::open(&cell, 1).await;
+    node.catch_up(&cell).await;
+    write(&node).await;
+    (cell, node)
+}
+
+async fn write(node: &TestNode) {
+    let picture = Snapshots::picture(&*node.node.replica.read().await);
+    node.node.snapshots.write(&picture).unwrap();
+}
+
+fn used(node: &TestNode) -> u64 {
+    node.node.snapshots.kept.load(Ordering::Relaxed)
+}
+
+fn file(node: &TestNode) -> PathBuf {
+    node.directory.path().join(FILE)
+}
+
+async fn holds_all_of(node: &TestNode, cell: &Cell) {
+    let held = node.node.replica.read().await;
+    assert_eq!((held.tip().size, held.tip().root), (cell.size(), cell.replica.root()));
+    assert_eq!(held.state().digest(), cell.state().digest());
+    assert_eq!(held.tree().root().unwrap(), cell.replica.root());
+    assert_eq!(held.state().to_snapshot(), cell.state().to_snapshot());
+}
+
+#[tokio::test]
+async fn start_from_a_snapshot_holds_what_a_replay_holds_and_goes_on() {
+    // Given a node with a snapshot and entries beyond it
+    let (mut cell, node) = with_snapshot().await;
+    let snapshot_of = cell.size();
+    cell.fill(9);
+    node.catch_up(&cell).await;
+    // When it starts again
+    let node = node.restart(&cell).await;
+    // Then it read the snapshot, holds everything, and takes over more
+    assert_eq!(used(&node), snapshot_of);
+    holds_all_of(&node, &cell).await;
+    cell.fill(12);
+    node.catch_up(&cell).await;
+    holds_all_of(&node, &cell).await;
+}
+
+#[tokio::test]
+async fn damaged_snapshots_are_not_used() {
+    let (cell, mut node) = with_snapshot().await;
+    let good = fs::read(file(&node)).unwrap();
+    let last = good.len() - 1;
+    let damages: Vec<Vec<u8>> = [0, 25, 60, 200, good.len() / 2, last]
+        .into_iter()
+        .map(|position| {
+            let mut altered = good.clone();
+            altered[position] ^= 1;
+            altered
+        })
+        .chain([good[..last].to_vec(), good[..22].to_vec(), Vec::new(), [good.as_slice(), b"x"].concat()])
+        .collect();
+    for (number, damage) in damages.into_iter().enumerate() {
+        fs::write(file(&node), damage).unwrap();
+        node = node.restart(&cell).await;
+        assert_eq!(used(&node), 0, "{number}");
+        holds_all_of(&node, &cell).await;
+    }
+    fs::write(file(&node), good).unwrap();
+    assert_eq!(used(&node.restart(&cell).await), cell.size());
+}
+
+#[tokio::test]
+async fn snapshot_of_another_node_is_not_used() {
+    let (cell, node) = with_snapshot().await;
+    let other = TestNode::open(&cell, 2).await;
+    other.catch_up(&cell).await;
+    fs::copy(file(&node), file(&other)).unwrap();
+    let other = other.restart(&cell).await;
+    assert_eq!(used(&other), 0);
+    holds_all_of(&other, &cell).await;
+}
+
+#[tokio::test]
+async fn snapshot_that_is_ahead_of_the_store_is_not_used() {
+    // Given a store that was put back to an earlier moment beside a newer snapshot
+    let mut cell = Cell::new();
+    cell.fill(6);
+    let node = TestNode::open(&cell, 1).await;
+    node.node.replicate(cell.extension_to(1, 5)).await.unwrap();
+    let earlier = node.store.read(NODE, TIP.as_bytes()).unwrap().unwrap();
+    node.catch_up(&cell).await;
+    write(&node).await;
+    let back = (5..cell.size())
+        .fold(Batch::new(), |batch, index| batch.delete(ENTRIES, index.to_be_bytes()))
+        .put(NODE, TIP, earlier);
+    node.store.commit(back).await.unwrap();
+    // When the node starts, it holds what its store says, and no more
+    let node = node.restart(&cell).await;
+    assert_eq!(node.tip().await, 5);
+    assert_eq!(node.node.replica.read().await.state().size(), 5);
+}
+
+#[tokio::test]
+async fn snapshot_is_due_after_enough_entries_only() {
+    let (cell, node) = with_snapshot().await;
+    assert!(cell.size() < SNAPSHOT_EVERY);
+    assert!(node.node.snapshots.due(&*node.node.replica.read().await).is_none());
+}
