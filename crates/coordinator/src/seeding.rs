@@ -157,7 +157,9 @@ impl Seeding {
             let Some(checkpoint) = verified.checkpoint() else { return Ok(Look::Again) };
             self.book.adopt(entries, checkpoint).await.map_err(|error| match error {
                 AdoptError::Failed(error) => SeedError::Failed(error),
-                other => SeedError::Adopt(Box::new(other)),
+                other @ (AdoptError::Log(_) | AdoptError::OtherRoot { .. }) => {
+                    SeedError::Adopt(Box::new(other))
+                }
             })?;
         }
         let adopted = next.saturating_sub(from);

@@ -1,5 +1,7 @@
 //! A coordinator that lost its log, and nodes that lie about it.
 
+#![allow(clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm, reason = "test")]
+
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;

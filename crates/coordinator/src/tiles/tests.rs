@@ -1,5 +1,7 @@
 //! The files against the log that they are of, and against those who change them.
 
+#![allow(clippy::arithmetic_side_effects, clippy::wildcard_enum_match_arm, reason = "test")]
+
 use std::fs;
 use std::path::Path;
 
