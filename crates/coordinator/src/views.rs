@@ -14,20 +14,23 @@ impl Coordinator {
     /// A withdrawal as it stands, with its receipt if it is signed.
     pub(crate) async fn withdrawal_view(&self, id: &WithdrawalId) -> Result<v1::Withdrawal, RequestError> {
         let unknown = || RequestError::Unknown { kind: Object::Withdrawal, id: id.to_string() };
-        let is_signed = {
-            let reader = self.book.read().await?;
-            let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
-            withdrawal.signature.is_some()
-        };
-        // A signature is canonical for ever: what the receipt is made of cannot change meanwhile.
-        let receipt = if is_signed { Some(self.receipt(id).await?) } else { None };
-        let waiting = self.progress.withdrawal(id);
-        let reader = self.book.read().await?;
-        let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
-        let view = view_of(&reader, withdrawal, self.clock.now(), waiting.as_ref());
-        let view = receipt.map_or_else(|| view.full(), |receipt| view.with_receipt(&receipt));
-        let replicas = self.nodes.holding(reader.index().newest_of(id).saturating_add(1)).holding;
-        Ok(v1::Withdrawal { replicas: Some(u32::try_from(replicas).unwrap_or(u32::MAX)), ..view })
+        let mut receipt = None;
+        loop {
+            {
+                let waiting = self.progress.withdrawal(id);
+                let reader = self.book.read().await?;
+                let withdrawal = reader.state().withdrawal(id).ok_or_else(unknown)?;
+                if withdrawal.signature.is_none() || receipt.is_some() {
+                    let view = view_of(&reader, withdrawal, self.clock.now(), waiting.as_ref());
+                    let view = receipt.map_or_else(|| view.full(), |receipt| view.with_receipt(&receipt));
+                    let end = reader.index().newest_of(id).saturating_add(1);
+                    let replicas = u32::try_from(self.nodes.holding(end).holding).unwrap_or(u32::MAX);
+                    return Ok(v1::Withdrawal { replicas: Some(replicas), ..view });
+                }
+            }
+            // A signature is canonical for ever. Its receipt waits for nodes, and whoever sees the one sees the other.
+            receipt = Some(self.receipt(id).await?);
+        }
     }
 
     /// A ceremony as it stands.
