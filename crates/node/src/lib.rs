@@ -8,6 +8,7 @@
 //! (officers) → `ledger::State::authorized_withdrawal` (own evaluation) → `guard` (durable binding) → `vault` (share)
 //! → `threshold::SignMachine` (rounds).
 
+mod attestation;
 mod bans;
 mod clock;
 mod config;

@@ -65,7 +65,8 @@ impl NodeService for NodeApi {
         to_the_end(&self.upkeep, async move {
             let tip =
                 node.replicate(extension).await.map_err(|refusal| node.refused_replication(&refusal))?;
-            Ok(wire::tip(tip))
+            let attestation = node.attestation().await.unwrap_or_default();
+            Ok(v1::ReplicaTip { attestation, ..wire::tip(tip) })
         })
         .await
     }
