@@ -199,4 +199,6 @@ impl WitnessedRefusal {
 }
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod tests;

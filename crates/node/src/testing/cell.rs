@@ -152,6 +152,11 @@ impl Cell {
         self.statement(officer, StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()))
     }
 
+    /// A ceremony that two officers have approved.
+    pub(crate) fn approve(&mut self, body: StatementBody) -> CeremonyId {
+        self.approved(body)
+    }
+
     fn approved(&mut self, body: StatementBody) -> CeremonyId {
         let proposal = self.statement("alice", body);
         let ceremony = self.accept(&proposal).ceremony.unwrap();

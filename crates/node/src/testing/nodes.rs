@@ -100,9 +100,29 @@ impl TestNode {
         vec![Self::open(cell, 1).await, Self::open(cell, 2).await, Self::open(cell, 3).await]
     }
 
+    /// A new node under an old name, with keys of its own.
+    pub(crate) async fn open_with_keys(cell: &Cell, number: u8, cosigning: &str, message: &str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().unwrap());
+        let clock = Arc::new(TestClock::new(cell.now));
+        let keys = [cosigning.to_owned(), message.to_owned()];
+        Self::open_as(cell, number, keys, directory, clock, PASSPHRASE).await.unwrap()
+    }
+
     pub(crate) async fn open_in(
         cell: &Cell,
         number: u8,
+        directory: Arc<tempfile::TempDir>,
+        clock: Arc<TestClock>,
+        passphrase: &'static [u8],
+    ) -> Result<Self, OpenError> {
+        let keys = [format!("cosign-{number}"), format!("message-{number}")];
+        Self::open_as(cell, number, keys, directory, clock, passphrase).await
+    }
+
+    async fn open_as(
+        cell: &Cell,
+        number: u8,
+        [cosigning, message]: [String; 2],
         directory: Arc<tempfile::TempDir>,
         clock: Arc<TestClock>,
         passphrase: &'static [u8],
@@ -120,8 +140,8 @@ impl TestNode {
         let opening = tokio::task::spawn_blocking(move || {
             Node::open(NodeParts {
                 name,
-                cosigning_key: ed25519(&format!("cosign-{number}")),
-                message_key: ed25519(&format!("message-{number}")),
+                cosigning_key: ed25519(&cosigning),
+                message_key: ed25519(&message),
                 passphrase: Zeroizing::new(passphrase.to_vec()),
                 kdf: KdfParameters::FAST_FOR_TESTS,
                 genesis,
