@@ -14,28 +14,74 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use holdfast_chains::{Digest, Signature};
-use holdfast_ledger::WithdrawalId;
+use holdfast_ledger::{StatementBody, WithdrawalId};
+use holdfast_node::CrashPoint;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
+use holdfast_tests::crash::dying;
 use holdfast_tests::{
-    COORDINATOR, CUSTOMER, Cluster, Hostile, LogCopy, Options, PAYEE, WALLET, new_session, now_ms, refused,
+    COORDINATOR, CUSTOMER, Cluster, Hostile, LogCopy, Options, PAYEE, STRANGER, Steadfast, Store, WALLET,
+    new_session, now_ms, refused,
 };
 use tonic::Code;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Points of a withdrawal: before and after the binding is durable, in each round, after the last message.
-const SIGNING: [&str; 6] =
-    ["before-binding", "after-binding", "sign-round-1", "sign-round-2", "sign-round-3", "after-last-message"];
+/// A withdrawal, from its request's entry to the node's last message.
+const SIGNING: [CrashPoint; 8] = [
+    CrashPoint::BeforeEntries,
+    CrashPoint::AfterEntries,
+    CrashPoint::BeforeBinding,
+    CrashPoint::AfterBinding,
+    CrashPoint::SignRound1,
+    CrashPoint::SignRound2,
+    CrashPoint::SignRound3,
+    CrashPoint::AfterLastMessage,
+];
+/// A further attempt at a withdrawal that is bound.
+const ANOTHER_ATTEMPT: [CrashPoint; 2] = [CrashPoint::BeforeSession, CrashPoint::AfterSession];
+/// One key generation, in the order in which its node dies in it.
+const KEYGEN: [CrashPoint; 13] = [
+    CrashPoint::BeforeKeygenState,
+    CrashPoint::KeygenPrepare,
+    CrashPoint::AfterKeygenState,
+    CrashPoint::KeygenRound1,
+    CrashPoint::KeygenRound2,
+    CrashPoint::KeygenRound3,
+    CrashPoint::KeygenRound4,
+    CrashPoint::BeforeShare,
+    CrashPoint::AfterShare,
+    CrashPoint::AfterBackup,
+    CrashPoint::BeforeKeygenRecord,
+    CrashPoint::AfterKeygenRecord,
+    CrashPoint::KeygenRound5,
+];
+/// A node's first start.
+const FIRST_START: [CrashPoint; 2] = [CrashPoint::BeforeSealingCheck, CrashPoint::AfterSealingCheck];
+/// Nothing but time passes.
+const IDLE: [CrashPoint; 2] = [CrashPoint::BeforeCosignature, CrashPoint::AfterCosignature];
+/// An order that is refused.
+const REFUSAL: [CrashPoint; 2] = [CrashPoint::BeforeIncident, CrashPoint::AfterIncident];
+/// A statement that an officer hands to the node.
+const STATEMENT: [CrashPoint; 2] = [CrashPoint::BeforeLatch, CrashPoint::AfterLatch];
+/// A log that forks before the node's eyes.
+const FORK: [CrashPoint; 2] = [CrashPoint::BeforeHalt, CrashPoint::AfterHalt];
 
-/// Points of a key generation; the long form takes them all.
-const KEYGEN: [&str; 4] = ["keygen-round-2", "before-share", "after-share", "after-backup"];
-const KEYGEN_LONG: [&str; 5] =
-    ["keygen-prepare", "keygen-round-1", "keygen-round-3", "keygen-round-4", "keygen-round-5"];
+/// What no honest party causes, by name: unit tests of the node look at the disk at these points.
+const IN_UNIT_TESTS: [&str; 4] = ["before-ban", "after-ban", "before-witnessed", "after-witnessed"];
 
-fn keygen_points() -> Vec<&'static str> {
-    let long = std::env::var_os("HOLDFAST_LONG_TESTS").is_some();
-    KEYGEN.into_iter().chain(KEYGEN_LONG.into_iter().filter(|_| long)).collect()
+fn is_long() -> bool {
+    std::env::var_os("HOLDFAST_LONG_TESTS").is_some()
+}
+
+#[test]
+fn every_crash_point_of_a_node_has_a_scenario() {
+    let tested: [&[CrashPoint]; 8] =
+        [&SIGNING, &ANOTHER_ATTEMPT, &KEYGEN, &FIRST_START, &IDLE, &REFUSAL, &STATEMENT, &FORK];
+    let tested: BTreeSet<CrashPoint> = tested.into_iter().flatten().copied().collect();
+    let here = |point: &CrashPoint| tested.contains(point) || IN_UNIT_TESTS.contains(&point.name());
+    let untested: Vec<&CrashPoint> = CrashPoint::ALL.iter().filter(|point| !here(point)).collect();
+    assert!(untested.is_empty(), "no test ends a node at {untested:?}");
 }
 
 /// The one digest that the log authorizes for a withdrawal.
@@ -48,9 +94,9 @@ fn digest_of(log: &LogCopy, id: &str) -> Digest {
 }
 
 /// Starts node-1 so that it dies at the point, and lets a withdrawal run into it. Nodes 1 and 2 are the only ones up.
-async fn run_into(cluster: &Cluster, point: &str) -> v1::Withdrawal {
+async fn run_into(cluster: &Cluster, point: CrashPoint) -> v1::Withdrawal {
     cluster.kill_9("node-1");
-    cluster.start_crashing("node-1", point);
+    cluster.start_crashing("node-1", point.name());
     cluster.wait_healthy("node-1").await;
     let pipeline = cluster.pipeline().await;
     let asked = pipeline.submit_only(&cluster.request()).await.unwrap();
@@ -80,7 +126,7 @@ async fn a_node_killed_at_any_point_of_a_withdrawal_leaves_one_canonical_signatu
         // Given a withdrawal during which node-1 dies
         let asked = run_into(&cluster, point).await;
         let pipeline = cluster.pipeline().await;
-        if point != "after-last-message" {
+        if point != CrashPoint::AfterLastMessage {
             // What it waits for is said; nothing is signed
             let waiting = pipeline.waits_for(&asked.id, &["node-1", "node-3"], PATIENCE).await;
             assert_eq!((waiting.state(), waiting.receipt.is_some()), (State::Authorized, false), "{point}");
@@ -155,28 +201,47 @@ async fn attempts_at_one_digest_never_share_a_nonce_across_kills_and_pairs() {
     assert_eq!(nonces.len(), 5);
 }
 
+/// Starts a server so that it dies at a point, waits until it has, and starts the real program again.
+async fn die_at(cluster: &Cluster, node: &str, point: CrashPoint) {
+    cluster.start_crashing(node, point.name());
+    let status = cluster.ends_by_itself(node, PATIENCE).await;
+    assert_eq!(status.signal(), Some(9), "{point}");
+}
+
 #[tokio::test]
-async fn a_key_generation_goes_on_in_the_same_ceremony_after_a_node_was_killed_in_it() {
+async fn a_key_generation_goes_on_in_the_same_ceremony_after_a_node_was_killed_at_every_point_of_it() {
+    // Given a ceremony during which node-2 dies again and again, each time a step further
     let cluster = Cluster::running(Options::default()).await;
-    let points = keygen_points();
-    let wallets: Vec<String> =
-        (2..).map(|i| format!("hot-{i}")).take(points.len() - 1).chain([WALLET.to_owned()]).collect();
-    for (point, wallet) in points.into_iter().zip(&wallets) {
-        // Given a ceremony during which node-2 dies
-        cluster.kill_9("node-2");
-        cluster.start_crashing("node-2", point);
-        cluster.wait_healthy("node-2").await;
-        let ceremony = cluster.start_wallet(wallet).await;
-        let status = cluster.ends_by_itself("node-2", PATIENCE).await;
-        assert_eq!(status.signal(), Some(9), "{point}");
+    let (last, in_order) = KEYGEN.split_last().unwrap();
+    cluster.kill_9("node-2");
+    let mut ceremony = String::new();
+    for point in in_order {
+        if ceremony.is_empty() {
+            cluster.start_crashing("node-2", point.name());
+            cluster.wait_healthy("node-2").await;
+            ceremony = cluster.start_wallet(WALLET).await;
+            let status = cluster.ends_by_itself("node-2", PATIENCE).await;
+            assert_eq!(status.signal(), Some(9), "{point}");
+        } else {
+            die_at(&cluster, "node-2", *point).await;
+        }
         let stuck = cluster.ceremony(&ceremony).await.unwrap();
         assert_ne!(stuck.phase(), v1::CeremonyPhase::Activated, "{point}");
-        // When it is back, the same ceremony ends with a key
-        cluster.bring_up("node-2").await;
-        let done = cluster.ceremony_reaches(&ceremony, v1::CeremonyPhase::Activated).await;
-        assert_eq!(done.result_ids, [wallet.as_str()], "{point}");
     }
-    // And node-2's share of the last one is good: it signs with each of the others
+    // When it is back for good, the same ceremony ends with a key
+    cluster.bring_up("node-2").await;
+    let done = cluster.ceremony_reaches(&ceremony, v1::CeremonyPhase::Activated).await;
+    assert_eq!(done.result_ids, [WALLET]);
+    // The engine's last round is over before the share is kept, so it needs a ceremony of its own
+    cluster.kill_9("node-2");
+    cluster.start_crashing("node-2", last.name());
+    cluster.wait_healthy("node-2").await;
+    let second = cluster.start_wallet("hot-2").await;
+    let status = cluster.ends_by_itself("node-2", PATIENCE).await;
+    assert_eq!(status.signal(), Some(9), "{last}");
+    cluster.bring_up("node-2").await;
+    cluster.ceremony_reaches(&second, v1::CeremonyPhase::Activated).await;
+    // And node-2's share of the first one is good: it signs with each of the others
     cluster.whitelist(PAYEE, now_ms() + 3_600_000).await;
     cluster.provider().await.report(CUSTOMER, false, false).await;
     let pipeline = cluster.pipeline().await;
@@ -185,5 +250,167 @@ async fn a_key_generation_goes_on_in_the_same_ceremony_after_a_node_was_killed_i
         let signed = pipeline.submit(&cluster.request()).await.unwrap();
         assert_eq!(signed.state(), State::Signed, "without {away}: {:?}", signed.reason);
         cluster.bring_up(away).await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_killed_at_any_other_durable_write_keeps_what_it_promised() {
+    let cluster = Cluster::make(Options::default());
+    // At its first start
+    for point in FIRST_START {
+        die_at(&cluster, "node-1", point).await;
+    }
+    cluster.start_all().await;
+    let parties = Steadfast::of(&cluster);
+    parties.wallet(WALLET).await;
+    parties.whitelist(PAYEE).await;
+    cluster.provider().await.report(CUSTOMER, false, false).await;
+    // While nothing but time passes
+    for point in IDLE {
+        cluster.kill_9("node-1");
+        die_at(&cluster, "node-1", point).await;
+        cluster.bring_up("node-1").await;
+    }
+    // In a further attempt at what was bound when it died before
+    for point in ANOTHER_ATTEMPT {
+        cluster.kill_9("node-1");
+        cluster.kill_9("node-3");
+        cluster.start_crashing("node-1", CrashPoint::SignRound1.name());
+        let id = parties.submit().await;
+        assert_eq!(cluster.ends_by_itself("node-1", PATIENCE).await.signal(), Some(9));
+        die_at(&cluster, "node-1", point).await;
+        cluster.bring_up("node-1").await;
+        parties.signed(&id).await;
+        cluster.bring_up("node-3").await;
+    }
+    // When an officer hands it a statement
+    for point in STATEMENT {
+        let entry = parties.whitelist(STRANGER).await;
+        let officer = cluster.officer("alice");
+        let body = StatementBody::RevokeWhitelistEntry(entry.parse().unwrap());
+        let statement = officer.sign(&officer.statement(parties.log().await.state(), body));
+        let (_, died_at) =
+            dying(&cluster, "node-1", [point.to_string()], parties.latch("node-1", "alice", &statement))
+                .await;
+        assert_eq!(died_at, [point.name()]);
+    }
+    // When it refuses an order, and when it sees the log forked
+    parties.check().await;
+    refuses_and_halts(&cluster).await;
+}
+
+/// Kills node-1 while it notes a refusal, and while it notes that the log has forked; what it noted it keeps.
+async fn refuses_and_halts(cluster: &Cluster) {
+    let mut log = cluster.download().await;
+    cluster.kill_9(COORDINATOR);
+    let mut other_side = log.clone();
+    let hostile = Hostile::with(cluster, &mut log);
+    for point in REFUSAL {
+        cluster.kill_9("node-1");
+        cluster.start_crashing("node-1", point.name());
+        cluster.wait_healthy("node-1").await;
+        let mut order = hostile
+            .order(
+                "node-1",
+                &new_session(),
+                &hostile.log.state().withdrawals().next().unwrap().id,
+                &["node-1", "node-2"],
+            )
+            .await;
+        order.digest_index = 7;
+        // The answer may come before the end, or not at all
+        hostile.prepare_at("node-1", order).await.unwrap_err();
+        assert_eq!(cluster.ends_by_itself("node-1", PATIENCE).await.signal(), Some(9), "{point}");
+        cluster.bring_up("node-1").await;
+    }
+    let mut first = hostile;
+    first.authorized(&cluster.request());
+    first.catch_up("node-1").await;
+    let mut second = Hostile::with(cluster, &mut other_side);
+    second.authorized(&cluster.request());
+    let size = second.log.size();
+    for point in FORK {
+        cluster.kill_9("node-1");
+        cluster.start_crashing("node-1", point.name());
+        cluster.wait_healthy("node-1").await;
+        first.replicate("node-1", second.replication(size - 2)).await.unwrap_err();
+        assert_eq!(cluster.ends_by_itself("node-1", PATIENCE).await.signal(), Some(9), "{point}");
+        cluster.bring_up("node-1").await;
+        let id = first
+            .log
+            .state()
+            .withdrawals()
+            .find(|w| w.authorization.is_some() && w.signature.is_none())
+            .unwrap()
+            .id;
+        let order = first.order("node-1", &new_session(), &id, &["node-1", "node-2"]).await;
+        if point == CrashPoint::AfterHalt {
+            refused(first.prepare_at("node-1", order).await, Code::FailedPrecondition, "FORK_DETECTED");
+        } else {
+            // It had told nobody of a fork, and sees it again
+            first.prepare_at("node-1", order).await.unwrap();
+        }
+    }
+}
+
+/// Everything that an honest cluster does, once.
+async fn everything(parties: &Steadfast<'_>, wallet: &str) {
+    parties.wallet(wallet).await;
+    parties.whitelist(STRANGER).await;
+    for _ in 0..2 {
+        let id = parties.submit().await;
+        parties.signed(&id).await;
+    }
+    parties.pause_and_resume(WALLET).await;
+    let id = parties.submit().await;
+    parties.signed(&id).await;
+}
+
+#[tokio::test]
+async fn a_node_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_sled() {
+    let cluster = Cluster::ready(Options { store: Store::Sled, ..Options::default() }).await;
+    let parties = Steadfast::of(&cluster);
+    // Two nodes are needed for each signature, all three for the key
+    let lives = (1..=if is_long() { 60 } else { 10 }).map(|n| format!("any:{n}"));
+    let ((), died_at) = dying(&cluster, "node-2", lives, everything(&parties, "hot-2")).await;
+    assert!(died_at.len() > 5, "{died_at:?}");
+    let checked = parties.check().await;
+    println!("died at {died_at:?}: {checked:?}");
+}
+
+/// Kills a node at the first point of each flow, then at the second, and so on until the flow ends before.
+async fn every_point_of_every_flow(store: Store) {
+    let cluster = Cluster::ready(Options { store, ..Options::default() }).await;
+    let parties = Steadfast::of(&cluster);
+    let mut points = BTreeSet::new();
+    let mut deaths = 0;
+    for flow in ["withdrawal", "whitelist", "pause", "keygen"] {
+        for n in 1.. {
+            let wallet = format!("hot-{flow}-{n}");
+            let run = async {
+                match flow {
+                    "withdrawal" => drop(parties.signed(&parties.submit().await).await),
+                    "whitelist" => drop(parties.whitelist(STRANGER).await),
+                    "pause" => parties.pause_and_resume(WALLET).await,
+                    _ => parties.wallet(&wallet).await,
+                }
+            };
+            let ((), died_at) = dying(&cluster, "node-1", [format!("any:{n}")], run).await;
+            if died_at.is_empty() {
+                break;
+            }
+            deaths += 1;
+            points.extend(died_at);
+        }
+        parties.check().await;
+    }
+    println!("{store:?}: {deaths} deaths at {} points: {points:?}", points.len());
+}
+
+#[tokio::test]
+async fn a_node_killed_at_each_point_of_each_flow_in_turn_loses_nothing() {
+    if is_long() {
+        every_point_of_every_flow(Store::Redb).await;
+        every_point_of_every_flow(Store::Sled).await;
     }
 }
