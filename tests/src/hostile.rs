@@ -297,6 +297,12 @@ impl<'a> Hostile<'a> {
         self.with_cosignatures(size, root, by, time_s)
     }
 
+    /// The same of the log's first entries.
+    pub fn cosigned_before(&self, size: u64, by: &[(&str, SigningKey)], time_s: u64) -> Vec<u8> {
+        let (size, root) = size_and_root(&self.log.bytes()[..usize::try_from(size).unwrap()]);
+        self.with_cosignatures(size, root, by, time_s)
+    }
+
     /// The same over anything.
     pub fn with_cosignatures(
         &self,

@@ -53,6 +53,18 @@ impl Cluster {
         ceremony.id
     }
 
+    /// A proposal of a wallet with the cluster's committee.
+    pub fn wallet_proposal(&self, state: &State, wallet: &str) -> StatementBody {
+        let threshold = state.genesis().document.threshold;
+        StatementBody::ProposeWallet(WalletProposal {
+            wallet: WalletId::new(wallet).unwrap(),
+            engine: ENGINE.to_owned(),
+            t: threshold.t,
+            n: threshold.n,
+            nodes: state.roster().nodes().iter().map(|node| node.id.clone()).collect(),
+        })
+    }
+
     /// Waits for a ceremony's phase.
     pub async fn ceremony_reaches(&self, id: &str, phase: v1::CeremonyPhase) -> v1::Ceremony {
         let what = format!("ceremony {id} is {}", phase.as_str_name());
@@ -136,14 +148,7 @@ impl Officer<'_> {
     /// Proposes a wallet with the cluster's committee.
     pub async fn propose_wallet(&self, wallet: &str) -> Result<v1::Ceremony, Status> {
         let log = self.cluster.download().await;
-        let threshold = log.state().genesis().document.threshold;
-        let body = StatementBody::ProposeWallet(WalletProposal {
-            wallet: WalletId::new(wallet).unwrap(),
-            engine: ENGINE.to_owned(),
-            t: threshold.t,
-            n: threshold.n,
-            nodes: log.state().roster().nodes().iter().map(|node| node.id.clone()).collect(),
-        });
+        let body = self.cluster.wallet_proposal(log.state(), wallet);
         self.propose(&self.sign(&self.statement(log.state(), body))).await
     }
 

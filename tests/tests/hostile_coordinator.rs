@@ -46,6 +46,8 @@ mod time;
 const PAIR: [&str; 2] = ["node-1", "node-2"];
 /// A second wallet, which gets paused.
 const OTHER_WALLET: &str = "hot-2";
+/// A third wallet, whose pause is lifted too late.
+const LATE_WALLET: &str = "hot-3";
 /// A second client, which gets revoked, and a third one.
 const SPARE: &str = "spare";
 const THIRD: &str = "third";
@@ -69,7 +71,7 @@ impl Stolen {
             .get_or_init(|| async {
                 let mut cluster = Cluster::make(Options::default());
                 cluster.amend_genesis(two_wallets_two_clients_short_delays);
-                let cluster = ready(cluster, &[WALLET, OTHER_WALLET]).await;
+                let cluster = ready(cluster, &[WALLET, OTHER_WALLET, LATE_WALLET]).await;
                 let log = Mutex::new(cluster.download().await);
                 // The honest coordinator is gone; whoever took its keys goes on.
                 cluster.kill_9(COORDINATOR);
@@ -97,7 +99,7 @@ async fn ready(cluster: Cluster, wallets: &[&str]) -> Cluster {
 
 fn two_wallets_two_clients_short_delays(document: &mut Value) {
     document["max_clock_skew_ms"] = json!(SKEW_MS);
-    let wallets = json!([WALLET, OTHER_WALLET]);
+    let wallets = json!([WALLET, OTHER_WALLET, LATE_WALLET]);
     let clients = document["clients"].as_array_mut().unwrap();
     clients[0]["wallets"] = wallets.clone();
     for name in [SPARE, THIRD] {
