@@ -9,13 +9,20 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use holdfast_coordinator::CrashPoint;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
-use holdfast_tests::{COORDINATOR, Cluster, Options};
+use holdfast_store::{Batch, StoreConfig, StoreHandle, Table};
+use holdfast_tests::crash::dying;
+use holdfast_tests::{
+    COORDINATOR, CUSTOMER, Cluster, Options, PAYEE, STRANGER, Steadfast, Store, WALLET, eventually,
+};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const CLIENTS: usize = 4;
@@ -95,4 +102,195 @@ async fn coordinator_killed_in_the_middle_of_everything_resumes_and_loses_nothin
     assert_eq!(done.result_ids, ["hot-2"]);
     let listed = pipeline.list().await;
     assert!(acknowledged.iter().all(|id| listed.iter().any(|withdrawal| withdrawal.id == *id)));
+}
+
+/// Its first start, when the log begins.
+const FIRST_START: [CrashPoint; 2] = [CrashPoint::BeforeEntries, CrashPoint::AfterEntries];
+/// A withdrawal, from the request to its proofs.
+const WITHDRAWAL: [CrashPoint; 6] = [
+    CrashPoint::BeforeEntries,
+    CrashPoint::AfterEntries,
+    CrashPoint::BeforeCosigned,
+    CrashPoint::AfterCosigned,
+    CrashPoint::BeforeTileCheckpoint,
+    CrashPoint::AfterTileCheckpoint,
+];
+/// What comes once in a while; shortly after a start it comes at once.
+const ONCE_IN_A_WHILE: [CrashPoint; 4] = [
+    CrashPoint::BeforeTilesMark,
+    CrashPoint::AfterTilesMark,
+    CrashPoint::BeforeEvidence,
+    CrashPoint::AfterEvidence,
+];
+/// A key generation.
+const KEYGEN: [CrashPoint; 2] = [CrashPoint::BeforeKeygenRound, CrashPoint::AfterKeygenRound];
+/// A log of more than 256 entries.
+const LONG_LOG: [CrashPoint; 2] = [CrashPoint::BeforeTile, CrashPoint::AfterTile];
+/// A start after which indices have to be written anew.
+const MENDING: [CrashPoint; 2] = [CrashPoint::BeforeDerived, CrashPoint::AfterDerived];
+/// A log taken over from nodes in more than one run, half of it: a unit test of the seeding goes on from there.
+const IN_UNIT_TESTS: [CrashPoint; 2] = [CrashPoint::BeforeSeeding, CrashPoint::AfterSeeding];
+/// Entries of a withdrawal: the request, the authorization, the signature.
+const ENTRIES: std::ops::RangeInclusive<u32> = 1..=3;
+
+fn is_long() -> bool {
+    std::env::var_os("HOLDFAST_LONG_TESTS").is_some()
+}
+
+#[test]
+fn every_crash_point_of_the_coordinator_has_a_scenario() {
+    let tested: [&[CrashPoint]; 7] =
+        [&FIRST_START, &WITHDRAWAL, &ONCE_IN_A_WHILE, &KEYGEN, &LONG_LOG, &MENDING, &IN_UNIT_TESTS];
+    let tested: BTreeSet<CrashPoint> = tested.into_iter().flatten().copied().collect();
+    let untested: Vec<&CrashPoint> = CrashPoint::ALL.iter().filter(|point| !tested.contains(point)).collect();
+    assert!(untested.is_empty(), "no test ends the coordinator at {untested:?}");
+}
+
+async fn pay(parties: &Steadfast<'_>) {
+    let id = parties.submit().await;
+    parties.signed(&id).await;
+}
+
+/// Takes away what the coordinator derives from its log, as if another version had written it.
+async fn forget_an_index(cluster: &Cluster) {
+    let payloads = Table::new("payloads");
+    let config = StoreConfig::at(cluster.path("coordinator/data/store"));
+    let store = StoreHandle::open(&config, &[payloads]).unwrap();
+    let records = store.scan(payloads, b"", 1_000).unwrap();
+    let forgetting = records.into_iter().fold(Batch::new(), |batch, (key, _)| batch.delete(payloads, key));
+    store.commit(forgetting).await.unwrap();
+    store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_coordinator_killed_at_any_durable_write_resumes_and_loses_nothing_acknowledged() {
+    let cluster = Cluster::make(Options::default());
+    // At its first start
+    for point in FIRST_START {
+        cluster.start_crashing(COORDINATOR, point.name());
+        let status = cluster.ends_by_itself(COORDINATOR, PATIENCE).await;
+        assert_eq!(status.signal(), Some(9), "{point}");
+    }
+    cluster.start_all().await;
+    let parties = Steadfast::of(&cluster);
+    // While a key is generated: at an offer, and in the middle of the rounds
+    let lives = KEYGEN.iter().flat_map(|point| [format!("{point}:1"), format!("{point}:4")]);
+    let ((), died_at) = dying(&cluster, COORDINATOR, lives, parties.wallet(WALLET)).await;
+    assert_eq!(died_at.len(), 2 * KEYGEN.len(), "{died_at:?}");
+    parties.whitelist(PAYEE).await;
+    cluster.provider().await.report(CUSTOMER, false, false).await;
+    // At each write of a withdrawal
+    for point in WITHDRAWAL {
+        let is_entry = matches!(point, CrashPoint::BeforeEntries | CrashPoint::AfterEntries);
+        for nth in ENTRIES.filter(|nth| is_entry || *nth == 1) {
+            let life = format!("{point}:{nth}");
+            let ((), died_at) = dying(&cluster, COORDINATOR, [life.clone()], pay(&parties)).await;
+            assert_eq!(died_at, [point.name()], "{life}");
+        }
+    }
+    // And while it writes an index anew that is not as replaying the log gives it
+    for point in MENDING {
+        cluster.kill_9(COORDINATOR);
+        forget_an_index(&cluster).await;
+        cluster.start_crashing(COORDINATOR, point.name());
+        let status = cluster.ends_by_itself(COORDINATOR, PATIENCE).await;
+        assert_eq!(status.signal(), Some(9), "{point}");
+        cluster.bring_up(COORDINATOR).await;
+    }
+    let checked = parties.check().await;
+    assert!(checked.receipts >= 10, "{checked:?}");
+}
+
+#[tokio::test]
+async fn a_coordinator_killed_at_writes_that_come_once_in_a_while_resumes() {
+    let cluster = Cluster::ready(Options::default()).await;
+    let parties = Steadfast::of(&cluster);
+    for point in ONCE_IN_A_WHILE {
+        let flow = async {
+            // Evidence is kept once a minute
+            if matches!(point, CrashPoint::BeforeEvidence | CrashPoint::AfterEvidence) {
+                tokio::time::sleep(Duration::from_secs(61)).await;
+            }
+            pay(&parties).await;
+        };
+        if is_long() || matches!(point, CrashPoint::BeforeTilesMark | CrashPoint::AfterTilesMark) {
+            let ((), died_at) = dying(&cluster, COORDINATOR, [point.to_string()], flow).await;
+            assert_eq!(died_at, [point.name()]);
+        }
+    }
+    // And when the log has a whole tile to write
+    let provider = cluster.provider().await;
+    for _ in parties.log().await.size()..250 {
+        provider.report(CUSTOMER, false, false).await;
+    }
+    drop(provider);
+    let lives = LONG_LOG.map(|point| point.to_string());
+    let flow = async {
+        for _ in 0..4 {
+            pay(&parties).await;
+        }
+        let published = cluster.path("coordinator/data/tiles/checkpoint");
+        eventually("the first whole tile is published", PATIENCE, || async {
+            let note = std::fs::read_to_string(&published).unwrap_or_default();
+            let size: u64 = note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+            if size >= 256 { Ok(()) } else { Err(size) }
+        })
+        .await;
+    };
+    let ((), died_at) = dying(&cluster, COORDINATOR, lives, flow).await;
+    assert_eq!(died_at, LONG_LOG.map(CrashPoint::name));
+    parties.check().await;
+}
+
+#[tokio::test]
+async fn a_coordinator_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_sled() {
+    let cluster = Cluster::ready(Options { store: Store::Sled, ..Options::default() }).await;
+    let parties = Steadfast::of(&cluster);
+    let everything = async {
+        parties.wallet("hot-2").await;
+        parties.whitelist(STRANGER).await;
+        pay(&parties).await;
+        parties.pause_and_resume(WALLET).await;
+        pay(&parties).await;
+    };
+    let lives = (1..=if is_long() { 80 } else { 10 }).map(|n| format!("any:{n}"));
+    let ((), died_at) = dying(&cluster, COORDINATOR, lives, everything).await;
+    assert!(died_at.len() > 5, "{died_at:?}");
+    println!("died at {died_at:?}: {:?}", parties.check().await);
+}
+
+/// Kills the coordinator at the first point of each flow, then at the second, and so on until the flow ends before.
+async fn every_point_of_every_flow(store: Store) {
+    let cluster = Cluster::ready(Options { store, ..Options::default() }).await;
+    let parties = Steadfast::of(&cluster);
+    let (mut points, mut deaths) = (BTreeSet::new(), 0);
+    for flow in ["withdrawal", "whitelist", "pause", "keygen"] {
+        for n in 1.. {
+            let wallet = format!("hot-{flow}-{n}");
+            let run = async {
+                match flow {
+                    "withdrawal" => pay(&parties).await,
+                    "whitelist" => drop(parties.whitelist(STRANGER).await),
+                    "pause" => parties.pause_and_resume(WALLET).await,
+                    _ => parties.wallet(&wallet).await,
+                }
+            };
+            let ((), died_at) = dying(&cluster, COORDINATOR, [format!("any:{n}")], run).await;
+            if died_at.is_empty() {
+                break;
+            }
+            deaths += 1;
+            points.extend(died_at);
+        }
+        parties.check().await;
+    }
+    println!("{store:?}: {deaths} deaths at {} points: {points:?}", points.len());
+}
+
+#[tokio::test]
+async fn a_coordinator_killed_at_each_point_of_each_flow_in_turn_loses_nothing() {
+    if is_long() {
+        every_point_of_every_flow(Store::Redb).await;
+        every_point_of_every_flow(Store::Sled).await;
+    }
 }
