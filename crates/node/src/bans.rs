@@ -93,6 +93,7 @@ mod tests {
     use holdfast_threshold::PartyIndex;
 
     use super::*;
+    use crate::crash::{self, CrashPoint, CrashPoints};
 
     fn ban() -> BannedPair {
         let party = |index| PartyIndex::new(index).unwrap();
@@ -151,5 +152,29 @@ mod tests {
         bans.turn_of([3; 33]).await;
         drop(first);
         bans.turn_of([2; 33]).await;
+    }
+
+    /// Looks at the disk at each point.
+    #[derive(Debug)]
+    struct Disk(StoreHandle, Mutex<Vec<(CrashPoint, usize)>>);
+
+    impl CrashPoints for Disk {
+        fn reached(&self, point: CrashPoint) {
+            let bans = self.0.scan(BANS, &[], 10).unwrap().len();
+            self.1.lock().unwrap().push((point, bans));
+        }
+    }
+
+    #[tokio::test]
+    async fn ban_is_on_disk_before_the_failure_that_led_to_it_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let store =
+            StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &tables::ALL).unwrap();
+        let disk = Arc::new(Disk(store.clone(), Mutex::default()));
+        let points: Arc<dyn CrashPoints> = Arc::<Disk>::clone(&disk);
+        let bans = Bans::load(crash::watched(store, &points)).unwrap();
+        bans.add(ban(), "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+        let seen = disk.1.lock().unwrap().clone();
+        assert_eq!(seen, [(CrashPoint::BeforeBan, 0), (CrashPoint::AfterBan, 1)]);
     }
 }
