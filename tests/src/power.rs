@@ -74,7 +74,7 @@ pub fn isolated(test: &str) -> bool {
         let skipped = format!("SKIPPED {test}: power cuts cannot be simulated here: {reason}");
         assert!(std::env::var_os(REQUIRED).is_none(), "{skipped}");
         // Not `eprintln`, which the test harness keeps to itself when a test passes.
-        writeln!(std::io::stderr(), "\n{skipped}").unwrap();
+        std::io::stderr().write_all(format!("\n{skipped}\n").as_bytes()).unwrap();
         return false;
     }
     let status = Command::new("unshare")
