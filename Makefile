@@ -9,7 +9,7 @@ demo: packages build ## a whole cell on loopback: watch a withdrawal signed and 
 test: packages lint build ## everything CI runs: lints, unit tests, real processes, the Python client
 	$(CARGO) test --workspace --locked
 
-test-long: packages build ## the long forms: more kills, more seeds, more cases
+test-long: packages build ## the long forms: a kill at every point of every flow, more power cuts, seeds and cases
 	HOLDFAST_LONG_TESTS=1 PROPTEST_CASES=4096 $(CARGO) test --workspace --locked
 
 lint: ## formatting and clippy, warnings denied
