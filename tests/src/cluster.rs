@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::connect::Server;
 use crate::crash::CRASH_AT;
+use crate::hostile_node::Control;
 use crate::ports::PortBlock;
 use crate::process::{CpuTime, Process};
 use crate::programs::program;
@@ -129,6 +130,12 @@ impl Cluster {
     pub fn start_crashing(&self, server: &str, when: &str) {
         let program = if server == COORDINATOR { "crash_coordinator" } else { "crash_node" };
         self.start_program(server, program, &[(CRASH_AT, when)]);
+    }
+
+    /// Starts a node that is in the wrong hands.
+    pub fn start_hostile(&self, node: &str, control: &Control) {
+        let (name, value) = control.environment();
+        self.start_program(node, "hostile_node", &[(name, &value)]);
     }
 
     /// How a server ended by itself, if it has; it is not running any more then.

@@ -22,6 +22,7 @@ pub mod crash;
 mod directory;
 mod genesis;
 mod hostile;
+pub mod hostile_node;
 mod incidents;
 mod officer;
 mod pipeline;

@@ -14,6 +14,7 @@ mod client;
 mod delivered;
 mod health;
 mod replicator;
+mod suspicion;
 
 pub(crate) use client::{
     CallError, CallLimits, KeygenReply, Measured, NodeClient, NodeEntries, SignOrder, SignReply,
@@ -22,6 +23,7 @@ pub(crate) use delivered::DeliveredStatements;
 pub(crate) use health::Health;
 pub(crate) use health::NodeLink;
 pub(crate) use replicator::{Replicator, jittered, time_at_answer};
+pub(crate) use suspicion::{Spoilt, Suspicion};
 
 use crate::log_book::CHUNK_ENTRIES;
 
@@ -110,12 +112,12 @@ impl Nodes {
         }
     }
 
-    /// Picks `count` healthy nodes of the committee: those that are not to be avoided first, then those closest to the tip.
+    /// Picks `count` healthy nodes of the committee: the set that is suspected least, then that closest to the tip.
     pub(crate) fn choose(
         &self,
         committee: &[NodeId],
         count: usize,
-        avoid: &BTreeSet<NodeId>,
+        suspicion: &Suspicion,
         tip: u64,
     ) -> Choice {
         let mut able: Vec<(&NodeId, u64)> =
@@ -128,8 +130,9 @@ impl Nodes {
         }
         // Among equals the load is spread.
         able.shuffle(&mut rand::thread_rng());
-        able.sort_by_key(|(node, lag)| (avoid.contains(*node), *lag));
-        let chosen: BTreeSet<&NodeId> = able.into_iter().take(count).map(|(node, _)| node).collect();
+        able.sort_by_key(|(_, lag)| *lag);
+        let names: Vec<&NodeId> = able.into_iter().map(|(node, _)| node).collect();
+        let chosen = least_suspected(&names, count, suspicion);
         Choice::Signers(committee.iter().filter(|node| chosen.contains(node)).cloned().collect())
     }
 
@@ -162,6 +165,16 @@ impl Nodes {
         let lag = tip.saturating_sub(health.tip_size);
         (health.is_sound() && lag <= CHUNK_ENTRIES).then_some(lag)
     }
+}
+
+/// The first `count` of these, unless another set is suspected less.
+fn least_suspected<'a>(able: &[&'a NodeId], count: usize, suspicion: &Suspicion) -> BTreeSet<&'a NodeId> {
+    let first = able.iter().take(count).copied().collect();
+    if suspicion.is_empty() {
+        return first;
+    }
+    let sets = suspicion::choices(able, count).into_iter().map(|set| set.into_iter().collect());
+    sets.min_by_key(|set| suspicion.of(set)).unwrap_or(first)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use crate::coordinator::Coordinator;
 use crate::log_book::{LogFailed, Subject};
+use crate::nodes::Suspicion;
 
 mod attempt;
 mod authorize;
@@ -140,7 +141,9 @@ struct Driver {
 /// What earlier attempts taught.
 #[derive(Debug, Default)]
 struct Lessons {
-    avoid: BTreeSet<NodeId>,
+    suspicion: Suspicion,
+    // The signers of the last attempt, if it came to one.
+    signers: BTreeSet<NodeId>,
     failures: u32,
     renew: bool,
 }
@@ -150,7 +153,7 @@ impl Driver {
     async fn drive(&self) {
         let mut lessons = Lessons::default();
         loop {
-            let failure = match self.sign_once(&lessons).await {
+            let failure = match self.sign_once(&mut lessons).await {
                 Ok(()) | Err(Failure::Ended) => break,
                 Err(failure) => failure,
             };
@@ -171,12 +174,14 @@ impl Driver {
     }
 
     /// The withdrawal path.
-    async fn sign_once(&self, lessons: &Lessons) -> Result<(), Failure> {
+    async fn sign_once(&self, lessons: &mut Lessons) -> Result<(), Failure> {
+        lessons.signers.clear();
         let order = self.open_order().await?;
         self.enough_nodes(&order, lessons).await?;
         let _attempt = self.attempts.acquire().await.map_err(|_| Failure::Ended)?;
         let order = self.authorized(order, lessons.renew).await?;
         let signers = self.signers(&order, lessons).await?;
+        lessons.signers.extend(signers.iter().cloned());
         let checkpoint = self.sufficient_checkpoint(&order).await?;
         let attempt = Attempt::open(&self.parts, order, signers, checkpoint);
         let offers = attempt.prepare().await?;
@@ -190,12 +195,8 @@ impl Lessons {
     fn learn(&mut self, failure: Failure) {
         self.failures = self.failures.saturating_add(1);
         self.renew = failure.wants_renewal() || (self.renew && failure.keeps_renewal());
-        match failure.node() {
-            Some(node) => {
-                // Only the last one to fail is avoided for sure: everybody may be back by now.
-                self.avoid = BTreeSet::from([node]);
-            }
-            None => self.avoid.clear(),
+        if let Some(spoilt) = failure.spoilt().filter(|_| !self.signers.is_empty()) {
+            self.suspicion.learn(&self.signers, &spoilt);
         }
     }
 }

@@ -9,8 +9,12 @@ fn committee() -> Vec<NodeId> {
     (1..=3).map(|i| NodeId::new(format!("node-{i}")).unwrap()).collect()
 }
 
-fn avoiding(node: Option<&NodeId>) -> BTreeSet<NodeId> {
-    node.into_iter().cloned().collect()
+fn avoiding(node: Option<&NodeId>) -> Suspicion {
+    let mut suspicion = Suspicion::default();
+    if let Some(node) = node {
+        suspicion.learn(&BTreeSet::from([node.clone()]), &Spoilt::By(node.clone()));
+    }
+    suspicion
 }
 
 async fn until(mut condition: impl FnMut() -> bool) {

@@ -9,7 +9,7 @@ use holdfast_proto::convert::Waiting;
 use super::Lessons;
 use crate::cosigned::Insufficient;
 use crate::log_book::{LogBookError, LogFailed, ReadError};
-use crate::nodes::{CallError, jittered};
+use crate::nodes::{CallError, Spoilt, jittered};
 use crate::sequencer::ProposeError;
 use crate::speaker::SpeakError;
 
@@ -133,16 +133,23 @@ impl Failure {
         }
     }
 
-    /// The node to leave out of the next attempt, if others can take its place.
-    pub(super) fn node(&self) -> Option<NodeId> {
+    /// Who may have spoilt the attempt, if it came to one: others are asked first the next time.
+    pub(super) fn spoilt(&self) -> Option<Spoilt> {
         match self {
-            Self::Node { node, error } => Some(error.culprit().unwrap_or_else(|| node.clone())),
-            Self::Protocol { node, .. } => Some(node.clone()),
+            Self::Node { node, error } => Some(match (error.culprit(), error.code().as_str()) {
+                (Some(culprit), _) => Spoilt::Between(node.clone(), culprit),
+                // It may have been any of the signers: the node that noticed says no more.
+                (None, "PEER_MESSAGE_INVALID" | "SIGNERS_BANNED" | "WALLET_SIGNATURE_INVALID") => {
+                    Spoilt::BySomebody
+                }
+                (None, _) => Spoilt::By(node.clone()),
+            }),
+            Self::Protocol { node, .. } => Some(Spoilt::By(node.clone())),
+            Self::Signature => Some(Spoilt::BySomebody),
             Self::Ended
             | Self::NotAuthorized { .. }
             | Self::Busy
             | Self::TooFewNodes { .. }
-            | Self::Signature
             | Self::Insufficient(_)
             | Self::Log(_)
             | Self::Read(_)

@@ -43,7 +43,7 @@ impl Driver {
 
     async fn choose(&self, order: &Order, lessons: &Lessons) -> Result<Choice, Failure> {
         let tip = self.parts.book.read().await?.size();
-        Ok(self.parts.nodes.choose(&order.committee, order.threshold, &lessons.avoid, tip))
+        Ok(self.parts.nodes.choose(&order.committee, order.threshold, &lessons.suspicion, tip))
     }
 
     /// A refusal stays visible until an attempt ends otherwise; that nodes are missing does not.
