@@ -105,6 +105,7 @@ async fn one_authorization_is_used_for_one_digest_by_whatever_signer_sets() {
     let second = hostile.speak(PayloadKind::Authorize, &payload);
     hostile.noop(&second, "DIGEST_MISMATCH");
     // Then another signature is of the same digest, under another nonce
+    hostile.authorize(id);
     let again = hostile.sign(&id, &["node-1", "node-3"]).await.unwrap();
     let digest = hostile.log.state().withdrawal(&id).unwrap().authorization.clone().unwrap().digests[0];
     assert_ne!(first[0].r, again[0].r);

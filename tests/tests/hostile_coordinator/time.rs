@@ -69,24 +69,17 @@ async fn an_authorization_stamped_ahead_or_kept_too_long_is_not_signed() {
 
 #[tokio::test]
 async fn an_order_whose_whitelist_entry_expires_between_decision_and_signing_is_refused() {
-    let stolen = Stolen::cluster().await;
-    let cluster = &stolen.cluster;
+    let (cluster, mut log) = Stolen::get().await;
+    let mut hostile = Hostile::with(cluster, &mut log);
     let address = Address::from_bytes([0x33; 20]).to_string();
     // Given an entry that is valid for a few seconds after its cooling-off
-    let expires_at = {
-        let mut log = stolen.log.lock().await;
-        let mut hostile = Hostile::with(cluster, &mut log);
-        let expires_at = now_ms() + 7_000;
-        hostile.ceremony(entry_for(&address, expires_at));
-        for node in NODES {
-            hostile.catch_up(node).await;
-        }
-        expires_at
-    };
+    let expires_at = now_ms() + 7_500;
+    hostile.ceremony(entry_for(&address, expires_at));
+    for node in NODES {
+        hostile.catch_up(node).await;
+    }
     tokio::time::sleep(COOLING_OFF).await;
     // When a payment is decided, authorized and begun while it is
-    let mut log = stolen.log.lock().await;
-    let mut hostile = Hostile::with(cluster, &mut log);
     let request = cluster.intent().set("destination", address).with_transfer(cluster.next_account_nonce());
     let id = hostile.authorized(&request);
     assert_eq!(hostile.log.state().withdrawal(&id).unwrap().logged_state(), WithdrawalState::Authorized);
@@ -135,8 +128,13 @@ async fn a_whitelist_entry_logged_late_with_an_earlier_time_cools_off_from_when_
         WithdrawalState::Authorized,
         "by the log's own time nothing is wrong"
     );
-    // Then every node counts from when it held it, whatever evidence of an earlier moment the coordinator makes up
-    hostile.nobody_signs(&id, Code::FailedPrecondition, "COOLING_OFF_NOT_WITNESSED").await;
+    // Then every node counts from when it held it
+    for (node, pair) in [("node-2", PAIR), ("node-3", ["node-2", "node-3"])] {
+        let order = hostile.order(node, &new_session(), &id, &pair).await;
+        let result = hostile.prepare_at(node, order).await;
+        hostile.caught(node, result, Code::FailedPrecondition, "COOLING_OFF_NOT_WITNESSED");
+    }
+    // Whatever evidence of an earlier moment the coordinator makes up
     let thief = SigningKey::from_bytes(&[61; 32]);
     let helper = cluster.ed25519_key("node-2/cosigning.key");
     let (size, root, earlier) = (hostile.log.size(), Hash([7; 32]), then / 1_000);
