@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
@@ -244,7 +245,7 @@ async fn a_coordinator_killed_at_writes_that_come_once_in_a_while_resumes() {
 
 #[tokio::test]
 async fn a_coordinator_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_sled() {
-    let cluster = Cluster::ready(Options { store: Store::Sled, ..Options::default() }).await;
+    let cluster = Cluster::ready(Options { store: Store::Sled }).await;
     let parties = Steadfast::of(&cluster);
     let everything = async {
         parties.wallet("hot-2").await;
@@ -261,7 +262,7 @@ async fn a_coordinator_that_dies_ever_later_while_everything_goes_on_loses_nothi
 
 /// Kills the coordinator at the first point of each flow, then at the second, and so on until the flow ends before.
 async fn every_point_of_every_flow(store: Store) {
-    let cluster = Cluster::ready(Options { store, ..Options::default() }).await;
+    let cluster = Cluster::ready(Options { store }).await;
     let parties = Steadfast::of(&cluster);
     let (mut points, mut deaths) = (BTreeSet::new(), 0);
     for flow in ["withdrawal", "whitelist", "pause", "keygen"] {

@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
@@ -369,7 +370,7 @@ async fn everything(parties: &Steadfast<'_>, wallet: &str) {
 
 #[tokio::test]
 async fn a_node_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_sled() {
-    let cluster = Cluster::ready(Options { store: Store::Sled, ..Options::default() }).await;
+    let cluster = Cluster::ready(Options { store: Store::Sled }).await;
     let parties = Steadfast::of(&cluster);
     // Two nodes are needed for each signature, all three for the key
     let lives = (1..=if is_long() { 60 } else { 10 }).map(|n| format!("any:{n}"));
@@ -381,7 +382,7 @@ async fn a_node_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_s
 
 /// Kills a node at the first point of each flow, then at the second, and so on until the flow ends before.
 async fn every_point_of_every_flow(store: Store) {
-    let cluster = Cluster::ready(Options { store, ..Options::default() }).await;
+    let cluster = Cluster::ready(Options { store }).await;
     let parties = Steadfast::of(&cluster);
     let mut points = BTreeSet::new();
     let mut deaths = 0;

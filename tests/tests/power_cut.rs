@@ -7,6 +7,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
@@ -32,7 +33,7 @@ fn is_long() -> bool {
 
 /// A cluster whose data lie on disks that can lose their power.
 async fn cluster_on_disks(store: Store) -> (Vec<(&'static str, Disk)>, Cluster) {
-    let cluster = Cluster::make(Options { store, ..Options::default() });
+    let cluster = Cluster::make(Options { store });
     let disk = |server: &'static str| {
         let image = cluster.path(&format!("{server}.image"));
         (server, Disk::make(&image, &cluster.path(server).join("data")).unwrap())
