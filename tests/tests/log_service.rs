@@ -95,7 +95,9 @@ fn https_client(cluster: &Cluster, party: Option<(Role, &str)>) -> ClientConfig 
         Some((role, name)) => {
             let (certificate, key) = cluster.identity_files(role, name);
             let certificate = CertificateDer::from_pem_file(certificate).unwrap();
-            builder.with_client_auth_cert(vec![certificate], PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+            builder
+                .with_client_auth_cert(vec![certificate], PrivateKeyDer::from_pem_file(key).unwrap())
+                .unwrap()
         }
         None => builder.with_no_client_auth(),
     };
@@ -114,7 +116,9 @@ async fn get(
     let tcp = TcpStream::connect(address).await?;
     let tls = TlsConnector::from(Arc::new(https_client(cluster, party)));
     let mut stream = tls.connect(ServerName::try_from(name).unwrap(), tcp).await?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes()).await?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .await?;
     let mut answer = Vec::new();
     // A peer that is refused may see the connection cut.
     let read = stream.read_to_end(&mut answer).await;
@@ -170,12 +174,12 @@ async fn nothing_is_signed_without_the_required_witness(cluster: &Cluster, addre
 
 async fn auditors_get_the_log_as_files_and_nobody_else(cluster: &Cluster, address: &str) {
     let auditor = Some((Role::Auditor, "auditor"));
-    let (code, head, note) =
-        eventually("a checkpoint is published", PATIENCE, || async {
-            let answer = get(cluster, auditor, address, "/checkpoint").await.map_err(|error| error.to_string())?;
-            if answer.0 == 200 { Ok(answer) } else { Err(answer.1) }
-        })
-        .await;
+    let (code, head, note) = eventually("a checkpoint is published", PATIENCE, || async {
+        let answer =
+            get(cluster, auditor, address, "/checkpoint").await.map_err(|error| error.to_string())?;
+        if answer.0 == 200 { Ok(answer) } else { Err(answer.1) }
+    })
+    .await;
     assert!(code == 200 && head.contains("cache-control: no-store"), "{head}");
     let note = SignedCheckpoint::parse(&note).unwrap();
     assert!(String::from_utf8_lossy(&note.to_bytes()).contains(WITNESS), "the witness's line is missing");

@@ -3,7 +3,7 @@
 //!
 //! `witness LISTEN NAME SEED STATE LOG...`: serves HTTP/1.1 on LISTEN, signs as NAME with the Ed25519 key made from SEED (32 bytes,
 //! hexadecimal), keeps in the directory STATE what it cosigned, and knows the logs LOG, each `<origin>=<public key in
-//! hexadecimal>`. A rotated log has one LOG for each of its keys. Prints its public key in hexadecimal and serves until killed.
+//! hexadecimal>`. A rotated log has one LOG for each of its keys. Serves until killed.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -55,7 +55,6 @@ fn run() -> anyhow::Result<()> {
     }
     std::fs::create_dir_all(&witness.state)?;
     let listener = TcpListener::bind(listen)?;
-    println!("{}", hex::encode(witness.key.verifying_key().as_bytes()));
     for stream in listener.incoming() {
         // One at a time: checking and remembering are one step.
         if let Err(error) = witness.serve(stream?) {
@@ -157,6 +156,7 @@ impl Witness {
 
     /// cosignature/v1: a signature over a header with the time and the checkpoint's text.
     fn cosign(&self, text: &str) -> anyhow::Result<String> {
+        #[expect(clippy::disallowed_methods, reason = "a witness has a clock of its own")]
         let time = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let signature = self.key.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
         let id = key_id(&self.name, 0x04, &self.key.verifying_key());
@@ -215,7 +215,8 @@ impl Request {
             let signature = Signature::from_slice(signature);
             *name == self.origin
                 && found == id
-                && signature.is_ok_and(|signature| key.verify_strict(self.text.as_bytes(), &signature).is_ok())
+                && signature
+                    .is_ok_and(|signature| key.verify_strict(self.text.as_bytes(), &signature).is_ok())
         })
     }
 }

@@ -257,3 +257,43 @@ async fn cluster_status_says_who_is_missing_and_how_old_cosignatures_are() {
     assert_eq!((status.nodes[0].tip_size, status.nodes[2].tip_size), (size, 0));
     assert!(!status.nodes[2].last_error.is_empty());
 }
+
+#[tokio::test]
+async fn uploaded_policy_means_nothing_yet_and_the_same_document_is_logged_once() {
+    let cell = Cell::ready().await;
+    let api = CeremonyApi { parts: cell.parts.clone(), streams: Streams::new(cell.stop.subscribe()) };
+    let before = cell.parts.book.read().await.unwrap().state().policy_digest();
+    let document = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/fixtures/demo-policy.toml"));
+    let toml = format!("{document}\n# another one\n");
+    let upload = |toml: &str| {
+        let message = v1::UploadPolicyRequest { toml: toml.to_owned() };
+        api.upload_policy(called_by("officer", "alice", message))
+    };
+    let first = upload(&toml).await.unwrap().into_inner();
+    let again = upload(&toml).await.unwrap().into_inner();
+    assert_eq!(first, again);
+    assert_eq!(first.hash_in_force, before.as_bytes());
+    assert_eq!(cell.parts.book.read().await.unwrap().state().policy_digest(), before);
+    // And what is no policy, or too long, is refused
+    assert!(upload("not = \"a policy\"").await.is_err());
+    let refused = upload(&"#".repeat(32_769)).await.unwrap_err();
+    assert_eq!(holdfast_proto::reason_of(&refused).as_deref(), Some("FIELD_INVALID"));
+}
+
+#[tokio::test]
+async fn deposit_address_is_the_public_child_of_the_wallets_key() {
+    let cell = Cell::ready().await;
+    let api = WalletApi(cell.parts.clone());
+    let ask = |wallet_id: &str, index| {
+        let message = v1::DepositAddressRequest { wallet_id: wallet_id.to_owned(), index };
+        api.deposit_address(called_by("client", "pipeline", message))
+    };
+    let (first, second) =
+        (ask("hot-1", 0).await.unwrap().into_inner(), ask("hot-1", 1).await.unwrap().into_inner());
+    assert_ne!(first.address, second.address);
+    assert_eq!(first.wallet_public_key, crate::testing::wallet_public().as_bytes());
+    assert_eq!((first.public_key.len(), first.chain_code), (33, vec![0x11; 32]));
+    // A hardened child does not exist, and neither does another wallet's
+    assert!(ask("hot-1", 1 << 31).await.is_err());
+    assert!(ask("hot-9", 0).await.is_err());
+}

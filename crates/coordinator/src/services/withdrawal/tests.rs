@@ -10,6 +10,8 @@ use super::*;
 use crate::testing::{Cell, called_by, client_request, sign, usdt_transfer};
 use crate::withdrawals::Withdrawals;
 
+mod after;
+
 fn api(cell: &Cell) -> WithdrawalApi {
     WithdrawalApi { parts: cell.parts.clone(), streams: Streams::new(cell.stop.subscribe()) }
 }
