@@ -306,7 +306,7 @@ async fn hostile_node_never_leads_to_a_wrong_key_a_wrong_signature_or_a_false_ac
     let before = control.done().len();
     let (round, field) = banned_fields()[1];
     let attack = (sign(round, "flip").of(field), Named);
-    control.queue(&[attack.0.clone()]);
+    control.queue(std::slice::from_ref(&attack.0));
     pay_until(&cluster, &control, before + 1).await;
     assert_verdicts(&cluster, &control.done()[before..], &[attack]).await;
     let banned_by: Vec<&str> =

@@ -277,7 +277,7 @@ async fn uploaded_policy_means_nothing_yet_and_the_same_document_is_logged_once(
     // And what is no policy, or too long, is refused
     assert!(upload("not = \"a policy\"").await.is_err());
     let refused = upload(&"#".repeat(32_769)).await.unwrap_err();
-    assert_eq!(holdfast_proto::reason_of(&refused).as_deref(), Some("FIELD_INVALID"));
+    assert_eq!(reason_of(&refused).as_deref(), Some("FIELD_INVALID"));
 }
 
 #[tokio::test]
