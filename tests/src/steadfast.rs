@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use holdfast_chains::{Address, ChainId};
 use holdfast_ledger::{
-    CeremonyId, StatementBody, WalletProposal, WhitelistProposal, Withdrawal, WithdrawalId,
+    CeremonyId, StatementBody, StatementDigest, WalletProposal, WhitelistProposal, Withdrawal, WithdrawalId,
 };
 use holdfast_log::{Entry, Envelope, Hash, RightEdge, TlogProof};
 use holdfast_policy::{TimestampMs, WalletId};
@@ -186,31 +186,33 @@ impl<'a> Steadfast<'a> {
     /// Proposes and approves, each with one statement however often it has to be sent; waits until it is in force.
     async fn ceremony(&self, log: &LogCopy, body: StatementBody, by_propose: bool) -> v1::Ceremony {
         let alice = self.cluster.officer("alice");
-        let envelope = alice.sign(&alice.statement(log.state(), body)).to_json();
+        let text = alice.statement(log.state(), body);
+        let id = CeremonyId::of(&StatementDigest::of(text.as_bytes()));
+        let envelope = alice.sign(&text).to_json();
         let channel = self.channel(Role::Officer, "alice", COORDINATOR);
         let proposed = self.insist("a proposal is taken", async || {
             let envelope = envelope.clone();
-            let answer = if by_propose {
+            if by_propose {
                 let request = v1::ProposeCeremonyRequest { envelope };
-                CeremonyServiceClient::new(channel.clone()).propose(request).await?
+                acted(CeremonyServiceClient::new(channel.clone()).propose(request).await)
             } else {
                 let request = v1::AddWhitelistEntryRequest { envelope };
-                WhitelistServiceClient::new(channel.clone()).add(request).await?
-            };
-            Ok(answer.into_inner())
+                acted(WhitelistServiceClient::new(channel.clone()).add(request).await)
+            }
         });
-        let id = proposed.await.id;
+        proposed.await;
         for officer in OFFICERS {
-            let body = StatementBody::ApproveCeremony(id.parse::<CeremonyId>().unwrap());
             let party = self.cluster.officer(officer);
-            let envelope = party.sign(&party.statement(self.log().await.state(), body)).to_json();
+            let text = party.statement(self.log().await.state(), StatementBody::ApproveCeremony(id));
+            let envelope = party.sign(&text).to_json();
             let channel = self.channel(Role::Officer, officer, COORDINATOR);
             let approved = self.insist("an approval is taken", async || {
                 let request = v1::ApproveCeremonyRequest { envelope: envelope.clone() };
-                Ok(CeremonyServiceClient::new(channel.clone()).approve(request).await?.into_inner())
+                acted(CeremonyServiceClient::new(channel.clone()).approve(request).await)
             });
             approved.await;
         }
+        let id = id.to_string();
         let done = self.insist(format!("ceremony {id} is in force"), async || {
             let request = v1::GetCeremonyRequest { ceremony_id: id.clone() };
             let found = CeremonyServiceClient::new(channel.clone()).get(request).await?.into_inner();
@@ -374,6 +376,15 @@ impl<'a> Steadfast<'a> {
 
     fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A statement that acted before is one whose first answer was lost.
+fn acted<T>(answer: Result<T, Status>) -> Result<(), Status> {
+    match answer {
+        Ok(_) => Ok(()),
+        Err(status) if reason_of(&status).as_deref() == Some("STATEMENT_ALREADY_USED") => Ok(()),
+        Err(status) => Err(status),
     }
 }
 
