@@ -68,3 +68,23 @@ fn moments_survive_on_disk_and_others_records_do_not_read() {
     assert_eq!(Moment::from_record(&[0; 8], &[0; 8]), None);
     assert_eq!(Moment::from_record(&[0; 9], &[0; 7]), None);
 }
+
+#[test]
+fn whatever_the_order_of_words_the_earliest_that_covers_an_entry_counts() {
+    let words: Vec<(u64, u64)> = (1..=3).flat_map(|size| (1..=3).map(move |at| (size, at))).collect();
+    for first in &words {
+        for second in &words {
+            for third in &words {
+                let told = [*first, *second, *third];
+                let witnessed = witnessed(told.map(|(size, at)| vouched(size, at)));
+                for index in 0..3 {
+                    let covering = told.iter().filter(|(size, _)| *size > index).map(|(_, at)| *at);
+                    let earliest = TimestampMs(covering.min().unwrap_or(u64::MAX));
+                    assert_eq!(witnessed.held_since(index), earliest, "{told:?} {index}");
+                }
+                let kept: Vec<u64> = witnessed.vouched.values().copied().collect();
+                assert!(kept.is_sorted_by(|a, b| a < b), "{told:?} keeps what says nothing new");
+            }
+        }
+    }
+}
