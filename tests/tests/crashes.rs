@@ -22,9 +22,12 @@ use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_tests::crash::dying;
 use holdfast_tests::{
     COORDINATOR, CUSTOMER, Cluster, Hostile, LogCopy, Options, PAYEE, STRANGER, Steadfast, Store, WALLET,
-    new_session, now_ms, refused,
+    eventually, new_session, now_ms, refused,
 };
 use tonic::Code;
+
+#[path = "crashes/rare.rs"]
+mod rare;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -68,9 +71,12 @@ const STATEMENT: [CrashPoint; 2] = [CrashPoint::BeforeLatch, CrashPoint::AfterLa
 /// A log that forks before the node's eyes.
 const FORK: [CrashPoint; 2] = [CrashPoint::BeforeHalt, CrashPoint::AfterHalt];
 
-/// By name: a ban, which no honest party causes (a unit test of the node looks at the disk there), and a moment that others
-/// witnessed, whose loss costs a delay and nothing else.
-const NOT_HERE: [&str; 4] = ["before-ban", "after-ban", "before-witnessed", "after-witnessed"];
+/// A withdrawal that is given up.
+const OATH: [CrashPoint; 2] = [CrashPoint::BeforeOath, CrashPoint::AfterOath];
+/// Evidence of when others held the log.
+const MOMENT: [CrashPoint; 2] = [CrashPoint::BeforeWitnessed, CrashPoint::AfterWitnessed];
+/// A party that attacks the state which all signatures of a key share.
+const BAN: [CrashPoint; 2] = [CrashPoint::BeforeBan, CrashPoint::AfterBan];
 
 fn is_long() -> bool {
     std::env::var_os("HOLDFAST_LONG_TESTS").is_some()
@@ -78,11 +84,21 @@ fn is_long() -> bool {
 
 #[test]
 fn every_crash_point_of_a_node_has_a_scenario() {
-    let tested: [&[CrashPoint]; 8] =
-        [&SIGNING, &ANOTHER_ATTEMPT, &KEYGEN, &FIRST_START, &IDLE, &REFUSAL, &STATEMENT, &FORK];
+    let tested: [&[CrashPoint]; 11] = [
+        &SIGNING,
+        &ANOTHER_ATTEMPT,
+        &KEYGEN,
+        &FIRST_START,
+        &IDLE,
+        &REFUSAL,
+        &STATEMENT,
+        &FORK,
+        &OATH,
+        &MOMENT,
+        &BAN,
+    ];
     let tested: BTreeSet<CrashPoint> = tested.into_iter().flatten().copied().collect();
-    let here = |point: &CrashPoint| tested.contains(point) || NOT_HERE.contains(&point.name());
-    let untested: Vec<&CrashPoint> = CrashPoint::ALL.iter().filter(|point| !here(point)).collect();
+    let untested: Vec<&CrashPoint> = CrashPoint::ALL.iter().filter(|point| !tested.contains(point)).collect();
     assert!(untested.is_empty(), "no test ends a node at {untested:?}");
 }
 
@@ -203,7 +219,7 @@ async fn attempts_at_one_digest_never_share_a_nonce_across_kills_and_pairs() {
     assert_eq!(nonces.len(), 5);
 }
 
-/// Starts a server so that it dies at a point, waits until it has, and starts the real program again.
+/// Starts a server so that it dies at a point, and waits until it has.
 async fn die_at(cluster: &Cluster, node: &str, point: CrashPoint) {
     cluster.start_crashing(node, point.name());
     let status = cluster.ends_by_itself(node, PATIENCE).await;

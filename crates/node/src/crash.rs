@@ -4,6 +4,7 @@
 //! it, and the points in between that matter. The production program passes [`NoCrashPoints`]; nothing a configuration or
 //! a caller says may ever choose another implementation.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -96,6 +97,8 @@ crash_points! {
         Halt: BeforeHalt = "before-halt", AfterHalt = "after-halt";
         /// A withdrawal bound to its digests, with the session that it was first bound for.
         Binding: BeforeBinding = "before-binding", AfterBinding = "after-binding";
+        /// The oath never to sign a withdrawal, in the place of its binding.
+        Oath: BeforeOath = "before-oath", AfterOath = "after-oath";
         /// The sealed state of a key generation: the offer's, then each round's.
         KeygenState: BeforeKeygenState = "before-keygen-state", AfterKeygenState = "after-keygen-state";
         /// A key generation that is confirmed or given up, its sealed state erased.
@@ -166,6 +169,15 @@ impl DurableWrite {
             _ => return None,
         })
     }
+
+    /// What a batch is whose records are of these kinds.
+    fn of_batch(kinds: &BTreeSet<Self>) -> Option<Self> {
+        match kinds.first() {
+            // An oath lies where the binding would; only a binding uses a session up.
+            Some(Self::Binding) if !kinds.contains(&Self::Session) => Some(Self::Oath),
+            first => first.copied(),
+        }
+    }
 }
 
 /// The same store; everything that is written to it reaches its points.
@@ -185,7 +197,7 @@ impl WriteWatch for Watch {
             }
             write
         });
-        let Some(write) = named.min() else { return Box::new(|| {}) };
+        let Some(write) = DurableWrite::of_batch(&named.collect()) else { return Box::new(|| {}) };
         self.0.reached(write.before());
         let points = Arc::clone(&self.0);
         Box::new(move || points.reached(write.after()))
@@ -217,7 +229,7 @@ mod tests {
             assert_eq!(point.name().parse(), Ok(*point));
         }
         assert!("after_binding".parse::<CrashPoint>().is_err());
-        let names: std::collections::BTreeSet<_> = CrashPoint::ALL.iter().map(|point| point.name()).collect();
+        let names: BTreeSet<_> = CrashPoint::ALL.iter().map(|point| point.name()).collect();
         assert_eq!(names.len(), CrashPoint::ALL.len());
     }
 
@@ -227,5 +239,16 @@ mod tests {
             assert!(DurableWrite::of(table, b"any").is_some(), "name what is written to `{table}`");
         }
         assert_eq!(DurableWrite::of(NODE, b"stranger"), None);
+    }
+
+    #[test]
+    fn batch_is_of_its_first_kind_and_a_binding_without_a_session_is_an_oath() {
+        use DurableWrite::{Binding, Cosignature, Entries, Oath, Session};
+        let kind = |kinds: &[DurableWrite]| DurableWrite::of_batch(&kinds.iter().copied().collect());
+        assert_eq!(kind(&[Cosignature, Entries]), Some(Entries));
+        assert_eq!(kind(&[Session, Binding]), Some(Binding));
+        assert_eq!(kind(&[Session]), Some(Session));
+        assert_eq!(kind(&[Binding]), Some(Oath));
+        assert_eq!(kind(&[]), None);
     }
 }
