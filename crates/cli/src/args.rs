@@ -178,6 +178,8 @@ mod tests {
             "policy show",
             "policy propose policy.toml --officer alice --write-statement s.txt",
             "officer statements --node node-1",
+            "officer binding 17 --against hostile-nodes --timeout 5s",
+            "officer binding c-00112233445566778899aabbccddeeff --officer alice",
             "audit export out",
             "audit export log.tar --newest-only",
             "audit verify out --genesis-sha256 00 --against old.checkpoint --against other.tar --write-keys keys",
@@ -229,6 +231,8 @@ mod tests {
             "audit search --from yesterday",
             "audit search --replay --log out",
             "frobnicate",
+            "officer binding w-00112233445566778899aabbccddeeff",
+            "officer binding 17 --against nobody",
             "roster add-officer dave --public-key dave.pub",
             "roster replace-coordinator-keys",
         ] {

@@ -11,6 +11,7 @@ use serde_json::json;
 use tonic::Status;
 use tonic::transport::Channel;
 
+use crate::binding::{self, Binding};
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
@@ -54,9 +55,30 @@ pub(crate) struct ApproveArgs {
 /// What came of an officer's act.
 pub(crate) enum Sent {
     /// It is in the log, which was read again and shows it.
-    Logged(StatementDigest, Box<LocalReplica>),
+    Logged(Box<Logged>),
     /// The statement was written to a file and nothing was sent.
     Written(Answer),
+}
+
+/// An act that took effect.
+pub(crate) struct Logged {
+    pub(crate) digest: StatementDigest,
+    pub(crate) replica: LocalReplica,
+    /// How far it binds, if it restricts.
+    pub(crate) binding: Option<Binding>,
+}
+
+impl Logged {
+    /// An answer, with how far the act binds.
+    pub(crate) fn answer(&self, mut answer: Answer) -> Answer {
+        let Some(binding) = &self.binding else { return answer };
+        if let Some(object) = answer.json.as_object_mut() {
+            object.insert("binding".to_owned(), binding.json());
+        }
+        let next = binding.next().map(|next| format!("\nnext: {next}")).unwrap_or_default();
+        answer.text = format!("{}\n{}{next}", answer.text.trim_end(), binding.text());
+        answer
+    }
 }
 
 pub(crate) async fn run(session: &Session, command: &CeremonyCommand) -> Result<Answer, Failure> {
@@ -76,16 +98,15 @@ pub(crate) async fn act(
     body: StatementBody,
     send: impl AsyncFnOnce(Channel, Vec<u8>) -> Result<(), Status>,
 ) -> Result<Sent, Failure> {
-    let signed = match signing.prepare(session, describes, body)? {
+    let signed = match signing.prepare(session, describes, body.clone())? {
         Prepared::Written(answer) => return Ok(Sent::Written(answer)),
         Prepared::Signed(signed) => signed,
     };
     let channel = session.coordinator(&signing.who(session)?).await?;
     send(channel, signed.bytes()).await?;
     let digest = signed.digest;
-    let missing = "the coordinator acknowledged the statement, but its log does not show it";
-    let replica = replica::download_until(session, missing, |state| state.statement_acted(&digest)).await?;
-    Ok(Sent::Logged(digest, Box::new(replica)))
+    let (replica, binding) = binding::logged(session, digest, &body).await?;
+    Ok(Sent::Logged(Box::new(Logged { digest, replica, binding })))
 }
 
 /// Proposes a ceremony.
@@ -105,10 +126,10 @@ pub(crate) async fn propose(
 pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
     match sent {
         Sent::Written(answer) => Ok(answer),
-        Sent::Logged(digest, replica) => {
-            let ceremony = find(replica.state(), &CeremonyId::of(&digest))?;
+        Sent::Logged(logged) => {
+            let ceremony = find(logged.replica.state(), &CeremonyId::of(&logged.digest))?;
             let next = format!("next: holdfast ceremony approve {} --officer NAME", ceremony.id);
-            Ok(answer(&replica, ceremony, &next))
+            Ok(answer(&logged.replica, ceremony, &next))
         }
     }
 }
@@ -121,11 +142,13 @@ pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Ans
     });
     match sent.await? {
         Sent::Written(answer) => Ok(answer),
-        Sent::Logged(..) if args.wait => {
+        Sent::Logged(logged) if args.wait => {
             follow(session, &args.id).await?;
-            show(session, &args.id).await
+            Ok(logged.answer(show(session, &args.id).await?))
         }
-        Sent::Logged(_, replica) => Ok(answer(&replica, find(replica.state(), &args.id)?, "")),
+        Sent::Logged(logged) => {
+            Ok(logged.answer(answer(&logged.replica, find(logged.replica.state(), &args.id)?, "")))
+        }
     }
 }
 

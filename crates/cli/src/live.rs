@@ -166,6 +166,11 @@ impl<'a> Replayed<'a> {
         self.history.as_ref().map(History::state)
     }
 
+    /// The replay so far, once there is any.
+    pub(crate) fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
     /// The replay, at the end of what was verified: the log must not be shorter than what this profile has seen.
     pub(crate) fn into_history(self) -> Result<History, Failure> {
         let history = self

@@ -3,6 +3,7 @@
 mod amount;
 mod args;
 mod audit;
+mod binding;
 mod ceremony;
 mod clock;
 mod connect;

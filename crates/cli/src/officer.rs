@@ -8,14 +8,15 @@ use std::collections::BTreeSet;
 use clap::{Args, Subcommand};
 use holdfast_chains::Address;
 use holdfast_ledger::{
-    LatchScope, MAX_LIFTS, PauseReceipt, State, StatementBody, StatementDigest, Wallet, fingerprint, key_id,
+    MAX_LIFTS, PauseReceipt, Roster, State, StatementBody, StatementDigest, Wallet, fingerprint,
 };
 use holdfast_log::Envelope;
-use holdfast_policy::{ClientId, NodeId, TimestampMs, WalletId};
+use holdfast_policy::{ClientId, NodeId, WalletId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
 use serde_json::{Value, json};
 
+use crate::binding::{self, BindingArgs, Level, Order, Subject, scope, verify_receipt};
 use crate::ceremony;
 use crate::clock;
 use crate::failure::{Exit, Failure};
@@ -36,6 +37,12 @@ pub(crate) enum OfficerCommand {
     RevokeClient(RevokeClientArgs),
     /// Propose to lift the pauses of a wallet that are in force now
     Resume(ResumeArgs),
+    /// Show how far an action binds: which nodes promised to obey it, by signatures verified here
+    ///
+    /// A node is held to an action by its cosignature of a log that contains it, or by a receipt that it gave an officer directly.
+    /// With n - t + 1 of n nodes no coordinator can get round it; with all n, no t - 1 hostile nodes can either. Asks again
+    /// until that is so or the time is up; exit code 0 says yes, 4 not yet, 1 that officers have lifted it since.
+    Binding(BindingArgs),
     /// List the statements that were delivered to a node
     Statements {
         /// A node's name or NAME=HOST:PORT
@@ -88,6 +95,7 @@ pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<A
         OfficerCommand::Pause(args) => pause(session, args).await,
         OfficerCommand::RevokeClient(args) => revoke_client(session, args).await,
         OfficerCommand::Resume(args) => resume(session, args).await,
+        OfficerCommand::Binding(args) => binding::run(session, args).await,
         OfficerCommand::Statements { node, officer } => statements(session, node, officer.as_deref()).await,
     }
 }
@@ -140,30 +148,25 @@ pub(crate) async fn deliver(
     nodes: &[String],
 ) -> Result<Answer, Failure> {
     let servers = servers(session, nodes)?;
-    let scope = scope(&body)?;
+    let scope = scope(&body).ok_or_else(|| Failure::usage("nodes take pauses and revocations only"))?;
     let signed = match signing.prepare(session, describes, body)? {
         Prepared::Written(answer) => return Ok(answer),
         Prepared::Signed(signed) => signed,
     };
     let who = signing.who(session)?;
     let order = Order { digest: signed.digest, scope, not_before: signed.newly_made.then(clock::now) };
+    let rosters = session.rosters()?;
+    let roster = rosters.newest(&session.genesis);
     let mut delivered = Vec::new();
     for server in servers {
         let result = deliver_to(session, &who, &server, signed.bytes()).await;
         let receipt = result.and_then(|envelope| {
-            receipt(session, &server, &envelope, &order).map(|receipt| (receipt, envelope))
+            verify_receipt(session, roster, &server.name, &envelope, &order)
+                .map(|receipt| (receipt, envelope))
         });
         delivered.push((server.name, receipt.map_err(say_how_to_go_on)));
     }
-    Ok(conclude(session, &delivered, &signed.digest))
-}
-
-/// What a receipt must be about.
-struct Order {
-    digest: StatementDigest,
-    scope: LatchScope,
-    /// When the delivery of a newly made statement began: nobody can have received it before.
-    not_before: Option<TimestampMs>,
+    Ok(conclude(roster, &delivered, &signed.digest))
 }
 
 fn servers(session: &Session, nodes: &[String]) -> Result<Vec<Server>, Failure> {
@@ -180,22 +183,6 @@ fn servers(session: &Session, nodes: &[String]) -> Result<Vec<Server>, Failure> 
     Ok(servers)
 }
 
-fn scope(body: &StatementBody) -> Result<LatchScope, Failure> {
-    match body {
-        StatementBody::PauseWallet(wallet) => Ok(LatchScope::Wallet(wallet.clone())),
-        StatementBody::RevokeWhitelistEntry(entry) => Ok(LatchScope::WhitelistEntry(entry.clone())),
-        StatementBody::RevokeClient(client) => Ok(LatchScope::Client(client.clone())),
-        StatementBody::ProposeWallet(_)
-        | StatementBody::ProposeWhitelistEntry(_)
-        | StatementBody::ProposeResume { .. }
-        | StatementBody::ProposeRosterChange(_)
-        | StatementBody::ProposePolicy(_)
-        | StatementBody::ApproveCeremony(_)
-        | StatementBody::ApproveHold(_)
-        | StatementBody::RejectHold(_) => Err(Failure::usage("nodes take pauses and revocations only")),
-    }
-}
-
 async fn deliver_to(
     session: &Session,
     who: &Who,
@@ -206,64 +193,27 @@ async fn deliver_to(
     Ok(client.deliver(v1::DeliverRequest { envelope }).await?.into_inner().receipt_envelope)
 }
 
-/// INVARIANT (G4): a node counts as refusing only if its message key signed that it took exactly this statement.
-fn receipt(
-    session: &Session,
-    node: &Server,
-    envelope: &[u8],
-    order: &Order,
-) -> Result<PauseReceipt, Failure> {
-    let refuse = |detail: String| {
-        Failure::verification("RECEIPT_INVALID", format!("receipt of `{}`: {detail}", node.name))
-    };
-    let envelope = Envelope::parse(envelope).map_err(|error| refuse(error.to_string()))?;
-    let id = NodeId::new(node.name.clone()).map_err(|error| refuse(error.to_string()))?;
-    let rosters = session.rosters()?;
-    let known = rosters
-        .newest(&session.genesis)
-        .node(&id)
-        .ok_or_else(|| refuse("the roster has no such node".to_owned()))?;
-    let [signature] = envelope.signatures.as_slice() else {
-        return Err(refuse("it must carry exactly one signature".to_owned()));
-    };
-    if envelope.payload_type.as_str() != PauseReceipt::PAYLOAD_TYPE
-        || signature.key_id != key_id("node", &node.name)
-    {
-        return Err(refuse("it is no receipt of this node".to_owned()));
-    }
-    signature
-        .verify_ed25519(&envelope.payload_type, &envelope.payload, &known.message_key)
-        .map_err(|error| refuse(error.to_string()))?;
-    let receipt: PauseReceipt =
-        serde_json::from_slice(&envelope.payload).map_err(|error| refuse(error.to_string()))?;
-    let expected = (session.cluster(), &id, order.digest.to_string(), &order.scope);
-    if (receipt.cluster.as_str(), &receipt.node, receipt.statement.clone(), &receipt.scope) != expected {
-        return Err(refuse("it is for another statement".to_owned()));
-    }
-    let skew_ms = session.genesis.document.max_clock_skew_ms;
-    if order.not_before.is_some_and(|began| receipt.received_at_ms.0 < began.0.saturating_sub(skew_ms)) {
-        let received_at = receipt.received_at_ms;
-        return Err(refuse(format!("it is from {received_at}, before this statement was made")));
-    }
-    Ok(receipt)
-}
-
 /// What a node answers to a statement that a resume has lifted.
 const ALREADY_USED: &str = "STATEMENT_ALREADY_USED";
 
 type Delivered = (String, Result<(PauseReceipt, Vec<u8>), Failure>);
 
-fn conclude(session: &Session, delivered: &[Delivered], digest: &StatementDigest) -> Answer {
+fn conclude(roster: &Roster, delivered: &[Delivered], digest: &StatementDigest) -> Answer {
     // INVARIANT (G4): nodes are counted, not answers. One that was told twice, or at two addresses, refuses once.
     let receipts = delivered.iter().filter_map(|(_, receipt)| receipt.as_ref().ok());
     let refusing: BTreeSet<&NodeId> = receipts.map(|(receipt, _)| &receipt.node).collect();
     let refusing = refusing.len();
-    let level = Level::of(session, refusing);
+    let level = Level::of(roster, refusing);
     let lines: String = delivered.iter().map(line).collect();
     let json: Vec<Value> = delivered.iter().map(to_json).collect();
     let json =
         json!({"statement": digest.to_string(), "nodes": json, "refusing": refusing, "level": level.json()});
-    let text = format!("{lines}{}", level.text());
+    let more = if level.binds_nodes() {
+        String::new()
+    } else {
+        format!("\nnext: {}", binding::next(&Subject::Statement(*digest)))
+    };
+    let text = format!("{lines}{}{more}", level.text("refuse from now on, restarts included"));
     Answer::new(json, text).with_exit(if level.binds_coordinator() {
         Exit::Success
     } else {
@@ -309,64 +259,6 @@ fn say_how_to_go_on(failure: Failure) -> Failure {
         return failure.next("make a new pause statement: run this command without `--signature`");
     }
     failure
-}
-
-/// How far a direct order binds: see DESIGN's binding revocation, n - t + 1 + f.
-struct Level {
-    refusing: usize,
-    total: usize,
-    against_coordinator: usize,
-    against_nodes: usize,
-    f: usize,
-}
-
-impl Level {
-    fn of(session: &Session, refusing: usize) -> Self {
-        let threshold = session.genesis.document.threshold;
-        let (t, n) = (usize::from(threshold.t), usize::from(threshold.n));
-        let against_coordinator = n.saturating_sub(t).saturating_add(1);
-        let f = t.saturating_sub(1);
-        Self {
-            refusing,
-            total: n,
-            against_coordinator,
-            against_nodes: against_coordinator.saturating_add(f),
-            f,
-        }
-    }
-
-    fn binds_coordinator(&self) -> bool {
-        self.refusing >= self.against_coordinator
-    }
-
-    fn binds_nodes(&self) -> bool {
-        self.refusing >= self.against_nodes
-    }
-
-    fn json(&self) -> Value {
-        json!({
-            "nodes": self.total,
-            "needed_against_coordinator": self.against_coordinator,
-            "binding_against_coordinator": self.binds_coordinator(),
-            "needed_against_hostile_nodes": self.against_nodes,
-            "binding_against_hostile_nodes": self.binds_nodes(),
-            "hostile_nodes": self.f,
-        })
-    }
-
-    fn text(&self) -> String {
-        let mark = |met: bool, needed: usize| {
-            if met { "yes".to_owned() } else { format!("NO, needs {}", needed) }
-        };
-        format!(
-            "{} of {} nodes refuse from now on, restarts included\n  binding against the coordinator: {}\n  binding against any {} hostile node(s) too: {}",
-            self.refusing,
-            self.total,
-            mark(self.binds_coordinator(), self.against_coordinator),
-            self.f,
-            mark(self.binds_nodes(), self.against_nodes),
-        )
-    }
 }
 
 async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure> {

@@ -115,8 +115,13 @@ pub(crate) async fn download_until(
     if wanted(replica.state()) {
         return Ok(replica);
     }
-    Err(Failure::new(Exit::Unavailable, "NOT_IN_LOG", missing)
-        .next("run `holdfast status`: too few nodes may be up to cosign it"))
+    Err(not_in_log(missing))
+}
+
+/// The log lacks what a server has acknowledged.
+pub(crate) fn not_in_log(missing: &str) -> Failure {
+    Failure::new(Exit::Unavailable, "NOT_IN_LOG", missing)
+        .next("run `holdfast status`: too few nodes may be up to cosign it")
 }
 
 async fn download_with(
@@ -124,13 +129,32 @@ async fn download_with(
     wanted: impl Fn(&State) -> bool,
     patience: Duration,
 ) -> Result<LocalReplica, Failure> {
+    let replayed = Replayed::new(session, Interest::Everything, None)?;
+    read_for(session, replayed, patience, |history, _| Ok(wanted(history.state()))).await
+}
+
+/// Reads the log again and again, until somebody who sees each verified state with its checkpoint has enough, or patience ends.
+pub(crate) async fn read_until(
+    session: &Session,
+    replayed: Replayed<'_>,
+    enough: impl FnMut(&History, &[u8]) -> Result<bool, Failure>,
+) -> Result<LocalReplica, Failure> {
+    read_for(session, replayed, PATIENCE, enough).await
+}
+
+async fn read_for(
+    session: &Session,
+    mut replayed: Replayed<'_>,
+    patience: Duration,
+    mut enough: impl FnMut(&History, &[u8]) -> Result<bool, Failure>,
+) -> Result<LocalReplica, Failure> {
     let reading = |failure: Failure| failure.during("reading the log");
     let mut live = Live::connect(session).await?;
-    let mut replayed = Replayed::new(session, Interest::Everything, None)?;
     let begun = Instant::now();
     loop {
         let note = live.read(&mut replayed).await.map_err(reading)?;
-        if replayed.state().is_some_and(&wanted) || begun.elapsed() >= patience {
+        let done = replayed.history().map_or(Ok(false), |history| enough(history, &note))?;
+        if done || begun.elapsed() >= patience {
             let replica = LocalReplica::of(replayed.into_history().map_err(reading)?, &note)?;
             live::remember(session, &note)?;
             known::remember(&session.profile, replica.state())?;

@@ -137,12 +137,10 @@ async fn revoke(session: &Session, args: &RevokeArgs) -> Result<Answer, Failure>
     });
     match sent.await? {
         Sent::Written(answer) => Ok(answer),
-        Sent::Logged(_, replica) => {
-            let entry = find(replica.state(), &args.id)?;
-            Ok(Answer::new(
-                entry_json(entry, clock::now()),
-                format!("revoked {} ({})", entry.id, entry.address),
-            ))
+        Sent::Logged(logged) => {
+            let entry = find(logged.replica.state(), &args.id)?;
+            let text = format!("revoked {} ({})", entry.id, entry.address);
+            Ok(logged.answer(Answer::new(entry_json(entry, clock::now()), text)))
         }
     }
 }

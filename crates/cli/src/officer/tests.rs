@@ -1,5 +1,6 @@
 //! Receipts of a pause: a node counts only if its own key says so, for this very statement.
 
+use holdfast_ledger::LatchScope;
 use holdfast_log::PayloadType;
 use holdfast_policy::TimestampMs;
 
@@ -53,10 +54,10 @@ fn checked_since(
     let payload = serde_json::to_vec(&receipt_payload).unwrap();
     let kind = PayloadType::from_static(forgery.payload_type);
     let envelope = Envelope::sign_ed25519(kind, payload, forgery.keyid, &key).unwrap();
-    let server = Server { name: "node-1".to_owned(), address: String::new() };
     let scope = LatchScope::Wallet("hot-1".parse().unwrap());
     let order = Order { digest: StatementDigest::of(STATEMENT), scope, not_before };
-    receipt(&cell.session, &server, &envelope.to_json(), &order)
+    let roster = &cell.session.genesis.roster;
+    verify_receipt(&cell.session, roster, "node-1", &envelope.to_json(), &order)
 }
 
 fn refusing(answer: &Answer) -> (u64, bool, Exit) {
@@ -94,10 +95,10 @@ fn receipt_that_is_not_this_nodes_word_on_this_statement_counts_for_nothing() {
 #[test]
 fn node_that_genesis_does_not_name_never_counts() {
     let cell = TestCell::new();
-    let server = Server { name: "node-9".to_owned(), address: String::new() };
     let scope = LatchScope::Wallet("hot-1".parse().unwrap());
     let order = Order { digest: StatementDigest::of(STATEMENT), scope, not_before: None };
-    assert!(receipt(&cell.session, &server, b"{}", &order).is_err());
+    let roster = &cell.session.genesis.roster;
+    assert!(verify_receipt(&cell.session, roster, "node-9", b"{}", &order).is_err());
 }
 
 #[test]
@@ -107,7 +108,7 @@ fn node_that_is_named_twice_counts_once() {
     // Given one node, told by its name and at a second address
     let told = |receipt: PauseReceipt| ("node-1".to_owned(), Ok((receipt, Vec::new())));
     let delivered = [told(receipt.clone()), told(receipt)];
-    let answer = conclude(&cell.session, &delivered, &StatementDigest::of(STATEMENT));
+    let answer = conclude(&cell.session.genesis.roster, &delivered, &StatementDigest::of(STATEMENT));
     assert_eq!(refusing(&answer), (1, false, Exit::Unavailable), "{}", answer.text);
     assert!(answer.text.contains("1 of 3 nodes refuse"), "{}", answer.text);
 }
@@ -142,23 +143,11 @@ fn statement_that_a_resume_lifted_does_not_pause_again_and_the_answer_says_what_
     let used = holdfast_proto::ApiError::new("STATEMENT_ALREADY_USED", "a resume has lifted this statement");
     let failure = say_how_to_go_on(tonic::Status::from(used).into());
     let delivered = [("node-1".to_owned(), Err(failure))];
-    let answer = conclude(&cell.session, &delivered, &StatementDigest::of(STATEMENT));
+    let answer = conclude(&cell.session.genesis.roster, &delivered, &StatementDigest::of(STATEMENT));
     assert_eq!(refusing(&answer), (0, false, Exit::Unavailable));
     let said =
         answer.text.contains("node-1: does not refuse") && answer.text.contains("make a new pause statement");
     assert!(said, "{}", answer.text);
     let next = answer.json["nodes"][0]["error"]["next"].as_str().unwrap();
     assert!(next.contains("make a new pause statement"), "{next}");
-}
-
-#[test]
-fn two_of_three_need_two_receipts_against_the_coordinator_and_three_against_a_node_too() {
-    let level = |refusing| Level { refusing, total: 3, against_coordinator: 2, against_nodes: 3, f: 1 };
-    for (refusing, coordinator, nodes) in
-        [(0, false, false), (1, false, false), (2, true, false), (3, true, true)]
-    {
-        let level = level(refusing);
-        assert_eq!((level.binds_coordinator(), level.binds_nodes()), (coordinator, nodes), "{refusing}");
-    }
-    assert!(level(2).text().contains("NO, needs 3"));
 }

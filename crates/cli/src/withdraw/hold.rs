@@ -61,7 +61,8 @@ async fn answer(
     }
     match ceremony::act(session, &args.signing, &replica, body, send).await? {
         Sent::Written(answer) => Ok(answer),
-        Sent::Logged(digest, replica) => {
+        Sent::Logged(logged) => {
+            let (digest, replica) = (logged.digest, &logged.replica);
             let explained = explain(&replica.history, &args.id);
             let state = explained.as_ref().map(|explained| explained.state.clone()).unwrap_or_default();
             let officers: Vec<_> = explained
@@ -75,7 +76,8 @@ async fn answer(
                 if officers.is_empty() { "nobody".to_owned() } else { officers.join(", ") },
                 replica.provenance()
             );
-            Ok(Answer::new(json!({"statement": digest.to_string(), "withdrawal": explained}), text))
+            let json = json!({"statement": digest.to_string(), "withdrawal": explained});
+            Ok(logged.answer(Answer::new(json, text)))
         }
     }
 }
