@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
+use crate::log_book::SNAPSHOT_EVERY;
 use crate::log_book::schema::{
-    CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, KEYGEN_ROUNDS, LOG_CHECKPOINT,
-    PAYLOADS, SEEDING, TILES, WITHDRAWAL_EVENTS,
+    CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, FOUND, KEYGEN_ROUNDS,
+    LOG_CHECKPOINT, PAYLOADS, SEEDING, TILES, WITHDRAWAL_EVENTS,
 };
 
 /// Told when the coordinator reaches a named point.
@@ -22,6 +23,11 @@ pub trait CrashPoints: fmt::Debug + Send + Sync {
 
     /// The coordinator is about to write something that has no name, so that no test ends the process there.
     fn unnamed_write(&self, _table: Table) {}
+
+    /// After how many entries a new snapshot is written. A test may ask for more snapshots.
+    fn snapshot_every(&self) -> u64 {
+        SNAPSHOT_EVERY
+    }
 }
 
 /// The production implementation: nothing happens.
@@ -99,6 +105,8 @@ crash_points! {
     TilesMark: BeforeTilesMark = "before-tiles-mark", AfterTilesMark = "after-tiles-mark";
     /// The checkpoint beside the tiles, a file.
     TileCheckpoint: BeforeTileCheckpoint = "before-tile-checkpoint", AfterTileCheckpoint = "after-tile-checkpoint";
+    /// A snapshot of what follows from the entries, a file beside the store.
+    Snapshot: BeforeSnapshot = "before-snapshot", AfterSnapshot = "after-snapshot";
     /// Derived records that were not as replaying gives them, written anew at the start.
     Derived: BeforeDerived = "before-derived", AfterDerived = "after-derived";
 }
@@ -114,7 +122,7 @@ impl DurableWrite {
             CHECKPOINTS if key == TILES => Self::TilesMark,
             KEYGEN_ROUNDS => Self::KeygenRound,
             EVIDENCE => Self::Evidence,
-            PAYLOADS | WITHDRAWAL_EVENTS | CEREMONY_EVENTS => Self::Derived,
+            PAYLOADS | WITHDRAWAL_EVENTS | CEREMONY_EVENTS | FOUND => Self::Derived,
             _ => return None,
         })
     }

@@ -21,23 +21,28 @@ use tokio::sync::{RwLock, RwLockReadGuard, watch};
 mod adopt;
 mod events;
 pub(crate) mod evidence;
+mod found;
 mod index;
 mod keys;
 mod open;
 mod read;
 pub(crate) mod schema;
+mod snapshot;
 mod writer;
 
 pub(crate) use adopt::AdoptError;
+pub(crate) use found::Found;
 pub(crate) use index::{LogIndex, Subject, is_final};
 pub(crate) use keys::{KeyHistory, LogKeys};
 pub use open::OpenError;
 pub(crate) use read::{CHUNK_ENTRIES, Chunk, ReadError};
+pub(crate) use snapshot::{SNAPSHOT_EVERY, Snapshots};
 pub(crate) use writer::Writer;
 
 /// The log. Shared by everything in the process; only the sequencer writes.
 pub(crate) struct LogBook {
     store: StoreHandle,
+    snapshots: Snapshots,
     keys: LogKeys,
     inner: RwLock<Inner>,
     tip: watch::Sender<u64>,

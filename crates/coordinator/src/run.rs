@@ -33,7 +33,7 @@ use crate::config::{CoordinatorConfig, OneOrMore, WitnessAddress};
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
 use crate::crash::{self, CrashPoints};
-use crate::log_book::{LogBook, LogFailed, OpenError, Reader, schema};
+use crate::log_book::{LogBook, LogFailed, OpenError, Reader, Snapshots, schema};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
 use crate::seeding::{SeedError, Seeding};
@@ -56,6 +56,8 @@ const CALLS: CallLimits = CallLimits {
 };
 /// How often expiry is looked at and the withdrawals are counted.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked at whether a snapshot of the log is due.
+const SNAPSHOTS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a coordinator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -174,6 +176,7 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
 
     let listener = listen(config.listen).await?;
     publish_tiles(&config, &tls, &parts, &hooks, &stopped, &mut tasks).await?;
+    tasks.spawn(keep_snapshots(Arc::clone(&book), hooks, stopped));
     let (closing, closed) = watch::channel(false);
     let rates = CallRates::new(config.client_calls);
     let (routes, health) = server::services(&parts, Streams::new(closed), &rates).await?;
@@ -233,7 +236,8 @@ async fn open_log(
         let entry_keys = signing_keys(&config.keys.entry)?;
         let store = StoreHandle::open(&config.store_config(), &schema::TABLES)?;
         let store = crash::watched(store, &hooks);
-        let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_keys)?;
+        let snapshots = Snapshots::at(&config.data_dir);
+        let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_keys, snapshots)?;
         Ok((book, entry_keys))
     });
     opening.await?
@@ -363,6 +367,16 @@ async fn publish_tiles(
 async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
     let failed = |source| RunError::Io { action: format!("listen on `{address}`"), source };
     TcpListener::bind(address).await.map_err(failed)
+}
+
+/// Writes snapshots of the log as it grows, so that the next start is a short one.
+async fn keep_snapshots(book: Arc<LogBook>, hooks: Arc<dyn CrashPoints>, mut stopped: watch::Receiver<bool>) {
+    while book.keep_snapshot(&hooks).await.is_ok() {
+        tokio::select! {
+            () = tokio::time::sleep(SNAPSHOTS_LOOKED_AT_EVERY) => {}
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+        }
+    }
 }
 
 /// Notices expiry, which no entry says, and counts the withdrawals.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
+use crate::replica::SNAPSHOT_EVERY;
 use crate::tables::{
     BANS, BINDINGS, ENTRIES, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, SEALING_CHECK, SESSIONS,
     SHARES, STATEMENTS, TIP, WITNESSED,
@@ -23,6 +24,11 @@ pub trait CrashPoints: fmt::Debug + Send + Sync {
 
     /// The node is about to write something that has no name, so that no test ends the process there.
     fn unnamed_write(&self, _table: Table) {}
+
+    /// After how many entries a new snapshot is written. A test may ask for more snapshots.
+    fn snapshot_every(&self) -> u64 {
+        SNAPSHOT_EVERY
+    }
 }
 
 /// The production implementation: nothing happens.
@@ -113,6 +119,8 @@ crash_points! {
         Ban: BeforeBan = "before-ban", AfterBan = "after-ban";
         /// The sealed constant that tells a wrong passphrase, once in a node's life.
         SealingCheck: BeforeSealingCheck = "before-sealing-check", AfterSealingCheck = "after-sealing-check";
+        /// A snapshot of the replica, a file beside the store.
+        Snapshot: BeforeSnapshot = "before-snapshot", AfterSnapshot = "after-snapshot";
         /// A refusal worth keeping.
         Incident: BeforeIncident = "before-incident", AfterIncident = "after-incident";
         /// A moment at which other nodes held the log, by their word.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::bans::{BanError, Bans};
 use crate::clock::Clock;
-use crate::crash::{self, CrashPoints};
+use crate::crash::{self, CrashPoint, CrashPoints};
 use crate::guard::Guard;
 use crate::identity::{Identity, IdentityError, NodeName};
 use crate::incidents::Incidents;
@@ -148,10 +148,17 @@ impl Node {
     /// Writes a snapshot of the replica if one is due. That one could not be written is no reason to stop: the next start
     /// takes longer.
     pub(crate) async fn keep_snapshot(&self) {
-        let picture = self.snapshots.due(&*self.replica.read().await);
+        let every = self.signing.crash.snapshot_every();
+        let picture = self.snapshots.due(&*self.replica.read().await, every);
         let Some(picture) = picture else { return };
-        let snapshots = Arc::clone(&self.snapshots);
-        match tokio::task::spawn_blocking(move || snapshots.write(&picture)).await {
+        let (snapshots, crash) = (Arc::clone(&self.snapshots), Arc::clone(&self.signing.crash));
+        let writing = tokio::task::spawn_blocking(move || {
+            crash.reached(CrashPoint::BeforeSnapshot);
+            let written = snapshots.write(&picture);
+            crash.reached(CrashPoint::AfterSnapshot);
+            written
+        });
+        match writing.await {
             Ok(Ok(())) => tracing::debug!("snapshot of the replica written"),
             Ok(Err(error)) => tracing::warn!(%error, "the snapshot of the replica was not written"),
             Err(error) => tracing::warn!(%error, "writing the snapshot of the replica was interrupted"),

@@ -18,13 +18,48 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 const SECRET_MODE: u32 = 0o600;
 const PUBLIC_MODE: u32 = 0o644;
 const ACCESS_OF_OTHERS: u32 = 0o077;
+/// How the names of files that are not complete end.
+const TEMPORARY: &str = ".tmp";
 
 /// Writes a secret with mode 0600, replacing any file of that name in one step.
 ///
 /// # Errors
 /// `FILE_IO`; the previous file is untouched then.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_atomically(path, bytes, SECRET_MODE, |temporary| fs::rename(temporary, path))
+    write_secret_parts(path, &[bytes])
+}
+
+/// The same with content in parts, for files that should not be in memory twice.
+///
+/// # Errors
+/// `FILE_IO`; the previous file is untouched then.
+pub fn write_secret_parts(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
+    write_atomically(path, parts, SECRET_MODE, |temporary| fs::rename(temporary, path))
+}
+
+/// Removes what writes of this file that were cut off by the end of their process have left beside it. Nobody may be writing it
+/// meanwhile.
+///
+/// # Errors
+/// `FILE_IO`.
+pub fn remove_unfinished(path: &Path) -> Result<(), FileError> {
+    let failed = |error| FileError::io("remove what is unfinished of", path, error);
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let prefix = [name.as_encoded_bytes(), b"."].concat();
+    let entries = match fs::read_dir(parent_of(path)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let found = entry.file_name();
+        let found = found.as_encoded_bytes();
+        if found.starts_with(&prefix) && found.ends_with(TEMPORARY.as_bytes()) {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a secret with mode 0600, refusing to replace an existing file: for keys, whose loss cannot be undone.
@@ -32,7 +67,7 @@ pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// `FILE_EXISTS`, `FILE_IO`.
 pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_atomically(path, bytes, SECRET_MODE, |temporary| {
+    write_atomically(path, &[bytes], SECRET_MODE, |temporary| {
         // A link fails when the name is taken; a rename would silently replace it.
         fs::hard_link(temporary, path)?;
         fs::remove_file(temporary)
@@ -44,7 +79,7 @@ pub fn create_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// `FILE_IO`; the previous file is untouched then.
 pub fn write_public(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    write_atomically(path, bytes, PUBLIC_MODE, |temporary| fs::rename(temporary, path))
+    write_atomically(path, &[bytes], PUBLIC_MODE, |temporary| fs::rename(temporary, path))
 }
 
 /// Reads a secret, if nobody but its owner has any access to the file.
@@ -97,12 +132,12 @@ fn read_bounded(file: File, path: &Path) -> Result<Zeroizing<Vec<u8>>, FileError
 /// Writes and syncs a temporary file beside `path`, lets `publish` give it its name, and syncs the directory.
 fn write_atomically(
     path: &Path,
-    bytes: &[u8],
+    parts: &[&[u8]],
     mode: u32,
     publish: impl FnOnce(&Path) -> io::Result<()>,
 ) -> Result<(), FileError> {
     let temporary = temporary_beside(path)?;
-    let written = write_synced(&temporary, bytes, mode).and_then(|()| publish(&temporary));
+    let written = write_synced(&temporary, parts, mode).and_then(|()| publish(&temporary));
     if let Err(error) = written {
         // What is left of it is private and never read; the first error is the one that matters.
         let _ = fs::remove_file(&temporary);
@@ -115,9 +150,9 @@ fn write_atomically(
     sync_parent(path)
 }
 
-fn write_synced(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn write_synced(path: &Path, parts: &[&[u8]], mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(SECRET_MODE).open(path)?;
-    file.write_all(bytes)?;
+    parts.iter().try_for_each(|part| file.write_all(part))?;
     // The umask may have narrowed the mode of a public file; it can never have widened that of a secret.
     file.set_permissions(fs::Permissions::from_mode(mode))?;
     file.sync_all()
@@ -128,17 +163,21 @@ fn temporary_beside(path: &Path) -> Result<PathBuf, FileError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let name =
         path.file_name().ok_or_else(|| FileError::io("write", path, io::ErrorKind::InvalidInput.into()))?;
-    let unique = format!(".{}-{}.tmp", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let unique = format!(".{}-{}{TEMPORARY}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let mut temporary = name.to_owned();
     temporary.push(unique);
     Ok(path.with_file_name(temporary))
 }
 
 fn sync_parent(path: &Path) -> Result<(), FileError> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = parent_of(path);
     File::open(parent)
         .and_then(|directory| directory.sync_all())
         .map_err(|error| FileError::io("sync", parent, error))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Why a file was not read or written.
@@ -259,6 +298,28 @@ mod tests {
         assert_eq!(create_secret(&path, b"second").unwrap_err().reason(), "FILE_EXISTS");
         assert_eq!((mode(&path), read_secret(&path).unwrap().as_slice()), (0o600, b"first".as_slice()));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "a temporary file was left behind");
+    }
+
+    #[test]
+    fn leftovers_of_writes_that_were_cut_off_are_removed_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("replica.snapshot");
+        write_secret_parts(&path, &[b"one", b"", b" two"]).unwrap();
+        for name in [
+            "replica.snapshot.17-0.tmp",
+            "replica.snapshot.18-3.tmp",
+            "replica.snapshots.tmp",
+            "key.17-0.tmp",
+        ] {
+            fs::write(directory.path().join(name), b"half").unwrap();
+        }
+        remove_unfinished(&path).unwrap();
+        let left = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut left: Vec<_> = left.collect();
+        left.sort();
+        assert_eq!(left, ["key.17-0.tmp", "replica.snapshot", "replica.snapshots.tmp"]);
+        assert_eq!(read_secret(&path).unwrap().as_slice(), b"one two");
+        remove_unfinished(&directory.path().join("none/replica.snapshot")).unwrap();
     }
 
     #[test]

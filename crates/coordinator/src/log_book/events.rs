@@ -1,7 +1,8 @@
 //! What watchers see: withdrawals and ceremonies as they were after each entry. Written in the same commit as the entry,
 //! so that a watch skips nothing and costs no replay; derived, so that nothing rests on it.
 
-use holdfast_ledger::{CeremonyId, WithdrawalId};
+use holdfast_ledger::{Applied, CeremonyId, WithdrawalId};
+use holdfast_log::Entry;
 use holdfast_policy::TimestampMs;
 use holdfast_proto::convert::{CeremonyView, EntryTimes, WithdrawalView};
 use holdfast_proto::v1;
@@ -10,15 +11,17 @@ use prost::Message;
 
 use crate::views::registered_asset;
 
-use super::schema::{CEREMONY_EVENTS, WITHDRAWAL_EVENTS, index_key};
-use super::{Inner, LogBook, ReadError, Subject};
+use super::schema::{CEREMONY_EVENTS, FOUND, WITHDRAWAL_EVENTS, index_key};
+use super::{Found, Inner, LogBook, ReadError, Subject};
 
 /// A derived record: where it is kept, and what it is.
 pub(super) type Derived = (Table, Vec<u8>, Vec<u8>);
 
-/// The events of the entry at `index`, which must be the last one applied.
-pub(super) fn of(inner: &Inner, index: u64) -> Vec<Derived> {
+/// What is derived from an entry, which must be the last one applied.
+pub(super) fn of(inner: &Inner, entry: &Entry, applied: &Applied) -> Vec<Derived> {
+    let index = applied.index;
     let key = index_key(index).to_vec();
+    let found = (FOUND, key.clone(), Found::of(entry, applied, inner.replica.state()).encode_to_vec());
     let replaced = inner.index.replaced_at(index).and_then(|id| withdrawal(inner, index, &id));
     let replaced =
         replaced.map(|event| (WITHDRAWAL_EVENTS, replaced_key(index).to_vec(), event.encode_to_vec()));
@@ -31,7 +34,7 @@ pub(super) fn of(inner: &Inner, index: u64) -> Vec<Derived> {
         }
         Some(Subject::Other) | None => None,
     };
-    replaced.into_iter().chain(own).collect()
+    replaced.into_iter().chain(own).chain([found]).collect()
 }
 
 /// Beside the event of the entry's own withdrawal: that of the withdrawal that it replaced.
@@ -82,10 +85,15 @@ impl LogBook {
     }
 }
 
-/// Those events of the last entry that are not what is stored as such.
-pub(super) fn to_mend(store: &StoreHandle, inner: &Inner, index: u64) -> Result<Vec<Derived>, StoreError> {
+/// Those records derived from the last entry that are not what is stored as such.
+pub(super) fn to_mend(
+    store: &StoreHandle,
+    inner: &Inner,
+    entry: &Entry,
+    applied: &Applied,
+) -> Result<Vec<Derived>, StoreError> {
     let mut wrong = Vec::new();
-    for (table, key, event) in of(inner, index) {
+    for (table, key, event) in of(inner, entry, applied) {
         if store.read(table, &key)?.as_deref() != Some(event.as_slice()) {
             wrong.push((table, key, event));
         }

@@ -7,6 +7,10 @@ use holdfast_ledger::{Admission, CeremonyId, Outcome, PayloadKind, State, Withdr
 use holdfast_log::Envelope;
 use holdfast_policy::{TimestampMs, WhitelistEntryId};
 
+mod kept;
+
+pub(crate) use kept::{IndexError, IndexPicture};
+
 /// What an entry changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
@@ -31,7 +35,7 @@ pub(crate) struct Expiry {
 }
 
 /// Everything that is looked up by position.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct LogIndex {
     times: Vec<u64>,
     subjects: Vec<Subject>,

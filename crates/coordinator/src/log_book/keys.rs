@@ -15,7 +15,7 @@ pub(crate) struct LogKeys {
 }
 
 /// Which key has been in force from which size on. Derived from the entries.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyHistory(Vec<(u64, VerifyingKey)>);
 
 impl LogKeys {
@@ -60,6 +60,16 @@ impl KeyHistory {
         if self.0.last().is_none_or(|(_, last)| *last != key) {
             self.0.push((size, key));
         }
+    }
+
+    /// From which size on which key has been in force, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &VerifyingKey)> {
+        self.0.iter().map(|(size, key)| (*size, key))
+    }
+
+    /// The key in force.
+    pub(crate) fn newest(&self) -> Option<&VerifyingKey> {
+        self.0.last().map(|(_, key)| key)
     }
 
     /// The key in force at this size, and the one before it.

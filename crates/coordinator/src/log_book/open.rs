@@ -1,13 +1,13 @@
-//! Opening the log: everything that is stored is replayed and verified before anything is served or appended.
+//! Opening the log: everything that is stored is replayed and verified before anything is served or appended, from this
+//! coordinator's own snapshot on if there is one that leads to the stored entries.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use ed25519_dalek::SigningKey;
-use holdfast_ledger::{Replica, ReplicaError};
+use holdfast_ledger::{Applied, Replica, ReplicaError};
 use holdfast_log::{
-    CheckpointError, Entry, EntryError, Envelope, MemoryTree, NoteKeyError, Origin, SignedCheckpoint,
-    TreeError,
+    CheckpointError, Entry, EntryError, Hash, MemoryTree, NoteKeyError, Origin, SignedCheckpoint, TreeError,
 };
 use holdfast_store::{Batch, CommitError, StoreError, StoreHandle, Table};
 use tokio::sync::{RwLock, watch};
@@ -15,7 +15,9 @@ use tokio::sync::{RwLock, watch};
 use super::schema::{
     CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, SEEDING, index_key, index_of, payload_key,
 };
-use super::{Inner, KeyHistory, LogBook, LogBookError, LogIndex, LogKeys, events};
+use super::snapshot::Kept;
+use super::{Inner, KeyHistory, LogBook, LogBookError, LogIndex, LogKeys, Snapshots, events};
+use crate::telemetry::cause;
 
 /// Entries that are read at a time, and events that are mended at a time.
 const PAGE: usize = 64;
@@ -110,6 +112,7 @@ impl LogBook {
         genesis: &Entry,
         pinned: &[u8; 32],
         log_keys: Vec<SigningKey>,
+        snapshots: Snapshots,
     ) -> Result<Self, OpenError> {
         let replica = Replica::from_genesis(genesis, pinned)?;
         let origin = Origin::of_cluster(replica.state().cluster().as_str())?;
@@ -118,7 +121,11 @@ impl LogBook {
         if store.last(ENTRIES)?.is_none() {
             store.commit_blocking(first_commit(genesis, inner.checkpoint.as_ref()))?;
         } else {
-            replay(&store, genesis, &mut inner)?;
+            check_first(&store, genesis)?;
+            match resumed(&store, genesis, pinned, &keys, &snapshots) {
+                Some(resumed) => inner = resumed,
+                None => replay(&store, &mut inner)?,
+            }
             inner.checkpoint = stored_checkpoint(&store, &inner, keys.origin())?;
         }
         let seeding = seeding_target(&store)?;
@@ -127,7 +134,7 @@ impl LogBook {
         let (tip, expiries, failure) =
             (watch::Sender::new(signed), watch::Sender::new(0), watch::Sender::new(false));
         let (inner, failed) = (RwLock::new(inner), AtomicBool::new(false));
-        Ok(Self { store, keys, inner, tip, expiries, failed, failure })
+        Ok(Self { store, snapshots, keys, inner, tip, expiries, failed, failure })
     }
 }
 
@@ -160,12 +167,80 @@ fn first_commit(genesis: &Entry, checkpoint: Option<&SignedCheckpoint>) -> Batch
     }
 }
 
-/// Applies every stored entry after the first, and mends derived records that differ from what replaying gives.
-fn replay(store: &StoreHandle, genesis: &Entry, inner: &mut Inner) -> Result<(), OpenError> {
+fn check_first(store: &StoreHandle, genesis: &Entry) -> Result<(), OpenError> {
     let first = store.read(ENTRIES, &index_key(0))?;
-    if first.as_deref() != Some(genesis.bytes()) {
-        return Err(OpenError::OtherGenesis);
+    if first.as_deref() == Some(genesis.bytes()) { Ok(()) } else { Err(OpenError::OtherGenesis) }
+}
+
+/// The log as it was kept, with every stored entry after that applied; `None` if nothing was kept that the stored log is.
+fn resumed(
+    store: &StoreHandle,
+    genesis: &Entry,
+    pinned: &[u8; 32],
+    held: &LogKeys,
+    snapshots: &Snapshots,
+) -> Option<Inner> {
+    let kept = snapshots.read(genesis)?;
+    let size = kept.tree.size();
+    let resumed = check_kept(store, &kept.tree).and_then(|()| {
+        let Kept { state, tree, index, keys } = kept;
+        let replica = Replica::resume(state, tree.edge().clone(), pinned)?;
+        let mut inner = Inner { replica, tree, index, keys, checkpoint: None };
+        replay(store, &mut inner)?;
+        stored_checkpoint(store, &inner, held.origin()).map(|_| inner)
+    });
+    match resumed {
+        Ok(inner) => {
+            tracing::info!(size, entries = inner.replica.size(), "started from the snapshot");
+            snapshots.is_used(size);
+            Some(inner)
+        }
+        Err(error) => {
+            let error = cause(&error);
+            tracing::warn!(size, error, "the snapshot does not lead to the stored log: replaying it");
+            None
+        }
     }
+}
+
+/// Whether what was kept is of the stored entries: by the root that the stored checkpoint states, and where there is none
+/// beyond, byte for byte. Nothing is applied before, so that nothing derived from another log is written.
+// INVARIANT (G8): a snapshot stands for the stored entries or for nothing.
+fn check_kept(store: &StoreHandle, tree: &MemoryTree) -> Result<(), OpenError> {
+    let refuse = |error| OpenError::Checkpoint(Some(error));
+    let (signed, root) = match store.read(CHECKPOINTS, LOG_CHECKPOINT)? {
+        Some(bytes) => {
+            let note = SignedCheckpoint::parse(&bytes).map_err(refuse)?;
+            (note.claimed().size, note.claimed().root)
+        }
+        None => (0, Hash::EMPTY_TREE),
+    };
+    let mut edge = tree.edge().clone();
+    while edge.size() < signed {
+        let expected = edge.size();
+        let page = store.scan(ENTRIES, &index_key(expected), PAGE)?;
+        let entries = (expected..signed).zip(&page).filter(|(index, (key, _))| index_of(key) == Some(*index));
+        entries.map(|(_, (_, bytes))| Hash::leaf(bytes)).try_for_each(|leaf| edge.append(leaf))?;
+        if edge.size() == expected {
+            return Err(OpenError::Gap { expected });
+        }
+    }
+    let kept = tree.size();
+    let found = if signed < kept { tree.root_at(signed)? } else { edge.root() };
+    if found != root {
+        return Err(OpenError::OtherRoot { signed, found: kept });
+    }
+    for index in signed..kept {
+        let stored = store.read(ENTRIES, &index_key(index))?.ok_or(OpenError::Gap { expected: index })?;
+        if tree.leaf_hash(index) != Some(Hash::leaf(&stored)) {
+            return Err(OpenError::OtherRoot { signed, found: kept });
+        }
+    }
+    Ok(())
+}
+
+/// Applies every stored entry beyond those that were, and mends derived records that differ from what replaying gives.
+fn replay(store: &StoreHandle, inner: &mut Inner) -> Result<(), OpenError> {
     loop {
         let next = inner.replica.size();
         let page = store.scan(ENTRIES, &index_key(next), PAGE)?;
@@ -175,8 +250,8 @@ fn replay(store: &StoreHandle, genesis: &Entry, inner: &mut Inner) -> Result<(),
                 return Err(OpenError::Gap { expected: position });
             }
             let entry = Entry::parse(bytes).map_err(|source| OpenError::Entry { index: position, source })?;
-            inner.append(&entry).map_err(OpenError::appending)?;
-            mend(store, inner, position, entry.envelope(), &mut mendings)?;
+            let applied = inner.append(&entry).map_err(OpenError::appending)?;
+            mend(store, inner, &entry, &applied, &mut mendings)?;
         }
         if !mendings.is_empty() {
             tracing::warn!(
@@ -197,14 +272,14 @@ type Mendings = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 fn mend(
     store: &StoreHandle,
     inner: &Inner,
-    index: u64,
-    envelope: &Envelope,
+    entry: &Entry,
+    applied: &Applied,
     mendings: &mut Mendings,
 ) -> Result<(), StoreError> {
-    for (table, key, event) in events::to_mend(store, inner, index)? {
+    for (table, key, event) in events::to_mend(store, inner, entry, applied)? {
         mendings.insert((table, key), event);
     }
-    let payload = payload_key(envelope);
+    let (index, payload) = (applied.index, payload_key(entry.envelope()));
     // Entries come in order: a record that is there is of an earlier entry or of this one.
     let known = store.read(PAYLOADS, &payload)?.and_then(|value| index_of(&value));
     if known.is_none_or(|known| known > index) {

@@ -14,6 +14,8 @@ pub(crate) const PAYLOADS: Table = Table::new("payloads");
 pub(crate) const WITHDRAWAL_EVENTS: Table = Table::new("withdrawal-events");
 /// Ceremonies as they were after an entry, by its index: derived as well.
 pub(crate) const CEREMONY_EVENTS: Table = Table::new("ceremony-events");
+/// What an entry was about and what came of it, by its index: derived as well, for searches.
+pub(crate) const FOUND: Table = Table::new("found");
 /// What nodes answered in the rounds of a key generation, until its wallet is active.
 pub(crate) const KEYGEN_ROUNDS: Table = Table::new("keygen-rounds");
 
@@ -21,8 +23,8 @@ pub(crate) const KEYGEN_ROUNDS: Table = Table::new("keygen-rounds");
 pub(crate) const EVIDENCE: Table = Table::new("evidence");
 
 /// All of them.
-pub(crate) const TABLES: [Table; 7] =
-    [ENTRIES, CHECKPOINTS, PAYLOADS, WITHDRAWAL_EVENTS, CEREMONY_EVENTS, KEYGEN_ROUNDS, EVIDENCE];
+pub(crate) const TABLES: [Table; 8] =
+    [ENTRIES, CHECKPOINTS, PAYLOADS, WITHDRAWAL_EVENTS, CEREMONY_EVENTS, FOUND, KEYGEN_ROUNDS, EVIDENCE];
 
 /// The checkpoint of the whole log, written together with its last entry.
 pub(crate) const LOG_CHECKPOINT: &[u8] = b"log";

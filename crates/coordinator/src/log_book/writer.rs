@@ -51,7 +51,7 @@ impl<'a> Writer<'a> {
         let payload = payload_key(entry.envelope());
         let applied = self.inner.append(&entry)?;
         let mut batch = std::mem::take(&mut self.batch);
-        for (table, key, event) in events::of(&self.inner, applied.index) {
+        for (table, key, event) in events::of(&self.inner, &entry, &applied) {
             batch = batch.put(table, key, event);
         }
         // The first entry with a payload is the one that acted, if any did.

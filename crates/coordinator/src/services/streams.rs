@@ -61,6 +61,11 @@ impl<T> Outlet<T> {
         let _ = self.sender.send(Err(error.into())).await;
     }
 
+    /// Whether nobody reads any more, or the coordinator stops.
+    pub(super) fn is_gone(&self) -> bool {
+        self.sender.is_closed() || *self.stop.borrow()
+    }
+
     /// Completes when nobody reads any more, or when the coordinator stops.
     pub(super) async fn gone(&self) {
         let mut stop = self.stop.clone();

@@ -24,7 +24,7 @@ use super::FakeNode;
 use crate::clock::Clock;
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
-use crate::log_book::{LogBook, schema};
+use crate::log_book::{LogBook, Snapshots, schema};
 use crate::nodes::{DeliveredStatements, Nodes, Replicator};
 use crate::progress::Progress;
 use crate::sequencer::{Proposed, Sequencer};
@@ -255,11 +255,11 @@ impl Cell {
 }
 
 pub(crate) async fn open_book(dir: &TempDir, log_keys: Vec<SigningKey>, genesis: Entry) -> LogBook {
-    let path = dir.path().join("store");
+    let (path, snapshots) = (dir.path().join("store"), Snapshots::at(dir.path()));
     tokio::task::spawn_blocking(move || {
         let store = StoreHandle::open(&StoreConfig::at(path), &schema::TABLES).unwrap();
         let pinned = Genesis::hash_of(&genesis.envelope().payload);
-        LogBook::open(store, &genesis, &pinned, log_keys).unwrap()
+        LogBook::open(store, &genesis, &pinned, log_keys, snapshots).unwrap()
     })
     .await
     .unwrap()

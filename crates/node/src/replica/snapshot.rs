@@ -98,8 +98,13 @@ pub(crate) enum KeepError {
 }
 
 impl Snapshots {
+    /// The file in this directory; what an interrupted write left of another one is removed. Nobody else may use the directory.
     pub(crate) fn at(data_dir: &Path, vault: Arc<Vault>) -> Self {
-        Self { path: data_dir.join(FILE), vault, kept: AtomicU64::new(0) }
+        let path = data_dir.join(FILE);
+        if let Err(error) = files::remove_unfinished(&path) {
+            tracing::warn!(%error, "what is left of an unfinished snapshot cannot be removed");
+        }
+        Self { path, vault, kept: AtomicU64::new(0) }
     }
 
     /// The replica in the file, or `None` if there is no file or it cannot be used.
@@ -144,11 +149,11 @@ impl Snapshots {
         Ok(Some(Kept { state, tree }))
     }
 
-    /// What to write now, if enough was added since the last time and all of it is on disk.
-    pub(crate) fn due(&self, held: &Held) -> Option<Picture> {
+    /// What to write now, if `every` entries or more were added since the last time and all of them are on disk.
+    pub(crate) fn due(&self, held: &Held, every: u64) -> Option<Picture> {
         let size = held.tip().size;
         let added = size.saturating_sub(self.kept.load(Ordering::Relaxed));
-        if added < SNAPSHOT_EVERY || held.sound_state().is_err() || held.state().size() != size {
+        if added < every || held.sound_state().is_err() || held.state().size() != size {
             return None;
         }
         Some(Self::picture(held))
@@ -174,8 +179,8 @@ impl Snapshots {
         let manifest = serde_json::to_vec(&manifest).map_err(|_| KeepError::Altered)?;
         let sealed = self.vault.seal_manifest(&manifest)?;
         let length = u32::try_from(sealed.len()).map_err(|_| KeepError::Altered)?;
-        let bytes = [MAGIC, &length.to_be_bytes(), &sealed, &state, &picture.leaves].concat();
-        files::write_secret(&self.path, &bytes)?;
+        let parts = [MAGIC, &length.to_be_bytes(), &sealed, &state, &picture.leaves];
+        files::write_secret_parts(&self.path, &parts)?;
         self.kept.store(picture.state.size(), Ordering::Relaxed);
         Ok(())
     }

@@ -1,21 +1,31 @@
-//! A search: the filters of one request, and the replay that they are held against.
+//! A search: the filters of one request, held against what was recorded of each entry.
 
-use holdfast_ledger::{Event, State, WithdrawalId};
-use holdfast_log::Entry;
-use holdfast_policy::{Decision, Outcome, TimestampMs};
-use holdfast_proto::convert::{self, FieldError, reason};
+use holdfast_ledger::WithdrawalId;
+use holdfast_proto::convert::{self, FieldError};
 use holdfast_proto::v1;
 
-use crate::log_book::ReadError;
+use crate::log_book::{Found, LogBook, ReadError};
 
 /// Longest filter, in bytes: longer than every name and code.
 const MAX_FILTER_BYTES: usize = 256;
+/// Hits that are held at a time, with entries of up to 64 KiB each.
+const MAX_HITS: usize = 64;
 
 /// What to look for. Empty filters let everything pass.
 #[derive(Debug)]
 pub(super) struct Filter {
     request: v1::SearchRequest,
-    withdrawal: Option<WithdrawalId>,
+    withdrawal: Option<String>,
+    officer: Option<String>,
+}
+
+/// The part of the log that a search has still to look at, and how many hits it may still find.
+#[derive(Debug)]
+pub(super) struct Search {
+    filter: Filter,
+    next: u64,
+    end: u64,
+    left: u64,
 }
 
 impl Filter {
@@ -32,112 +42,82 @@ impl Filter {
                 return Err(FieldError::new(field, format!("must have at most {MAX_FILTER_BYTES} bytes")));
             }
         }
-        let withdrawal = match request.withdrawal_id.as_str() {
+        let withdrawal: Option<WithdrawalId> = match request.withdrawal_id.as_str() {
             "" => None,
             text => Some(convert::withdrawal_id("withdrawal_id", text)?),
         };
-        Ok(Self { request, withdrawal })
+        let withdrawal = withdrawal.map(|id| id.to_string());
+        let officer = (!request.officer.is_empty()).then(|| format!("officer:{}", request.officer));
+        Ok(Self { request, withdrawal, officer })
     }
 
-    pub(super) fn limit(&self) -> u64 {
-        if self.request.limit == 0 { u64::MAX } else { self.request.limit }
-    }
-
-    fn matches(&self, event: &Event<'_>) -> bool {
+    fn matches(&self, found: &Found, hit: &v1::SearchHit) -> bool {
         let request = &self.request;
-        let (from, to) = (TimestampMs(request.from_ms), TimestampMs(request.to_ms));
-        let time = event.applied.time;
-        let in_time = from <= time && (to.0 == 0 || time < to);
-        event.index() >= request.from_index && in_time && self.is_about(event) && self.came_of_it(event)
+        let (from, to) = (request.from_ms, request.to_ms);
+        let time = hit.position.map_or(0, |position| position.time_ms);
+        let in_time = from <= time && (to == 0 || time < to);
+        in_time && self.is_about(found, hit) && self.came_of_it(found, hit)
     }
 
-    fn is_about(&self, event: &Event<'_>) -> bool {
+    fn is_about(&self, found: &Found, hit: &v1::SearchHit) -> bool {
         let request = &self.request;
-        let officer = || event.signer().strip_prefix("officer:") == Some(request.officer.as_str());
-        let wallet = || event.wallet().is_some_and(|wallet| wallet.as_str() == request.wallet);
-        let kind = || event.kind_name() == request.kind || event.action() == Some(request.kind.as_str());
-        (request.client.is_empty() || event.client() == Some(request.client.as_str()))
-            && (request.wallet.is_empty() || wallet())
-            && self.withdrawal.is_none_or(|id| event.withdrawal == Some(id) || event.replaced() == Some(id))
-            && (request.officer.is_empty() || officer())
-            && (request.kind.is_empty() || kind())
+        let is = |wanted: &String, text: &String| wanted.is_empty() || wanted == text;
+        is(&request.client, &hit.client)
+            && is(&request.wallet, &hit.wallet)
+            && self
+                .withdrawal
+                .as_ref()
+                .is_none_or(|id| hit.withdrawal_id == *id || found.replaced.as_ref() == Some(id))
+            && self.officer.as_ref().is_none_or(|officer| hit.signer == *officer)
+            && (is(&request.kind, &hit.kind) || hit.action == request.kind)
     }
 
-    fn came_of_it(&self, event: &Event<'_>) -> bool {
+    fn came_of_it(&self, found: &Found, hit: &v1::SearchHit) -> bool {
         let request = &self.request;
         let wanted = request.effect();
-        let effect = wanted == v1::EntryEffect::Unspecified || wanted == effect(event);
+        let effect = wanted == v1::EntryEffect::Unspecified || wanted == hit.effect();
         let wanted = request.outcome();
-        let outcome = wanted == v1::Outcome::Unspecified || wanted == outcome(event);
+        let outcome = wanted == v1::Outcome::Unspecified || wanted == hit.outcome();
         let code = &request.reason_code;
-        effect && outcome && (code.is_empty() || event.codes().contains(&code.as_str()))
+        effect && outcome && (code.is_empty() || found.codes.contains(code))
     }
 }
 
-/// A replay and what it is searched for.
-#[derive(Debug)]
-pub(super) struct Replaying {
-    filter: Filter,
-    state: Option<State>,
-}
-
-impl Replaying {
-    pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, state: None }
+impl Search {
+    /// A search of the entries after the first, the times of all of which are `times`.
+    pub(super) fn new(filter: Filter, times: &[u64]) -> Self {
+        let request = &filter.request;
+        let left = if request.limit == 0 { u64::MAX } else { request.limit };
+        // Times never go back in a log.
+        let before = |limit: u64| {
+            let count = times.partition_point(|time| *time < limit);
+            u64::try_from(count).unwrap_or(u64::MAX)
+        };
+        let end = before(if request.to_ms == 0 { u64::MAX } else { request.to_ms });
+        let next = before(request.from_ms).max(request.from_index).max(1);
+        Self { filter, next, end, left }
     }
 
-    /// Applies the next entries; the hits among them.
-    pub(super) fn apply(&mut self, entries: &[Entry]) -> Result<Vec<v1::SearchHit>, ReadError> {
+    pub(super) fn is_over(&self) -> bool {
+        self.next >= self.end || self.left == 0
+    }
+
+    /// The hits among the next entries, with their exact bytes. Blocks.
+    pub(super) fn go_on(&mut self, book: &LogBook) -> Result<Vec<v1::SearchHit>, ReadError> {
         let mut hits = Vec::new();
-        for entry in entries {
-            let Some(state) = &mut self.state else {
-                let first = State::from_genesis(entry).map_err(|_| ReadError::Missing { index: 0 })?;
-                self.state = Some(first);
+        for found in book.found(self.next, self.end)? {
+            let index = self.next;
+            self.next = self.next.saturating_add(1);
+            let hit = found.hit.as_ref().ok_or(ReadError::Missing { index })?;
+            if !self.filter.matches(&found, hit) {
                 continue;
-            };
-            let index = state.size();
-            let applied = state.apply(entry).map_err(|_| ReadError::Missing { index })?;
-            let event = Event::new(entry, &applied, state);
-            if self.filter.matches(&event) {
-                hits.push(hit(&event));
+            }
+            self.left = self.left.saturating_sub(1);
+            hits.push(v1::SearchHit { entry: book.entry(index)?, ..hit.clone() });
+            if self.left == 0 || hits.len() >= MAX_HITS {
+                break;
             }
         }
         Ok(hits)
-    }
-}
-
-fn hit(event: &Event<'_>) -> v1::SearchHit {
-    let because = match event.rejection() {
-        Some(rejection) => Some(reason(rejection.code().as_str(), rejection.detail())),
-        None => event
-            .decision()
-            .and_then(Decision::main_reason)
-            .map(|main| reason(main.code(), main.officer_sentence())),
-    };
-    v1::SearchHit {
-        position: Some(v1::LogPosition { index: event.index(), time_ms: event.time_ms() }),
-        kind: event.kind_name().to_owned(),
-        signer: event.signer().to_owned(),
-        effect: effect(event).into(),
-        reason: because,
-        withdrawal_id: event.withdrawal.map(|id| id.to_string()).unwrap_or_default(),
-        client: event.client().unwrap_or_default().to_owned(),
-        wallet: event.wallet().map(ToString::to_string).unwrap_or_default(),
-        outcome: outcome(event).into(),
-        action: event.action().unwrap_or_default().to_owned(),
-        entry: event.entry.bytes().to_vec(),
-    }
-}
-
-fn effect(event: &Event<'_>) -> v1::EntryEffect {
-    if event.rejection().is_some() { v1::EntryEffect::Refused } else { v1::EntryEffect::Applied }
-}
-
-fn outcome(event: &Event<'_>) -> v1::Outcome {
-    match event.withdrawal_after().map(|withdrawal| &withdrawal.decision.outcome) {
-        None => v1::Outcome::Unspecified,
-        Some(Outcome::Allow) => v1::Outcome::Allow,
-        Some(Outcome::Hold(_)) => v1::Outcome::Hold,
-        Some(Outcome::Deny) => v1::Outcome::Deny,
     }
 }

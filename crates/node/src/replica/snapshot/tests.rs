@@ -115,5 +115,5 @@ async fn snapshot_that_is_ahead_of_the_store_is_not_used() {
 async fn snapshot_is_due_after_enough_entries_only() {
     let (cell, node) = with_snapshot().await;
     assert!(cell.size() < SNAPSHOT_EVERY);
-    assert!(node.node.snapshots.due(&*node.node.replica.read().await).is_none());
+    assert!(node.node.snapshots.due(&*node.node.replica.read().await, SNAPSHOT_EVERY).is_none());
 }
