@@ -98,8 +98,8 @@ pub(crate) fn load(
     let tip = store.read(NODE, TIP.as_bytes())?.and_then(|bytes| TipRecord::from_bytes(&bytes));
     let tip = tip.ok_or(LoadError::TipUnreadable)?;
     let genesis = read_entry(store, 0)?;
-    let kept = snapshots.and_then(|snapshots| snapshots.read(&genesis));
-    let (replica, tree) = match resumed(store, pinned, &tip, kept) {
+    let resumed = snapshots.and_then(|snapshots| resumed(store, pinned, &tip, &genesis, snapshots));
+    let (replica, tree) = match resumed {
         Some(resumed) => resumed,
         None => {
             let replica = Replica::from_genesis(&genesis, pinned)?;
@@ -115,9 +115,10 @@ fn resumed(
     store: &StoreHandle,
     pinned: &[u8; 32],
     tip: &TipRecord,
-    kept: Option<Kept>,
+    genesis: &Entry,
+    snapshots: &Snapshots,
 ) -> Option<(Replica, MemoryTree)> {
-    let Kept { state, tree } = kept?;
+    let Kept { state, tree } = snapshots.read(genesis)?;
     let size = state.size();
     let resumed = Replica::resume(state, tree.edge().clone(), pinned)
         .map_err(LoadError::from)
@@ -125,6 +126,7 @@ fn resumed(
     match resumed {
         Ok(resumed) => {
             tracing::info!(size, tip = tip.size, "started from the snapshot");
+            snapshots.is_used(size);
             Some(resumed)
         }
         Err(error) => {

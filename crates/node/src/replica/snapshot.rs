@@ -39,7 +39,7 @@ const MAX_BYTES: u64 = 1 << 34;
 pub(crate) struct Snapshots {
     path: PathBuf,
     vault: Arc<Vault>,
-    /// Size of the replica in the newest file, 0 if there is none.
+    /// Size of the replica in the newest file, 0 if there is none that can be used.
     kept: AtomicU64,
 }
 
@@ -110,16 +110,17 @@ impl Snapshots {
     /// The replica in the file, or `None` if there is no file or it cannot be used.
     pub(super) fn read(&self, genesis: &Entry) -> Option<Kept> {
         match self.try_read(genesis) {
-            Ok(None) => None,
-            Ok(Some(kept)) => {
-                self.kept.store(kept.state.size(), Ordering::Relaxed);
-                Some(kept)
-            }
+            Ok(kept) => kept,
             Err(error) => {
                 tracing::warn!(%error, path = %self.path.display(), "the snapshot is not used: replaying the log");
                 None
             }
         }
+    }
+
+    /// The replica in the file was found to lead to the tip: another one is not due before long.
+    pub(super) fn is_used(&self, size: u64) {
+        self.kept.store(size, Ordering::Relaxed);
     }
 
     // INVARIANT (G9): everything in the file is covered by the manifest, and the manifest by the passphrase.

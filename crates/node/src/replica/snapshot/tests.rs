@@ -1,4 +1,5 @@
-//! Starts from snapshots: good ones, damaged ones, another node's, and one of a log that the store does not hold.
+//! Starts from snapshots: good ones, damaged ones, another node's, another program's, and those of a log that the store does
+//! not hold.
 
 use std::fs;
 
@@ -107,8 +108,86 @@ async fn snapshot_that_is_ahead_of_the_store_is_not_used() {
     node.store.commit(back).await.unwrap();
     // When the node starts, it holds what its store says, and no more
     let node = node.restart(&cell).await;
-    assert_eq!(node.tip().await, 5);
+    assert_eq!((used(&node), node.tip().await), (0, 5));
     assert_eq!(node.node.replica.read().await.state().size(), 5);
+}
+
+/// A log that parts from another one after the first entry.
+fn fork(count: usize) -> Cell {
+    let mut cell = Cell::new();
+    cell.now += 7;
+    cell.fill(count);
+    cell
+}
+
+#[tokio::test]
+async fn snapshot_of_a_fork_is_not_used() {
+    for beyond in [0, 3] {
+        // Given a store whose entries are others than those of this node's own snapshot, as many or more
+        let (cell, node) = with_snapshot().await;
+        let mut other = fork(6);
+        other.fill(usize::try_from(cell.size() - other.size()).unwrap() + beyond);
+        assert_ne!(cell.replica.root(), other.replica.root());
+        let tip = super::super::TipRecord::first(other.size(), other.replica.root());
+        let entries = (0..other.size()).zip(&other.log);
+        let batch = entries.fold(Batch::new(), |batch, (index, entry)| {
+            batch.put(ENTRIES, index.to_be_bytes(), entry.bytes().to_vec())
+        });
+        node.store.commit(batch.put(NODE, TIP, tip.to_bytes().unwrap())).await.unwrap();
+        // When the node starts, it holds what its store says
+        let node = node.restart(&other).await;
+        assert_eq!(used(&node), 0);
+        holds_all_of(&node, &other).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_snapshot_that_was_cut_off_is_cleared_away() {
+    let (cell, node) = with_snapshot().await;
+    let unfinished = node.directory.path().join("replica.snapshot.17-0.tmp");
+    let good = fs::read(file(&node)).unwrap();
+    fs::write(&unfinished, &good[..good.len() / 2]).unwrap();
+    let node = node.restart(&cell).await;
+    assert!(!unfinished.exists());
+    assert_eq!(used(&node), cell.size());
+}
+
+#[tokio::test]
+async fn snapshot_of_another_program_is_not_used() {
+    // Given a snapshot that this node sealed while it ran another program
+    let (cell, node) = with_snapshot().await;
+    let good = fs::read(file(&node)).unwrap();
+    let rest = good.strip_prefix(MAGIC).unwrap();
+    let (length, rest) = rest.split_first_chunk::<4>().unwrap();
+    let (sealed, content) = rest.split_at(usize::try_from(u32::from_be_bytes(*length)).unwrap());
+    let vault = &node.node.signing.vault;
+    let manifest = vault.open_manifest(sealed).unwrap();
+    let with = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+        change(&mut manifest);
+        let sealed = vault.seal_manifest(&serde_json::to_vec(&manifest).unwrap()).unwrap();
+        let length = u32::try_from(sealed.len()).unwrap().to_be_bytes();
+        [MAGIC, &length, &sealed, content].concat()
+    };
+    let changed: [Vec<u8>; 6] = [
+        with(&|manifest| manifest.program.push('x')),
+        with(&|manifest| manifest.format += 1),
+        with(&|manifest| manifest.size += 1),
+        with(&|manifest| manifest.root = Hash([7; 32])),
+        with(&|manifest| manifest.state_digest = "07".repeat(32).parse().unwrap()),
+        with(&|manifest| manifest.state_bytes -= 1),
+    ];
+    let unchanged = with(&|_| {});
+    let mut node = node;
+    for (number, changed) in changed.into_iter().enumerate() {
+        fs::write(file(&node), changed).unwrap();
+        node = node.restart(&cell).await;
+        assert_eq!(used(&node), 0, "{number}");
+        holds_all_of(&node, &cell).await;
+    }
+    // Then only that was the reason
+    fs::write(file(&node), unchanged).unwrap();
+    assert_eq!(used(&node.restart(&cell).await), cell.size());
 }
 
 #[tokio::test]
