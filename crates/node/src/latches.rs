@@ -8,24 +8,27 @@ use std::fmt;
 use std::sync::Arc;
 
 use holdfast_ledger::{
-    Act, Latch, LatchScope, PauseReceipt, Rejection, RejectionCode, State, Statement, StatementDigest,
-    WithdrawalId, latch_of, verify_act,
+    Act, LatchScope, PauseReceipt, Rejection, State, Statement, StatementDigest, WithdrawalId, latch_of,
+    verify_act,
 };
 use holdfast_log::{Envelope, PayloadType};
-use holdfast_policy::{OfficerId, TimestampMs, WalletId, WhitelistEntry};
+use holdfast_policy::{OfficerId, TimestampMs, WalletId};
 use holdfast_store::{Batch, StoreError, StoreHandle};
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::clock::Clock;
 use crate::identity::Identity;
-use crate::replica::{DurableReplica, Held};
+use crate::replica::DurableReplica;
 use crate::tables::{self, STATEMENTS};
 
 mod record;
 mod refusal;
+mod subject;
 
 pub(crate) use record::StatementRecord;
 pub(crate) use refusal::{DeliverRefusal, Latched};
+
+use subject::{Logged, Subject, check_words};
 
 /// Latches that one officer may have set at a time: enough for an emergency, too few to fill a disk.
 const MAX_LATCHES_PER_OFFICER: usize = 64;
@@ -44,7 +47,7 @@ pub(crate) struct Latches {
 }
 
 /// What was delivered, by sequence; envelopes and receipts stay in the store.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct LatchTable {
     delivered: BTreeMap<u64, Delivered>,
     by_digest: BTreeMap<StatementDigest, u64>,
@@ -56,24 +59,13 @@ pub(crate) struct Delivered {
     /// SHA-256 of the statement.
     pub(crate) digest: StatementDigest,
     /// What it stops.
-    pub(crate) scope: LatchScope,
+    subject: Subject,
     /// Who made it.
     pub(crate) officer: OfficerId,
     /// Since when, by this node's clock.
     pub(crate) since: TimestampMs,
     /// Whether the log's rules have taken over.
     pub(crate) lifted: bool,
-}
-
-/// What the log has made of a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Logged {
-    /// It did not act.
-    Not,
-    /// Its rules do what the latch does.
-    TakenOver,
-    /// It acted, and a quorum lifted it: it stops nothing any more.
-    UsedUp,
 }
 
 /// The right to let signing messages leave: while it is held, no latch is being set.
@@ -111,6 +103,19 @@ impl Latches {
         Ok(Self { store, identity, clock, table: RwLock::new(table) })
     }
 
+    /// The same memory over another store of the same content.
+    #[cfg(test)]
+    pub(crate) async fn copied(&self, store: StoreHandle) -> Self {
+        let table = RwLock::new(self.table.read().await.clone());
+        Self { store, identity: Arc::clone(&self.identity), clock: Arc::clone(&self.clock), table }
+    }
+
+    /// What memory holds.
+    #[cfg(test)]
+    pub(crate) async fn memory(&self) -> String {
+        format!("{:?}", self.table.read().await)
+    }
+
     /// Takes a statement from an officer: checked against the log, latched durably, then receipted.
     ///
     /// The caller must let this run to its end: see [`crate::service`].
@@ -128,7 +133,8 @@ impl Latches {
         replica.own().standing(held.state(), held.tree())?;
         let (statement, text, digest) = statement_of(held.state(), &parsed)?;
         let latch = latch_of(&statement).ok_or(DeliverRefusal::NotProtective)?;
-        let logged = Logged::of(held.state(), &digest, &latch.scope);
+        let subject = Subject::of(&latch.scope, &text).ok_or(DeliverRefusal::KeyNotNamed)?;
+        let logged = subject.in_log(held.state(), &digest);
         if logged == Logged::UsedUp {
             // A receipt, an old one too, would say that something is stopped.
             return Err(DeliverRefusal::UsedUp);
@@ -144,22 +150,19 @@ impl Latches {
             check_words(held.state(), &statement, &text)?;
             table.check_room(&statement.officer)?;
         }
-        self.record(&mut table, &held, &parsed, latch, digest, lifted).await
+        let officer = statement.officer;
+        let delivered = Delivered { digest, subject, officer, since: self.clock.now(), lifted };
+        self.record(&mut table, &parsed, delivered, held.tip().size).await
     }
 
     async fn record(
         &self,
         table: &mut LatchTable,
-        held: &Held,
         envelope: &Envelope,
-        latch: Latch,
-        digest: StatementDigest,
-        lifted: bool,
+        delivered: Delivered,
+        tip_size: u64,
     ) -> Result<Vec<u8>, DeliverRefusal> {
-        let since = self.clock.now();
-        let receipt = self.receipt(&latch, &digest, since, held.tip().size)?;
-        let delivered =
-            Delivered { digest, scope: latch.scope, officer: latch.statement.officer, since, lifted };
+        let receipt = self.receipt(&delivered, tip_size)?;
         let record = StatementRecord::new(&delivered, envelope, &receipt);
         let sequence = table.next_sequence();
         let mut batch = Batch::new().expect_absent(STATEMENTS, sequence.to_be_bytes()).put(
@@ -175,7 +178,8 @@ impl Latches {
         if let Some(oldest) = oldest {
             table.remove(oldest);
         }
-        tracing::warn!(officer = %delivered.officer, scope = ?delivered.scope, lifted, "statement delivered by an officer");
+        let Delivered { officer, subject, lifted, .. } = &delivered;
+        tracing::warn!(%officer, ?subject, lifted, "statement delivered by an officer");
         table.insert(sequence, delivered);
         Ok(receipt.to_json())
     }
@@ -191,19 +195,13 @@ impl Latches {
         Ok(())
     }
 
-    fn receipt(
-        &self,
-        latch: &Latch,
-        digest: &StatementDigest,
-        received_at_ms: TimestampMs,
-        tip_size: u64,
-    ) -> Result<Envelope, DeliverRefusal> {
+    fn receipt(&self, delivered: &Delivered, tip_size: u64) -> Result<Envelope, DeliverRefusal> {
         let receipt = PauseReceipt {
             cluster: self.identity.cluster().clone(),
             node: self.identity.node().clone(),
-            statement: digest.to_string(),
-            scope: latch.scope.clone(),
-            received_at_ms,
+            statement: delivered.digest.to_string(),
+            scope: delivered.scope(),
+            received_at_ms: delivered.since,
             tip_size,
         };
         let payload = serde_json::to_vec(&receipt).map_err(|_| DeliverRefusal::Unreadable)?;
@@ -224,7 +222,7 @@ impl Latches {
             let Ok(state) = held.sound_state() else { return Ok(()) };
             let in_force = table.in_force();
             in_force
-                .filter(|(_, d)| Logged::of(state, &d.digest, &d.scope) != Logged::Not)
+                .filter(|(_, delivered)| delivered.in_log(state) != Logged::Not)
                 .map(|(at, _)| at)
                 .collect()
         };
@@ -294,24 +292,24 @@ impl ReleaseGate<'_> {
         wallet: &WalletId,
         withdrawal: &WithdrawalId,
     ) -> Result<(), Latched> {
-        let covers = |scope: &LatchScope| match scope {
-            LatchScope::Wallet(latched) => latched == wallet,
-            // An entry that this state does not know yet cannot have permitted anything by it; and a latch on a name
-            // that no log will ever contain, which nothing could lift, must not stop every withdrawal.
-            LatchScope::WhitelistEntry(latched) => {
-                state.whitelist().any(|entry| entry.id == *latched) && state.relies_on(withdrawal, latched)
-            }
-            // INVARIANT (G9): what is not known here cannot clear a withdrawal.
-            LatchScope::Client(latched) => {
-                state.withdrawal(withdrawal).is_none_or(|known| known.request.client == *latched)
-            }
-        };
-        match self.table.in_force().find(|(_, delivered)| covers(&delivered.scope)) {
+        let mut in_force = self.table.in_force();
+        match in_force.find(|(_, delivered)| delivered.subject.covers(state, wallet, withdrawal)) {
             Some((_, delivered)) => {
                 Err(Latched { statement: delivered.digest, officer: delivered.officer.clone() })
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Delivered {
+    /// What it stops, as receipts and tools name it.
+    pub(crate) fn scope(&self) -> LatchScope {
+        self.subject.scope()
+    }
+
+    fn in_log(&self, state: &State) -> Logged {
+        self.subject.in_log(state, &self.digest)
     }
 }
 
@@ -334,10 +332,7 @@ impl LatchTable {
     /// Lifted latches whose statements this state does not contain.
     fn lifted_without(&self, state: &State) -> Vec<u64> {
         let lifted = self.delivered.iter().filter(|(_, delivered)| delivered.lifted);
-        lifted
-            .filter(|(_, d)| Logged::of(state, &d.digest, &d.scope) == Logged::Not)
-            .map(|(at, _)| *at)
-            .collect()
+        lifted.filter(|(_, delivered)| delivered.in_log(state) == Logged::Not).map(|(at, _)| *at).collect()
     }
 
     fn mark(&mut self, sequences: &[u64], lifted: bool) {
@@ -398,52 +393,6 @@ fn statement_of(
             | Act::Policy(_),
         ) => Err(DeliverRefusal::NotAStatement),
         Err(rejection) => Err(Rejection::clone(rejection).into()),
-    }
-}
-
-impl Logged {
-    fn of(state: &State, digest: &StatementDigest, scope: &LatchScope) -> Self {
-        let acted = state.statement_acted(digest);
-        match scope {
-            LatchScope::Wallet(_) if !acted => Self::Not,
-            LatchScope::Wallet(id) => {
-                let pauses = state.wallet(id).map(|wallet| wallet.pauses.as_slice()).unwrap_or_default();
-                match pauses.iter().any(|pause| pause.statement == *digest) {
-                    true => Self::TakenOver,
-                    false => Self::UsedUp,
-                }
-            }
-            // Whoever revoked it, an entry is revoked for good.
-            LatchScope::WhitelistEntry(id) => {
-                let revoked = |entry: &WhitelistEntry| entry.id == *id && entry.revoked_at.is_some();
-                if acted || state.whitelist().any(revoked) { Self::TakenOver } else { Self::Not }
-            }
-            LatchScope::Client(id) => match state.client_revocation(id) {
-                Some(_) => Self::TakenOver,
-                // Officers admitted the client again, under another key.
-                None if acted => Self::UsedUp,
-                None => Self::Not,
-            },
-        }
-    }
-}
-
-/// Whether the officer signed what this node's log says about the subject.
-///
-/// A subject that this node was not shown yet has no description to compare: it is latched by its name alone, so that
-/// withholding entries does not keep officers from stopping. Refusing is all that a latch can do, and each officer has
-/// few; when the log contains the statement, its rules judge the words.
-fn check_words(state: &State, statement: &Statement, text: &str) -> Result<(), Rejection> {
-    match state.check_protective(statement, text) {
-        Err(rejection)
-            if matches!(
-                rejection.code(),
-                RejectionCode::UnknownWallet | RejectionCode::UnknownWhitelistEntry
-            ) =>
-        {
-            Ok(())
-        }
-        checked => checked,
     }
 }
 

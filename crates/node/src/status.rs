@@ -88,7 +88,7 @@ pub(crate) fn of_delivery(refusal: &DeliverRefusal) -> ApiError {
         DeliverRefusal::NotEnrolled(_) => {
             ApiError::with_code(Code::FailedPrecondition, refusal.code(), refusal.to_string())
         }
-        DeliverRefusal::NotAStatement | DeliverRefusal::NotProtective => {
+        DeliverRefusal::NotAStatement | DeliverRefusal::NotProtective | DeliverRefusal::KeyNotNamed => {
             ApiError::with_code(Code::InvalidArgument, refusal.code(), refusal.to_string())
         }
         DeliverRefusal::TooManyLatches { .. } | DeliverRefusal::TooManyStatements => {

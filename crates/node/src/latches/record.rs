@@ -7,7 +7,7 @@ use holdfast_log::Envelope;
 use holdfast_policy::{OfficerId, TimestampMs};
 use serde::{Deserialize, Serialize};
 
-use super::{DeliverRefusal, Delivered};
+use super::{DeliverRefusal, Delivered, Subject};
 
 const FORMAT: u32 = 1;
 
@@ -35,7 +35,7 @@ impl StatementRecord {
         Self {
             format: FORMAT,
             digest: delivered.digest.to_string(),
-            scope: delivered.scope.clone(),
+            scope: delivered.scope(),
             officer: delivered.officer.clone(),
             received_at_ms: delivered.since,
             envelope: text(envelope),
@@ -50,9 +50,11 @@ impl StatementRecord {
     }
 
     pub(super) fn delivered(&self) -> Option<Delivered> {
+        let envelope = Envelope::parse(self.envelope.as_bytes());
+        let text = envelope.map(|envelope| String::from_utf8_lossy(&envelope.payload).into_owned());
         Some(Delivered {
             digest: self.digest.parse::<StatementDigest>().ok()?,
-            scope: self.scope.clone(),
+            subject: Subject::of(&self.scope, &text.unwrap_or_default())?,
             officer: self.officer.clone(),
             since: self.received_at_ms,
             lifted: self.lifted,

@@ -23,14 +23,17 @@ pub(crate) enum DeliverRefusal {
     NotAStatement,
     /// A statement that needs a quorum or the log.
     #[error(
-        "only `pause a wallet` and `revoke a whitelist entry` are delivered to a node: send others to the coordinator"
+        "only `pause a wallet`, `revoke a whitelist entry` and `revoke a client` are delivered to a node: send others to the coordinator"
     )]
     NotProtective,
-    /// A pause that acted and was lifted by a quorum.
+    /// A pause that a quorum lifted, or a revocation of a key that is gone.
     #[error(
-        "this pause acted before and was lifted by a resume: nothing is stopped by it, make a new pause statement"
+        "nothing is stopped by this statement any more: a resume lifted the pause, or the client's key left the roster; make a new statement"
     )]
     UsedUp,
+    /// A revocation from which it cannot be told whom it stops.
+    #[error("the statement does not name one key of its client: make a new one")]
+    KeyNotNamed,
     /// This node may promise nothing: the roster names other keys.
     #[error(transparent)]
     NotEnrolled(#[from] NotEnrolled),
@@ -60,6 +63,7 @@ impl DeliverRefusal {
             Self::NotAStatement => "NOT_A_STATEMENT",
             Self::NotProtective => "STATEMENT_NOT_PROTECTIVE",
             Self::UsedUp => "STATEMENT_ALREADY_USED",
+            Self::KeyNotNamed => "STATEMENT_MISMATCH",
             Self::NotEnrolled(_) => "NOT_ENROLLED",
             Self::Rejected(rejection) => rejection.code().as_str(),
             Self::TooManyLatches { .. } | Self::TooManyStatements => "TOO_MANY_LATCHES",

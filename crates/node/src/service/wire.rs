@@ -111,7 +111,7 @@ pub(super) fn outbound(messages: Vec<Outbound>) -> Vec<v1::Outbound> {
 }
 
 pub(super) fn latch(delivered: &Delivered) -> v1::RefusalLatch {
-    let (scope, id) = match &delivered.scope {
+    let (scope, id) = match delivered.scope() {
         LatchScope::Wallet(id) => ("wallet", id.to_string()),
         LatchScope::WhitelistEntry(id) => ("whitelist-entry", id.to_string()),
         LatchScope::Client(id) => ("client", id.to_string()),

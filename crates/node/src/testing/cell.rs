@@ -1,10 +1,13 @@
 //! A whole cell in memory, with keys of its own: genesis, log, and an honest coordinator's checkpoints.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::SigningKey;
 use holdfast_chains::{Address, Amount, ChainId, Eip1559Draft, Transfer, UnsignedTransaction};
 use holdfast_ledger::{
     Admission, CeremonyId, GENESIS_NAMESPACE, Genesis, OFFICER_NAMESPACE, OfficerKey, Outcome, PayloadKind,
-    Replica, State, Statement, StatementBody, WalletProposal, WhitelistProposal, WithdrawalId, key_id,
+    Replica, RosterChange, RosterProposal, State, Statement, StatementBody, WalletProposal,
+    WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::{
     Checkpoint, Entry, Envelope, EnvelopeSignature, Hash, LogSigner, Origin, RightEdge, SignedCheckpoint,
@@ -158,13 +161,41 @@ impl Cell {
     }
 
     fn approved(&mut self, body: StatementBody) -> CeremonyId {
-        let proposal = self.statement("alice", body);
+        self.approved_by(["alice", "bob"], body)
+    }
+
+    pub(crate) fn approved_by(&mut self, officers: [&str; 2], body: StatementBody) -> CeremonyId {
+        let proposal = self.statement(officers[0], body);
         let ceremony = self.accept(&proposal).ceremony.unwrap();
-        for officer in ["alice", "bob"] {
+        for officer in officers {
             let approval = self.statement(officer, StatementBody::ApproveCeremony(ceremony));
             self.accept(&approval);
         }
         ceremony
+    }
+
+    /// A change of the roster that two officers have approved.
+    pub(crate) fn change_roster(&mut self, change: RosterChange) {
+        let (version, digest) = (self.state().roster().version(), self.state().roster().digest());
+        self.approved(StatementBody::ProposeRosterChange(Box::new(RosterProposal {
+            version,
+            digest,
+            change,
+        })));
+    }
+
+    /// Admits a client to wallet `hot-1` under a key made from this seed.
+    pub(crate) fn admit_client(&mut self, name: &str, seed: &str) {
+        self.change_roster(RosterChange::AddClient {
+            name: name.parse().unwrap(),
+            key: ed25519(seed).verifying_key(),
+            wallets: BTreeSet::from([WalletId::new("hot-1").unwrap()]),
+            expires_at: TimestampMs(START + 1_000_000_000),
+        });
+    }
+
+    pub(crate) fn remove_client(&mut self, name: &str) {
+        self.change_roster(RosterChange::RemoveClient { name: name.parse().unwrap() });
     }
 
     /// A ceremony for wallet `hot-1` that two officers have approved.
@@ -205,11 +236,24 @@ impl Cell {
 
     /// A withdrawal that is authorized.
     pub(crate) fn authorized(&mut self, key: &str, nonce: u64) -> WithdrawalId {
-        let request = json!({"cluster": CLUSTER, "client": "pipeline", "wallet": "hot-1", "asset": "USDT",
+        self.authorized_for(("pipeline", "pipeline"), key, nonce)
+    }
+
+    /// The same for a client whose key is made from another seed.
+    pub(crate) fn authorized_for(
+        &mut self,
+        (client, seed): (&str, &str),
+        key: &str,
+        nonce: u64,
+    ) -> WithdrawalId {
+        let request = json!({"cluster": CLUSTER, "client": client, "wallet": "hot-1", "asset": "USDT",
             "chain_id": 1, "amount": "1250000000", "destination": PAYEE, "fee_cap": "10000000000000000",
             "customer": "c-1", "idempotency_key": key, "created_at_ms": self.now,
             "expires_at_ms": self.now + 3_600_000, "transaction": transfer(1250, nonce).to_hex()});
-        let request = sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline");
+        let kind = PayloadKind::WithdrawalRequest.payload_type();
+        let payload = serde_json::to_vec(&request).unwrap();
+        let key_id = key_id("client", client);
+        let request = Envelope::sign_ed25519(kind, payload, &key_id, &ed25519(seed)).unwrap();
         let id = self.accept(&request).withdrawal.unwrap();
         self.authorize(id);
         id
