@@ -36,6 +36,7 @@ mod refusal;
 mod replica;
 mod request;
 mod steadfast;
+mod terminal;
 mod time;
 
 pub use cluster::{Cluster, Options, Store};
@@ -52,6 +53,7 @@ pub use refusal::{Refusal, refused};
 pub use replica::LogCopy;
 pub use request::{PAYEE, Request, STRANGER, THIEF, priced_transfer, transfer};
 pub use steadfast::{Checked, Steadfast};
+pub use terminal::Terminal;
 pub use time::{eventually, now_ms};
 
 /// The wallet that the demo cluster's client may pay from.

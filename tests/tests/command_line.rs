@@ -9,48 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
-use std::process::Command;
-
-use holdfast_tests::{COORDINATOR, CUSTOMER, Cluster, Options, PAYEE, program};
+use holdfast_tests::{COORDINATOR, CUSTOMER, Cluster, Options, PAYEE};
 use serde_json::Value;
-
-/// A person at a terminal with the cluster's profile.
-struct Terminal<'a>(&'a Cluster);
-
-impl Terminal<'_> {
-    /// Runs a command; its exit code and its one JSON document.
-    fn run(&self, line: &str) -> (i32, Value) {
-        let arguments = line.split(' ').map(|word| word.replace('~', " "));
-        let output = Command::new(program("holdfast").unwrap())
-            .args(["--json", "--profile"])
-            .arg(self.0.path("holdfast.toml"))
-            .args(arguments)
-            .current_dir(self.0.directory())
-            .output()
-            .unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let json = serde_json::from_str(&printed).unwrap_or_else(|error| {
-            panic!("{line}: {error}: {printed}{}", String::from_utf8_lossy(&output.stderr))
-        });
-        (output.status.code().unwrap(), json)
-    }
-
-    fn ok(&self, line: &str) -> Value {
-        let (code, json) = self.run(line);
-        assert_eq!(code, 0, "{line}: {json:#}");
-        json
-    }
-
-    /// Signs a statement file with `ssh-keygen`, as the command said.
-    fn ssh_keygen(&self, officer: &str, file: &str) {
-        let signed = Command::new("ssh-keygen")
-            .args(["-Y", "sign", "-n", "holdfast-statement", "-f", &format!("officers/{officer}"), file])
-            .current_dir(self.0.directory())
-            .output()
-            .unwrap();
-        assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
-    }
-}
 
 fn text(json: &Value) -> String {
     json.as_str().unwrap_or_else(|| panic!("{json}")).to_owned()
@@ -65,7 +25,7 @@ fn node<'a>(json: &'a Value, name: &str) -> &'a Value {
 #[tokio::test]
 async fn officers_clients_operators_and_auditors_do_their_work_with_the_command_line_tool() {
     let cluster = Cluster::running(Options::default()).await;
-    let terminal = Terminal(&cluster);
+    let terminal = cluster.terminal();
     // A wallet: proposed and approved with a key file by alice, approved by bob with `ssh-keygen -Y sign`
     let proposed = terminal.ok("wallet create hot-1 --officer alice --yes");
     let ceremony = text(&proposed["id"]);

@@ -70,7 +70,9 @@ impl HostileNode {
 
     /// Appends what is new, and believes it.
     pub(super) fn extend(&mut self, replication: &v1::Replication) {
-        let held = self.replica.size().saturating_sub(replication.from_index);
+        let Some(held) = self.replica.size().checked_sub(replication.from_index) else {
+            return;
+        };
         for bytes in replication.entries.iter().skip(usize::try_from(held).unwrap()) {
             let entry = Entry::parse(bytes).unwrap();
             self.replica.append(&entry).unwrap();
