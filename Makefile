@@ -18,10 +18,12 @@ lint: ## formatting and clippy, warnings denied
 
 bench: packages ## withdrawals a second through real processes beside the bare engine's cost
 	$(CARGO) build --release --locked --bins
-	$(CARGO) bench --locked -p holdfast-tests
+	$(CARGO) bench --locked -p holdfast-tests --bench withdrawals
 
-bench-log: packages ## a million-entry log: replay and verification beside its signatures alone, restart, memory
+bench-log: packages ## a million-entry log: verified beside its signatures alone, starts of node and coordinator, memory
 	$(CARGO) bench --locked -p holdfast-audit --bench million
+	$(CARGO) build --release --locked -p holdfast-node -p holdfast-coordinator --bins
+	$(CARGO) bench --locked -p holdfast-tests --bench restart
 
 build:
 	$(CARGO) build --workspace --bins --locked
