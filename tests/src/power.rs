@@ -3,15 +3,25 @@
 //! A disk is an ext4 image mounted through a loop device; `EXT4_IOC_SHUTDOWN` without flushing its journal makes it forget
 //! what a power cut would. Needs root: [`isolated`] says when it cannot be done, and never in silence.
 
+mod unsynced;
+mod writer;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub use writer::{Damage, StoreOnDisk, Syncs, write_for_ever};
 
 /// Set in the process that has a mount namespace of its own.
 const INSIDE: &str = "HOLDFAST_POWER_CUT_INSIDE";
 /// Set where a skipped power cut is a failure.
 const REQUIRED: &str = "HOLDFAST_REQUIRE_POWER_CUTS";
 const IMAGE_BYTES: u64 = 96 << 20;
+/// How long a process that was killed may hold on to its files.
+const RELEASE: Duration = Duration::from_secs(5);
+/// A file that leaves no room for anything else.
+const BALLAST: &str = "ballast";
 /// `ioctl` has no safe wrapper in Rust, and this workspace forbids unsafe code.
 const SHUT_DOWN: &str = "import fcntl, os, struct, sys
 EXT4_IOC_SHUTDOWN, NOLOGFLUSH = 0x8004587d, struct.pack('I', 2)
@@ -30,10 +40,18 @@ impl Disk {
     /// # Errors
     /// What could not be done.
     pub fn make(image: &Path, mounted: &Path) -> Result<Self, String> {
+        Self::make_of(IMAGE_BYTES, image, mounted)
+    }
+
+    /// The same of this size.
+    ///
+    /// # Errors
+    /// What could not be done.
+    pub fn make_of(bytes: u64, image: &Path, mounted: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| error.to_string();
         std::fs::create_dir_all(mounted).map_err(failed)?;
-        std::fs::File::create(image).and_then(|file| file.set_len(IMAGE_BYTES)).map_err(failed)?;
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-E", "root_owner=0:0"]).arg(image))?;
+        std::fs::File::create(image).and_then(|file| file.set_len(bytes)).map_err(failed)?;
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0", "-E", "root_owner=0:0"]).arg(image))?;
         let disk = Self { image: image.to_owned(), mounted: mounted.to_owned() };
         disk.mount()?;
         run(Command::new("chmod").arg("700").arg(mounted))?;
@@ -48,8 +66,27 @@ impl Disk {
 
     /// Power is back: mounts the image again, which replays the file system's journal. No process may use it.
     pub fn restore(&self) {
-        run(Command::new("umount").arg(&self.mounted)).unwrap();
+        let started = Instant::now();
+        while let Err(error) = run(Command::new("umount").arg(&self.mounted)) {
+            assert!(started.elapsed() < RELEASE, "{error}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
         self.mount().unwrap();
+    }
+
+    /// Takes all the room that is left.
+    pub fn fill(&self) {
+        let mut ballast = std::fs::File::create(self.mounted.join(BALLAST)).unwrap();
+        for bytes in [1 << 20, 4_096, 1] {
+            while ballast.write_all(&vec![0; bytes]).is_ok() {}
+        }
+        // What was promised to others in the page cache takes its room too.
+        run(Command::new("sync").arg("-f").arg(&self.mounted)).unwrap();
+    }
+
+    /// Gives the room back.
+    pub fn free(&self) {
+        std::fs::remove_file(self.mounted.join(BALLAST)).unwrap();
     }
 
     fn mount(&self) -> Result<(), String> {

@@ -22,6 +22,9 @@ use holdfast_tests::{
     COORDINATOR, CUSTOMER, Cluster, NODES, Options, PAYEE, STRANGER, Steadfast, Store, WALLET, now_ms,
 };
 
+#[path = "power_cut/stores.rs"]
+mod stores;
+
 const PIPELINES: usize = 3;
 /// Whose power fails, cut by cut.
 const OUTAGES: [&[&str]; 4] =
