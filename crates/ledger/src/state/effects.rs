@@ -4,8 +4,8 @@
 use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
 
 use super::State;
-use crate::ceremony::Ceremony;
-use crate::ids::{CeremonyId, WithdrawalId, whitelist_entry_ceremony};
+use crate::ceremony::{Ceremony, CeremonyKind};
+use crate::ids::{CeremonyId, StatementDigest, WithdrawalId, whitelist_entry_ceremony};
 
 impl State {
     /// The ceremony that added a whitelist entry. The cooling-off began where its quorum was met, see
@@ -34,6 +34,12 @@ impl State {
     pub fn resumes(&self, wallet: &WalletId) -> impl Iterator<Item = &Ceremony> {
         let resumes = self.wallet(wallet).map(|wallet| wallet.resumes.as_slice()).unwrap_or_default();
         resumes.iter().filter_map(|id| self.ceremony(id))
+    }
+
+    /// Whether officers lifted a pause of a wallet by name, be it in the log or only at nodes.
+    pub fn resumed_before(&self, wallet: &WalletId, pause: &StatementDigest) -> bool {
+        let mut resumes = self.resumes(wallet).map(|ceremony| &ceremony.kind);
+        resumes.any(|kind| matches!(kind, CeremonyKind::ResumeWallet { lifts, .. } if lifts.contains(pause)))
     }
 
     /// The ceremonies that brought the roster and the policy in force; none for those of genesis.

@@ -142,6 +142,10 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         let mut wallet = self.wallet(wallet).ok_or_else(|| unknown_wallet(wallet))?.clone();
+        if self.resumed_before(&wallet.id, &digest) {
+            let detail = "a resume lifted this statement before it came: make a new one";
+            return Err(Rejection::new(RejectionCode::StatementAlreadyUsed, detail));
+        }
         wallet.pauses.push(PauseRecord {
             statement: digest,
             officer: statement.officer.clone(),

@@ -75,7 +75,11 @@ impl Subject {
     pub(super) fn in_log(&self, state: &State, digest: &StatementDigest) -> Logged {
         let acted = state.statement_acted(digest);
         match self {
-            Self::Wallet(_) if !acted => Logged::Not,
+            // A quorum can lift a pause by name that the log will never contain, because its officer left.
+            Self::Wallet(id) if !acted => match state.resumed_before(id, digest) {
+                true => Logged::UsedUp,
+                false => Logged::Not,
+            },
             Self::Wallet(id) => {
                 let pauses = state.wallet(id).map(|wallet| wallet.pauses.as_slice()).unwrap_or_default();
                 match pauses.iter().any(|pause| pause.statement == *digest) {

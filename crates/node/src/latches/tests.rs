@@ -162,6 +162,33 @@ async fn pause_that_a_quorum_lifted_gets_no_receipt_a_second_time() {
 }
 
 #[tokio::test]
+async fn pause_of_an_officer_who_left_holds_until_a_quorum_lifts_it_by_name() {
+    let (mut cell, mut nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    // Given a pause that never reaches the log, because its officer leaves
+    cell.admit_officer("carol");
+    nodes[0].catch_up(&cell).await;
+    let pause = cell.pause("carol");
+    deliver(&nodes[0], &pause).await.unwrap();
+    cell.remove_officer("carol");
+    nodes[0].catch_up(&cell).await;
+    // Then it holds: that an officer leaves lifts nothing, nor does another pause's resume
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "LATCHED");
+    let other = cell.pause("bob");
+    cell.accept(&other);
+    resume(&mut cell, &other);
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 11).await, "LATCHED");
+    // Until a quorum lifts it by name, also after a restart
+    resume(&mut cell, &pause);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+    let restarted = nodes.remove(0).restart(&cell).await;
+    nodes.insert(0, restarted);
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+    sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [12; 32]).await.unwrap();
+}
+
+#[tokio::test]
 async fn wallet_that_this_node_was_not_shown_can_be_paused() {
     let (cell, _) = ready().await;
     // Given a node that has the genesis only

@@ -184,6 +184,20 @@ impl Cell {
         })));
     }
 
+    pub(crate) fn admit_officer(&mut self, name: &str) {
+        let key = ssh(name).public_key().to_openssh().unwrap();
+        let roles = ["security-officer", "withdrawal-approver"].map(|role| role.parse().unwrap());
+        self.change_roster(RosterChange::AddOfficer {
+            name: name.parse().unwrap(),
+            roles: BTreeSet::from(roles),
+            key: OfficerKey::parse(&key).unwrap(),
+        });
+    }
+
+    pub(crate) fn remove_officer(&mut self, name: &str) {
+        self.change_roster(RosterChange::RemoveOfficer { name: name.parse().unwrap() });
+    }
+
     /// Admits a client to wallet `hot-1` under a key made from this seed.
     pub(crate) fn admit_client(&mut self, name: &str, seed: &str) {
         self.change_roster(RosterChange::AddClient {

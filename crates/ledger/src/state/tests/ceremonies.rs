@@ -178,6 +178,47 @@ fn resume_that_leaves_an_older_pause_out_is_refused() {
 }
 
 #[test]
+fn resume_also_names_pauses_that_only_nodes_have_and_they_act_no_more() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    let mut pause = || {
+        cell.now += 1;
+        let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+        (StatementDigest::of(&pause.payload), pause)
+    };
+    let ((logged, envelope), (one, kept_back), (two, _)) = (pause(), pause(), pause());
+    cell.accept(&envelope);
+    let (small, large) = if one < two { (one, two) } else { (two, one) };
+    // Not before the pauses in force, not out of order, not twice
+    for lifts in
+        [vec![small, logged], vec![logged, large, small], vec![logged, small, small], vec![logged, logged]]
+    {
+        cell.now += 1;
+        let resume = cell.statement("alice", StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
+        assert_eq!(cell.refuse(&resume), "WALLET_PAUSE_STATE");
+    }
+    assert!(!cell.state.resumed_before(&wallet, &one));
+    cell.approved(StatementBody::ProposeResume { wallet: wallet.clone(), lifts: vec![logged, small, large] });
+    assert!(!cell.state.wallet(&wallet).unwrap().is_paused());
+    assert!(cell.state.resumed_before(&wallet, &one) && cell.state.resumed_before(&wallet, &two));
+    // What came too late stays lifted
+    assert_eq!(cell.refuse(&kept_back), "STATEMENT_ALREADY_USED");
+    assert!(!cell.state.wallet(&wallet).unwrap().is_paused());
+    // And a pause that the log got while officers approved is lifted with the others
+    cell.now += 1;
+    let between = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+    let lifts = vec![StatementDigest::of(&between.payload)];
+    let resume = cell.statement("alice", StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
+    let id = cell.accept(&resume).ceremony.unwrap();
+    cell.accept(&between);
+    for officer in ["alice", "bob"] {
+        let approval = cell.statement(officer, StatementBody::ApproveCeremony(id));
+        cell.accept(&approval);
+    }
+    assert!(!cell.state.wallet(&wallet).unwrap().is_paused());
+}
+
+#[test]
 fn key_generation_that_never_finishes_frees_its_name() {
     let mut cell = Cell::new();
     let body = proposal(&cell, "hot-1");
