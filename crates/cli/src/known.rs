@@ -8,7 +8,7 @@ mod rosters;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use holdfast_chains::{Address, PublicKey};
+use holdfast_chains::{Address, Digest, PublicKey};
 use holdfast_ledger::{State, Wallet};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,34 @@ const FILE: &str = "known-wallets.json";
 pub(crate) struct KnownWallet {
     pub(crate) address: Address,
     pub(crate) public_key: PublicKey,
+    /// BIP-32 chain code; absent in files of earlier versions until the log is replayed again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) chain_code: Option<Digest>,
+}
+
+/// The branch of a wallet's key tree that deposit addresses are on.
+const DEPOSITS: u32 = 0;
+
+impl KnownWallet {
+    /// The key that pays: the wallet's own, or that of a deposit address below it.
+    pub(crate) fn sender(&self, deposit_index: Option<u32>) -> Result<PublicKey, Failure> {
+        deposit_index.map_or(Ok(self.public_key), |index| self.deposit_key(index))
+    }
+
+    /// The public key of a deposit address, derived here.
+    pub(crate) fn deposit_key(&self, index: u32) -> Result<PublicKey, Failure> {
+        let chain_code = self.chain_code.ok_or_else(|| {
+            Failure::new(
+                Exit::NotFound,
+                "CHAIN_CODE_UNKNOWN",
+                "this machine does not know the wallet's chain code",
+            )
+            .next("holdfast wallet list: it replays the log as officer or auditor and learns it")
+        })?;
+        self.public_key
+            .derive(&chain_code, &[DEPOSITS, index])
+            .map_err(|error| Failure::new(Exit::Usage, error.code(), error.to_string()))
+    }
 }
 
 type Known = BTreeMap<String, KnownWallet>;
@@ -40,9 +68,10 @@ pub(crate) fn remember(profile: &Profile, state: &State) -> Result<(), Failure> 
     rosters::remember(profile, state)?;
     let mut known = load(profile)?;
     let before = known.clone();
-    for Wallet { id, address, public_key, .. } in state.wallets() {
-        let found = KnownWallet { address: *address, public_key: *public_key };
+    for Wallet { id, address, public_key, chain_code, .. } in state.wallets() {
+        let found = KnownWallet { address: *address, public_key: *public_key, chain_code: Some(*chain_code) };
         let expected = known.entry(id.to_string()).or_insert_with(|| found.clone());
+        expected.chain_code = expected.chain_code.or(found.chain_code);
         if *expected != found {
             let message = format!("wallet `{id}` was {} and is now {address}", expected.address);
             return Err(Failure::verification("WALLET_KEY_CHANGED", message)

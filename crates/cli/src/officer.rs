@@ -86,6 +86,10 @@ pub(crate) struct RevokeClientArgs {
 pub(crate) struct ResumeArgs {
     /// Id of the wallet
     wallet: WalletId,
+    /// A pause that only nodes have, by its statement's hash as `holdfast officer statements` shows it: one whose officer left
+    /// before it reached the log; may be repeated
+    #[arg(long, value_name = "HASH")]
+    lift: Vec<StatementDigest>,
     #[command(flatten)]
     signing: Signing,
 }
@@ -265,15 +269,23 @@ async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure>
     let paused = |state: &State| state.wallet(&args.wallet).is_some_and(Wallet::is_paused);
     let replica = replica::look_up(session, paused).await?;
     let known = wallet::find(replica.state(), &args.wallet)?;
-    let lifts: Vec<_> = known.pauses.iter().take(MAX_LIFTS).map(|pause| pause.statement).collect();
+    let lifts = lifts(known, &args.lift);
     if lifts.is_empty() {
         let message = format!("no pause of `{}` is in the log", args.wallet);
         return Err(Failure::new(Exit::Other, "WALLET_PAUSE_STATE", message).next(
-            "a pause that only the nodes know appears in the log within seconds; otherwise there is none",
+            "a pause that only the nodes know appears in the log within seconds; if its officer left, name it with `--lift`",
         ));
     }
     let body = StatementBody::ProposeResume { wallet: args.wallet.clone(), lifts };
     ceremony::propose(session, &args.signing, &replica, body).await
+}
+
+/// The oldest pauses of the log, as many as leave room for those that only nodes have.
+fn lifts(wallet: &Wallet, only_delivered: &[StatementDigest]) -> Vec<StatementDigest> {
+    let logged: Vec<_> = wallet.pauses.iter().map(|pause| pause.statement).collect();
+    let others: BTreeSet<_> = only_delivered.iter().filter(|lift| !logged.contains(lift)).copied().collect();
+    let room = MAX_LIFTS.saturating_sub(others.len());
+    logged.into_iter().take(room).chain(others).collect()
 }
 
 async fn statements(session: &Session, node: &str, officer: Option<&str>) -> Result<Answer, Failure> {
@@ -288,13 +300,14 @@ async fn statements(session: &Session, node: &str, officer: Option<&str>) -> Res
             let text = Envelope::parse(&delivered.envelope)
                 .map(|envelope| String::from_utf8_lossy(&envelope.payload).into_owned())
                 .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
-            let standing = if delivered.lifted { "its log contains it" } else { "in force as a latch" };
+            let standing = if delivered.lifted { "left to its log" } else { "in force as a latch" };
+            let hash = StatementDigest::of(text.as_bytes());
             shown.push_str(&format!(
-                "{}\n  four words: {}, {standing}\n\n",
+                "{}\n  four words: {}, {standing}\n  hash: {hash}\n\n",
                 indent(&text),
                 fingerprint(text.as_bytes())
             ));
-            json.push(json!({"statement": text, "lifted": delivered.lifted,
+            json.push(json!({"statement": text, "statement_hash": hash.to_string(), "lifted": delivered.lifted,
                 "receipt_envelope": String::from_utf8_lossy(&delivered.receipt_envelope)}));
         }
         page_token = page.next_page_token;

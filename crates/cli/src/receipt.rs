@@ -5,6 +5,7 @@
 //! the raw transaction is what those make, and t nodes cosigned a log that holds authorization and signature.
 
 mod asked;
+mod intent;
 
 use holdfast_audit::LogKeys;
 use holdfast_chains::{
@@ -20,11 +21,14 @@ use crate::known::{self, Rosters};
 use crate::session::Session;
 
 pub(crate) use asked::Asked;
+use intent::Intent;
+pub(crate) use intent::Purpose;
 
 /// A receipt that passed every check.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifiedReceipt {
     pub(crate) request: WithdrawalRequest,
+    pub(crate) purpose: Purpose,
     pub(crate) transaction: UnsignedTransaction,
     pub(crate) signed: SignedTransaction,
     pub(crate) public_key: PublicKey,
@@ -56,8 +60,9 @@ pub(crate) fn verify(
     asked.check(withdrawal)?;
     let trust = &Trust { genesis: &session.genesis, rosters: session.rosters()? };
     let receipt = withdrawal.receipt.as_ref().ok_or_else(|| refuse("there is no receipt"))?;
-    let request = intent(trust, asked, &receipt.request_entry)?;
+    let Intent { purpose, request, deposit_index } = intent::read(session, trust, asked, receipt)?;
     asked::says_the_same(withdrawal, &request)?;
+    asked::is_for(withdrawal, purpose, deposit_index)?;
     let transaction = UnsignedTransaction::decode(&withdrawal.unsigned_transaction)
         .map_err(|error| refuse(format!("the unsigned transaction cannot be decoded: {error}")))?;
     does_what_was_asked(trust.genesis, &request, &transaction)?;
@@ -77,18 +82,8 @@ pub(crate) fn verify(
     }
     authorized(trust, &asked.id, &digest, receipt)?;
     let inclusion = signature_logged(trust, &asked.id, &signature, receipt)?;
-    let key_source = key_source(session, asked, &request, &public_key)?;
-    Ok(VerifiedReceipt { request, transaction, signed, public_key, inclusion, key_source })
-}
-
-/// INVARIANT (G1): the intent is the one that the client's own key signed, not the server's account of it.
-fn intent(trust: &Trust<'_>, asked: &Asked<'_>, entry: &[u8]) -> Result<WithdrawalRequest, Failure> {
-    let (_, act) = entry_act(trust, entry, "request")?;
-    let Ok(Act::Request(request, _)) = act.act() else {
-        return Err(refuse("the request entry holds no request"));
-    };
-    asked.check_request(request)?;
-    Ok((**request).clone())
+    let key_source = key_source(session, asked, &request, deposit_index, &public_key)?;
+    Ok(VerifiedReceipt { request, purpose, transaction, signed, public_key, inclusion, key_source })
 }
 
 fn does_what_was_asked(
@@ -125,6 +120,7 @@ fn key_source(
     session: &Session,
     asked: &Asked<'_>,
     request: &WithdrawalRequest,
+    deposit_index: Option<u32>,
     key: &PublicKey,
 ) -> Result<KeySource, Failure> {
     let wallet = &request.wallet;
@@ -132,7 +128,10 @@ fn key_source(
         return Err(refuse(format!("the key is that of {}, not of {address} as you say", key.address())));
     }
     match known::wallet(&session.profile, wallet.as_str())? {
-        Some(known) if known.public_key == *key => Ok(KeySource::Replayed),
+        Some(known) if known.sender(deposit_index)? == *key => Ok(KeySource::Replayed),
+        Some(_) if deposit_index.is_some() => {
+            Err(refuse(format!("the key is not that of the deposit address of wallet `{wallet}`")))
+        }
         Some(known) => Err(refuse(format!(
             "the key is not the one that this machine knows as wallet `{wallet}` ({})",
             known.address

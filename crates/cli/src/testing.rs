@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use holdfast_audit::History;
-use holdfast_chains::{Digest, PublicKey, Signature};
+use holdfast_chains::{Digest, PublicKey, Signature, UnsignedTransaction};
 use holdfast_ledger::{
-    CeremonyId, Outcome, PayloadKind, State, Statement, StatementBody, WalletProposal, WhitelistProposal,
-    WithdrawalId, WithdrawalRequest, key_id,
+    CeremonyId, Outcome, PayloadKind, ReplacementAction, ReplacementRequest, State, Statement, StatementBody,
+    WalletProposal, WhitelistProposal, WithdrawalId, WithdrawalKind, WithdrawalRequest, key_id,
 };
 use holdfast_log::{
     Checkpoint, Cosigner, Entry, Envelope, KeyName, LogSigner, MemoryTree, Origin, SignedCheckpoint,
@@ -209,8 +209,38 @@ impl TestCell {
     /// The same, of this request.
     pub(crate) fn sign_request(&mut self, request: &WithdrawalRequest) -> v1::Withdrawal {
         let id = self.ask(request);
-        let request_entry = self.log.last().unwrap().bytes().to_vec();
-        let bound = self.state().withdrawal(&id).unwrap().transaction.clone().unwrap();
+        self.sign_withdrawal(&id)
+    }
+
+    /// A replacement of a withdrawal, with this transaction.
+    pub(crate) fn replacement(
+        &mut self,
+        of: &WithdrawalId,
+        action: ReplacementAction,
+        transaction: &UnsignedTransaction,
+    ) -> WithdrawalId {
+        let now = crate::clock::now();
+        let request = ReplacementRequest {
+            cluster: self.session.genesis.document.cluster.clone(),
+            client: "pipeline".parse().unwrap(),
+            of: *of,
+            action,
+            fee_cap: transaction.effects().max_fee,
+            idempotency_key: format!("r-{}", self.log.len()),
+            created_at_ms: now,
+            expires_at_ms: crate::clock::after(now, std::time::Duration::from_secs(600)),
+            transaction: Some(transaction.to_hex()),
+        };
+        let key = keys::ed25519(&self.cell.directory.join("client/pipeline.key")).unwrap();
+        let kind = PayloadKind::ReplacementRequest.payload_type();
+        let envelope =
+            Envelope::sign_ed25519(kind, request.to_json(), &key_id("client", "pipeline"), &key).unwrap();
+        self.accept(&envelope).withdrawal.unwrap()
+    }
+
+    /// Authorizes and signs a withdrawal of the wallet's own address; as an honest coordinator would answer it.
+    pub(crate) fn sign_withdrawal(&mut self, id: &WithdrawalId) -> v1::Withdrawal {
+        let bound = self.state().withdrawal(id).unwrap().transaction.clone().unwrap();
         let cluster = self.session.cluster().to_owned();
         let digest = bound.signing_hash;
         self.accept(&self.coordinator(
@@ -228,7 +258,7 @@ impl TestCell {
                 .unwrap();
         let last = self.log.len() - 1;
         let receipt = v1::Receipt {
-            request_entry,
+            request_entry: self.request_entry(id),
             signature: signature.to_bytes().to_vec(),
             signing_hash: digest.0.to_vec(),
             raw_transaction: signed.raw().to_vec(),
@@ -239,6 +269,29 @@ impl TestCell {
             authorization_proof: self.proof(last - 1, &[1, 2]),
             signature_entry: self.log[last].bytes().to_vec(),
             authorization_entry: authorization,
+            replaced_request_entries: self.replaced_request_entries(id),
+        };
+        self.shown(id, receipt)
+    }
+
+    fn request_entry(&self, id: &WithdrawalId) -> Vec<u8> {
+        let position = self.state().withdrawal(id).unwrap().positions.request;
+        self.log[usize::try_from(position).unwrap()].bytes().to_vec()
+    }
+
+    fn replaced_request_entries(&self, id: &WithdrawalId) -> Vec<Vec<u8>> {
+        let replaces = |id: &WithdrawalId| self.state().withdrawal(id)?.replaces();
+        std::iter::successors(replaces(id), replaces).map(|id| self.request_entry(&id)).collect()
+    }
+
+    fn shown(&self, id: &WithdrawalId, receipt: v1::Receipt) -> v1::Withdrawal {
+        let withdrawal = self.state().withdrawal(id).unwrap();
+        let (request, bound) = (&withdrawal.request, withdrawal.transaction.as_ref().unwrap());
+        let kind = match withdrawal.kind {
+            WithdrawalKind::Payment => v1::WithdrawalKind::Payment,
+            WithdrawalKind::FeeBump(_) => v1::WithdrawalKind::FeeBump,
+            WithdrawalKind::CancelOnChain(_) => v1::WithdrawalKind::CancelOnChain,
+            WithdrawalKind::Sweep => v1::WithdrawalKind::Sweep,
         };
         v1::Withdrawal {
             id: id.to_string(),
@@ -250,6 +303,8 @@ impl TestCell {
             customer: request.customer.to_string(),
             idempotency_key: request.idempotency_key.clone(),
             state: v1::WithdrawalState::Signed.into(),
+            kind: kind.into(),
+            replaces: withdrawal.replaces().map(|of| of.to_string()).unwrap_or_default(),
             unsigned_transaction: bound.transaction.as_bytes().to_vec(),
             receipt: Some(receipt),
             ..v1::Withdrawal::default()

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::ceremony;
 use crate::failure::{Exit, Failure};
+use crate::known;
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
@@ -28,6 +29,14 @@ pub(crate) enum WalletCommand {
     },
     /// List all wallets
     List,
+    /// Derive a deposit address on this machine, from what a replayed log said of the wallet; no server's word counts
+    DepositAddress {
+        /// Id of the wallet
+        id: WalletId,
+        /// Index of the address: one for each customer, for example
+        #[arg(value_parser = clap::value_parser!(u32).range(..=0x7fff_ffff))]
+        index: u32,
+    },
 }
 
 /// A proposal.
@@ -47,6 +56,7 @@ pub(crate) async fn run(session: &Session, command: &WalletCommand) -> Result<An
         WalletCommand::Create(args) => create(session, args).await,
         WalletCommand::Show { id } => show(session, id).await,
         WalletCommand::List => list(session).await,
+        WalletCommand::DepositAddress { id, index } => deposit_address(session, id, *index).await,
     }
 }
 
@@ -68,6 +78,30 @@ pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Fai
     let replica = replica::look_up(session, |state| state.wallet(id).is_some()).await?;
     let wallet = find(replica.state(), id)?;
     Ok(Answer::new(wallet_json(wallet), text(&replica, wallet)))
+}
+
+/// INVARIANT (G2): customers pay to this address, so it is computed here from a key and a chain code that were proven here.
+async fn deposit_address(session: &Session, id: &WalletId, index: u32) -> Result<Answer, Failure> {
+    let known = || -> Result<Option<known::KnownWallet>, Failure> {
+        Ok(known::wallet(&session.profile, id.as_str())?.filter(|wallet| wallet.chain_code.is_some()))
+    };
+    let wallet = match known()? {
+        Some(wallet) => wallet,
+        None => {
+            let replica = replica::look_up(session, |state| state.wallet(id).is_some()).await?;
+            find(replica.state(), id)?;
+            known()?.ok_or_else(|| Failure::other("INTERNAL", "the replayed wallet was not kept"))?
+        }
+    };
+    let key = wallet.deposit_key(index)?;
+    let json = json!({"wallet": id, "index": index, "path": format!("m/0/{index}"), "address": key.address(),
+        "public_key": key, "wallet_address": wallet.address});
+    let text = format!(
+        "{}\n  deposit address {index} of wallet {id} (m/0/{index} below {}), derived here\n  what arrives there is moved with: holdfast withdraw sweep AMOUNT --wallet {id} --deposit-index {index}",
+        key.address(),
+        wallet.address
+    );
+    Ok(Answer::new(json, text))
 }
 
 async fn list(session: &Session) -> Result<Answer, Failure> {

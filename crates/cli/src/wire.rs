@@ -119,6 +119,36 @@ pub(crate) fn withdrawal(withdrawal: &v1::Withdrawal) -> Value {
         "missing_nodes": withdrawal.missing_nodes,
         "receipt": withdrawal.receipt.as_ref().map(receipt),
         "intent_digest": hex::encode(&withdrawal.intent_digest),
+        "kind": kind_name(withdrawal),
+        "replaces": named(&withdrawal.replaces),
+        "replaced_by": named(&withdrawal.replaced_by),
+        "outcomes": withdrawal.outcomes.iter().map(outcome_report).collect::<Vec<_>>(),
+        "tombstones": withdrawal.tombstones,
+        "tombstones_needed": withdrawal.tombstones_needed,
+        "deposit_index": withdrawal.deposit_index,
+        "replicas": withdrawal.replicas,
+    })
+}
+
+fn named(id: &str) -> Option<&str> {
+    Some(id).filter(|id| !id.is_empty())
+}
+
+pub(crate) fn kind_name(withdrawal: &v1::Withdrawal) -> String {
+    short(withdrawal.kind().as_str_name(), "WITHDRAWAL_KIND_")
+}
+
+pub(crate) fn transaction_outcome_name(report: &v1::OutcomeReport) -> String {
+    short(report.outcome().as_str_name(), "TRANSACTION_OUTCOME_")
+}
+
+fn outcome_report(report: &v1::OutcomeReport) -> Value {
+    json!({
+        "outcome": transaction_outcome_name(report),
+        "transaction_hash": hex0x(&report.transaction_hash),
+        "block_number": report.block_number,
+        "observed_at_ms": report.observed_at_ms,
+        "position": report.position.as_ref().map(position),
     })
 }
 
@@ -145,6 +175,7 @@ fn receipt(receipt: &v1::Receipt) -> Value {
         "authorization_proof": utf8(&receipt.authorization_proof),
         "signature_entry": utf8(&receipt.signature_entry),
         "tlog_proof": utf8(&receipt.tlog_proof),
+        "replaced_request_entries": receipt.replaced_request_entries.iter().map(|entry| utf8(entry)).collect::<Vec<_>>(),
     })
 }
 

@@ -52,6 +52,11 @@ impl Coordinator {
             authorization_proof: self.proof(signed.authorization_index, &checkpoint).await?,
             signature_entry: self.book.entry(signed.signature_index)?,
             authorization_entry: self.book.entry(signed.authorization_index)?,
+            replaced_request_entries: signed
+                .replaced
+                .iter()
+                .map(|index| self.book.entry(*index))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -93,13 +98,22 @@ impl Coordinator {
         let reader = self.book.read().await?;
         let withdrawal = reader.state().withdrawal(id).ok_or(ReceiptError::NotSigned)?;
         let sender = reader.state().sender(withdrawal).ok_or(ReceiptError::NotSigned)?;
-        Signed::of(withdrawal, sender.public_key)
+        let replaced = std::iter::successors(withdrawal.replaces(), |id| {
+            reader.state().withdrawal(id).and_then(Withdrawal::replaces)
+        });
+        let replaced = replaced
+            .filter_map(|id| reader.state().withdrawal(&id))
+            .map(|replaced| replaced.positions.request)
+            .collect();
+        Signed::of(withdrawal, sender.public_key, replaced)
     }
 }
 
 /// What a receipt takes from the state.
 struct Signed {
     request_index: u64,
+    /// Requests that it replaces, the nearest first.
+    replaced: Vec<u64>,
     authorization_index: u64,
     signature_index: u64,
     signature: holdfast_chains::Signature,
@@ -109,7 +123,11 @@ struct Signed {
 }
 
 impl Signed {
-    fn of(withdrawal: &Withdrawal, public_key: holdfast_chains::PublicKey) -> Result<Self, ReceiptError> {
+    fn of(
+        withdrawal: &Withdrawal,
+        public_key: holdfast_chains::PublicKey,
+        replaced: Vec<u64>,
+    ) -> Result<Self, ReceiptError> {
         let (Some(signature), Some(bound)) = (withdrawal.signature, &withdrawal.transaction) else {
             return Err(ReceiptError::NotSigned);
         };
@@ -120,6 +138,7 @@ impl Signed {
         };
         Ok(Self {
             request_index: positions.request,
+            replaced,
             authorization_index,
             signature_index,
             signature,

@@ -1,5 +1,7 @@
 //! Promises of nodes: what a coordinator or a node may present so that an action looks as if it bound more than it does.
 
+#![expect(clippy::arithmetic_side_effects, reason = "test: small numbers")]
+
 use ed25519_dalek::SigningKey;
 use holdfast_audit::History;
 use holdfast_ledger::{

@@ -5,9 +5,11 @@
 
 use holdfast_chains::Address;
 use holdfast_ledger::{WithdrawalId, WithdrawalRequest};
+use holdfast_policy::ClientId;
 use holdfast_proto::v1;
 use holdfast_transport::Role;
 
+use super::intent::Purpose;
 use crate::failure::Failure;
 use crate::profile::Who;
 
@@ -19,6 +21,8 @@ pub(crate) struct Asked<'a> {
     client: Option<&'a str>,
     /// The intent, if this machine has just signed it.
     request: Option<&'a WithdrawalRequest>,
+    /// The exact payload, if this machine has just signed it.
+    payload: Option<Vec<u8>>,
     /// The wallet's address, if a person gave it.
     pub(super) address: Option<Address>,
 }
@@ -27,13 +31,18 @@ impl<'a> Asked<'a> {
     /// A withdrawal that `who` names.
     pub(crate) fn named(who: &'a Who, id: WithdrawalId) -> Self {
         let client = (who.role == Role::Client).then_some(who.name.as_str());
-        Self { id, client, request: None, address: None }
+        Self { id, client, request: None, payload: None, address: None }
     }
 
     /// A withdrawal that this machine has just asked for: its id is computed here.
     pub(crate) fn submitted(request: &'a WithdrawalRequest) -> Self {
         let (id, client) = (request.withdrawal_id(), Some(request.client.as_str()));
-        Self { id, client, request: Some(request), address: None }
+        Self { id, client, request: Some(request), payload: Some(request.to_json()), address: None }
+    }
+
+    /// A withdrawal that this machine has just asked for with this payload, of any kind.
+    pub(crate) fn signed(who: &'a Who, id: WithdrawalId, payload: Vec<u8>) -> Self {
+        Self { payload: Some(payload), ..Self::named(who, id) }
     }
 
     /// With the wallet's address, if a person gave it.
@@ -56,18 +65,44 @@ impl<'a> Asked<'a> {
     }
 
     /// Whether a request that a client signed is the one that was asked for.
-    pub(super) fn check_request(&self, signed: &WithdrawalRequest) -> Result<(), Failure> {
-        same("request_entry", &signed.withdrawal_id().to_string(), &self.id.to_string())?;
-        if let Some(client) = self.client {
-            same("request_entry.client", signed.client.as_str(), client)?;
+    pub(super) fn check_signed(
+        &self,
+        id: WithdrawalId,
+        client: &ClientId,
+        payload: &[u8],
+    ) -> Result<(), Failure> {
+        same("request_entry", &id.to_string(), &self.id.to_string())?;
+        if let Some(asking) = self.client {
+            same("request_entry.client", client.as_str(), asking)?;
         }
-        match self.request {
-            Some(request) if request != signed => {
+        match &self.payload {
+            Some(signed) if signed != payload => {
                 Err(mismatch("the request entry holds another intent than the one that this client signed"))
             }
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Whether an answer says truly what it is for.
+pub(super) fn is_for(
+    withdrawal: &v1::Withdrawal,
+    purpose: Purpose,
+    deposit_index: Option<u32>,
+) -> Result<(), Failure> {
+    let (kind, replaces) = match purpose {
+        Purpose::Payment => (v1::WithdrawalKind::Payment, None),
+        Purpose::FeeBump(of) => (v1::WithdrawalKind::FeeBump, Some(of)),
+        Purpose::CancelOnChain(of) => (v1::WithdrawalKind::CancelOnChain, Some(of)),
+        Purpose::Sweep => (v1::WithdrawalKind::Sweep, None),
+    };
+    same("kind", withdrawal.kind().as_str_name(), kind.as_str_name())?;
+    same("replaces", &withdrawal.replaces, &replaces.map(|of| of.to_string()).unwrap_or_default())?;
+    let index = |index: Option<u32>| index.map(|index| index.to_string()).unwrap_or_default();
+    if purpose == Purpose::Sweep {
+        same("deposit_index", &index(withdrawal.deposit_index), &index(deposit_index))?;
+    }
+    Ok(())
 }
 
 /// Whether an answer's own words are those of the intent.

@@ -1,8 +1,12 @@
 //! A hostile coordinator's receipts: whatever it changes, the client notices.
 
+#![expect(clippy::arithmetic_side_effects, reason = "test: small numbers")]
+
+use holdfast_chains::{Amount, Eip1559Draft, Transfer, UnsignedTransaction};
+use holdfast_ledger::ReplacementAction;
 use holdfast_proto::v1;
 
-use super::{Asked, KeySource, VerifiedReceipt, verify};
+use super::{Asked, KeySource, Purpose, VerifiedReceipt, verify};
 use crate::failure::{Exit, Failure};
 use crate::known::{self, KnownWallet};
 use crate::testing::{PAYEE, TestCell, wallet_public};
@@ -29,7 +33,7 @@ fn checked(cell: &TestCell, answered: &v1::Withdrawal) -> Result<VerifiedReceipt
 }
 
 fn know(cell: &TestCell, wallet: &str, public_key: holdfast_chains::PublicKey) {
-    let known = KnownWallet { address: public_key.address(), public_key };
+    let known = KnownWallet { address: public_key.address(), public_key, chain_code: None };
     let text = serde_json::json!({wallet: known}).to_string();
     std::fs::write(cell.session.profile.directory.join("known-wallets.json"), text).unwrap();
 }
@@ -234,4 +238,98 @@ fn receipt_under_a_log_key_that_officers_replaced_before_is_refused() {
     let refused = checked(&cell, &withdrawal).unwrap_err();
     assert_eq!(refused.reason(), "RECEIPT_INVALID");
     assert!(refused.message().contains("proof"), "{}", refused.message());
+}
+
+/// A machine that replayed the log, a signed payment, and its fee bump.
+fn bumped() -> (TestCell, v1::Withdrawal, v1::Withdrawal) {
+    let mut cell = TestCell::ready();
+    let payment = cell.signed();
+    let bump = replaced(&mut cell, &payment, ReplacementAction::BumpFee);
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+    (cell, payment, bump)
+}
+
+/// Signed, in the place of another one, for twice as much for gas.
+fn replaced(cell: &mut TestCell, of: &v1::Withdrawal, action: ReplacementAction) -> v1::Withdrawal {
+    let old = UnsignedTransaction::decode(&of.unsigned_transaction).unwrap();
+    let to_itself = Transfer { contract: None, to: wallet_public().address(), amount: Amount::ZERO };
+    let draft = Eip1559Draft {
+        chain_id: old.chain_id(),
+        nonce: old.nonce(),
+        gas_limit: old.gas_limit(),
+        max_fee_per_gas: old.max_fee_per_gas() * 2,
+        max_priority_fee_per_gas: old.max_priority_fee_per_gas() * 2,
+        transfer: if action == ReplacementAction::BumpFee { old.effects().transfer } else { to_itself },
+    };
+    let id = cell.replacement(&of.id.parse().unwrap(), action, &draft.build().unwrap());
+    cell.sign_withdrawal(&id)
+}
+
+fn checked_as(cell: &TestCell, answered: &v1::Withdrawal) -> Result<VerifiedReceipt, Failure> {
+    let who = cell.session.profile.choose(holdfast_transport::Role::Client, None).unwrap();
+    verify(&cell.session, &Asked::named(&who, answered.id.parse().unwrap()), answered)
+}
+
+#[test]
+fn fee_bumps_and_cancellations_are_verified_against_the_clients_first_request() {
+    let (mut cell, payment, bump) = bumped();
+    let verified = checked_as(&cell, &bump).unwrap();
+    assert_eq!(verified.purpose, Purpose::FeeBump(payment.id.parse().unwrap()));
+    assert_eq!(verified.request.destination.to_string(), PAYEE);
+    // A bump of a bump, and a cancellation of that
+    let again = replaced(&mut cell, &bump, ReplacementAction::BumpFee);
+    checked_as(&cell, &again).unwrap();
+    let cancelled = replaced(&mut cell, &again, ReplacementAction::CancelOnChain);
+    let verified = checked_as(&cell, &cancelled).unwrap();
+    assert_eq!(verified.purpose, Purpose::CancelOnChain(again.id.parse().unwrap()));
+    assert_eq!(verified.request.destination, wallet_public().address());
+    assert!(verified.request.amount.is_zero());
+}
+
+#[test]
+fn fee_bump_that_comes_with_other_requests_than_those_it_replaces_is_refused() {
+    let (mut cell, payment, bump) = bumped();
+    let other = cell.request_under("k-9", "10 USDT", 9);
+    let other = cell.sign_request(&other).receipt.unwrap().request_entry;
+    let own = bump.receipt.as_ref().unwrap().request_entry.clone();
+    let first = payment.receipt.as_ref().unwrap().request_entry.clone();
+    let forgeries: [(&str, Vec<Vec<u8>>); 5] = [
+        ("nothing", Vec::new()),
+        ("another payment of the client", vec![other.clone()]),
+        ("itself", vec![own.clone()]),
+        ("one too many", vec![first.clone(), other]),
+        ("far too many", vec![first; 17]),
+    ];
+    for (what, entries) in forgeries {
+        let mut forged = bump.clone();
+        receipt(&mut forged).replaced_request_entries = entries;
+        let failure = checked_as(&cell, &forged).unwrap_err();
+        assert_eq!(failure.reason(), "RECEIPT_INVALID", "{what}: {failure}");
+    }
+    // And one that calls itself something else
+    for kind in
+        [v1::WithdrawalKind::Payment, v1::WithdrawalKind::CancelOnChain, v1::WithdrawalKind::Unspecified]
+    {
+        let disguised = v1::Withdrawal { kind: kind.into(), ..bump.clone() };
+        assert_eq!(checked_as(&cell, &disguised).unwrap_err().reason(), "ANSWER_MISMATCH");
+    }
+    let elsewhere = v1::Withdrawal { replaces: "w-00112233445566778899aabbccddeeff".to_owned(), ..bump };
+    assert_eq!(checked_as(&cell, &elsewhere).unwrap_err().reason(), "ANSWER_MISMATCH");
+}
+
+#[test]
+fn deposit_keys_are_derived_here_and_need_a_chain_code_that_was_replayed() {
+    let (cell, _) = replayed();
+    let known = known::wallet(&cell.session.profile, "hot-1").unwrap().unwrap();
+    let expected = cell.state().wallet(&"hot-1".parse().unwrap()).unwrap().deposit_key(7).unwrap();
+    assert_eq!(known.deposit_key(7).unwrap(), expected);
+    assert_eq!(known.sender(Some(7)).unwrap(), expected);
+    assert_eq!(known.sender(None).unwrap(), wallet_public());
+    // Given a file of an earlier version
+    let older = KnownWallet { chain_code: None, ..known };
+    assert_eq!(older.deposit_key(7).unwrap_err().reason(), "CHAIN_CODE_UNKNOWN");
+    know(&cell, "hot-1", wallet_public());
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+    let learnt = known::wallet(&cell.session.profile, "hot-1").unwrap().unwrap();
+    assert_eq!(learnt.deposit_key(7).unwrap(), expected);
 }

@@ -155,7 +155,8 @@ pub(super) fn asset<'a>(
     })
 }
 
-fn random_key() -> String {
+/// A key for a request that names none.
+pub(super) fn random_key() -> String {
     let mut bytes = [0; 16];
     OsRng.fill_bytes(&mut bytes);
     format!("cli-{}", hex::encode(bytes))

@@ -4,7 +4,7 @@ use holdfast_proto::v1;
 use serde_json::{Value, json};
 
 use crate::amount::{show_ether, show_money};
-use crate::receipt::{KeySource, VerifiedReceipt};
+use crate::receipt::{KeySource, Purpose, VerifiedReceipt};
 use crate::session::Session;
 use crate::wire;
 
@@ -16,7 +16,14 @@ pub(super) fn verified_json(verified: &VerifiedReceipt) -> Value {
         .iter()
         .map(|c| json!({"name": c.name.as_str(), "time_s": c.time_s}))
         .collect();
+    let purpose = match verified.purpose {
+        Purpose::Payment => json!({"kind": "PAYMENT"}),
+        Purpose::FeeBump(of) => json!({"kind": "FEE_BUMP", "replaces": of}),
+        Purpose::CancelOnChain(of) => json!({"kind": "CANCEL_ON_CHAIN", "replaces": of}),
+        Purpose::Sweep => json!({"kind": "SWEEP"}),
+    };
     json!({
+        "purpose": purpose,
         "sender": verified.signed.sender(),
         "transaction_hash": verified.signed.hash(),
         "public_key": verified.public_key,
@@ -45,6 +52,7 @@ pub(super) fn withdrawal_text(
         withdrawal.customer,
         withdrawal.idempotency_key,
     );
+    text.push_str(&after_lines(withdrawal));
     let says_more =
         |reason: &&v1::Reason| !reason.code.is_empty() && reason.code != wire::state_name(withdrawal);
     if let Some(reason) = withdrawal.reason.as_ref().filter(says_more) {
@@ -61,6 +69,46 @@ pub(super) fn withdrawal_text(
     }
     if let Some(next) = next_step(withdrawal) {
         text.push_str(&format!("next: {next}\n"));
+    }
+    text
+}
+
+/// What it replaces and is replaced by, what its client reported, which nodes swore it off.
+fn after_lines(withdrawal: &v1::Withdrawal) -> String {
+    let mut text = String::new();
+    match withdrawal.kind() {
+        v1::WithdrawalKind::FeeBump => {
+            text.push_str(&format!("  bumps the fee of {}\n", withdrawal.replaces))
+        }
+        v1::WithdrawalKind::CancelOnChain => {
+            text.push_str(&format!(
+                "  cancels {} on the chain: pays nothing to its own address\n",
+                withdrawal.replaces
+            ));
+        }
+        v1::WithdrawalKind::Sweep => {
+            let index = withdrawal.deposit_index.unwrap_or_default();
+            text.push_str(&format!("  sweeps deposit address {index} to the wallet's own address\n"));
+        }
+        v1::WithdrawalKind::Payment | v1::WithdrawalKind::Unspecified => {}
+    }
+    if !withdrawal.replaced_by.is_empty() {
+        text.push_str(&format!(
+            "  replaced by {}: only one of the two can be mined\n",
+            withdrawal.replaced_by
+        ));
+    }
+    for report in &withdrawal.outcomes {
+        let block = report.block_number.map(|number| format!(" in block {number}")).unwrap_or_default();
+        text.push_str(&format!("  reported {}{block}\n", wire::transaction_outcome_name(report)));
+    }
+    if !withdrawal.tombstones.is_empty() {
+        text.push_str(&format!(
+            "  {} of {} needed nodes swore never to sign it: {}\n",
+            withdrawal.tombstones.len(),
+            withdrawal.tombstones_needed,
+            withdrawal.tombstones.join(", ")
+        ));
     }
     text
 }
@@ -83,15 +131,23 @@ fn next_step(withdrawal: &v1::Withdrawal) -> Option<String> {
             Some(format!("bind a transaction with the account's next nonce: {bind}"))
         }
         v1::WithdrawalState::Allowed => Some(format!("bind its transaction: {bind}")),
+        v1::WithdrawalState::Authorized if !withdrawal.tombstones.is_empty() => {
+            Some(format!("when more nodes answer: holdfast withdraw give-up {id}"))
+        }
         v1::WithdrawalState::Received | v1::WithdrawalState::Bound | v1::WithdrawalState::Authorized => {
             Some(format!("it goes on by itself: holdfast withdraw show {id}"))
+        }
+        v1::WithdrawalState::Signed if withdrawal.outcomes.is_empty() => Some(format!(
+            "broadcast the raw transaction, then: holdfast withdraw report-outcome {id} broadcast; if it is stuck: holdfast withdraw replace {id}"
+        )),
+        v1::WithdrawalState::Replaced => {
+            Some(format!("follow the other one: holdfast withdraw show {}", withdrawal.replaced_by))
         }
         v1::WithdrawalState::Unspecified
         | v1::WithdrawalState::Signed
         | v1::WithdrawalState::Denied
         | v1::WithdrawalState::Cancelled
         | v1::WithdrawalState::Expired
-        | v1::WithdrawalState::Replaced
         | v1::WithdrawalState::Tombstoned => None,
     }
 }
@@ -154,11 +210,13 @@ mod tests {
             (v1::WithdrawalState::Allowed, "ALLOWED", "withdraw bind"),
             (v1::WithdrawalState::Bound, "ACCOUNT_NONCE_USED", "withdraw bind"),
             (v1::WithdrawalState::Bound, "BOUND", "withdraw show"),
+            (v1::WithdrawalState::Signed, "SIGNED", "withdraw report-outcome"),
+            (v1::WithdrawalState::Replaced, "REPLACED", "withdraw show"),
         ] {
             let next = next_step(&in_state(state, code)).unwrap();
             assert!(next.contains(command), "{code}: {next}");
         }
-        assert_eq!(next_step(&in_state(v1::WithdrawalState::Signed, "SIGNED")), None);
+        assert_eq!(next_step(&in_state(v1::WithdrawalState::Denied, "DENIED")), None);
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn parse_address(text: &str) -> Result<Address, String> {
 
 /// How long to wait.
 #[derive(Args, Clone, Copy, Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     /// Wait until it is signed, held, refused or needs a transaction
     #[arg(long)]
     wait: bool,
@@ -81,7 +81,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn span(self) -> Duration {
+    pub(super) fn span(self) -> Duration {
         if self.wait { self.wait_for } else { Duration::ZERO }
     }
 }
@@ -121,7 +121,30 @@ pub(crate) async fn submit_request(
     request: &WithdrawalRequest,
     wait: Duration,
 ) -> Result<v1::Withdrawal, Failure> {
-    let envelope = sign(session, who, PayloadKind::WithdrawalRequest, request.to_json())?;
+    let payload = Payload {
+        kind: PayloadKind::WithdrawalRequest,
+        bytes: request.to_json(),
+        idempotency_key: &request.idempotency_key,
+    };
+    submit_payload(session, who, &Asked::submitted(request), payload, wait).await
+}
+
+/// What a client asks for, of any kind.
+pub(super) struct Payload<'a> {
+    pub(super) kind: PayloadKind,
+    pub(super) bytes: Vec<u8>,
+    pub(super) idempotency_key: &'a str,
+}
+
+/// The same for any kind of request.
+pub(super) async fn submit_payload(
+    session: &Session,
+    who: &Who,
+    asked: &Asked<'_>,
+    payload: Payload<'_>,
+    wait: Duration,
+) -> Result<v1::Withdrawal, Failure> {
+    let envelope = sign(session, who, payload.kind, payload.bytes)?;
     let mut client = WithdrawalServiceClient::new(session.coordinator(who).await?);
     let wait_ms = wait_ms(wait);
     let mut attempt = 0;
@@ -134,17 +157,16 @@ pub(crate) async fn submit_request(
                 session.output.notice(&format!("{}: the same request again", failure.message()));
                 sleep(RETRY_EVERY).await;
             }
-            Err(failure) => return Err(unsure(failure, request)),
+            Err(failure) => return Err(unsure(failure, payload.idempotency_key)),
         }
     };
-    follow(session, who, &Asked::submitted(request), withdrawal, wait).await
+    follow(session, who, asked, withdrawal, wait).await
 }
 
-fn unsure(failure: Failure, request: &WithdrawalRequest) -> Failure {
+fn unsure(failure: Failure, idempotency_key: &str) -> Failure {
     if failure.is_unavailable() {
         return failure.next(format!(
-            "the outcome is open: ask with `holdfast withdraw show --idempotency-key {}`, do not choose another key",
-            request.idempotency_key
+            "the outcome is open: ask with `holdfast withdraw show --idempotency-key {idempotency_key}`, do not choose another key"
         ));
     }
     failure
@@ -268,28 +290,33 @@ pub(super) fn answer(
     Ok(Answer::new(json, page::withdrawal_text(session, withdrawal, verified.as_ref())).with_exit(exit))
 }
 
-/// Verifies the receipt of a signed withdrawal; `None` if it is not signed.
+/// Verifies the receipt of a signed withdrawal, also of one that was replaced since; `None` if it is not signed.
 pub(crate) fn verify_signed(
     session: &Session,
     asked: &Asked<'_>,
     withdrawal: &v1::Withdrawal,
 ) -> Result<Option<VerifiedReceipt>, Failure> {
     asked.check(withdrawal)?;
-    if withdrawal.state() != v1::WithdrawalState::Signed {
+    if withdrawal.state() != v1::WithdrawalState::Signed && withdrawal.receipt.is_none() {
         return Ok(None);
     }
     receipt::verify(session, asked, withdrawal).map(Some)
 }
 
-fn sign(session: &Session, who: &Who, kind: PayloadKind, payload: Vec<u8>) -> Result<Vec<u8>, Failure> {
+pub(super) fn sign(
+    session: &Session,
+    who: &Who,
+    kind: PayloadKind,
+    payload: Vec<u8>,
+) -> Result<Vec<u8>, Failure> {
     Ok(keys::envelope(&session.profile, who, kind.payload_type(), payload)?.to_json())
 }
 
-fn client_id(who: &Who) -> Result<ClientId, Failure> {
+pub(super) fn client_id(who: &Who) -> Result<ClientId, Failure> {
     ClientId::new(who.name.clone()).map_err(|error| Failure::usage(error.to_string()))
 }
 
-fn to_json(payload: &impl Serialize) -> Result<Vec<u8>, Failure> {
+pub(super) fn to_json(payload: &impl Serialize) -> Result<Vec<u8>, Failure> {
     serde_json::to_vec(payload).map_err(|error| Failure::other("INTERNAL", error.to_string()))
 }
 

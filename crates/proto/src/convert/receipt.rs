@@ -26,6 +26,8 @@ pub struct SignedReceipt {
     pub signature_entry: Vec<u8>,
     /// The authorization's log entry.
     pub authorization_entry: Vec<u8>,
+    /// The log entries of the requests that it replaces, the nearest first.
+    pub replaced_request_entries: Vec<Vec<u8>>,
 }
 
 impl SignedReceipt {
@@ -43,6 +45,7 @@ impl SignedReceipt {
             authorization_proof: self.authorization_proof.to_bytes(),
             signature_entry: self.signature_entry.clone(),
             authorization_entry: self.authorization_entry.clone(),
+            replaced_request_entries: self.replaced_request_entries.clone(),
         }
     }
 }
