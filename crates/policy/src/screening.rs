@@ -244,6 +244,13 @@ mod tests {
     }
 
     #[test]
+    fn address_with_a_prefix_of_its_chain_is_kept() {
+        for address in ["bitcoincash:qpm2qsznhks23z7629mms6s9cwef74vcwv", "EQ_x-1"] {
+            assert_eq!(parse(address).unwrap().len(), 1, "{address}");
+        }
+    }
+
+    #[test]
     fn addresses_of_other_chains_are_kept_and_match_no_ethereum_address() {
         let forty_letters = "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5md";
         let text = format!(

@@ -254,6 +254,8 @@ fn repeated_malformed_and_missing_values_in_lists_are_refused() {
     let many: Vec<_> = (0..257).map(|n| format!("\"w{n}\"")).collect();
     let many = format!("wallets = [{}]", many.join(","));
     assert_refused("wallets = [\"hot-1\"]", &many, "POLICY_FIELD_TOO_MANY", "grant[0].wallets");
+    let most = many.replace(",\"w256\"", "");
+    assert!(PolicyDocument::parse(&DEMO.replace("wallets = [\"hot-1\"]", &most)).is_ok(), "256 are accepted");
 }
 
 #[test]
@@ -320,4 +322,12 @@ fn error_says_line_field_and_what_to_do() {
         error.to_string(),
         format!("line {line}: `restriction[5].deny_at` must not be below `hold_at`")
     );
+}
+
+#[test]
+fn long_untrusted_names_are_cut_and_say_so() {
+    let named = |name: &str| refusal("[risk]", &format!("{name} = 1\n[risk]")).2;
+    let (longest, longer) = ("a".repeat(80), "a".repeat(81));
+    assert!(named(&longest).ends_with(&longest));
+    assert!(named(&longer).ends_with(&format!("{longest}...")));
 }

@@ -156,6 +156,7 @@ fn revocation_is_found_by_id_and_cannot_be_repeated_or_moved() {
 #[test]
 fn id_of_a_revoked_entry_cannot_be_used_again() {
     let mut list = whitelist([entry("a", EntryOwner::House)]);
+    assert!(!list.is_empty());
     list.revoke(&WhitelistEntryId::new("a").unwrap(), START).unwrap();
     let again = list.insert(entry("a", customer("mallory"))).unwrap_err();
     assert_eq!(again, WhitelistError::DuplicateId(WhitelistEntryId::new("a").unwrap()));
@@ -183,6 +184,20 @@ fn entries_that_name_a_destination_are_found_whatever_their_owner() {
     assert_eq!(naming((ChainId(1), address(1))), ["h", "b"]);
     assert_eq!(naming((ChainId(1), address(2))), ["x"]);
     assert!(naming((ChainId(3), address(1))).is_empty());
+    assert!(naming((ChainId(0), address(1))).is_empty(), "another chain's entries are next in order");
+}
+
+#[test]
+fn only_active_entries_are_among_all_that_cover() {
+    let mut list = whitelist(["a", "b", "c"].map(|id| entry(id, EntryOwner::House)));
+    list.revoke(&WhitelistEntryId::new("b").unwrap(), START).unwrap();
+    let usdt = AssetSymbol::parse("USDT").unwrap();
+    let covering = |now| {
+        let all = list.all_covering(&TERMS, (ChainId(1), address(1)), &usdt, None, now);
+        all.map(|entry| entry.id.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(covering(START), ["c", "a"]);
+    assert!(covering(END).is_empty());
 }
 
 #[test]

@@ -59,6 +59,12 @@ fn native_sweep_may_not_cost_more_than_it_moves() {
     assert_eq!(reasons(&World::demo().evaluate_own(&of_eth(fee))), []);
     assert_eq!(reasons(&World::demo().evaluate_own(&of_eth(fee - 1))), [ReasonCode::FeeAboveAmount]);
     assert_eq!(reasons(&World::demo().evaluate_own(&of_eth(0))), [], "moves nothing: only uses up a nonce");
+    let token = WithdrawalFacts { amount: Amount::from_u128(1), ..sweep() };
+    assert_eq!(
+        reasons(&World::demo().evaluate_own(&token)),
+        [],
+        "units of a token are not compared with wei"
+    );
 }
 
 #[test]
