@@ -2,6 +2,7 @@
 //!
 //! For tests only: no shipped program knows of it.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +12,10 @@ use anyhow::Context as _;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::Cluster;
-use crate::eventually;
+use crate::cluster::{Cluster, Options, Store};
+use crate::flows::Flow;
+use crate::steadfast::{Checked, Steadfast};
+use crate::{COORDINATOR, eventually};
 
 /// The environment variable that says when to die: `POINT`, `POINT:N` (at its Nth time), `any:N` (at the Nth point
 /// whatever it is) or `never`.
@@ -54,6 +57,12 @@ impl DieAt {
         }
     }
 
+    /// Whoever shall die around a snapshot writes one as soon as there is anything to keep.
+    fn snapshot_every(&self, usual: u64) -> u64 {
+        let at_snapshot = self.point.as_ref().is_some_and(|point| point.ends_with("-snapshot"));
+        if at_snapshot { 2 } else { usual }
+    }
+
     fn unnamed(table: &str) {
         eprintln!("a write to table `{table}` has no crash point: name it in crash.rs");
         // Not SIGKILL: whoever waits for this process sees that it did not die as planned.
@@ -73,6 +82,10 @@ impl holdfast_node::CrashPoints for DieAt {
         self.reached(point.name());
     }
 
+    fn snapshot_every(&self) -> u64 {
+        self.snapshot_every(holdfast_node::CrashPoints::snapshot_every(&holdfast_node::NoCrashPoints))
+    }
+
     fn unnamed_write(&self, table: holdfast_store::Table) {
         Self::unnamed(table.name());
     }
@@ -81,6 +94,12 @@ impl holdfast_node::CrashPoints for DieAt {
 impl holdfast_coordinator::CrashPoints for DieAt {
     fn reached(&self, point: holdfast_coordinator::CrashPoint) {
         self.reached(point.name());
+    }
+
+    fn snapshot_every(&self) -> u64 {
+        self.snapshot_every(holdfast_coordinator::CrashPoints::snapshot_every(
+            &holdfast_coordinator::NoCrashPoints,
+        ))
     }
 
     fn unnamed_write(&self, table: holdfast_store::Table) {
@@ -149,6 +168,38 @@ pub async fn dying<T>(
     };
     cluster.wait_healthy(server).await;
     (result, died_at)
+}
+
+/// Kills a server at the first point of each flow, then at the second, and so on until the flow ends before. Tells
+/// what was done.
+///
+/// # Panics
+/// When anything that was acknowledged is lost.
+pub async fn every_point_of_every_flow(server: &str, store: Store) -> String {
+    let cluster = Cluster::ready(Options { store }).await;
+    let parties = Steadfast::of(&cluster);
+    let (mut points, mut deaths, mut checked) = (BTreeSet::new(), 0_usize, Checked::default());
+    for flow in Flow::ALL {
+        // Two nodes sign: without the third, one of them is the one that dies.
+        let needed = server != COORDINATOR && flow == Flow::Withdrawal;
+        if needed {
+            cluster.kill_9("node-3");
+        }
+        for n in 1.. {
+            let run = flow.run(&cluster, &parties);
+            let ((), died_at) = dying(&cluster, server, [format!("any:{n}")], run).await;
+            if died_at.is_empty() {
+                break;
+            }
+            deaths += 1;
+            points.extend(died_at);
+        }
+        if needed {
+            cluster.bring_up("node-3").await;
+        }
+        checked = parties.check().await;
+    }
+    format!("{server} on {store:?}: {deaths} deaths at {} points: {points:?}; {checked:?}", points.len())
 }
 
 fn last_point(cluster: &Cluster, server: &str) -> Option<String> {

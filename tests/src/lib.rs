@@ -20,6 +20,8 @@ mod cluster;
 mod connect;
 pub mod crash;
 mod directory;
+mod five;
+mod flows;
 mod genesis;
 mod hostile;
 pub mod hostile_node;
@@ -38,10 +40,12 @@ mod request;
 mod steadfast;
 mod terminal;
 mod time;
+mod witness;
 
 pub use cluster::{Cluster, Options, Store};
 pub use connect::Server;
 pub use directory::target_directory;
+pub use flows::Flow;
 pub use hostile::{Attempt, Hostile, admitted, new_session, party, restamped};
 pub use incidents::{Incident, Incidents};
 pub use officer::Officer;
@@ -55,6 +59,7 @@ pub use request::{PAYEE, Request, STRANGER, THIEF, priced_transfer, transfer};
 pub use steadfast::{Checked, Steadfast};
 pub use terminal::Terminal;
 pub use time::{eventually, now_ms};
+pub use witness::{Witness, free_address};
 
 /// The wallet that the demo cluster's client may pay from.
 pub const WALLET: &str = "hot-1";

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use holdfast_chains::{Address, ChainId};
 use holdfast_ledger::{
     CeremonyId, StatementBody, StatementDigest, WalletProposal, WhitelistProposal, Withdrawal, WithdrawalId,
+    WithdrawalState,
 };
 use holdfast_log::{Entry, Envelope, Hash, RightEdge, TlogProof};
 use holdfast_policy::{TimestampMs, WalletId};
@@ -54,6 +55,8 @@ struct Told {
     submitted: BTreeSet<String>,
     /// Receipts of signed ones.
     receipts: BTreeMap<String, v1::Receipt>,
+    /// Withdrawals that enough nodes swore off.
+    tombstoned: BTreeSet<String>,
     /// Public keys of wallets that were activated.
     wallets: BTreeMap<String, Vec<u8>>,
     /// Whitelist entries that were activated.
@@ -71,6 +74,8 @@ pub struct Checked {
     pub withdrawals: usize,
     /// Receipts with a signature.
     pub receipts: usize,
+    /// Withdrawals that were given up.
+    pub tombstoned: usize,
     /// Receipts for officers' statements.
     pub latches: usize,
     /// Tips that nodes showed or cosigned.
@@ -149,6 +154,52 @@ impl<'a> Steadfast<'a> {
             if found.state() == state { Ok(Box::new(found)) } else { Err(Status::unavailable(seen)) }
         });
         *reached.await
+    }
+
+    /// Waits until the log authorizes a withdrawal; it may be signed by then.
+    pub async fn authorized(&self, id: &str) {
+        let channel = self.channel(Role::Client, CLIENT, COORDINATOR);
+        let reached = self.insist(format!("{id} is authorized"), async || {
+            let request = v1::GetWithdrawalRequest { withdrawal_id: id.to_owned() };
+            let found = WithdrawalServiceClient::new(channel.clone()).get(request).await?.into_inner();
+            let is_authorized =
+                matches!(found.state(), v1::WithdrawalState::Authorized | v1::WithdrawalState::Signed);
+            if is_authorized { Ok(()) } else { Err(Status::unavailable(found.state().as_str_name())) }
+        });
+        reached.await;
+    }
+
+    /// Asks for a withdrawal to be given up, until there is an answer: perhaps that it is too late.
+    pub async fn ask_to_give_up(&self, id: &str) {
+        let asked = self.insist(format!("{id} may be given up"), async || self.try_give_up(id).await);
+        asked.await;
+    }
+
+    /// Waits until a withdrawal that is given up is over: sworn off by enough nodes, or signed by others after all.
+    pub async fn over(&self, id: &str) {
+        let over = self.insist(format!("{id} is over"), async || {
+            let state = self.try_give_up(id).await?;
+            let is_over = matches!(state, v1::WithdrawalState::Tombstoned | v1::WithdrawalState::Signed);
+            if is_over { Ok(state) } else { Err(Status::unavailable(state.as_str_name())) }
+        });
+        if over.await == v1::WithdrawalState::Signed {
+            self.signed(id).await;
+        } else {
+            self.told().tombstoned.insert(id.to_owned());
+        }
+    }
+
+    async fn try_give_up(&self, id: &str) -> Result<v1::WithdrawalState, Status> {
+        let mut withdrawals = WithdrawalServiceClient::new(self.channel(Role::Client, CLIENT, COORDINATOR));
+        let request = v1::GiveUpRequest { withdrawal_id: id.to_owned() };
+        match withdrawals.give_up(request).await {
+            Ok(given) => Ok(given.into_inner().state()),
+            Err(status) if reason_of(&status).as_deref() == Some("WITHDRAWAL_NOT_TOMBSTONABLE") => {
+                let request = v1::GetWithdrawalRequest { withdrawal_id: id.to_owned() };
+                Ok(withdrawals.get(request).await?.into_inner().state())
+            }
+            Err(status) => Err(status),
+        }
     }
 
     /// An officer's statement, handed to a node itself, until there is a receipt for it.
@@ -279,6 +330,12 @@ impl<'a> Steadfast<'a> {
             let found = log.state().withdrawal(&id.parse::<WithdrawalId>().unwrap());
             assert!(found.is_some(), "acknowledged withdrawal {id} is gone");
         }
+        let tombstoned = self.told().tombstoned.clone();
+        for id in &tombstoned {
+            let found = log.state().withdrawal(&id.parse::<WithdrawalId>().unwrap()).unwrap();
+            let kept = (found.logged_state(), found.signature.is_some());
+            assert_eq!(kept, (WithdrawalState::Tombstoned, false), "{id} was sworn off");
+        }
         for (id, before) in &receipts {
             let again = self.withdrawal(id, v1::WithdrawalState::Signed).await.receipt.unwrap();
             assert_eq!(again.raw_transaction, before.raw_transaction, "{id} has another signature");
@@ -287,7 +344,13 @@ impl<'a> Steadfast<'a> {
             self.check_latch(node, statement, receipt).await;
         }
         let tips = self.told().tips.values().map(BTreeMap::len).sum();
-        Checked { withdrawals: submitted.len(), receipts: receipts.len(), latches: latches.len(), tips }
+        Checked {
+            withdrawals: submitted.len(),
+            receipts: receipts.len(),
+            tombstoned: tombstoned.len(),
+            latches: latches.len(),
+            tips,
+        }
     }
 
     /// No node is behind what it showed or cosigned, or has another root there; all reach the end of the log.

@@ -19,7 +19,7 @@ use holdfast_ledger::{StatementBody, WithdrawalId};
 use holdfast_node::CrashPoint;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
-use holdfast_tests::crash::dying;
+use holdfast_tests::crash::{dying, every_point_of_every_flow};
 use holdfast_tests::{
     COORDINATOR, CUSTOMER, Cluster, Hostile, LogCopy, Options, PAYEE, STRANGER, Steadfast, Store, WALLET,
     eventually, new_session, now_ms, refused,
@@ -71,6 +71,8 @@ const STATEMENT: [CrashPoint; 2] = [CrashPoint::BeforeLatch, CrashPoint::AfterLa
 /// A log that forks before the node's eyes.
 const FORK: [CrashPoint; 2] = [CrashPoint::BeforeHalt, CrashPoint::AfterHalt];
 
+/// A log that has grown since the last start.
+const SNAPSHOT: [CrashPoint; 2] = [CrashPoint::BeforeSnapshot, CrashPoint::AfterSnapshot];
 /// A withdrawal that is given up.
 const OATH: [CrashPoint; 2] = [CrashPoint::BeforeOath, CrashPoint::AfterOath];
 /// Evidence of when others held the log.
@@ -78,13 +80,16 @@ const MOMENT: [CrashPoint; 2] = [CrashPoint::BeforeWitnessed, CrashPoint::AfterW
 /// A party that attacks the state which all signatures of a key share.
 const BAN: [CrashPoint; 2] = [CrashPoint::BeforeBan, CrashPoint::AfterBan];
 
+/// What a node says when it did not have to replay its whole log.
+const FROM_SNAPSHOT: &str = "started from the snapshot";
+
 fn is_long() -> bool {
     std::env::var_os("HOLDFAST_LONG_TESTS").is_some()
 }
 
 #[test]
 fn every_crash_point_of_a_node_has_a_scenario() {
-    let tested: [&[CrashPoint]; 11] = [
+    let tested: [&[CrashPoint]; 12] = [
         &SIGNING,
         &ANOTHER_ATTEMPT,
         &KEYGEN,
@@ -93,6 +98,7 @@ fn every_crash_point_of_a_node_has_a_scenario() {
         &REFUSAL,
         &STATEMENT,
         &FORK,
+        &SNAPSHOT,
         &OATH,
         &MOMENT,
         &BAN,
@@ -289,6 +295,15 @@ async fn a_node_killed_at_any_other_durable_write_keeps_what_it_promised() {
         die_at(&cluster, "node-1", point).await;
         cluster.bring_up("node-1").await;
     }
+    // While it keeps a snapshot of what follows from the log, which the next start reads if it is whole
+    for point in SNAPSHOT {
+        cluster.kill_9("node-1");
+        die_at(&cluster, "node-1", point).await;
+        let before = cluster.log_text("node-1").matches(FROM_SNAPSHOT).count();
+        cluster.bring_up("node-1").await;
+        let started = cluster.log_text("node-1").matches(FROM_SNAPSHOT).count() - before;
+        assert_eq!(started, usize::from(point == CrashPoint::AfterSnapshot), "{point}");
+    }
     // In a further attempt at what was bound when it died before
     for point in ANOTHER_ATTEMPT {
         cluster.kill_9("node-1");
@@ -396,47 +411,10 @@ async fn a_node_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_s
     println!("died at {died_at:?}: {checked:?}");
 }
 
-/// Kills a node at the first point of each flow, then at the second, and so on until the flow ends before.
-async fn every_point_of_every_flow(store: Store) {
-    let cluster = Cluster::ready(Options { store }).await;
-    let parties = Steadfast::of(&cluster);
-    let mut points = BTreeSet::new();
-    let mut deaths = 0;
-    for flow in ["withdrawal", "whitelist", "pause", "keygen"] {
-        // Each signature needs two nodes, and a key all three
-        let alone = flow == "withdrawal";
-        if alone {
-            cluster.kill_9("node-3");
-        }
-        for n in 1.. {
-            let wallet = format!("hot-{flow}-{n}");
-            let run = async {
-                match flow {
-                    "withdrawal" => drop(parties.signed(&parties.submit().await).await),
-                    "whitelist" => drop(parties.whitelist(STRANGER).await),
-                    "pause" => parties.pause_and_resume(WALLET).await,
-                    _ => parties.wallet(&wallet).await,
-                }
-            };
-            let ((), died_at) = dying(&cluster, "node-1", [format!("any:{n}")], run).await;
-            if died_at.is_empty() {
-                break;
-            }
-            deaths += 1;
-            points.extend(died_at);
-        }
-        if alone {
-            cluster.bring_up("node-3").await;
-        }
-        parties.check().await;
-    }
-    println!("{store:?}: {deaths} deaths at {} points: {points:?}", points.len());
-}
-
 #[tokio::test]
 async fn a_node_killed_at_each_point_of_each_flow_in_turn_loses_nothing() {
     if is_long() {
-        every_point_of_every_flow(Store::Redb).await;
-        every_point_of_every_flow(Store::Sled).await;
+        println!("{}", every_point_of_every_flow("node-1", Store::Redb).await);
+        println!("{}", every_point_of_every_flow("node-1", Store::Sled).await);
     }
 }

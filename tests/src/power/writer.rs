@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ const ENTRIES: Table = Table::new("entries");
 const BINDINGS: Table = Table::new("bindings");
 const TABLES: [Table; 2] = [ENTRIES, BINDINGS];
 const WRITERS: u64 = 4;
+const START: Duration = Duration::from_secs(30);
 const PAGE: usize = 1_000;
 /// Up to three of the chunks into which sled's backend cuts long values.
 const LONGEST: u64 = 10_000;
@@ -69,7 +71,7 @@ impl StoreOnDisk {
         Self { disk, _scratch: scratch, config, acknowledged: BTreeSet::new(), lives: 0 }
     }
 
-    /// Writes for a while, until the power is cut in the middle of it, and looks what is left when it is back. Returns how
+    /// Writes for so long, until the power is cut in the middle of it, and looks what is left when it is back. Returns how
     /// many batches were acknowledged this time.
     ///
     /// # Errors
@@ -79,13 +81,16 @@ impl StoreOnDisk {
         let start = self.lives << 32;
         self.lives += 1;
         let mut writer = Writer::start(&self.config, start, syncs);
+        writer.wait_for_first();
         thread::sleep(after);
         self.disk.cut();
         let heard = writer.end();
         self.disk.restore();
         let count = heard.len();
         self.acknowledged.extend(heard);
-        self.compare()?;
+        // A library may also panic over a store whose parts do not fit together.
+        let compared = thread::scope(|scope| scope.spawn(|| self.compare()).join());
+        compared.unwrap_or_else(|_| Err(Damage::Unreadable("opening it panics".to_owned())))?;
         Ok(count)
     }
 
@@ -141,6 +146,7 @@ impl Drop for Scratch {
 /// The process that writes, and what it has said.
 struct Writer {
     process: Child,
+    first: mpsc::Receiver<()>,
     listener: Option<thread::JoinHandle<Vec<u64>>>,
 }
 
@@ -161,18 +167,26 @@ impl Writer {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(process.stdout.take().unwrap());
+        let (tell, first) = mpsc::sync_channel(1);
         let listener = thread::spawn(move || {
             let (mut heard, mut line) = (Vec::new(), String::new());
             while said.read_line(&mut line).unwrap() > 0 {
                 // A line cut off by the end of the process is no acknowledgement.
                 if let Some(number) = line.strip_prefix("ack ").and_then(|rest| rest.strip_suffix('\n')) {
                     heard.push(number.parse().unwrap());
+                    // Only the first one is waited for.
+                    let _ = tell.try_send(());
                 }
                 line.clear();
             }
             heard
         });
-        Self { process, listener: Some(listener) }
+        Self { process, first, listener: Some(listener) }
+    }
+
+    /// A busy machine takes a while to start a program and open a store.
+    fn wait_for_first(&self) {
+        self.first.recv_timeout(START).expect("the writer writes");
     }
 
     fn end(&mut self) -> Vec<u64> {
