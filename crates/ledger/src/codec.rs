@@ -84,10 +84,9 @@ impl<'a> Input<'a> {
         Err(Malformed::new("a number is out of range"))
     }
 
-    /// How many items follow; never more than there are bytes, so that nothing is reserved for what cannot be there.
+    /// How many items or bytes follow, as somebody claims: nothing may be reserved for them before they are read.
     pub(crate) fn count(&mut self) -> Result<usize, Malformed> {
-        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= self.0.len());
-        count.ok_or_else(|| Malformed::new("a length is beyond the end"))
+        usize::try_from(self.number()?).map_err(|_| Malformed::new("a length is beyond the end"))
     }
 
     /// Bytes with their length in front.

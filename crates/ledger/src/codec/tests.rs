@@ -51,3 +51,48 @@ fn sets_and_maps_out_of_order_are_refused() {
     assert!(BTreeSet::<u64>::from_bytes(&vec![1_u64, 1].to_bytes()).is_err());
     assert!(BTreeMap::<u64, u64>::from_bytes(&vec![(1_u64, 1_u64), (1, 2)].to_bytes()).is_err());
 }
+
+#[test]
+fn transaction_text_in_capitals_is_kept_to_the_letter() {
+    for text in [None, Some("0xabcd"), Some("0xABcd"), Some("0xabc"), Some("abcd"), Some("0x"), Some("")] {
+        round_trip(request(text));
+    }
+    assert_eq!(request(Some("0xab")).to_bytes().len() + 1, request(Some("0xabab")).to_bytes().len());
+}
+
+#[test]
+fn digits_of_a_transaction_have_one_spelling() {
+    let mut bytes = request(None).to_bytes();
+    assert_eq!(bytes.pop(), Some(0), "no transaction");
+    let spelled = |form: &[u8]| [&bytes[..], form].concat();
+    assert!(crate::WithdrawalRequest::from_bytes(&spelled(&[1, 1, 0xab])).is_ok());
+    assert!(crate::WithdrawalRequest::from_bytes(&spelled(&[2, 4, b'0', b'x', b'A', b'B'])).is_ok());
+    assert!(crate::WithdrawalRequest::from_bytes(&spelled(&[2, 4, b'0', b'x', b'a', b'b'])).is_err());
+    assert!(crate::WithdrawalRequest::from_bytes(&spelled(&[3])).is_err());
+}
+
+#[test]
+fn risk_component_keeps_its_own_words_and_repeats_the_usual_ones_never() {
+    use holdfast_policy::{ComponentState, ReasonCode, RiskComponent};
+    let code = ReasonCode::NewDevice;
+    let with = |reason: &str| RiskComponent {
+        code,
+        state: ComponentState::Present,
+        weight: 40,
+        contribution: 40,
+        reason: reason.to_owned(),
+    };
+    round_trip(with("as an older program said it"));
+    round_trip(with(code.officer_sentence()));
+    let mut bytes = with(code.officer_sentence()).to_bytes();
+    assert_eq!(bytes.pop(), Some(0), "no words of its own");
+    Some(code.officer_sentence().to_owned()).encode(&mut bytes);
+    assert!(RiskComponent::from_bytes(&bytes).is_err());
+}
+
+fn request(transaction: Option<&str>) -> crate::WithdrawalRequest {
+    let intent = serde_json::json!({"cluster": "demo-1", "client": "pipeline", "wallet": "hot-1", "asset": "USDT", "chain_id": 1,
+        "amount": "1", "destination": "0x8ba1f109551bD432803012645Ac136ddd64DBA72", "fee_cap": "1", "customer": "c-1",
+        "idempotency_key": "k-1", "created_at_ms": 1, "expires_at_ms": 2, "transaction": transaction});
+    crate::WithdrawalRequest::parse(intent.to_string().as_bytes()).unwrap()
+}

@@ -11,7 +11,6 @@ use crate::ceremony::QUORUM_NAMES;
 use crate::roster::Roster;
 use crate::rules::RULES_VERSION;
 
-const MIN_OFFICERS: usize = 2;
 const MAX_NODES: usize = 16;
 const MAX_WITNESSES: usize = 16;
 
@@ -102,8 +101,7 @@ pub(super) fn check_quorums(document: &GenesisDocument, roster: &Roster) -> Resu
     if let Some(kind) = roster.unfillable(&document.quorums) {
         return Err(GenesisError(format!("quorum `{kind}` can never be met")));
     }
-    ensure(document.quorums.len() == QUORUM_NAMES.len(), || "a quorum has an unknown name".to_owned())?;
-    ensure(document.officers.len() >= MIN_OFFICERS, || "at least two officers are needed".to_owned())
+    ensure(document.quorums.len() == QUORUM_NAMES.len(), || "a quorum has an unknown name".to_owned())
 }
 
 pub(super) fn screening_list(entry: &ScreeningListEntry) -> Result<ScreeningList, GenesisError> {

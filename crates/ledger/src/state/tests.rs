@@ -4,11 +4,13 @@
 mod after;
 mod attestations;
 mod authority;
+mod bounds;
 mod cell;
 mod ceremonies;
 mod clients;
 mod genesis;
 mod incarnations;
+mod keygen;
 mod officers;
 mod outcomes;
 mod policies;

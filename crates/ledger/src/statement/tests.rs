@@ -173,3 +173,79 @@ fn protective_statements_never_expire_and_all_others_must() {
     approve.expires_at = Some(approve.issued_at);
     assert!(approve.check().is_err());
 }
+
+#[test]
+fn longest_note_and_longest_statement_are_read_and_nothing_longer() {
+    let mut pause = statement(StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()));
+    pause.note = "~ !".repeat(40);
+    pause.check().unwrap();
+    let padded = |size: usize| {
+        let bare = pause.render(&[("address".to_owned(), String::new())]).len();
+        pause.render(&[("address".to_owned(), "x".repeat(size - bare))])
+    };
+    let longest = padded(MAX_STATEMENT_BYTES);
+    assert_eq!(Statement::parse(longest.as_bytes()).unwrap().0, pause);
+    assert!(Statement::parse(padded(MAX_STATEMENT_BYTES + 1).as_bytes()).is_err());
+}
+
+/// The field at fault in a statement that was altered.
+fn field_at_fault(text: &str) -> String {
+    Statement::parse(text.as_bytes()).unwrap_err().field().unwrap().to_owned()
+}
+
+#[test]
+fn engine_is_named_in_short_plain_text() {
+    let text = statement(bodies().remove(0)).render(&[]);
+    for (engine, good) in [
+        ("a".repeat(64), true),
+        ("a".repeat(65), false),
+        ("gg20/v1.0_x-2".to_owned(), true),
+        ("DKLS".to_owned(), false),
+        ("a b".to_owned(), false),
+        (String::new(), false),
+    ] {
+        let text = text.replace("engine: dkls23", &format!("engine: {engine}"));
+        match Statement::parse(text.as_bytes()) {
+            Ok(_) => assert!(good, "{engine}"),
+            Err(error) => assert!(!good && error.field() == Some("engine"), "{engine}: {error:?}"),
+        }
+    }
+}
+
+#[test]
+fn lists_of_a_statement_are_as_long_as_they_may_be_and_no_longer() {
+    let lines =
+        |key: &str, count: usize| (0..count).map(|i| format!("{key}: n-{i:02}\n")).collect::<String>();
+    let wallet = statement(bodies().remove(0)).render(&[]);
+    let nodes = "node: node-1\nnode: node-2\nnode: node-3\n";
+    assert!(Statement::parse(wallet.replace(nodes, &lines("node", 16)).as_bytes()).is_ok());
+    assert_eq!(field_at_fault(&wallet.replace(nodes, &lines("node", 17))), "node");
+    let client = statement(roster_changes().nth(2).unwrap()).render(&[]);
+    let wallets = "wallet: hot-1\nwallet: hot-2\n";
+    assert!(Statement::parse(client.replace(wallets, &lines("wallet", 32)).as_bytes()).is_ok());
+    assert_eq!(field_at_fault(&client.replace(wallets, &lines("wallet", 33))), "wallet");
+}
+
+#[test]
+fn lists_of_a_statement_have_one_spelling() {
+    let entry = statement(bodies().remove(1)).render(&[]);
+    let assets = "asset: ETH\nasset: USDT\n";
+    for bad in ["", "asset: USDT\nasset: ETH\n", "asset: ETH\nasset: ETH\n"] {
+        assert_eq!(field_at_fault(&entry.replace(assets, bad)), "asset", "{bad}");
+    }
+    let client = statement(roster_changes().nth(2).unwrap()).render(&[]);
+    for bad in ["", "wallet: hot-2\nwallet: hot-1\n", "wallet: hot-1\nwallet: hot-1\n"] {
+        let altered = client.replace("wallet: hot-1\nwallet: hot-2\n", bad);
+        assert_eq!(field_at_fault(&altered), "wallet", "{bad}");
+    }
+}
+
+#[test]
+fn empty_note_has_no_line() {
+    let mut pause = statement(StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()));
+    pause.note.clear();
+    let text = pause.render(&[]);
+    assert!(!text.contains("note"));
+    assert_eq!(Statement::parse(text.as_bytes()).unwrap().0, pause);
+    assert_eq!(field_at_fault(&format!("{text}note: \"\"\n")), "note");
+}

@@ -261,3 +261,26 @@ fn log_tells_by_which_entries_something_took_effect() {
     let change = cell.change_roster(super::authority::add_officer("dave", "dave"));
     assert!(cell.state.authority_ceremonies().map(|ceremony| ceremony.id).eq([change]));
 }
+
+#[test]
+fn ceremony_lapses_at_its_very_expiry() {
+    let mut cell = Cell::new();
+    let body = proposal(&cell, "hot-1");
+    let proposed = cell.statement("alice", body);
+    let id = cell.accept(&proposed).ceremony.unwrap();
+    let expiry = cell.state.ceremony(&id).unwrap().expires_at;
+    let shows = |cell: &Cell, end: u64, phase| {
+        let ceremony = cell.state.ceremony(&id).unwrap();
+        assert_eq!(ceremony.phase_at(TimestampMs(end - 1)), phase);
+        assert!(ceremony.is_open_at(TimestampMs(end - 1)));
+        assert_eq!(ceremony.phase_at(TimestampMs(end)), CeremonyPhase::Expired);
+        assert!(!ceremony.is_open_at(TimestampMs(end)), "what lapsed is not superseded later");
+    };
+    shows(&cell, expiry.0, CeremonyPhase::Proposed);
+    for officer in ["alice", "bob"] {
+        let approval = cell.statement(officer, StatementBody::ApproveCeremony(id));
+        cell.accept(&approval);
+    }
+    let week = 7 * 24 * 60 * 60 * 1000;
+    shows(&cell, expiry.0 + week, CeremonyPhase::Approved);
+}

@@ -11,6 +11,26 @@ fn refused(change: impl FnOnce(&mut Value)) -> String {
     genesis_entry(&document).unwrap_err().to_string()
 }
 
+fn accepted(change: impl FnOnce(&mut Value)) {
+    let mut document = document();
+    change(&mut document);
+    assert!(genesis_entry(&document).is_ok());
+}
+
+fn key(name: &str) -> Value {
+    json!(hex::encode(ed25519(name).verifying_key().to_bytes()))
+}
+
+/// As many nodes, each with an operator, a provider and a region of its own.
+fn nodes(n: u8) -> Value {
+    let node = |i| {
+        let name = format!("n-{i}");
+        json!({"name": name, "operator": name, "provider": name, "region": name,
+               "cosigning_key": key(&format!("cosign-{i}")), "message_key": key(&format!("message-{i}"))})
+    };
+    (1..=n).map(node).collect()
+}
+
 #[test]
 fn complete_signed_genesis_is_accepted() {
     assert!(genesis_entry(&document()).is_ok());
@@ -107,19 +127,7 @@ fn witnesses_with_a_bad_name_a_shared_key_or_too_few_are_refused() {
 fn hostile_nodes_decide_how_many_cosignatures_and_tombstones_are_needed() {
     let needed = |t: u8, n: u8, f: u8| {
         let mut document = document();
-        let node = document["nodes"][0].clone();
-        let nodes = (1..=n).map(|i| {
-            let mut node = node.clone();
-            let key =
-                |name: &str| json!(hex::encode(ed25519(&format!("{name}-{i}")).verifying_key().to_bytes()));
-            for member in ["name", "operator", "provider", "region"] {
-                node[member] = json!(format!("n-{i}"));
-            }
-            node["cosigning_key"] = key("cosign");
-            node["message_key"] = key("message");
-            node
-        });
-        document["nodes"] = nodes.collect();
+        document["nodes"] = nodes(n);
         document["threshold"] = json!({"t": t, "n": n, "f": f});
         let state = State::from_genesis(&genesis_entry(&document).unwrap()).unwrap();
         (state.cosigners_needed(), state.tombstones_needed())
@@ -130,4 +138,82 @@ fn hostile_nodes_decide_how_many_cosignatures_and_tombstones_are_needed() {
     assert_eq!(needed(3, 5, 1), (4, 4));
     assert_eq!(needed(3, 5, 2), (4, 5));
     assert_eq!(needed(4, 5, 3), (5, 5));
+}
+
+#[test]
+fn entry_of_another_type_is_no_genesis() {
+    let mut disguised = genesis_entry(&document()).unwrap().envelope().clone();
+    disguised.payload_type = PayloadKind::PolicyDocument.payload_type();
+    let entry = holdfast_log::Entry::stamp(super::cell::START, &disguised).unwrap();
+    assert!(Genesis::from_entry(&entry).unwrap_err().to_string().contains("not a genesis document"));
+}
+
+#[test]
+fn skew_without_bounds_is_refused() {
+    for (ms, good) in [(0, false), (1, true), (600_000, true), (600_001, false)] {
+        let mut document = document();
+        document["max_clock_skew_ms"] = json!(ms);
+        match genesis_entry(&document) {
+            Ok(_) => assert!(good, "{ms}"),
+            Err(error) => {
+                assert!(!good && error.to_string().contains("`max_clock_skew_ms`"), "{ms}: {error}")
+            }
+        }
+    }
+}
+
+#[test]
+fn committee_is_as_large_as_it_says_and_at_most_sixteen() {
+    accepted(|d| d["threshold"] = json!({"t": 3, "n": 3, "f": 0}));
+    accepted(|d| {
+        d["threshold"] = json!({"t": 9, "n": 16, "f": 0});
+        d["nodes"] = nodes(16);
+    });
+    let message = refused(|d| d["threshold"] = json!({"t": 3, "n": 4, "f": 0}));
+    assert!(message.contains("`n` is 4 but 3 nodes"), "{message}");
+    let message = refused(|d| {
+        d["threshold"] = json!({"t": 9, "n": 17, "f": 0});
+        d["nodes"] = nodes(17);
+    });
+    assert!(message.contains("`n` is 17"), "{message}");
+}
+
+#[test]
+fn witnesses_are_at_most_sixteen_and_the_cells_own_name_is_none_of_them() {
+    let witnesses = |count: u8| -> Value {
+        (1..=count)
+            .map(|i| json!({"name": format!("w.example/{i}"), "public_key": key(&format!("w-{i}"))}))
+            .collect()
+    };
+    accepted(|d| {
+        d["witnesses"] = witnesses(16);
+        d["witnesses_required"] = json!(16);
+    });
+    assert!(refused(|d| d["witnesses"] = witnesses(17)).contains("at most 16 witnesses"));
+    let own = json!([{"name": "holdfast/demo-1", "public_key": key("w-1")}]);
+    assert!(refused(|d| d["witnesses"] = own).contains("own keys"));
+    accepted(|d| d["witnesses"] = json!([{"name": "holdfast/demo-10", "public_key": key("w-1")}]));
+}
+
+#[test]
+fn asset_that_is_absent_doubled_or_on_no_chain_is_refused() {
+    assert!(refused(|d| d["assets"] = json!([])).contains("no asset"));
+    assert!(refused(|d| d["assets"][1]["symbol"] = json!("USDT")).contains("registered twice"));
+    assert!(refused(|d| d["assets"][0]["contract"] = json!(null)).contains("registered twice"));
+    assert!(refused(|d| d["assets"][0]["chain_id"] = json!(0)).contains("chain id 0"));
+}
+
+#[test]
+fn quorum_with_an_unknown_name_is_refused() {
+    let quorum = json!({"security-officer": 2});
+    assert!(refused(|d| d["quorums"]["rob-the-bank"] = quorum).contains("unknown name"));
+}
+
+#[test]
+fn screening_list_that_cannot_be_read_is_refused() {
+    let listed = |member: &str, text: &str| refused(|d| d["screening_lists"][0][member] = json!(text));
+    for (member, text) in [("as_of", "2026-13-01"), ("text", "0x12"), ("text", "")] {
+        let message = listed(member, text);
+        assert!(message.contains("screening list `ofac-eth`"), "{message}");
+    }
 }

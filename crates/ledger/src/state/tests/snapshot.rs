@@ -203,6 +203,23 @@ fn settled_withdrawals_are_condensed_later_and_keep_what_may_matter() {
 }
 
 #[test]
+fn withdrawal_that_the_last_entry_of_a_period_settles_is_seen_whole() {
+    let mut cell = Cell::ready();
+    let id = cell.authorized("k-0", 1250, 0);
+    while cell.state.size() < ATTEST_EVERY - 1 {
+        cell.session(false, false);
+    }
+    let decided = cell.withdrawal(id).decision.clone();
+    let signature = cell.signature_of(id);
+    cell.accept(&signature);
+    assert_eq!(cell.state.size(), ATTEST_EVERY);
+    for _ in 0..2 {
+        assert_eq!(cell.withdrawal(id).decision, decided, "rules that passed are there to be explained");
+        cell.session(false, false);
+    }
+}
+
+#[test]
 fn withdrawal_that_is_settled_again_stays_whole_for_another_period() {
     let cell = signed_cell();
     let id = WithdrawalId::of("demo-1", "pipeline", "k-0");

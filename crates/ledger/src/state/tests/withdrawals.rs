@@ -304,6 +304,10 @@ fn forged_entries_stop_the_replica_and_change_nothing() {
         holdfast_log::PayloadType::new("application/vnd.holdfast.gift.v1+json").unwrap();
     let mut doubled = sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline");
     doubled.signatures.push(doubled.signatures[0].clone());
+    let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": 2, "customer": "c-1",
+        "observed_at_ms": cell.now, "new_device": false, "second_factor_reset": false});
+    let mut good_news = sign(PayloadKind::SessionReport, &report, "provider", "thief");
+    good_news.signatures[0].key_id = "provider:sessions".to_owned();
     let second_genesis = cell.genesis.envelope().clone();
     for (envelope, code) in [
         (by_thief, "ENVELOPE_SIGNATURE_INVALID"),
@@ -311,6 +315,7 @@ fn forged_entries_stop_the_replica_and_change_nothing() {
         (altered, "ENVELOPE_SIGNATURE_INVALID"),
         (unknown_type, "PAYLOAD_TYPE_UNKNOWN"),
         (doubled, "SIGNATURE_COUNT"),
+        (good_news, "ENVELOPE_SIGNATURE_INVALID"),
         (second_genesis, "SECOND_GENESIS"),
     ] {
         let size = cell.state.size();
