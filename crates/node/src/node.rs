@@ -152,6 +152,7 @@ impl Node {
         let picture = self.snapshots.due(&*self.replica.read().await, every);
         let Some(picture) = picture else { return };
         let (snapshots, crash) = (Arc::clone(&self.snapshots), Arc::clone(&self.signing.crash));
+        let size = picture.size();
         let writing = tokio::task::spawn_blocking(move || {
             crash.reached(CrashPoint::BeforeSnapshot);
             let written = snapshots.write(&picture);
@@ -159,9 +160,16 @@ impl Node {
             written
         });
         match writing.await {
-            Ok(Ok(())) => tracing::debug!("snapshot of the replica written"),
+            Ok(Ok(())) => tracing::info!(size, "snapshot written"),
             Ok(Err(error)) => tracing::warn!(%error, "the snapshot of the replica was not written"),
             Err(error) => tracing::warn!(%error, "writing the snapshot of the replica was interrupted"),
+        }
+    }
+
+    /// Forgets what the replica need not remember. That it could not is no reason to stop.
+    pub(crate) async fn keep_little(&self) {
+        if let Err(error) = self.replica.forget_moments().await {
+            tracing::warn!(%error, "moments that no rule asks for were not forgotten");
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard};
 use crate::clock::Clock;
 use crate::enrolled::OwnKeys;
 use crate::identity::Witness;
-use crate::tables::{self, ENTRIES, HALT, NODE, NOTE};
+use crate::tables::{self, ENTRIES, HALT, NODE, NOTE, WITNESSED};
 
 mod fork;
 mod held;
@@ -82,6 +82,13 @@ impl DurableReplica {
         self.held.write().await.apply_in_memory_for_tests(entries);
     }
 
+    /// The same memory over another store of the same content.
+    #[cfg(test)]
+    pub(crate) async fn copied(&self, store: StoreHandle) -> Self {
+        let held = Arc::new(RwLock::new(self.read().await.copied()));
+        Self { store, witness: Arc::clone(&self.witness), clock: Arc::clone(&self.clock), held }
+    }
+
     /// Takes over what is new in the extension and returns the tip, newly cosigned if the checkpoint is of the tip.
     ///
     /// The caller must let this run to its end: see [`crate::service`].
@@ -123,7 +130,8 @@ impl DurableReplica {
     ) -> Result<TipRecord, ExtendRefusal> {
         let old = held.tip().clone();
         let tip = self.next_tip(held, staged.replica.state(), &old, &staged.checkpoint)?;
-        let moment = held.witnessed().coming(old.size, now);
+        let cosigned_at = TimestampMs(old.cosigned_at_s.saturating_mul(1_000));
+        let moment = staged.ceremonies.then(|| held.witnessed().coming(tip.size, now, cosigned_at));
         let mut batch = tip.replacing(Batch::new(), &old)?.put(NODE, NOTE, note);
         for (index, entry) in (old.size..).zip(&staged.entries) {
             batch = batch.expect_absent(ENTRIES, index.to_be_bytes());
@@ -151,6 +159,26 @@ impl DurableReplica {
         let batch = moments.iter().fold(Batch::new(), |batch, moment| moment.put(batch));
         self.store.commit(batch).await.map_err(tables::unconditional)?;
         held.add_moments(moments);
+        Ok(())
+    }
+
+    /// Forgets the moments for which no rule can ask any more, if there are many.
+    ///
+    /// The caller must let this run to its end: see [`crate::service`].
+    pub(crate) async fn forget_moments(&self) -> Result<(), ExtendRefusal> {
+        if self.read().await.condensed_moments().is_none() {
+            return Ok(());
+        }
+        let mut held = self.held.write().await;
+        let Some(left) = held.condensed_moments() else { return Ok(()) };
+        let store = self.store.clone();
+        let searching = tokio::task::spawn_blocking(move || (left.superfluous(&store), left));
+        let (superfluous, left) = searching.await.map_err(|_| ExtendRefusal::Lost)?;
+        for keys in superfluous?.chunks(MAX_BATCH_OPERATIONS) {
+            let batch = keys.iter().fold(Batch::new(), |batch, key| batch.delete(WITNESSED, key.as_slice()));
+            self.store.commit(batch).await.map_err(tables::unconditional)?;
+        }
+        held.set_moments(left);
         Ok(())
     }
 

@@ -211,6 +211,7 @@ async fn housekeeping(node: Arc<Node>) {
         ticks.tick().await;
         node.signing.sessions.sweep(node.now());
         node.keep_snapshot().await;
+        node.keep_little().await;
         metrics::counter!("holdfast_node_log_entries").absolute(node.replica.read().await.tip().size);
         let count = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         metrics::gauge!("holdfast_node_open_sessions").set(count(node.signing.sessions.count()));

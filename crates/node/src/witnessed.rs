@@ -4,9 +4,9 @@
 //! before anybody saw the entry. It must never believe a moment that neither this node's clock nor one honest node vouches
 //! for (ADR 7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_ledger::{Ceremony, CeremonyId, State, WithdrawalId};
+use holdfast_ledger::{Ceremony, CeremonyId, CeremonyPhase, State, WithdrawalId};
 use holdfast_policy::{NodeId, TimestampMs, WhitelistEntryId};
 use holdfast_store::{Batch, StoreError, StoreHandle};
 
@@ -14,26 +14,36 @@ use crate::tables::WITNESSED;
 
 /// Moments closer together than this are one: far below any skew, and it bounds how many there are.
 const GRAIN_MS: u64 = 1_000;
-/// Moments that other nodes vouch for: no honest coordinator ever gives that many that are not implied by others.
-const MAX_VOUCHED: usize = 65_536;
-const OWN: u8 = 0;
+/// Records beyond twice those that are worth keeping, before the others are forgotten.
+const SPARE: usize = 1_024;
+// 0 was the first index that came, which cannot be forgotten piece by piece.
 const VOUCHED: u8 = 1;
+const OWN: u8 = 2;
 const PAGE: usize = 4_096;
 
-/// Moments by log position.
+/// When how much of the log was held.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Witnessed {
-    /// First index that came, to when it came, by this node's clock.
-    own: BTreeMap<u64, u64>,
-    /// Size of the log, to a moment at which one honest node held that much. Both grow together.
-    vouched: BTreeMap<u64, u64>,
+    /// By this node's clock.
+    own: Moments,
+    /// Moments at which one honest node held that much.
+    vouched: Moments,
+    /// Records on disk, also those that say nothing any more.
+    records: usize,
+    /// Of those, how many were worth keeping last time.
+    kept: usize,
 }
+
+/// Size of the log, to a moment by which all of it was held. Both grow together.
+// INVARIANT (G2): leaving a moment out only makes what it covers look younger.
+#[derive(Clone, Debug, Default)]
+struct Moments(BTreeMap<u64, u64>);
 
 /// A moment to be made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     kind: u8,
-    position: u64,
+    size: u64,
     at: TimestampMs,
 }
 
@@ -56,56 +66,73 @@ impl Witnessed {
     /// Everything recorded so far. Blocks.
     pub(crate) fn load(store: &StoreHandle) -> Result<Self, StoreError> {
         let mut witnessed = Self::default();
-        let mut from = Vec::new();
-        loop {
-            let page = store.scan(WITNESSED, &from, PAGE)?;
-            let Some((last, _)) = page.last() else { return Ok(witnessed) };
-            from = [last.as_slice(), &[0]].concat();
-            for (key, value) in &page {
-                // A record that does not read vouches for nothing: what it would have allowed waits.
-                if let Some(moment) = Moment::from_record(key, value) {
-                    witnessed.add(moment);
-                }
-            }
-        }
+        // A record that does not read vouches for nothing: what it would have allowed waits.
+        records(store, |key, value| {
+            Moment::from_record(key, value).into_iter().for_each(|moment| witnessed.add(moment));
+        })?;
+        Ok(witnessed)
     }
 
-    /// The moment to record when entries from `first` on come now; none if one so near is recorded already.
+    /// The moment to record when the log has grown to `size` now.
     ///
-    /// A clock that went back makes nothing look older: moments never go back.
-    pub(crate) fn coming(&self, first: u64, now: TimestampMs) -> Option<Moment> {
-        let newest = self.own.values().next_back().copied();
-        let near = newest.is_some_and(|newest| now.0.saturating_sub(newest) < GRAIN_MS);
-        let at = TimestampMs(now.0.max(newest.unwrap_or_default()));
-        (!near).then_some(Moment { kind: OWN, position: first, at })
+    /// A clock that went back makes nothing look older than what came before it, nor than this node's last cosignature.
+    pub(crate) fn coming(&self, size: u64, now: TimestampMs, cosigned_at: TimestampMs) -> Moment {
+        let newest = self.own.newest();
+        let at = now.0.max(newest).max(cosigned_at.0);
+        let near = at.saturating_sub(newest) < GRAIN_MS;
+        Moment { kind: OWN, size, at: TimestampMs(if near { newest } else { at }) }
     }
 
-    /// The moment to record when one honest node is known to have held `size` entries by then; none if it says nothing new.
-    pub(crate) fn vouching(&self, size: u64, at: TimestampMs) -> Option<Moment> {
-        let last = size.checked_sub(1)?;
-        let new = at < self.held_since(last) && self.vouched.len() < MAX_VOUCHED;
-        new.then_some(Moment { kind: VOUCHED, position: size, at })
+    /// The moment to record when one honest node is known to have held `size` entries by then; none if no rule asks for what
+    /// it says.
+    pub(crate) fn vouching(&self, size: u64, at: TimestampMs, asked: &BTreeSet<u64>) -> Option<Moment> {
+        let mut covered = asked.range(..size);
+        let new = covered.any(|index| at < self.held_since(*index));
+        new.then_some(Moment { kind: VOUCHED, size, at })
     }
 
     pub(crate) fn add(&mut self, moment: Moment) {
-        let Moment { kind, position, at } = moment;
-        if kind == OWN {
-            self.own.insert(position, at.0);
-            return;
-        }
-        // Who held more by then held this much too.
-        self.vouched.retain(|size, then| *size > position || *then < at.0);
-        if !self.vouched.range(position..).any(|(_, then)| *then <= at.0) {
-            self.vouched.insert(position, at.0);
-        }
+        self.records = self.records.saturating_add(1);
+        let moments = if moment.kind == OWN { &mut self.own } else { &mut self.vouched };
+        moments.add(moment.size, moment.at.0);
     }
 
     /// When this node, or one honest node, first held the entry; the end of time if nobody is known to.
     pub(crate) fn held_since(&self, index: u64) -> TimestampMs {
-        let own = self.own.range(..=index).next_back().map_or(u64::MAX, |(_, at)| *at);
-        let after = index.saturating_add(1);
-        let vouched = self.vouched.range(after..).next().map_or(u64::MAX, |(_, at)| *at);
-        TimestampMs(own.min(vouched))
+        let held = |moments: &Moments| moments.covering(index).map_or(u64::MAX, |(_, at)| at);
+        TimestampMs(held(&self.own).min(held(&self.vouched)))
+    }
+
+    /// What is left when all is forgotten that no rule can ask for any more; `None` while that is not worth a write.
+    pub(crate) fn condensed(&self, state: &State) -> Option<Self> {
+        let crowded = self.records > self.kept.saturating_mul(2).saturating_add(SPARE);
+        crowded.then(|| self.condensed_to(&asked(state)))
+    }
+
+    fn condensed_to(&self, asked: &BTreeSet<u64>) -> Self {
+        // The newest stays: no later moment is before it, see `coming`.
+        let newest = self.own.0.last_key_value().map(|(size, at)| (*size, *at));
+        let own = Moments(self.own.covering_all(asked).chain(newest).collect());
+        let vouched = Moments(self.vouched.covering_all(asked).collect());
+        let kept = own.0.len().saturating_add(vouched.0.len());
+        Self { own, vouched, records: kept, kept }
+    }
+
+    /// The keys of the records on disk that say nothing of this. Blocks.
+    pub(crate) fn superfluous(&self, store: &StoreHandle) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut superfluous = Vec::new();
+        records(store, |key, value| {
+            let kept = Moment::from_record(key, value).is_some_and(|moment| self.contains(moment));
+            if !kept {
+                superfluous.push(key.to_vec());
+            }
+        })?;
+        Ok(superfluous)
+    }
+
+    fn contains(&self, moment: Moment) -> bool {
+        let moments = if moment.kind == OWN { &self.own } else { &self.vouched };
+        moments.0.get(&moment.size) == Some(&moment.at.0)
     }
 
     /// Whether everything on which this withdrawal rests was held here long and early enough.
@@ -139,9 +166,7 @@ impl Witnessed {
         let skew_ms = state.genesis().document.max_clock_skew_ms;
         let minimum = state.roster().node(own).and_then(|node| node.minimum.as_ref());
         let vouched_for = minimum.map_or(0, |minimum| minimum.size);
-        let proposal = (ceremony.index, ceremony.expires_at);
-        let approvals = ceremony.approvals.iter().map(|approval| (approval.index, approval.expires_at));
-        for (index, expires_at) in std::iter::once(proposal).chain(approvals) {
+        for (index, expires_at) in said(ceremony) {
             let held_at = self.held_since(index);
             if index >= vouched_for && held_at.0 > expires_at.0.saturating_add(skew_ms) {
                 return Err(WitnessedRefusal::CameTooLate { ceremony: ceremony.id, index, held_at });
@@ -173,18 +198,80 @@ impl Witnessed {
     }
 }
 
+impl Moments {
+    /// Who held more by then held this much too.
+    fn add(&mut self, size: u64, at: u64) {
+        if self.0.range(size..).next().is_some_and(|(_, then)| *then <= at) {
+            return;
+        }
+        while let Some(less) = self.0.range(..=size).next_back().filter(|(_, then)| **then >= at) {
+            let less = *less.0;
+            self.0.remove(&less);
+        }
+        self.0.insert(size, at);
+    }
+
+    /// The first moment by which the entry was held.
+    fn covering(&self, index: u64) -> Option<(u64, u64)> {
+        self.0.range(index.checked_add(1)?..).next().map(|(size, at)| (*size, *at))
+    }
+
+    fn covering_all<'a>(&'a self, asked: &'a BTreeSet<u64>) -> impl Iterator<Item = (u64, u64)> + 'a {
+        asked.iter().filter_map(|index| self.covering(*index))
+    }
+
+    fn newest(&self) -> u64 {
+        self.0.last_key_value().map_or(0, |(_, at)| *at)
+    }
+}
+
+/// Every index about which a rule can still ask when it was held.
+// INVARIANT (G2, G9): whatever `check_withdrawal` and `check_ceremony` ask now or later is here, or looks too young for ever.
+pub(crate) fn asked(state: &State) -> BTreeSet<u64> {
+    let now = state.last_time();
+    let open = state.ceremonies().filter(|ceremony| match ceremony.phase_at(now) {
+        CeremonyPhase::Proposed | CeremonyPhase::Approved | CeremonyPhase::Confirmed => true,
+        CeremonyPhase::Activated
+        | CeremonyPhase::Expired
+        | CeremonyPhase::Failed
+        | CeremonyPhase::Superseded => false,
+    });
+    let entries = state.whitelist().filter(|entry| entry.revoked_at.is_none() && entry.expires_at > now);
+    let entries = entries.filter_map(|entry| state.whitelist_ceremony(&entry.id));
+    let resumes = state.wallets().filter_map(|wallet| state.resumes(&wallet.id).last());
+    let ceremonies = open.chain(entries).chain(resumes).chain(state.authority_ceremonies());
+    ceremonies.flat_map(|ceremony| said(ceremony).map(|(index, _)| index)).collect()
+}
+
+/// The statements of a ceremony: where they are in the log, and from when on they are void.
+fn said(ceremony: &Ceremony) -> impl Iterator<Item = (u64, TimestampMs)> + '_ {
+    let approvals = ceremony.approvals.iter().map(|approval| (approval.index, approval.expires_at));
+    std::iter::once((ceremony.index, ceremony.expires_at)).chain(approvals)
+}
+
+/// Goes through the records.
+fn records(store: &StoreHandle, mut each: impl FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+    let mut from = Vec::new();
+    loop {
+        let page = store.scan(WITNESSED, &from, PAGE)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        from = [last.as_slice(), &[0]].concat();
+        page.iter().for_each(|(key, value)| each(key, value));
+    }
+}
+
 impl Moment {
     /// Adds the record of this moment to a batch.
     pub(crate) fn put(self, batch: Batch) -> Batch {
-        let key = [&[self.kind][..], &self.position.to_be_bytes()].concat();
+        let key = [&[self.kind][..], &self.size.to_be_bytes()].concat();
         batch.put(WITNESSED, key, self.at.0.to_be_bytes())
     }
 
     fn from_record(key: &[u8], value: &[u8]) -> Option<Self> {
-        let (kind, position) = key.split_first()?;
-        let position = u64::from_be_bytes(position.try_into().ok()?);
+        let (kind, size) = key.split_first()?;
+        let size = u64::from_be_bytes(size.try_into().ok()?);
         let at = TimestampMs(u64::from_be_bytes(value.try_into().ok()?));
-        matches!(*kind, OWN | VOUCHED).then_some(Self { kind: *kind, position, at })
+        matches!(*kind, OWN | VOUCHED).then_some(Self { kind: *kind, size, at })
     }
 }
 

@@ -49,7 +49,7 @@ impl StatementRecord {
         Self { lifted, ..self }
     }
 
-    pub(super) fn delivered(&self) -> Option<Delivered> {
+    pub(crate) fn delivered(&self) -> Option<Delivered> {
         let envelope = Envelope::parse(self.envelope.as_bytes());
         let text = envelope.map(|envelope| String::from_utf8_lossy(&envelope.payload).into_owned());
         Some(Delivered {
@@ -65,7 +65,7 @@ impl StatementRecord {
         serde_json::to_vec(self).map_err(|_| DeliverRefusal::Unreadable)
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().filter(|record: &Self| record.format == FORMAT)
     }
 }

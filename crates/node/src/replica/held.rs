@@ -3,7 +3,7 @@
 //! Owns the comparison of two histories. It must never change before everything that can be checked without change was
 //! checked.
 
-use holdfast_ledger::{Replica, State};
+use holdfast_ledger::{Outcome, Replica, State};
 use holdfast_log::tree::stored_hash_count;
 use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, SignedCheckpoint, StoredHashes, TreeError};
 use holdfast_policy::TimestampMs;
@@ -15,7 +15,7 @@ use super::tip::TipRecord;
 use crate::cosigned;
 use crate::enrolled::OwnKeys;
 use crate::identity::Witness;
-use crate::witnessed::{Moment, Witnessed};
+use crate::witnessed::{self, Moment, Witnessed};
 
 /// State, tree and durable tip, always of the same size outside this module.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(super) struct Staged {
     pub(super) entries: Vec<Entry>,
     pub(super) replica: Replica,
     pub(super) checkpoint: Checkpoint,
+    /// Whether a rule may ask when the entries came: it asks about what officers said in ceremonies.
+    pub(super) ceremonies: bool,
 }
 
 /// Whether the replica can be relied on.
@@ -171,14 +173,15 @@ impl Held {
         }
         let entries = parse(new, tip)?;
         self.check_times(&entries, now)?;
-        let mut replica = self.replica.clone();
+        let (mut replica, mut ceremonies) = (self.replica.clone(), false);
         for entry in &entries {
             let applied = replica.append(entry).map_err(ExtendRefusal::EntryRefused)?;
+            ceremonies |= touches_ceremony(&applied.outcome);
             tracing::debug!(index = applied.index, outcome = ?applied.outcome, "entry tried");
         }
         // The entries may have changed the log's key: the one in force after them has to have signed.
         let checkpoint = witness.verify(replica.state(), signed)?;
-        Ok(Staged { entries, replica, checkpoint })
+        Ok(Staged { entries, replica, checkpoint, ceremonies })
     }
 
     /// Takes the place of what was there, once it is on disk.
@@ -208,10 +211,25 @@ impl Held {
     pub(super) fn vouched(&self, evidence: &[Vec<u8>]) -> Vec<Moment> {
         let Ok(state) = self.sound_state() else { return Vec::new() };
         let threshold = state.roster().threshold();
-        let shown = evidence.iter().filter_map(|note| cosigned::read(state, &self.tree, note).ok());
-        let moments = shown
-            .filter_map(|shown| self.witnessed.vouching(shown.size, cosigned::held_by(&shown, threshold)?));
+        let shown: Vec<_> =
+            evidence.iter().filter_map(|note| cosigned::read(state, &self.tree, note).ok()).collect();
+        if shown.is_empty() {
+            return Vec::new();
+        }
+        let asked = witnessed::asked(state);
+        let moments = shown.iter().filter_map(|shown| {
+            self.witnessed.vouching(shown.size, cosigned::held_by(shown, threshold)?, &asked)
+        });
         moments.collect()
+    }
+
+    /// What is left of the moments when those that no rule can ask for are forgotten; `None` while there are few.
+    pub(super) fn condensed_moments(&self) -> Option<Witnessed> {
+        self.sound_state().ok().and_then(|state| self.witnessed.condensed(state))
+    }
+
+    pub(super) fn set_moments(&mut self, left: Witnessed) {
+        self.witnessed = left;
     }
 
     pub(super) fn add_moments(&mut self, moments: Vec<Moment>) {
@@ -226,6 +244,18 @@ impl Held {
             self.replica.append(entry).unwrap();
             self.tree.append(entry.leaf_hash()).unwrap();
         }
+    }
+
+    /// The same memory a second time, for a test that goes on in two ways from one point.
+    #[cfg(test)]
+    pub(super) fn copied(&self) -> Self {
+        let forked = match &self.standing {
+            Standing::Sound => None,
+            Standing::Forked(evidence) => Some(evidence.clone()),
+            Standing::Lost => unreachable!("a lost replica is not copied"),
+        };
+        let (replica, tree) = (self.replica.clone(), self.tree.clone());
+        Self::new(replica, tree, self.tip.clone(), self.witnessed.clone(), forked)
     }
 
     #[cfg(test)]
@@ -268,6 +298,10 @@ impl Held {
         }
         Ok(())
     }
+}
+
+fn touches_ceremony(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Admitted(admission) if admission.ceremony.is_some())
 }
 
 fn parse(new: &[Vec<u8>], first: u64) -> Result<Vec<Entry>, ExtendRefusal> {

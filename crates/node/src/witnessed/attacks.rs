@@ -1,14 +1,17 @@
 //! Statements that were kept back until they had expired, keys that the roster no longer names.
 
-use holdfast_ledger::{MinimumCheckpoint, RosterChange, RosterProposal, StatementBody};
+#![allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "test")]
+
+use holdfast_ledger::{MinimumCheckpoint, RosterChange, RosterProposal, StatementBody, StatementDigest};
 use holdfast_log::{Cosigner, KeyName, SignedCheckpoint};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_server::NodeService as _;
 use holdfast_proto::v1::officer_service_server::OfficerService as _;
 use tonic::Request;
 
+use super::*;
 use crate::testing::{
-    Cell, TestNode, checkpoint_of, ed25519, prepare_keygen, ready, reason, sign_prepare_request,
+    Cell, TestNode, checkpoint_of, ed25519, prepare_keygen, ready, reason, sign, sign_prepare_request,
 };
 
 const LATE_MS: u64 = 3_600_000 + 5_000 + 1_000;
@@ -118,4 +121,158 @@ async fn new_keys_serve_as_soon_as_the_log_names_them_on_the_history_that_the_of
     let status = node.api().status(Request::new(v1::NodeStatusRequest {})).await.unwrap().into_inner();
     assert_eq!((status.incarnation, status.enrolled, status.serving), (2, true, true));
     assert!(!status.tip.unwrap().cosignature.is_empty());
+}
+
+/// A moment at which a log of this size was held, and nothing before it.
+fn held_all_at(size: u64, at: u64) -> Witnessed {
+    let mut witnessed = Witnessed::default();
+    witnessed.add(Moment { kind: OWN, size, at: TimestampMs(at) });
+    witnessed
+}
+
+#[test]
+fn statement_counts_up_to_its_expiry_and_the_skew_and_not_a_millisecond_longer() {
+    let mut cell = Cell::new();
+    let id = cell.approve_wallet();
+    let ceremony = cell.state().ceremony(&id).unwrap();
+    let (node, last) = ("node-1".parse().unwrap(), ceremony.expires_at.0 + 5_000);
+    let check = |at: u64| held_all_at(cell.size(), at).check_ceremony(cell.state(), ceremony, &node);
+    assert_eq!(check(last), Ok(()));
+    let (index, held_at) = (ceremony.index, TimestampMs(last + 1));
+    assert_eq!(check(last + 1), Err(WitnessedRefusal::CameTooLate { ceremony: id, index, held_at }));
+}
+
+#[test]
+fn officers_vouch_for_what_lies_before_the_minimum_checkpoint_of_a_node_and_for_nothing_after_it() {
+    let mut cell = Cell::new();
+    let id = cell.approve_wallet();
+    let proposed = cell.state().ceremony(&id).unwrap().index;
+    let root = cell.replica.root();
+    let late = cell.now + LATE_MS;
+    for (size, first_that_counts) in
+        [(proposed, proposed), (proposed + 1, proposed + 1), (proposed + 3, u64::MAX)]
+    {
+        let mut cell = cell.clone();
+        cell.approve(replaced(&cell, 3, MinimumCheckpoint { size, root }));
+        let ceremony = cell.state().ceremony(&id).unwrap();
+        let check = |node: &str| {
+            let node = node.parse().unwrap();
+            let checked = held_all_at(cell.size(), late).check_ceremony(cell.state(), ceremony, &node);
+            checked.err().map_or(u64::MAX, |refusal| match refusal {
+                WitnessedRefusal::CameTooLate { index, .. } => index,
+                WitnessedRefusal::CoolingOff { .. } => panic!("{refusal}"),
+            })
+        };
+        assert_eq!((check("node-3"), check("node-1")), (first_that_counts, proposed));
+    }
+}
+
+#[tokio::test]
+async fn cooling_off_is_over_when_it_is_over_by_this_nodes_clock_and_the_skew_and_not_before() {
+    let (mut cell, _) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    // The tests' policy has no cooling-off: it is over a skew before the entry was held.
+    let now = cell.now;
+    let check = |held_at: u64| {
+        held_all_at(cell.size(), held_at).check_cooling_off(cell.state(), &withdrawal, TimestampMs(now))
+    };
+    assert_eq!(check(now + 5_000), Ok(()));
+    assert_eq!(check(now + 5_001).unwrap_err().code(), "COOLING_OFF_NOT_WITNESSED");
+    // An entry that nobody is known to have held never cooled off
+    let unheard = Witnessed::default().check_cooling_off(cell.state(), &withdrawal, TimestampMs(now));
+    assert_eq!(unheard.unwrap_err().code(), "COOLING_OFF_NOT_WITNESSED");
+}
+
+#[tokio::test]
+async fn resume_kept_back_until_it_expired_lifts_nothing_here_until_there_is_a_newer_one() {
+    let (mut cell, nodes) = ready().await;
+    let paused_and_resumed = |cell: &mut Cell| {
+        cell.now += 1;
+        let pause = cell.pause("alice");
+        cell.accept(&pause);
+        let wallet = "hot-1".parse().unwrap();
+        cell.approve(StatementBody::ProposeResume {
+            wallet,
+            lifts: vec![StatementDigest::of(&pause.payload)],
+        });
+    };
+    paused_and_resumed(&mut cell);
+    cell.now += LATE_MS;
+    let withdrawal = cell.authorized("k-1", 0);
+    let pair = [&nodes[0], &nodes[1]];
+    let late = sign(&cell, &pair, withdrawal, [9; 32]).await.unwrap_err();
+    assert_eq!(reason(&late), "STATEMENT_CAME_TOO_LATE");
+    paused_and_resumed(&mut cell);
+    sign(&cell, &pair, withdrawal, [10; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn roster_change_kept_back_until_it_expired_stops_the_node_until_there_is_a_newer_one() {
+    let (mut cell, nodes) = ready().await;
+    cell.admit_officer("carol");
+    cell.now += LATE_MS;
+    let withdrawal = cell.authorized("k-1", 0);
+    let pair = [&nodes[0], &nodes[1]];
+    let late = sign(&cell, &pair, withdrawal, [9; 32]).await.unwrap_err();
+    assert_eq!(reason(&late), "STATEMENT_CAME_TOO_LATE");
+    cell.admit_officer("dave");
+    sign(&cell, &pair, withdrawal, [10; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_comes_while_a_nodes_clock_is_back_does_not_look_old_when_the_clock_is_right_again() {
+    // Given a node that cosigned an idle log at noon
+    let (mut cell, nodes) = ready().await;
+    let (morning, noon) = (cell.now, cell.now + 36_000_000);
+    nodes[0].clock.set(noon);
+    nodes[0].node.replicate(cell.extension(cell.size())).await.unwrap();
+    // When its clock goes back to the morning and it gets a whitelist entry dated then
+    let entry = cell.permit_payee();
+    nodes[0].clock.set(morning + 1_000);
+    nodes[0].node.replicate(cell.extension(nodes[0].tip().await)).await.unwrap();
+    // Then it held that entry since noon
+    let index = cell.state().whitelist_ceremony(&entry).unwrap().quorum_met.unwrap().index;
+    let held = nodes[0].node.replica.read().await;
+    assert!(held.witnessed().held_since(index).0 >= noon - 1_000);
+}
+
+#[tokio::test]
+async fn moments_are_recorded_for_what_officers_say_only_and_forgotten_when_no_rule_asks() {
+    let (mut cell, mut nodes) = ready().await;
+    let records = |node: &TestNode| node.store.scan(WITNESSED, &[], 10_000).unwrap().len();
+    let before = records(&nodes[0]);
+    // Given much traffic, and an officer's statement
+    for _ in 0..5 {
+        cell.now += 2_000;
+        cell.fill(2);
+        nodes[0].catch_up(&cell).await;
+    }
+    assert_eq!(records(&nodes[0]), before);
+    cell.now += 2_000;
+    let entry = cell.permit_payee();
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(records(&nodes[0]), before + 1);
+    // And many moments for which nothing asks
+    let stray =
+        (0..SPARE as u64).map(|n| Moment { kind: OWN, size: 1_000_000 + n, at: TimestampMs(cell.now + n) });
+    for chunk in stray.collect::<Vec<_>>().chunks(500) {
+        let batch = chunk.iter().fold(Batch::new(), |batch, moment| moment.put(batch));
+        nodes[0].store.commit(batch).await.unwrap();
+    }
+    let node = nodes.remove(0).restart(&cell).await;
+    let index = cell.state().whitelist_ceremony(&entry).unwrap().quorum_met.unwrap().index;
+    let held_since = |held: &crate::replica::Held| held.witnessed().held_since(index);
+    let expected = held_since(&*node.node.replica.read().await);
+    assert!(expected.0 < u64::MAX);
+    // When they are forgotten
+    node.node.replica.forget_moments().await.unwrap();
+    // Then what a rule asks is answered as before, also after a restart
+    let left = records(&node);
+    assert!(left <= before + 2, "{left} records");
+    assert_eq!(held_since(&*node.node.replica.read().await), expected);
+    let node = node.restart(&cell).await;
+    assert_eq!(held_since(&*node.node.replica.read().await), expected);
+    // And few are left alone
+    node.node.replica.forget_moments().await.unwrap();
+    assert_eq!(records(&node), left);
 }

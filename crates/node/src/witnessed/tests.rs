@@ -1,13 +1,15 @@
 //! Tests of the moments alone; what they stop is tested with signing.
 
+#![allow(clippy::arithmetic_side_effects, reason = "test")]
+
 use super::*;
 
-fn own(first: u64, at: u64) -> Moment {
-    Moment { kind: OWN, position: first, at: TimestampMs(at) }
+fn own(size: u64, at: u64) -> Moment {
+    Moment { kind: OWN, size, at: TimestampMs(at) }
 }
 
 fn vouched(size: u64, at: u64) -> Moment {
-    Moment { kind: VOUCHED, position: size, at: TimestampMs(at) }
+    Moment { kind: VOUCHED, size, at: TimestampMs(at) }
 }
 
 fn witnessed(moments: impl IntoIterator<Item = Moment>) -> Witnessed {
@@ -17,9 +19,10 @@ fn witnessed(moments: impl IntoIterator<Item = Moment>) -> Witnessed {
 }
 
 #[test]
-fn an_entry_is_held_since_the_message_that_brought_it() {
-    let witnessed = witnessed([own(0, 1_000), own(5, 9_000)]);
-    for (index, at) in [(0, 1_000), (4, 1_000), (5, 9_000), (99, 9_000)] {
+fn an_entry_is_held_since_the_message_that_brought_it_or_a_later_one() {
+    let witnessed = witnessed([own(5, 1_000), own(99, 9_000)]);
+    for (index, at) in [(0, 1_000), (4, 1_000), (5, 9_000), (98, 9_000), (99, u64::MAX), (u64::MAX, u64::MAX)]
+    {
         assert_eq!(witnessed.held_since(index), TimestampMs(at), "{index}");
     }
 }
@@ -31,42 +34,60 @@ fn what_nobody_is_known_to_have_held_was_never_held() {
 
 #[test]
 fn others_vouch_for_what_their_log_contained_and_for_nothing_after_it() {
-    let witnessed = witnessed([own(0, 1_000), own(5, 90_000), vouched(7, 20_000)]);
+    let witnessed = witnessed([own(5, 1_000), own(20, 90_000), vouched(7, 20_000)]);
     assert_eq!(witnessed.held_since(6), TimestampMs(20_000));
     assert_eq!(witnessed.held_since(7), TimestampMs(90_000));
     assert_eq!(witnessed.held_since(4), TimestampMs(1_000));
 }
 
 #[test]
-fn earlier_word_about_a_longer_log_counts_for_a_shorter_one() {
-    for order in [[vouched(9, 20_000), vouched(7, 30_000)], [vouched(7, 30_000), vouched(9, 20_000)]] {
-        let witnessed = witnessed(order);
-        assert_eq!(witnessed.held_since(6), TimestampMs(20_000));
-        assert_eq!(witnessed.vouched.len(), 1);
+fn moments_are_a_second_apart_and_never_go_back() {
+    let known = witnessed([own(4, 10_000)]);
+    let coming = |now: u64, cosigned: u64| known.coming(6, TimestampMs(now), TimestampMs(cosigned));
+    assert_eq!(coming(10_999, 0), own(6, 10_000));
+    assert_eq!(coming(11_000, 0), own(6, 11_000));
+    // A clock that went back makes nothing look older than what came before it, or than this node's last cosignature.
+    assert_eq!(coming(9_999, 0), own(6, 10_000));
+    assert_eq!(coming(9_999, 30_000), own(6, 30_000));
+    // However many come in a second, one record says so.
+    let mut crowded = known.clone();
+    for size in 5..50 {
+        crowded.add(crowded.coming(size, TimestampMs(10_000 + size), TimestampMs(0)));
     }
+    assert_eq!((crowded.own.0.len(), crowded.held_since(48)), (1, TimestampMs(10_000)));
 }
 
 #[test]
-fn only_moments_that_say_something_new_are_recorded() {
-    let witnessed = witnessed([own(0, 10_000), vouched(3, 9_000)]);
-    assert_eq!(witnessed.coming(4, TimestampMs(10_999)), None);
-    assert_eq!(witnessed.coming(4, TimestampMs(11_000)), Some(own(4, 11_000)));
-    // A clock that went back makes nothing look older than what came before it.
-    assert_eq!(witnessed.coming(4, TimestampMs(9_999)), None);
-    assert_eq!(witnessed.vouching(3, TimestampMs(9_000)), None);
-    assert_eq!(witnessed.vouching(3, TimestampMs(8_999)), Some(vouched(3, 8_999)));
-    assert_eq!(witnessed.vouching(0, TimestampMs(0)), None);
+fn words_are_recorded_only_for_what_a_rule_asks_and_if_they_say_that_it_is_older() {
+    let known = witnessed([own(4, 10_000)]);
+    let asked = |indices: &[u64]| indices.iter().copied().collect::<BTreeSet<u64>>();
+    assert_eq!(known.vouching(3, TimestampMs(9_999), &asked(&[2])), Some(vouched(3, 9_999)));
+    assert_eq!(known.vouching(3, TimestampMs(10_000), &asked(&[2])), None);
+    assert_eq!(known.vouching(3, TimestampMs(9_999), &asked(&[3])), None);
+    assert_eq!(known.vouching(3, TimestampMs(9_999), &asked(&[])), None);
+    assert_eq!(known.vouching(0, TimestampMs(0), &asked(&[0])), None);
+    // One of them is enough.
+    let known = witnessed([own(4, 10_000), vouched(2, 5_000)]);
+    assert_eq!(known.vouching(3, TimestampMs(9_000), &asked(&[1, 2, 3])), Some(vouched(3, 9_000)));
 }
 
 #[test]
 fn moments_survive_on_disk_and_others_records_do_not_read() {
     for moment in [own(7, 8), vouched(u64::MAX, 0)] {
-        let key = [&[moment.kind][..], &moment.position.to_be_bytes()].concat();
+        let key = [&[moment.kind][..], &moment.size.to_be_bytes()].concat();
         assert_eq!(Moment::from_record(&key, &moment.at.0.to_be_bytes()), Some(moment));
     }
-    assert_eq!(Moment::from_record(&[2; 9], &[0; 8]), None);
-    assert_eq!(Moment::from_record(&[0; 8], &[0; 8]), None);
-    assert_eq!(Moment::from_record(&[0; 9], &[0; 7]), None);
+    // The first form of this node's own moments said something else: it vouches for nothing.
+    assert_eq!(Moment::from_record(&[0; 9], &[0; 8]), None);
+    assert_eq!(Moment::from_record(&[3; 9], &[0; 8]), None);
+    assert_eq!(Moment::from_record(&[2; 8], &[0; 8]), None);
+    assert_eq!(Moment::from_record(&[2; 9], &[0; 7]), None);
+}
+
+/// When it was held by these words alone.
+fn oracle(told: &[(u64, u64)], index: u64) -> TimestampMs {
+    let covering = told.iter().filter(|(size, _)| *size > index).map(|(_, at)| *at);
+    TimestampMs(covering.min().unwrap_or(u64::MAX))
 }
 
 #[test]
@@ -78,13 +99,42 @@ fn whatever_the_order_of_words_the_earliest_that_covers_an_entry_counts() {
                 let told = [*first, *second, *third];
                 let witnessed = witnessed(told.map(|(size, at)| vouched(size, at)));
                 for index in 0..3 {
-                    let covering = told.iter().filter(|(size, _)| *size > index).map(|(_, at)| *at);
-                    let earliest = TimestampMs(covering.min().unwrap_or(u64::MAX));
-                    assert_eq!(witnessed.held_since(index), earliest, "{told:?} {index}");
+                    assert_eq!(witnessed.held_since(index), oracle(&told, index), "{told:?} {index}");
                 }
-                let kept: Vec<u64> = witnessed.vouched.values().copied().collect();
+                let kept: Vec<u64> = witnessed.vouched.0.values().copied().collect();
                 assert!(kept.is_sorted_by(|a, b| a < b), "{told:?} keeps what says nothing new");
             }
+        }
+    }
+}
+
+#[test]
+fn what_is_forgotten_changes_no_answer_that_is_asked_and_makes_nothing_look_older() {
+    // Every history of three own moments and two words over a log of five, and every set of questions
+    for histories in 0..3u64.pow(5) {
+        let digit = |place: u32| histories / 3u64.pow(place) % 3;
+        let mine = [(1, 2), (2 + digit(0), 4 + digit(1)), (5, 7 + digit(2))];
+        let told = [(1 + digit(3), 1 + digit(4)), (3 + digit(4), 3 + digit(3))];
+        let full = witnessed(
+            mine.map(|(size, at)| own(size, at)).into_iter().chain(told.map(|(size, at)| vouched(size, at))),
+        );
+        for questions in 0..32u64 {
+            let asked: BTreeSet<u64> = (0..5).filter(|index| questions >> index & 1 == 1).collect();
+            let left = full.condensed_to(&asked);
+            for index in 0..6 {
+                let (before, after) = (full.held_since(index), left.held_since(index));
+                assert_eq!(
+                    before,
+                    oracle(&mine, index).min(oracle(&told, index)),
+                    "{mine:?} {told:?} {index}"
+                );
+                assert!(after >= before, "{index} looks older");
+                assert!(after == before || !asked.contains(&index), "{asked:?} {index}");
+            }
+            // No more is kept than is asked, and the newest moment of this node's own
+            assert!(left.own.0.len() <= asked.len() + 1 && left.vouched.0.len() <= asked.len());
+            let now = TimestampMs(0);
+            assert_eq!(left.coming(9, now, now), full.coming(9, now, now));
         }
     }
 }
