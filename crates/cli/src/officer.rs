@@ -307,8 +307,10 @@ async fn statements(session: &Session, node: &str, officer: Option<&str>) -> Res
                 indent(&text),
                 fingerprint(text.as_bytes())
             ));
-            json.push(json!({"statement": text, "statement_hash": hash.to_string(), "lifted": delivered.lifted,
-                "receipt_envelope": String::from_utf8_lossy(&delivered.receipt_envelope)}));
+            json.push(
+                json!({"statement": text, "statement_hash": hash.to_string(), "lifted": delivered.lifted,
+                "receipt_envelope": String::from_utf8_lossy(&delivered.receipt_envelope)}),
+            );
         }
         page_token = page.next_page_token;
         if page_token.is_empty() {
