@@ -88,9 +88,9 @@ async fn coordinator(cell: &Cell) -> Value {
         result.insert("seeded_s".to_owned(), took.as_secs_f64().into());
     }
     let nodes: Vec<Running> = cell.nodes_running().await;
-    starts(cell, cell::COORDINATOR, "snapshot", true, &mut result).await;
-    result.insert("searches".to_owned(), searches::measure(cell).await);
+    starts(cell, cell::COORDINATOR, "new snapshot", true, &mut result).await;
     drop(nodes);
+    result.insert("searches".to_owned(), searches::measure(cell).await);
     result.into()
 }
 

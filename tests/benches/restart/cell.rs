@@ -96,6 +96,22 @@ impl Cell {
         running
     }
 
+    /// Removes a party's data and what its program has said.
+    pub(crate) fn clear(&self, party: &str) {
+        let _ = fs::remove_dir_all(self.data_of(party));
+        let _ = fs::remove_file(self.log_file(party));
+    }
+
+    /// What a party's program has said since.
+    pub(crate) fn log_of(&self, party: &str) -> String {
+        fs::read_to_string(self.log_file(party)).unwrap()
+    }
+
+    fn log_file(&self, party: &str) -> PathBuf {
+        let name = if party == COORDINATOR { "coordinator.log" } else { "node.log" };
+        self.path(party).join(name)
+    }
+
     /// Makes the kernel forget a party's files, as after a restart of the machine.
     pub(crate) fn evict(&self, party: &str) {
         let mut open = vec![self.data_of(party)];

@@ -13,6 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use ed25519_dalek::VerifyingKey;
 use holdfast_ledger::{SnapshotError, State, StateDigest};
@@ -33,6 +34,8 @@ const FORMAT: u32 = 1;
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A new file is written after so many entries: as many as are replayed in half a second.
 pub(crate) const SNAPSHOT_EVERY: u64 = 4096;
+/// After a failure it is tried again after so many entries: on a full disk each attempt takes room from the store.
+const RETRY_AFTER: u64 = 1024;
 /// Largest file that is read: far beyond what fits in memory.
 const MAX_BYTES: u64 = 1 << 34;
 const CHECKSUM_BYTES: usize = 32;
@@ -43,6 +46,8 @@ pub(crate) struct Snapshots {
     path: PathBuf,
     /// Size of the log in the newest file, 0 if there is none that can be used.
     kept: AtomicU64,
+    /// After a failure: the size from which on it is tried again.
+    put_off_to: AtomicU64,
 }
 
 /// A log that was kept, not yet compared with the store.
@@ -103,7 +108,7 @@ impl Snapshots {
         if let Err(error) = files::remove_unfinished(&path) {
             tracing::warn!(error = cause(&error), "what is left of an unfinished snapshot cannot be removed");
         }
-        Self { path, kept: AtomicU64::new(0) }
+        Self { path, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
     }
 
     /// The log in the file, or `None` if there is no file or it cannot be used.
@@ -140,9 +145,12 @@ impl Snapshots {
         }
         let (state, content) = split(content, manifest.state_bytes)?;
         let (leaves, index) = split(content, manifest.leaf_bytes)?;
-        let state = State::from_snapshot(state, genesis)?;
-        let mut tree = MemoryTree::new();
-        tree.append_leaf_bytes(leaves)?;
+        // The two take about as long, and a start has nothing else to do.
+        let (state, tree) = thread::scope(|scope| {
+            let tree = scope.spawn(|| tree_of(leaves));
+            (State::from_snapshot(state, genesis), tree.join())
+        });
+        let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);
         if found != (manifest.size, manifest.state_digest, manifest.size, manifest.root) {
             return Err(KeepError::Altered);
@@ -157,11 +165,21 @@ impl Snapshots {
 
     /// Whether enough was added since the last time.
     fn is_due(&self, size: u64, every: u64) -> bool {
-        size.saturating_sub(self.kept.load(Ordering::Relaxed)) >= every
+        let added = size.saturating_sub(self.kept.load(Ordering::Relaxed));
+        added >= every && size >= self.put_off_to.load(Ordering::Relaxed)
     }
 
     /// Writes the file in the place of the one before. Blocks.
     pub(super) fn write(&self, picture: &Picture) -> Result<(), KeepError> {
+        let (written, size) = (self.try_write(picture), picture.state.size());
+        match &written {
+            Ok(()) => self.kept.store(size, Ordering::Relaxed),
+            Err(_) => self.put_off_to.store(size.saturating_add(RETRY_AFTER), Ordering::Relaxed),
+        }
+        written
+    }
+
+    fn try_write(&self, picture: &Picture) -> Result<(), KeepError> {
         let (state, index) = (picture.state.to_snapshot(), picture.index.to_bytes()?);
         let bytes_of = |part: &[u8]| u64::try_from(part.len()).map_err(|_| KeepError::Altered);
         let manifest = Manifest {
@@ -182,9 +200,10 @@ impl Snapshots {
             covered.iter().fold(Sha256::new(), |hasher, part| hasher.chain_update(part)).finalize();
         let [magic, length, manifest, state, leaves, index] = covered;
         // Nobody else needs to know which withdrawals there are.
-        files::write_secret_parts(&self.path, &[magic, length, manifest, state, leaves, index, &checksum])?;
-        self.kept.store(picture.state.size(), Ordering::Relaxed);
-        Ok(())
+        Ok(files::write_secret_parts(
+            &self.path,
+            &[magic, length, manifest, state, leaves, index, &checksum],
+        )?)
     }
 }
 
@@ -224,7 +243,7 @@ impl LogBook {
             self.snapshots.is_due(reader.size(), hooks.snapshot_every()).then(|| Picture::of(&reader.inner))
         };
         let Some(picture) = picture else { return Ok(()) };
-        let (book, hooks) = (Arc::clone(self), Arc::clone(hooks));
+        let (book, hooks, size) = (Arc::clone(self), Arc::clone(hooks), picture.state.size());
         let writing = tokio::task::spawn_blocking(move || {
             hooks.reached(CrashPoint::BeforeSnapshot);
             let written = book.snapshots.write(&picture);
@@ -232,7 +251,7 @@ impl LogBook {
             written
         });
         match writing.await {
-            Ok(Ok(())) => tracing::debug!("snapshot of the log written"),
+            Ok(Ok(())) => tracing::info!(size, "snapshot written"),
             Ok(Err(error)) => {
                 tracing::warn!(error = cause(&error), "the snapshot of the log was not written")
             }
@@ -251,6 +270,12 @@ impl std::fmt::Debug for Picture {
 fn split(bytes: &[u8], length: u64) -> Result<(&[u8], &[u8]), KeepError> {
     let length = usize::try_from(length).map_err(|_| KeepError::Altered)?;
     bytes.split_at_checked(length).ok_or(KeepError::Altered)
+}
+
+fn tree_of(leaves: &[u8]) -> Result<MemoryTree, TreeError> {
+    let mut tree = MemoryTree::new();
+    tree.append_leaf_bytes(leaves)?;
+    Ok(tree)
 }
 
 fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, KeepError> {

@@ -13,6 +13,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use holdfast_ledger::{SnapshotError, State, StateDigest};
 use holdfast_log::{Entry, Hash, MemoryTree, TreeError};
@@ -31,6 +32,8 @@ const FORMAT: u32 = 1;
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A new file is written after so many entries: as many as are replayed in half a second.
 pub(crate) const SNAPSHOT_EVERY: u64 = 4096;
+/// After a failure it is tried again after so many entries: on a full disk each attempt takes room from the store.
+const RETRY_AFTER: u64 = 1024;
 /// Largest file that is read: a hundred million entries.
 const MAX_BYTES: u64 = 1 << 34;
 
@@ -41,6 +44,8 @@ pub(crate) struct Snapshots {
     vault: Arc<Vault>,
     /// Size of the replica in the newest file, 0 if there is none that can be used.
     kept: AtomicU64,
+    /// After a failure: the size from which on it is tried again.
+    put_off_to: AtomicU64,
 }
 
 /// A replica that was kept, not yet compared with the store.
@@ -104,7 +109,7 @@ impl Snapshots {
         if let Err(error) = files::remove_unfinished(&path) {
             tracing::warn!(%error, "what is left of an unfinished snapshot cannot be removed");
         }
-        Self { path, vault, kept: AtomicU64::new(0) }
+        Self { path, vault, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
     }
 
     /// The replica in the file, or `None` if there is no file or it cannot be used.
@@ -140,9 +145,12 @@ impl Snapshots {
         }
         let split = usize::try_from(manifest.state_bytes).map_err(|_| KeepError::Altered)?;
         let (state, leaves) = content.split_at_checked(split).ok_or(KeepError::Altered)?;
-        let state = State::from_snapshot(state, genesis)?;
-        let mut tree = MemoryTree::new();
-        tree.append_leaf_bytes(leaves)?;
+        // The two take about as long, and a start has nothing else to do.
+        let (state, tree) = thread::scope(|scope| {
+            let tree = scope.spawn(|| tree_of(leaves));
+            (State::from_snapshot(state, genesis), tree.join())
+        });
+        let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);
         if found != (manifest.size, manifest.state_digest, manifest.size, manifest.root) {
             return Err(KeepError::Altered);
@@ -154,7 +162,10 @@ impl Snapshots {
     pub(crate) fn due(&self, held: &Held, every: u64) -> Option<Picture> {
         let size = held.tip().size;
         let added = size.saturating_sub(self.kept.load(Ordering::Relaxed));
-        if added < every || held.sound_state().is_err() || held.state().size() != size {
+        if added < every || size < self.put_off_to.load(Ordering::Relaxed) {
+            return None;
+        }
+        if held.sound_state().is_err() || held.state().size() != size {
             return None;
         }
         Some(Self::picture(held))
@@ -167,6 +178,15 @@ impl Snapshots {
 
     /// Writes the file in the place of the one before. Blocks.
     pub(crate) fn write(&self, picture: &Picture) -> Result<(), KeepError> {
+        let (written, size) = (self.try_write(picture), picture.state.size());
+        match &written {
+            Ok(()) => self.kept.store(size, Ordering::Relaxed),
+            Err(_) => self.put_off_to.store(size.saturating_add(RETRY_AFTER), Ordering::Relaxed),
+        }
+        written
+    }
+
+    fn try_write(&self, picture: &Picture) -> Result<(), KeepError> {
         let state = picture.state.to_snapshot();
         let manifest = Manifest {
             format: FORMAT,
@@ -181,9 +201,14 @@ impl Snapshots {
         let sealed = self.vault.seal_manifest(&manifest)?;
         let length = u32::try_from(sealed.len()).map_err(|_| KeepError::Altered)?;
         let parts = [MAGIC, &length.to_be_bytes(), &sealed, &state, &picture.leaves];
-        files::write_secret_parts(&self.path, &parts)?;
-        self.kept.store(picture.state.size(), Ordering::Relaxed);
-        Ok(())
+        Ok(files::write_secret_parts(&self.path, &parts)?)
+    }
+}
+
+impl Picture {
+    /// Entries that it is of.
+    pub(crate) fn size(&self) -> u64 {
+        self.state.size()
     }
 }
 
@@ -191,6 +216,12 @@ impl std::fmt::Debug for Picture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Picture").field("size", &self.state.size()).finish_non_exhaustive()
     }
+}
+
+fn tree_of(leaves: &[u8]) -> Result<MemoryTree, TreeError> {
+    let mut tree = MemoryTree::new();
+    tree.append_leaf_bytes(leaves)?;
+    Ok(tree)
 }
 
 fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, KeepError> {

@@ -1,6 +1,7 @@
 //! Starts from snapshots: good ones, damaged ones, another log's, and those of a log that the store does not hold.
 
-use holdfast_ledger::{PayloadKind, WithdrawalState};
+use holdfast_chains::{ChainId, Eip1559Draft, UnsignedTransaction};
+use holdfast_ledger::{PayloadKind, WithdrawalId, WithdrawalState};
 use holdfast_log::Envelope;
 use holdfast_policy::TimestampMs;
 use holdfast_store::Batch;
@@ -9,22 +10,46 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::log_book::schema::{CHECKPOINTS, ENTRIES, FOUND, LOG_CHECKPOINT, index_key};
-use crate::testing::{Cell, ed25519, sign};
+use crate::testing::{Cell, ed25519, sign, usdt_transfer};
 
-/// A cell with withdrawals in several states, of which one is authorized and one cancelled.
+/// A cell with withdrawals in several states, of which one is authorized in the place of another and one cancelled.
 async fn busy() -> Cell {
     let cell = Cell::ready().await;
-    let [authorized, cancelled] = [cell.submit("k-1", 0).await, cell.submit("k-2", 1).await];
-    let digest = crate::testing::usdt_transfer(1_250, 0).signing_hash();
-    let authorize = json!({"cluster": "demo-1", "withdrawal": authorized, "digests": [digest]});
-    let authorize = serde_json::to_vec(&authorize).unwrap();
-    let kind = PayloadKind::Authorize.payload_type();
-    cell.accept(Envelope::sign_ed25519(kind, authorize, "coordinator:main", &ed25519("entry")).unwrap())
-        .await;
+    let [replaced, cancelled] = [cell.submit("k-1", 0).await, cell.submit("k-2", 1).await];
+    authorize(&cell, replaced, &usdt_transfer(1_250, 0)).await;
+    let (now, transaction) = (cell.clock.now(), dearer(&usdt_transfer(1_250, 0)));
+    let replacement = json!({"cluster": "demo-1", "client": "pipeline", "of": replaced, "action": "bump-fee",
+        "fee_cap": "10000000000000000", "idempotency_key": "r-1", "created_at_ms": now, "expires_at_ms": now + 600_000,
+        "transaction": transaction.to_hex()});
+    let replacement = sign(PayloadKind::ReplacementRequest, &replacement, "client", "pipeline");
+    let replacing = cell.accept(replacement).await.withdrawal.unwrap();
+    authorize(&cell, replacing, &transaction).await;
     let cancel = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": cancelled});
     cell.accept(sign(PayloadKind::CancelWithdrawal, &cancel, "client", "pipeline")).await;
     cell.submit("k-3", 2).await;
     cell
+}
+
+async fn authorize(cell: &Cell, withdrawal: WithdrawalId, transaction: &UnsignedTransaction) {
+    let digests = [transaction.signing_hash()];
+    let authorize = json!({"cluster": "demo-1", "withdrawal": withdrawal, "digests": digests});
+    let authorize = serde_json::to_vec(&authorize).unwrap();
+    let kind = PayloadKind::Authorize.payload_type();
+    cell.accept(Envelope::sign_ed25519(kind, authorize, "coordinator:main", &ed25519("entry")).unwrap())
+        .await;
+}
+
+/// The same transaction for a higher fee.
+fn dearer(transaction: &UnsignedTransaction) -> UnsignedTransaction {
+    let draft = Eip1559Draft {
+        chain_id: ChainId(1),
+        nonce: 0,
+        gas_limit: 65_000,
+        max_fee_per_gas: 60_000_000_000,
+        max_priority_fee_per_gas: 2_000_000_000,
+        transfer: transaction.effects().transfer.clone(),
+    };
+    draft.build().unwrap()
 }
 
 async fn write(cell: &Cell) {
@@ -105,7 +130,8 @@ async fn start_from_a_snapshot_holds_what_a_replay_holds_and_goes_on() {
     assert_eq!((used(&first), first.size().await), (size, size));
     // And nobody can tell it from one that replayed everything
     let from_snapshot = held(&first).await;
-    assert!(from_snapshot.counts.len() >= 3, "{:?}", from_snapshot.counts);
+    assert!(from_snapshot.counts.len() >= 4, "{:?}", from_snapshot.counts);
+    assert_eq!(from_snapshot.index.whitelist_by_age().len(), 1);
     assert_eq!(from_snapshot, held(&replayed(first).await).await);
 }
 
@@ -289,10 +315,22 @@ async fn snapshot_is_written_when_it_is_due_and_what_was_cut_off_is_cleared_away
     cell.submit("k-4", 3).await;
     cell.parts.book.keep_snapshot(&often).await.unwrap();
     assert_eq!(fs::read(file(&cell.dir)).unwrap(), first, "one entry more is no reason");
+    // What cannot be written is not tried again at once
+    cell.submit("k-5", 4).await;
+    let size = cell.size().await;
+    let picture = Picture::of(&cell.parts.book.read().await.unwrap().inner);
+    fs::remove_file(file(&cell.dir)).unwrap();
+    fs::create_dir(file(&cell.dir)).unwrap();
+    cell.parts.book.snapshots.write(&picture).unwrap_err();
+    fs::remove_dir(file(&cell.dir)).unwrap();
+    assert!(
+        !cell.parts.book.snapshots.is_due(size, 2) && cell.parts.book.snapshots.is_due(size + RETRY_AFTER, 2)
+    );
+    fs::write(file(&cell.dir), &first).unwrap();
     // A process that was killed while it wrote leaves a part of a file under another name
     let unfinished = cell.dir.path().join("log.snapshot.17-0.tmp");
     fs::write(&unfinished, &first[..first.len() / 2]).unwrap();
     let cell = reopened(cell).await;
     assert!(!unfinished.exists());
-    assert_eq!(used(&cell) + 1, cell.size().await);
+    assert_eq!(used(&cell) + 2, cell.size().await);
 }

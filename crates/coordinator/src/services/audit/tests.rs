@@ -2,11 +2,13 @@
 
 use holdfast_ledger::PayloadKind;
 use holdfast_proto::field_violations;
+use holdfast_store::Batch;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
 use super::*;
 use crate::log_book::evidence::{EVERY_MS, Evidence};
+use crate::log_book::schema::FOUND;
 use crate::testing::{Cell, called_by, client_request, sign};
 
 fn api(cell: &Cell) -> AuditApi {
@@ -63,6 +65,47 @@ async fn filters_keep_what_they_name_and_stop_at_the_limit() {
     let from = all[all.len() / 2].position.unwrap().index;
     let later = v1::SearchRequest { from_index: from, ..Default::default() };
     assert_eq!(search(&cell, later).await, only(&|hit| hit.position.unwrap().index >= from));
+}
+
+#[tokio::test]
+async fn search_reads_only_the_time_that_it_is_about_and_finds_the_same_after_a_restart() {
+    let cell = searched().await;
+    let all = search(&cell, v1::SearchRequest::default()).await;
+    let time = |place: usize| all[place].position.unwrap().time_ms;
+    let (from_ms, to_ms) = (time(3), time(all.len() - 2));
+    let expected: Vec<_> =
+        all.iter().filter(|hit| (from_ms..to_ms).contains(&hit.position.unwrap().time_ms)).cloned().collect();
+    assert!(expected.len() > 2 && expected.len() < all.len() - 2);
+    let between = v1::SearchRequest { from_ms, to_ms, ..Default::default() };
+    assert_eq!(search(&cell, between.clone()).await, expected);
+    for nothing in [
+        v1::SearchRequest { from_ms: u64::MAX, ..Default::default() },
+        v1::SearchRequest { from_index: u64::MAX, ..Default::default() },
+        v1::SearchRequest { from_ms: to_ms, to_ms: from_ms, ..Default::default() },
+    ] {
+        assert_eq!(search(&cell, nothing).await, []);
+    }
+    // Records that are gone, as if an earlier version had written the log, come back with a replay
+    let store = cell.parts.book.store();
+    let records = store.scan(FOUND, &[], 1_000).unwrap();
+    assert_eq!(records.len(), all.len());
+    let forgetting = records.into_iter().fold(Batch::new(), |batch, (key, _)| batch.delete(FOUND, key));
+    store.commit(forgetting).await.unwrap();
+    let now = cell.clock.now();
+    let cell = Cell::open(cell.shut_down().await, now).await;
+    assert_eq!(search(&cell, v1::SearchRequest::default()).await, all);
+    assert_eq!(search(&cell, between).await, expected);
+}
+
+#[tokio::test]
+async fn search_of_many_hits_loses_and_repeats_none() {
+    let cell = Cell::ready().await;
+    for _ in 0..150 {
+        cell.accept(cell.session_report()).await;
+    }
+    let hits = search(&cell, v1::SearchRequest::default()).await;
+    let found: Vec<u64> = hits.iter().map(|hit| hit.position.unwrap().index).collect();
+    assert_eq!(found, (1..cell.size().await).collect::<Vec<_>>());
 }
 
 #[tokio::test]

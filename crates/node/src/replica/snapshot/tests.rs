@@ -191,6 +191,27 @@ async fn snapshot_of_another_program_is_not_used() {
 }
 
 #[tokio::test]
+async fn snapshot_that_cannot_be_written_is_not_tried_again_at_once_and_stops_nothing() {
+    let (mut cell, node) = with_snapshot().await;
+    let snapshots = &node.node.snapshots;
+    cell.fill(3);
+    node.catch_up(&cell).await;
+    let due = async |every| snapshots.due(&*node.node.replica.read().await, every);
+    let picture = due(2).await.unwrap();
+    // Given a place that cannot be written, whoever runs this test
+    fs::remove_file(file(&node)).unwrap();
+    fs::create_dir(file(&node)).unwrap();
+    snapshots.write(&picture).unwrap_err();
+    // Then nothing is due before the log has grown
+    assert!(due(2).await.is_none());
+    snapshots.put_off_to.store(cell.size(), Ordering::Relaxed);
+    assert!(due(2).await.is_some());
+    fs::remove_dir(file(&node)).unwrap();
+    snapshots.write(&picture).unwrap();
+    assert_eq!(used(&node.restart(&cell).await), cell.size());
+}
+
+#[tokio::test]
 async fn snapshot_is_due_after_enough_entries_only() {
     let (cell, node) = with_snapshot().await;
     assert!(cell.size() < SNAPSHOT_EVERY);
