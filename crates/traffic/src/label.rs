@@ -147,11 +147,17 @@ pub enum Oddity {
     LargeForCustomer,
     /// Over an API key made within a day.
     FreshApiKey,
+    /// One of several parts of an amount above the published limit.
+    SplitUp,
+    /// The session provider failed to report the login.
+    SessionMissing,
+    /// The account is not older than two days.
+    FreshAccount,
 }
 
 impl Oddity {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::NewDevice,
         Self::CountryChange,
         Self::HiddenNetwork,
@@ -171,6 +177,9 @@ impl Oddity {
         Self::TestPayment,
         Self::LargeForCustomer,
         Self::FreshApiKey,
+        Self::SplitUp,
+        Self::SessionMissing,
+        Self::FreshAccount,
     ];
 
     #[expect(clippy::as_conversions, reason = "the discriminant of a `repr(u8)` enum")]
@@ -206,11 +215,6 @@ impl Oddities {
         if condition {
             self.add(oddity);
         }
-    }
-
-    /// With all of both.
-    pub(crate) fn join(&mut self, other: Self) {
-        self.0 |= other.0;
     }
 }
 
