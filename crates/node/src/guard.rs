@@ -96,6 +96,18 @@ impl Guard {
         Self { store, this_run: Arc::default() }
     }
 
+    /// The same memory over another store of the same content.
+    #[cfg(test)]
+    pub(crate) fn copied(&self, store: StoreHandle) -> Self {
+        Self { store, this_run: Arc::new(Mutex::new(self.this_run().clone())) }
+    }
+
+    /// What only memory knows.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> String {
+        format!("{:?}", self.this_run())
+    }
+
     /// Binds the withdrawal to its digests and uses the session id up, in one durable transaction.
     ///
     /// Binding to the same digests again is the ordinary case of another attempt.

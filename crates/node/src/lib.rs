@@ -23,6 +23,8 @@ mod identity;
 mod incidents;
 mod keygen;
 mod latches;
+#[cfg(test)]
+mod model;
 mod node;
 mod replica;
 mod run;

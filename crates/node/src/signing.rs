@@ -86,13 +86,7 @@ impl Signing {
         self.latches.lift(&self.replica).await?;
         let place = self.sessions.reserve(order.session, self.clock.now())?;
         let gate = self.latches.gate().await;
-        let permit = {
-            let held = self.replica.read().await;
-            let permit = self.permit(&held, &gate, &order)?;
-            let (note, own) = (&order.cosigned_checkpoint, self.identity.node());
-            cosigned::check(held.state(), held.tree(), note, permit.authorization_index(), own)?;
-            permit
-        };
+        let permit = self.permitted(&gate, &order).await?;
         let seats = session::Seats::of(&permit, &order.signers, self.identity.node())?;
         let share = self.share_of(&permit).await?;
         let bound = self.guard.bind(permit, order.session).await?;
@@ -137,8 +131,7 @@ impl Signing {
         let _turn = self.bans.turn_of(taken.session().key()).await;
         let gate = self.latches.gate().await;
         let held = self.replica.read().await;
-        let permit = self.permit(&held, &gate, taken.session().order())?;
-        taken.session().check_unchanged(&permit)?;
+        let permit = self.still_permitted(&held, &gate, taken.session().order(), taken.session().permit())?;
         taken.session().check_bans(&self.bans.all())?;
         if round == FINAL_MESSAGE {
             self.guard.release(taken.session().order().withdrawal)?;
@@ -179,6 +172,32 @@ impl Signing {
                 Err(SignRefusal::Engine { error, culprit })
             }
         }
+    }
+
+    /// What must hold before anything is bound: also that enough others hold this history.
+    pub(crate) async fn permitted(
+        &self,
+        gate: &ReleaseGate<'_>,
+        order: &SignOrder,
+    ) -> Result<AuthorizedWithdrawal, SignRefusal> {
+        let held = self.replica.read().await;
+        let permit = self.permit(&held, gate, order)?;
+        let (note, own) = (&order.cosigned_checkpoint, self.identity.node());
+        cosigned::check(held.state(), held.tree(), note, permit.authorization_index(), own)?;
+        Ok(permit)
+    }
+
+    /// What must hold before each message of an attempt: also that nothing else is permitted than was bound.
+    pub(crate) fn still_permitted(
+        &self,
+        held: &Held,
+        gate: &ReleaseGate<'_>,
+        order: &SignOrder,
+        bound: &AuthorizedWithdrawal,
+    ) -> Result<AuthorizedWithdrawal, SignRefusal> {
+        let permit = self.permit(held, gate, order)?;
+        session::check_unchanged(bound, &permit)?;
+        Ok(permit)
     }
 
     /// Everything that must hold now: no latch, and the log's permission at this node's tip and clock.

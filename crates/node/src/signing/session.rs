@@ -41,10 +41,7 @@ impl Seats {
     ) -> Result<Self, SignRefusal> {
         let committee = Committee::new(permit.nodes());
         let threshold = Threshold::new(permit.threshold(), committee.size())?;
-        // A repeated name or one too many is noticed by the set, an unknown one here.
-        if signers.len() > permit.nodes().len() {
-            return Err(SignRefusal::Signers("too many"));
-        }
+        // A repeated name or one too many is noticed by the set, an unknown one here; how many may come, the wire says.
         let parties: Option<Vec<_>> = signers.iter().map(|signer| committee.party(signer)).collect();
         let parties = parties.ok_or(SignRefusal::Signers("a signer is not in the wallet's committee"))?;
         if !signers.contains(me) {
@@ -115,17 +112,24 @@ impl SignSession {
         }
     }
 
-    /// INVARIANT (G5): what is permitted now is what was bound.
-    pub(super) fn check_unchanged(&self, permit: &AuthorizedWithdrawal) -> Result<(), SignRefusal> {
-        let bound = self.bound.permit();
-        let same = (permit.digest(), permit.public_key(), permit.epoch(), permit.nodes())
-            == (bound.digest(), bound.public_key(), bound.epoch(), bound.nodes());
-        if same { Ok(()) } else { Err(SignRefusal::PermitChanged) }
+    /// What is bound.
+    pub(super) fn permit(&self) -> &AuthorizedWithdrawal {
+        self.bound.permit()
     }
 
     pub(super) fn round(&mut self, round: Round, messages: &[Vec<u8>]) -> Result<SignReply, SignError> {
         self.machine.round(round, messages)
     }
+}
+
+/// INVARIANT (G5): what is permitted now is what was bound.
+pub(super) fn check_unchanged(
+    bound: &AuthorizedWithdrawal,
+    permit: &AuthorizedWithdrawal,
+) -> Result<(), SignRefusal> {
+    let same = (permit.digest(), permit.public_key(), permit.epoch(), permit.nodes())
+        == (bound.digest(), bound.public_key(), bound.epoch(), bound.nodes());
+    if same { Ok(()) } else { Err(SignRefusal::PermitChanged) }
 }
 
 /// What the signers' offers say that they are permitted: cluster aside, the withdrawal, its key and all its digests.
