@@ -21,7 +21,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::known;
 use crate::live::{self, Live, Replayed};
 use crate::output::Answer;
 use crate::profile::Who;
@@ -99,7 +98,10 @@ impl Binding {
                 format!("{}: `{}`, entry {} of {size}", self.subject, action.says, action.index)
             }
             (_, Some(size)) => format!("{}: not in the log of {size} entries yet", self.subject),
-            (_, None) => format!("{}: the log cannot be read, only receipts count", self.subject),
+            (_, None) => format!(
+                "{}: the log cannot be read: only receipts count, and whether officers have lifted it since is not known",
+                self.subject
+            ),
         };
         let lifted =
             if self.lifted { "\n  LIFTED since, by officers: it restricts nothing any more" } else { "" };
@@ -230,8 +232,7 @@ async fn follow(session: &Session, args: &BindingArgs) -> Result<Followed, Failu
     };
     if let Some(note) = note {
         let history = replayed.into_history()?;
-        live::remember(session, &note)?;
-        known::remember(&session.profile, history.state())?;
+        live::remember(session, &note, history.state())?;
     }
     let waits_for = found.borrow().waits_for().map(|id| id.to_string());
     let binding = Binding { subject: args.subject, action, lifted, tally, roster, log_size };

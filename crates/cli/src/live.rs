@@ -17,6 +17,7 @@ use tonic::transport::Channel;
 
 use crate::failure::{Exit, Failure};
 use crate::files;
+use crate::known;
 use crate::profile::Who;
 use crate::session::Session;
 
@@ -133,8 +134,10 @@ pub(crate) fn seen(session: &Session) -> Result<Heads, Failure> {
     Ok(heads)
 }
 
-/// Keeps a checkpoint that was verified.
-pub(crate) fn remember(session: &Session, note: &[u8]) -> Result<(), Failure> {
+/// Keeps a checkpoint that was verified, and the wallets and rosters of the state that it is of: whatever command read the log,
+/// this machine has learnt which keys are in force.
+pub(crate) fn remember(session: &Session, note: &[u8], state: &State) -> Result<(), Failure> {
+    known::remember(&session.profile, state)?;
     files::write(&seen_path(session), note)
 }
 

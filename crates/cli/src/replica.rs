@@ -13,7 +13,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::known;
 use crate::live::{self, Live, Replayed};
 use crate::session::Session;
 use crate::statement::Describes;
@@ -156,8 +155,7 @@ async fn read_for(
         let done = replayed.history().map_or(Ok(false), |history| enough(history, &note))?;
         if done || begun.elapsed() >= patience {
             let replica = LocalReplica::of(replayed.into_history().map_err(reading)?, &note)?;
-            live::remember(session, &note)?;
-            known::remember(&session.profile, replica.state())?;
+            live::remember(session, &note, replica.state())?;
             return Ok(replica);
         }
         sleep(RETRY_EVERY).await;

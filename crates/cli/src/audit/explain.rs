@@ -47,7 +47,7 @@ async fn look_up(session: &Session, id: &WithdrawalId, interest: Interest) -> Re
         let found = replayed.state().is_some_and(|state| state.withdrawal(id).is_some());
         if found || begun.elapsed() >= LOOK_UP {
             let history = replayed.into_history()?;
-            live::remember(session, &note)?;
+            live::remember(session, &note, history.state())?;
             return Ok(history);
         }
         sleep(RETRY_EVERY).await;

@@ -59,13 +59,14 @@ pub(crate) async fn to(session: &Session, path: &Path, kept: Vec<Vec<u8>>) -> Re
     let Writing { exporter, mut target, mut files, seen, .. } = writing;
     let exporter = exporter.ok_or_else(|| Failure::verification("LOG_EMPTY", "the log is empty"))?;
     seen.finish(exporter.history().replica())?;
+    let state = exporter.history().state().clone();
     let (last, report) = exporter.finish(&note)?;
     for file in &last {
         target.write(file)?;
         files = files.saturating_add(1);
     }
     target.finish()?;
-    live::remember(session, &note)?;
+    live::remember(session, &note, &state)?;
     Ok((report, files))
 }
 

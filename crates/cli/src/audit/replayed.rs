@@ -37,6 +37,6 @@ pub(crate) async fn replay(
     let mut replayed = Replayed::new(&session, interest, Some(watch))?;
     let note = Live::connect(&session).await?.read(&mut replayed).await?;
     let history = replayed.into_history()?;
-    live::remember(&session, &note)?;
+    live::remember(&session, &note, history.state())?;
     Ok(history)
 }

@@ -99,10 +99,7 @@ pub(super) fn is_for(
     same("kind", withdrawal.kind().as_str_name(), kind.as_str_name())?;
     same("replaces", &withdrawal.replaces, &replaces.map(|of| of.to_string()).unwrap_or_default())?;
     let index = |index: Option<u32>| index.map(|index| index.to_string()).unwrap_or_default();
-    if purpose == Purpose::Sweep {
-        same("deposit_index", &index(withdrawal.deposit_index), &index(deposit_index))?;
-    }
-    Ok(())
+    same("deposit_index", &index(withdrawal.deposit_index), &index(deposit_index))
 }
 
 /// Whether an answer's own words are those of the intent.

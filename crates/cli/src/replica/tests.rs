@@ -4,11 +4,12 @@ use holdfast_ledger::StatementBody;
 use holdfast_log::Entry;
 
 use super::*;
+use crate::known;
 use crate::live::Sink;
 use crate::testing::TestCell;
 
 fn remember_now(cell: &TestCell) {
-    live::remember(&cell.session, &cell.checkpoint(&[1, 2]).to_bytes()).unwrap();
+    live::remember(&cell.session, &cell.checkpoint(&[1, 2]).to_bytes(), cell.state()).unwrap();
 }
 
 fn replay(cell: &TestCell, entries: &[Entry]) -> Result<History, Failure> {
@@ -102,4 +103,22 @@ fn officer_is_warned_before_signing_upon_a_log_older_than_five_minutes() {
     assert_eq!(seen(300), None);
     let warning = seen(301).unwrap();
     assert!(warning.contains("next: ") && warning.contains("may be missing"), "{warning}");
+}
+
+#[test]
+fn whichever_command_read_the_log_this_machine_learns_its_rosters() {
+    let mut cell = TestCell::new();
+    let roster = cell.state().roster();
+    let change = holdfast_ledger::RosterChange::ReplaceCoordinatorKeys {
+        log_key: Some(ed25519_dalek::SigningKey::from_bytes(&[5; 32]).verifying_key()),
+        entry_key: None,
+    };
+    let proposal =
+        holdfast_ledger::RosterProposal { version: roster.version(), digest: roster.digest(), change };
+    let before = cell.session.rosters().unwrap().newest(&cell.session.genesis).version();
+    cell.approved(StatementBody::ProposeRosterChange(Box::new(proposal)));
+    live::remember(&cell.session, &cell.checkpoint(&[1, 2]).to_bytes(), cell.state()).unwrap();
+    let known = cell.session.rosters().unwrap();
+    assert_ne!(known.newest(&cell.session.genesis).version(), before);
+    assert_eq!(known.newest(&cell.session.genesis), cell.state().roster());
 }
