@@ -22,6 +22,8 @@ const BINDINGS: Table = Table::new("bindings");
 const TABLES: [Table; 2] = [ENTRIES, BINDINGS];
 const WRITERS: u64 = 4;
 const START: Duration = Duration::from_secs(30);
+/// Room for all lives; the image is sparse.
+const IMAGE_BYTES: u64 = 1 << 30;
 const PAGE: usize = 1_000;
 /// Up to three of the chunks into which sled's backend cuts long values.
 const LONGEST: u64 = 10_000;
@@ -66,7 +68,7 @@ impl StoreOnDisk {
         let scratch = Scratch(directory::fresh());
         std::fs::create_dir_all(&scratch.0).unwrap();
         let mounted = scratch.0.join("mounted");
-        let disk = Disk::make(&scratch.0.join("image"), &mounted).unwrap();
+        let disk = Disk::make_of(IMAGE_BYTES, &scratch.0.join("image"), &mounted).unwrap();
         let config = StoreConfig::at(mounted.join("store")).with_backend(backend);
         Self { disk, _scratch: scratch, config, acknowledged: BTreeSet::new(), lives: 0 }
     }
