@@ -9,9 +9,6 @@ use holdfast_ledger::State;
 use holdfast_log::{CheckpointError, CosignatureVerifier, KeyName, MemoryTree, SignedCheckpoint};
 use holdfast_policy::{NodeId, TimestampMs};
 
-/// The largest note that is read: every cosigner of a committee and all witnesses fit many times.
-pub(crate) const MAX_NOTE_BYTES: usize = 8_192;
-
 /// Why a checkpoint does not show that enough others hold the same history.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CosignedRefusal {
@@ -46,12 +43,9 @@ pub(crate) struct Shown {
 
 /// Reads a note and counts who of the roster at its size cosigned it; the root must be this node's own.
 pub(crate) fn read(state: &State, tree: &MemoryTree, note: &[u8]) -> Result<Shown, CosignedRefusal> {
-    if note.len() > MAX_NOTE_BYTES {
-        return Err(CheckpointError::TooLarge { size: note.len() }.into());
-    }
     let signed = SignedCheckpoint::parse(note)?;
     let (size, root) = (signed.claimed().size, signed.claimed().root);
-    if size == 0 || size > tree.size() || !tree.root_at(size).is_ok_and(|own| own == root) {
+    if !tree.root_at(size).is_ok_and(|own| own == root) {
         return Err(CosignedRefusal::OtherHistory { size });
     }
     let roster = state.roster_at(size);
@@ -121,3 +115,6 @@ pub(crate) fn held_by(shown: &Shown, threshold: u8) -> Option<TimestampMs> {
     times.sort_unstable();
     times.get(usize::from(threshold).checked_sub(1)?).copied()
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,59 @@ async fn pause_of_an_officer_who_left_holds_until_a_quorum_lifts_it_by_name() {
 }
 
 #[tokio::test]
+async fn lifted_pause_gets_no_receipt_because_another_one_is_in_force() {
+    let (mut cell, nodes) = ready().await;
+    let first = cell.pause("alice");
+    cell.accept(&first);
+    cell.now += 1;
+    let second = cell.pause("bob");
+    resume(&mut cell, &first);
+    cell.accept(&second);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(refused(&nodes[0], &first).await, "STATEMENT_ALREADY_USED");
+    deliver(&nodes[0], &second).await.unwrap();
+}
+
+#[tokio::test]
+async fn latch_is_written_once_however_often_it_is_delivered_and_not_again_at_a_start() {
+    let (cell, mut nodes) = ready().await;
+    let pause = cell.pause("alice");
+    let receipt = deliver(&nodes[0], &pause).await.unwrap();
+    assert_eq!(deliver(&nodes[0], &pause).await.unwrap(), receipt);
+    assert_eq!(nodes[0].probe.at(&[CrashPoint::BeforeLatch]).len(), 1);
+    let node = nodes.remove(0).restart(&cell).await;
+    assert_eq!(node.probe.at(&[CrashPoint::BeforeLatch]).len(), 0);
+}
+
+#[tokio::test]
+async fn replication_does_not_wait_for_messages_that_are_leaving_while_no_latch_is_in_force() {
+    let (mut cell, nodes) = ready().await;
+    let gate = nodes[0].node.latches.gate().await;
+    cell.fill(1);
+    tokio::time::timeout(Duration::from_secs(20), nodes[0].catch_up(&cell)).await.unwrap();
+    drop(gate);
+}
+
+#[test]
+fn only_lifted_statements_make_room_and_the_oldest_first() {
+    let mut table = LatchTable::default();
+    let delivered = |n: u64, lifted: bool| Delivered {
+        digest: StatementDigest::of(&n.to_be_bytes()),
+        subject: Subject::Wallet(WalletId::new("hot-1").unwrap()),
+        officer: OfficerId::new("alice").unwrap(),
+        since: TimestampMs(n),
+        lifted,
+    };
+    for n in 0..u64::try_from(MAX_STATEMENTS).unwrap() {
+        assert_eq!(table.oldest_to_forget().unwrap(), None, "{n}");
+        table.insert(n, delivered(n, false));
+    }
+    assert_eq!(table.oldest_to_forget().unwrap_err().code(), "TOO_MANY_LATCHES");
+    table.mark(&[7, 8], true);
+    assert_eq!(table.oldest_to_forget().unwrap(), Some(7));
+}
+
+#[tokio::test]
 async fn wallet_that_this_node_was_not_shown_can_be_paused() {
     let (cell, _) = ready().await;
     // Given a node that has the genesis only

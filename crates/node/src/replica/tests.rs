@@ -11,6 +11,7 @@ use holdfast_log::{
 use serde_json::json;
 
 use super::*;
+use crate::CrashPoint;
 use crate::node::{OpenError, ReplicateRefusal};
 use crate::testing::{
     Cell, PASSPHRASE, TestNode, checkpoint_of, coordinator, ed25519, sign_payload, signed_checkpoint,
@@ -103,6 +104,33 @@ async fn second_history_stops_the_node_for_good() {
 }
 
 #[tokio::test]
+async fn contradiction_that_the_logs_key_did_not_sign_stops_nobody() {
+    let (cell, node) = cell_and_node(5).await;
+    // Given other entries, and another root of a known size, under the key of somebody else
+    let fork = fork_of(&cell, 4);
+    let origin = Origin::of_cluster("demo-1").unwrap();
+    let sign = |key: &str, size: u64, root: Hash| {
+        let checkpoint = Checkpoint { origin: origin.clone(), size, root };
+        LogSigner::new(origin.clone(), ed25519(key)).sign(&checkpoint).unwrap().to_bytes()
+    };
+    for key in ["entry", "cosign-2"] {
+        let entries = sign(key, fork.size(), fork.replica.root());
+        assert_eq!(
+            refused(&node, Extension { checkpoint: entries, ..fork.extension(1) }).await,
+            "CHECKPOINT_INVALID"
+        );
+        let known = sign(key, 5, Hash::leaf(b"another tree"));
+        assert_eq!(
+            refused(&node, Extension { checkpoint: known, ..cell.extension_to(5, 5) }).await,
+            "CHECKPOINT_INVALID"
+        );
+    }
+    // Then the node goes on
+    assert!(node.node.replica.read().await.sound_state().is_ok());
+    node.node.replicate(cell.extension(5)).await.unwrap();
+}
+
+#[tokio::test]
 async fn signed_checkpoint_of_another_tree_of_a_known_size_is_a_fork() {
     for size in [2, 5] {
         let (cell, node) = cell_and_node(5).await;
@@ -169,6 +197,10 @@ async fn oversized_and_malformed_entries_are_refused() {
     assert_eq!(refused(&node, many).await, "REPLICATION_TOO_LARGE");
     let large = Extension { entries: vec![vec![0; MAX_EXTENSION_BYTES + 1]], ..cell.extension(3) };
     assert_eq!(refused(&node, large).await, "REPLICATION_TOO_LARGE");
+
+    // As much as the limit says is read, and refused for what it is.
+    let most = Extension { entries: vec![vec![0; MAX_EXTENSION_BYTES / 2]; 2], ..cell.extension(3) };
+    assert_eq!(refused(&node, most).await, "CHECKPOINT_INVALID");
 
     for bytes in [b"{}".to_vec(), vec![b' '; 70_000], cell.log[4].bytes()[1..].to_vec()] {
         let mut edge = node.node.replica.read().await.edge_for_tests();
@@ -237,8 +269,33 @@ async fn entries_ahead_of_the_clock_wait() {
     cell.fill(1);
     assert_eq!(refused(&node, cell.extension(3)).await, "ENTRY_AHEAD_OF_CLOCK");
     assert_eq!(node.tip().await, 3);
-    node.clock.advance(10);
+    // Not by a millisecond more than the skew.
+    let newest = cell.log.last().unwrap().time_ms();
+    node.clock.set(newest - 5_001);
+    assert_eq!(refused(&node, cell.extension(3)).await, "ENTRY_AHEAD_OF_CLOCK");
+    node.clock.set(newest - 5_000);
     node.node.replicate(cell.extension(3)).await.unwrap();
+}
+
+#[tokio::test]
+async fn clock_may_be_behind_the_last_cosignature_by_the_skew_and_no_more() {
+    let (_, node) = cell_and_node(5).await;
+    let held = node.node.replica.read().await;
+    let cosigned_at = held.tip().cosigned_at_s * 1_000;
+    assert!(held.check_clock(TimestampMs(cosigned_at - 5_000)).is_ok());
+    let refused = held.check_clock(TimestampMs(cosigned_at - 5_001)).unwrap_err();
+    assert!(matches!(refused, ExtendRefusal::ClockWentBack { behind_ms: 5_001 }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn tip_is_not_written_again_within_a_second() {
+    let (cell, node) = cell_and_node(5).await;
+    let written = || node.probe.at(&[CrashPoint::BeforeCosignature]).len();
+    node.node.replicate(cell.extension_to(5, 5)).await.unwrap();
+    assert_eq!(written(), 0);
+    node.clock.advance(1_000);
+    node.node.replicate(cell.extension_to(5, 5)).await.unwrap();
+    assert_eq!(written(), 1);
 }
 
 #[tokio::test]
@@ -288,7 +345,9 @@ async fn store_whose_entries_do_not_give_the_tip_is_not_started() {
         let (cell, node) = cell_and_node(5).await;
         node.store.commit(damage(&cell)).await.unwrap();
         let refused = node.try_restart(&cell, PASSPHRASE).await.err();
-        assert!(matches!(refused, Some(OpenError::Replica(_))), "{what}: {refused:?}");
+        let Some(OpenError::Replica(refused)) = refused else { panic!("{what}: {refused:?}") };
+        let named = matches!(refused, LoadError::Gap { index: 2 });
+        assert_eq!(named, what == "a missing entry", "{what}: {refused}");
     }
 }
 

@@ -137,3 +137,23 @@ impl fmt::Debug for Sessions {
         f.debug_struct("Sessions").field("open", &self.count()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "test")]
+
+    use super::*;
+
+    #[test]
+    fn place_that_a_call_works_on_is_not_given_away_aborted_or_swept() {
+        let (sessions, id, now) = (Sessions::default(), SessionId([1; 32]), TimestampMs(1_000_000));
+        let place = sessions.reserve(id, now).unwrap();
+        assert!(matches!(sessions.reserve(id, now), Err(SignRefusal::SessionBusy { .. })));
+        assert!(!sessions.abort(id));
+        sessions.sweep(TimestampMs(now.0 + SESSION_TTL_MS + 1));
+        assert_eq!(sessions.count(), 1);
+        drop(place);
+        assert_eq!(sessions.count(), 0);
+        assert!(!sessions.abort(id));
+    }
+}

@@ -303,6 +303,7 @@ async fn ban_stops_the_attempts_that_were_open_before_it() {
     let mut attempt = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], first, [10; 32]).await.unwrap();
     attempt.round(1).await.unwrap();
     let mut other = Attempt::prepare(&cell, &[&nodes[0], &nodes[2]], second, [11; 32]).await.unwrap();
+    Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], second, [12; 32]).await.unwrap();
     // When another session leads to a ban of the second node
     let wallet = cell.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
     let party = |index| holdfast_threshold::PartyIndex::new(index).unwrap();
@@ -316,7 +317,9 @@ async fn ban_stops_the_attempts_that_were_open_before_it() {
     assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "SIGNERS_BANNED");
     assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "SESSION_UNKNOWN");
     // While the other one ends with a signature, although open attempts of the pair are forgotten
+    assert_eq!(nodes[0].node.signing.sessions.count(), 2);
     nodes[0].node.signing.sessions.forget(|session| session.is_forbidden_by(&ban));
+    assert_eq!(nodes[0].node.signing.sessions.count(), 1);
     for round in 1..=3 {
         other.round(round).await.unwrap();
     }
@@ -437,4 +440,18 @@ async fn ban_of_the_wallets_key_holds_for_its_deposit_addresses() {
     let refused = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], sweep, [11; 32]).await.map(|_| ());
     assert_eq!(reason(&refused.unwrap_err()), "SIGNERS_BANNED");
     sign(&cell, &[&nodes[0], &nodes[2]], sweep, [12; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn session_id_that_comes_a_second_time_does_not_end_the_attempt_that_has_it() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let pair = [&nodes[0], &nodes[1]];
+    let mut attempt = Attempt::prepare(&cell, &pair, withdrawal, [10; 32]).await.unwrap();
+    let again = Attempt::prepare(&cell, &pair, withdrawal, [10; 32]).await.map(|_| ()).unwrap_err();
+    assert_eq!(reason(&again), "SESSION_BUSY");
+    for round in 1..=3 {
+        attempt.round(round).await.unwrap();
+    }
+    attempt.finish().await.unwrap();
 }

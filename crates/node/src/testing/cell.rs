@@ -74,8 +74,8 @@ fn document() -> Value {
     })
 }
 
-fn genesis() -> Entry {
-    let bytes = serde_json::to_vec(&document()).unwrap();
+fn genesis(document: &Value) -> Entry {
+    let bytes = serde_json::to_vec(document).unwrap();
     let sign = |name: &str| {
         let signature = OfficerKey::sign(&ssh(name), GENESIS_NAMESPACE, &bytes).unwrap();
         (OfficerId::new(name).unwrap(), signature)
@@ -85,7 +85,14 @@ fn genesis() -> Entry {
 
 impl Cell {
     pub(crate) fn new() -> Self {
-        let genesis = genesis();
+        Self::amended(|_| ())
+    }
+
+    /// A cell with another genesis.
+    pub(crate) fn amended(amend: impl FnOnce(&mut Value)) -> Self {
+        let mut document = document();
+        amend(&mut document);
+        let genesis = genesis(&document);
         let pinned = Genesis::from_entry(&genesis).unwrap().hash;
         let replica = Replica::from_genesis(&genesis, &pinned).unwrap();
         Self { replica, log: vec![genesis], now: START + 1_000, sequence: 0 }

@@ -7,6 +7,7 @@ use holdfast_proto::v1::node_service_server::NodeService as _;
 use tonic::{Code, Request, Status};
 
 use super::*;
+use crate::CrashPoint;
 use crate::testing::{Attempt, Cell, TestNode, ready, reason, sign, sign_prepare_request};
 
 async fn ask(
@@ -61,6 +62,29 @@ async fn node_signs_nothing_that_it_swore_off_before_or_after_it_is_logged() {
     assert_eq!(reason(&refused), "SWORN_OFF");
     // The other two still can: one oath ends nothing
     sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [13; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn restored_node_keeps_an_oath_that_only_the_log_remembers() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let sworn = ask(&cell, &nodes[0], withdrawal).await.unwrap();
+    log(&mut cell, &sworn);
+    // Given the same node with an empty disk
+    let restored = TestNode::open(&cell, 1).await;
+    let signers = [&restored, &nodes[1]];
+    let refused = Attempt::prepare(&cell, &signers, withdrawal, [10; 32]).await.map(|_| ()).unwrap_err();
+    assert_eq!(reason(&refused), "SWORN_OFF");
+}
+
+#[tokio::test]
+async fn oath_is_written_once_however_often_it_is_asked_for() {
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    for _ in 0..3 {
+        ask(&cell, &nodes[0], withdrawal).await.unwrap();
+    }
+    assert_eq!(nodes[0].probe.at(&[CrashPoint::BeforeOath]).len(), 1);
 }
 
 #[tokio::test]

@@ -276,3 +276,19 @@ async fn moments_are_recorded_for_what_officers_say_only_and_forgotten_when_no_r
     node.node.replica.forget_moments().await.unwrap();
     assert_eq!(records(&node), left);
 }
+
+#[tokio::test]
+async fn keys_of_which_one_is_not_the_rosters_do_not_serve() {
+    let (cell, _) = ready().await;
+    for (cosigning, message, enrolled) in [
+        ("cosign-3", "message-new", false),
+        ("cosign-new", "message-3", false),
+        ("cosign-3", "message-3", true),
+    ] {
+        let node = TestNode::open_with_keys(&cell, 3, cosigning, message).await;
+        node.catch_up(&cell).await;
+        let status = node.api().status(Request::new(v1::NodeStatusRequest {})).await.unwrap().into_inner();
+        assert_eq!((status.enrolled, status.serving), (enrolled, enrolled), "{cosigning} {message}");
+        assert_eq!(status.tip.unwrap().cosignature.is_empty(), !enrolled);
+    }
+}

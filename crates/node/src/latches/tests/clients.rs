@@ -98,6 +98,17 @@ async fn client_that_this_node_was_not_shown_can_be_revoked() {
 }
 
 #[tokio::test]
+async fn revocation_of_one_client_stops_no_other() {
+    let (mut cell, nodes) = ready().await;
+    cell.admit_client("batch", "batch");
+    let withdrawal = cell.authorized("k-1", 0);
+    nodes[0].catch_up(&cell).await;
+    deliver(&nodes[0], &revoke(&cell, "alice", "batch")).await.unwrap();
+    sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
+    assert_eq!(in_force(&nodes[0]).await, 1);
+}
+
+#[tokio::test]
 async fn revocation_of_a_key_that_nobody_has_stops_nobody() {
     let (mut cell, nodes) = ready().await;
     let withdrawal = cell.authorized("k-1", 0);
