@@ -110,6 +110,11 @@ impl Transcript {
 
     /// Erases everything: the ceremony is over.
     pub(super) async fn erase(self) -> Result<(), TranscriptError> {
+        let prefix = format!("{}/", self.ceremony);
+        if self.store.scan_prefix(KEYGEN_ROUNDS, prefix.as_bytes(), 1)?.is_empty() {
+            // Every start asks again, for each wallet there ever was: that must not be a commit each.
+            return Ok(());
+        }
         let batch = self.forgetting()?.delete(KEYGEN_ROUNDS, attempt_key(&self.ceremony));
         Ok(self.store.commit(batch).await?)
     }
@@ -130,4 +135,47 @@ impl Transcript {
 
 fn attempt_key(ceremony: &CeremonyId) -> Vec<u8> {
     format!("{ceremony}/attempt").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use holdfast_ledger::StatementDigest;
+    use holdfast_store::{Durable, StoreConfig, Table, WriteWatch};
+
+    use super::*;
+    use crate::log_book::schema::TABLES;
+
+    #[derive(Debug, Default)]
+    struct Writes(AtomicUsize);
+
+    impl WriteWatch for Writes {
+        fn begins(&self, _records: &mut dyn Iterator<Item = (Table, &[u8])>) -> Durable {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Box::new(|| {})
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_erased_is_not_erased_again_at_every_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let writes = Arc::new(Writes::default());
+        let store = StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &TABLES).unwrap();
+        let store = store.watched(Arc::<Writes>::clone(&writes));
+        let ceremony = CeremonyId::of(&StatementDigest::of(b"a wallet"));
+        // Given what two attempts left
+        let mut transcript = Transcript::open(&store, ceremony).unwrap();
+        transcript.keep_offer(1, b"offer").await.unwrap();
+        transcript.begin_again().await.unwrap();
+        transcript.keep_offer(1, b"offer").await.unwrap();
+        transcript.erase().await.unwrap();
+        assert_eq!(store.scan(KEYGEN_ROUNDS, &[], 10).unwrap(), vec![]);
+        // When it is asked for again
+        let written = writes.0.load(Ordering::SeqCst);
+        Transcript::open(&store, ceremony).unwrap().erase().await.unwrap();
+        // Then nothing is written
+        assert_eq!(writes.0.load(Ordering::SeqCst), written);
+    }
 }
