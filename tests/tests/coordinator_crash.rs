@@ -20,10 +20,13 @@ use holdfast_coordinator::CrashPoint;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_store::{Batch, StoreConfig, StoreHandle, Table};
-use holdfast_tests::crash::dying;
+use holdfast_tests::crash::{dying, every_point_of_every_flow};
 use holdfast_tests::{
     COORDINATOR, CUSTOMER, Cluster, Options, PAYEE, STRANGER, Steadfast, Store, WALLET, eventually,
 };
+
+#[path = "coordinator_crash/rare.rs"]
+mod rare;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const CLIENTS: usize = 4;
@@ -129,8 +132,12 @@ const KEYGEN: [CrashPoint; 2] = [CrashPoint::BeforeKeygenRound, CrashPoint::Afte
 const LONG_LOG: [CrashPoint; 2] = [CrashPoint::BeforeTile, CrashPoint::AfterTile];
 /// A start after which indices have to be written anew.
 const MENDING: [CrashPoint; 2] = [CrashPoint::BeforeDerived, CrashPoint::AfterDerived];
-/// A log taken over from nodes in more than one run, half of it: a unit test of the seeding goes on from there.
-const IN_UNIT_TESTS: [CrashPoint; 2] = [CrashPoint::BeforeSeeding, CrashPoint::AfterSeeding];
+/// A withdrawal that is given up.
+const GIVEN_UP: [CrashPoint; 2] = [CrashPoint::BeforeGivenUp, CrashPoint::AfterGivenUp];
+/// A log that has grown since the last start.
+const SNAPSHOT: [CrashPoint; 2] = [CrashPoint::BeforeSnapshot, CrashPoint::AfterSnapshot];
+/// A log taken over from nodes, in more than one run.
+const SEEDING: [CrashPoint; 2] = [CrashPoint::BeforeSeeding, CrashPoint::AfterSeeding];
 /// Entries of a withdrawal: the request, the authorization, the signature.
 const ENTRIES: std::ops::RangeInclusive<u32> = 1..=3;
 
@@ -140,8 +147,17 @@ fn is_long() -> bool {
 
 #[test]
 fn every_crash_point_of_the_coordinator_has_a_scenario() {
-    let tested: [&[CrashPoint]; 7] =
-        [&FIRST_START, &WITHDRAWAL, &ONCE_IN_A_WHILE, &KEYGEN, &LONG_LOG, &MENDING, &IN_UNIT_TESTS];
+    let tested: [&[CrashPoint]; 9] = [
+        &FIRST_START,
+        &WITHDRAWAL,
+        &ONCE_IN_A_WHILE,
+        &KEYGEN,
+        &LONG_LOG,
+        &MENDING,
+        &SEEDING,
+        &SNAPSHOT,
+        &GIVEN_UP,
+    ];
     let tested: BTreeSet<CrashPoint> = tested.into_iter().flatten().copied().collect();
     let untested: Vec<&CrashPoint> = CrashPoint::ALL.iter().filter(|point| !tested.contains(point)).collect();
     assert!(untested.is_empty(), "no test ends the coordinator at {untested:?}");
@@ -198,8 +214,28 @@ async fn a_coordinator_killed_at_any_durable_write_resumes_and_loses_nothing_ack
         assert_eq!(status.signal(), Some(9), "{point}");
         cluster.bring_up(COORDINATOR).await;
     }
+    // And while it keeps a snapshot of what follows from the log
+    for point in SNAPSHOT {
+        cluster.kill_9(COORDINATOR);
+        cluster.start_crashing(COORDINATOR, point.name());
+        let status = cluster.ends_by_itself(COORDINATOR, PATIENCE).await;
+        assert_eq!(status.signal(), Some(9), "{point}");
+        cluster.bring_up(COORDINATOR).await;
+        pay(&parties).await;
+    }
     let checked = parties.check().await;
-    assert!(checked.receipts >= 10, "{checked:?}");
+    assert!(checked.receipts >= 12, "{checked:?}");
+}
+
+/// Waits until so many entries are published as files.
+async fn publishes(cluster: &Cluster, size: u64) {
+    let checkpoint = cluster.path("coordinator/data/tiles/checkpoint");
+    eventually(&format!("{size} entries are published"), PATIENCE, || async {
+        let note = std::fs::read_to_string(&checkpoint).unwrap_or_default();
+        let found: u64 = note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+        if found >= size { Ok(()) } else { Err(found) }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -207,14 +243,16 @@ async fn a_coordinator_killed_at_writes_that_come_once_in_a_while_resumes() {
     let cluster = Cluster::ready(Options::default()).await;
     let parties = Steadfast::of(&cluster);
     for point in ONCE_IN_A_WHILE {
+        let is_evidence = matches!(point, CrashPoint::BeforeEvidence | CrashPoint::AfterEvidence);
         let flow = async {
-            // Evidence is kept once a minute
-            if matches!(point, CrashPoint::BeforeEvidence | CrashPoint::AfterEvidence) {
+            if is_evidence {
+                // Evidence is kept once a minute
                 tokio::time::sleep(Duration::from_secs(61)).await;
             }
             pay(&parties).await;
+            publishes(&cluster, parties.log().await.size()).await;
         };
-        if is_long() || matches!(point, CrashPoint::BeforeTilesMark | CrashPoint::AfterTilesMark) {
+        if is_long() || !is_evidence {
             let ((), died_at) = dying(&cluster, COORDINATOR, [point.to_string()], flow).await;
             assert_eq!(died_at, [point.name()]);
         }
@@ -230,13 +268,7 @@ async fn a_coordinator_killed_at_writes_that_come_once_in_a_while_resumes() {
         for _ in 0..4 {
             pay(&parties).await;
         }
-        let published = cluster.path("coordinator/data/tiles/checkpoint");
-        eventually("the first whole tile is published", PATIENCE, || async {
-            let note = std::fs::read_to_string(&published).unwrap_or_default();
-            let size: u64 = note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
-            if size >= 256 { Ok(()) } else { Err(size) }
-        })
-        .await;
+        publishes(&cluster, 256).await;
     };
     let ((), died_at) = dying(&cluster, COORDINATOR, lives, flow).await;
     assert_eq!(died_at, LONG_LOG.map(CrashPoint::name));
@@ -260,38 +292,10 @@ async fn a_coordinator_that_dies_ever_later_while_everything_goes_on_loses_nothi
     println!("died at {died_at:?}: {:?}", parties.check().await);
 }
 
-/// Kills the coordinator at the first point of each flow, then at the second, and so on until the flow ends before.
-async fn every_point_of_every_flow(store: Store) {
-    let cluster = Cluster::ready(Options { store }).await;
-    let parties = Steadfast::of(&cluster);
-    let (mut points, mut deaths) = (BTreeSet::new(), 0);
-    for flow in ["withdrawal", "whitelist", "pause", "keygen"] {
-        for n in 1.. {
-            let wallet = format!("hot-{flow}-{n}");
-            let run = async {
-                match flow {
-                    "withdrawal" => pay(&parties).await,
-                    "whitelist" => drop(parties.whitelist(STRANGER).await),
-                    "pause" => parties.pause_and_resume(WALLET).await,
-                    _ => parties.wallet(&wallet).await,
-                }
-            };
-            let ((), died_at) = dying(&cluster, COORDINATOR, [format!("any:{n}")], run).await;
-            if died_at.is_empty() {
-                break;
-            }
-            deaths += 1;
-            points.extend(died_at);
-        }
-        parties.check().await;
-    }
-    println!("{store:?}: {deaths} deaths at {} points: {points:?}", points.len());
-}
-
 #[tokio::test]
 async fn a_coordinator_killed_at_each_point_of_each_flow_in_turn_loses_nothing() {
     if is_long() {
-        every_point_of_every_flow(Store::Redb).await;
-        every_point_of_every_flow(Store::Sled).await;
+        println!("{}", every_point_of_every_flow(COORDINATOR, Store::Redb).await);
+        println!("{}", every_point_of_every_flow(COORDINATOR, Store::Sled).await);
     }
 }
