@@ -17,7 +17,7 @@ use crate::hostile_node::Control;
 use crate::ports::PortBlock;
 use crate::process::{CpuTime, Process};
 use crate::programs::program;
-use crate::{COORDINATOR, CUSTOMER, NODES, PAYEE, WALLET, directory, eventually, now_ms};
+use crate::{COORDINATOR, CUSTOMER, PAYEE, WALLET, directory, eventually, now_ms};
 
 const START: Duration = Duration::from_secs(60);
 /// How long the harness's own whitelist entry is valid.
@@ -51,12 +51,12 @@ pub struct Cluster {
     directory: PathBuf,
     name: String,
     pub(crate) genesis_sha256: [u8; 32],
-    servers: BTreeMap<String, Server>,
+    pub(crate) servers: BTreeMap<String, Server>,
     processes: Mutex<BTreeMap<String, Process>>,
     numbers: AtomicU64,
     account_nonces: AtomicU64,
     pub(crate) reporting: tokio::sync::Mutex<()>,
-    _ports: PortBlock,
+    pub(crate) ports: PortBlock,
 }
 
 impl Cluster {
@@ -91,7 +91,7 @@ impl Cluster {
             numbers: AtomicU64::new(0),
             account_nonces: AtomicU64::new(0),
             reporting: tokio::sync::Mutex::default(),
-            _ports: ports,
+            ports,
         }
     }
 
@@ -113,11 +113,20 @@ impl Cluster {
 
     /// Starts every process and waits until all are healthy.
     pub async fn start_all(&self) {
-        NODES.iter().for_each(|node| self.start(node));
-        self.start(COORDINATOR);
-        for server in NODES.iter().chain([&COORDINATOR]) {
+        self.servers.keys().for_each(|server| self.start(server));
+        self.wait_all_healthy().await;
+    }
+
+    /// Waits until every server answers health checks.
+    pub async fn wait_all_healthy(&self) {
+        for server in self.servers.keys() {
             self.wait_healthy(server).await;
         }
+    }
+
+    /// The nodes' names, in party order.
+    pub fn nodes(&self) -> Vec<String> {
+        self.servers.keys().filter(|server| *server != COORDINATOR).cloned().collect()
     }
 
     /// Starts a node or the coordinator. Does not wait until it is healthy.

@@ -7,8 +7,8 @@ use holdfast_transport::client::{self, ConnectError, Endpoint, ProbeError, Timeo
 use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
 use tonic::transport::Channel;
 
+use crate::COORDINATOR;
 use crate::cluster::Cluster;
-use crate::{COORDINATOR, NODES};
 
 /// A server of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Cluster {
 
     /// Where a server is and whom to expect there.
     pub fn endpoint(&self, server: &str) -> Endpoint {
-        let role = if NODES.contains(&server) { Role::Node } else { Role::Coordinator };
+        let role = if server == COORDINATOR { Role::Coordinator } else { Role::Node };
         Endpoint {
             address: self.server(server).address.clone(),
             expected: PeerIdentity::new(self.name(), role, server).unwrap(),

@@ -5,8 +5,8 @@ use holdfast_policy::OfficerId;
 use serde_json::Value;
 use ssh_key::PrivateKey;
 
+use crate::COORDINATOR;
 use crate::cluster::Cluster;
-use crate::{COORDINATOR, NODES};
 
 impl Cluster {
     /// Changes the genesis document of a cluster none of whose processes has run yet.
@@ -33,7 +33,7 @@ impl Cluster {
 
     /// Writes the document's hash into every configuration.
     fn pin(&mut self, hash: [u8; 32]) {
-        let nodes = NODES.iter().map(|node| format!("{node}/node.toml"));
+        let nodes = self.nodes().into_iter().map(|node| format!("{node}/node.toml"));
         let others = [format!("{COORDINATOR}/{COORDINATOR}.toml"), "holdfast.toml".to_owned()];
         let (old, new) = (hex::encode(self.genesis_sha256), hex::encode(hash));
         for file in nodes.chain(others) {

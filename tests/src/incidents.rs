@@ -7,7 +7,6 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::Value;
 use tonic::{Code, Status};
 
-use crate::NODES;
 use crate::cluster::Cluster;
 use crate::refusal::{Refusal, refused};
 
@@ -32,7 +31,7 @@ pub struct Incidents<'a> {
 impl Cluster {
     /// Watches what the nodes refuse from now on.
     pub fn incidents(&self) -> Incidents<'_> {
-        let ends = NODES.iter().map(|node| ((*node).to_owned(), self.log_text(node).len()));
+        let ends = self.nodes().into_iter().map(|node| (node.clone(), self.log_text(&node).len()));
         Incidents { cluster: self, seen: Mutex::new(ends.collect()) }
     }
 }

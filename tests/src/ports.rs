@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, TcpListener};
 
 const FIRST: u16 = 20_000;
-const BLOCK: u16 = 10;
-const BLOCKS: u16 = 1_200;
-/// Four processes and their metrics.
-const USED: u16 = 8;
+const BLOCK: u16 = 12;
+const BLOCKS: u16 = 1_000;
+/// Four processes and their metrics, and two nodes more.
+const USED: u16 = 10;
 
 /// A block of ports. A listener on the block's last port keeps it from every other test process on this machine.
 #[derive(Debug)]
@@ -31,6 +31,11 @@ impl PortBlock {
 
     pub(crate) fn base(&self) -> u16 {
         self.base
+    }
+
+    /// The ports of two nodes more.
+    pub(crate) fn spare(&self) -> [u16; 2] {
+        [self.base + USED - 2, self.base + USED - 1]
     }
 }
 

@@ -10,7 +10,6 @@
     reason = "a test fails by panicking"
 )]
 
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,9 @@ use holdfast_log::{SignedCheckpoint, read_export};
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_proto::v1::cluster_service_client::ClusterServiceClient;
-use holdfast_tests::{COORDINATOR, CUSTOMER, Cluster, Options, PAYEE, WALLET, eventually, now_ms, program};
+use holdfast_tests::{
+    COORDINATOR, CUSTOMER, Cluster, Options, PAYEE, WALLET, Witness, eventually, free_address, now_ms,
+};
 use holdfast_transport::Role;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -34,44 +35,11 @@ const WITNESS: &str = "witness.example/w1";
 const SEED: [u8; 32] = [0x77; 32];
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-/// The reference witness as a process. Dropping it kills it.
-struct Witness(Child);
-
-impl Witness {
-    fn start(cluster: &Cluster, address: &str) -> Self {
-        let genesis: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(cluster.path("genesis.json")).unwrap()).unwrap();
-        let log_key = genesis["coordinator"]["log_key"].as_str().unwrap().to_owned();
-        let child = Command::new(program("witness").unwrap_or_else(|error| panic!("{error}")))
-            .args([address, WITNESS, &hex::encode(SEED)])
-            .arg(cluster.path("witness"))
-            .arg(format!("holdfast/{}={log_key}", cluster.name()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// An address that nobody listens on at the moment.
-fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 /// A cluster whose genesis document requires one outside witness, none of whose processes runs.
 fn witnessed(witness: &str, tiles: &str) -> Cluster {
     let mut cluster = Cluster::make(Options::default());
-    let key = ed25519_dalek::SigningKey::from_bytes(&SEED).verifying_key();
     cluster.amend_genesis(|document| {
-        document["witnesses"] = json!([{"name": WITNESS, "public_key": hex::encode(key.as_bytes())}]);
+        document["witnesses"] = json!([{"name": WITNESS, "public_key": Witness::public_key(SEED)}]);
         document["witnesses_required"] = 1.into();
     });
     let path = cluster.path(COORDINATOR).join("coordinator.toml");
@@ -161,7 +129,7 @@ async fn nothing_is_signed_without_the_required_witness(cluster: &Cluster, addre
     .await;
     assert_eq!(status(cluster).await.witnesses[0].cosigned_size, 0);
     // When a witness of another make is started
-    let _witness = Witness::start(cluster, address);
+    let _witness = Witness::start(cluster, address, WITNESS, SEED);
     // Then the withdrawal is signed, on a checkpoint that the witness cosigned
     pipeline.reaches(&id, State::Signed, PATIENCE).await;
     let status = status(cluster).await;

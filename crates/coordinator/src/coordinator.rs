@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::cosigned::Cosigned;
+use crate::given_up::GivenUp;
 use crate::log_book::LogBook;
 use crate::nodes::Nodes;
 use crate::progress::Progress;
@@ -26,6 +27,8 @@ pub(crate) struct Coordinator {
     pub witnesses: Arc<WitnessBoard>,
     /// What is going on.
     pub progress: Arc<Progress>,
+    /// What is not signed any more because somebody gave it up.
+    pub given_up: Arc<GivenUp>,
     /// Signs the coordinator's own entries.
     pub speaker: Arc<Speaker>,
     /// The time.

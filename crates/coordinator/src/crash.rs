@@ -12,7 +12,7 @@ use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
 use crate::log_book::SNAPSHOT_EVERY;
 use crate::log_book::schema::{
-    CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, FOUND, KEYGEN_ROUNDS,
+    CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, FOUND, GIVEN_UP, KEYGEN_ROUNDS,
     LOG_CHECKPOINT, PAYLOADS, SEEDING, TILES, WITHDRAWAL_EVENTS,
 };
 
@@ -99,6 +99,8 @@ crash_points! {
     Cosigned: BeforeCosigned = "before-cosigned", AfterCosigned = "after-cosigned";
     /// A cosigned checkpoint that is kept as evidence.
     Evidence: BeforeEvidence = "before-evidence", AfterEvidence = "after-evidence";
+    /// A withdrawal that was given up, or one that is over.
+    GivenUp: BeforeGivenUp = "before-given-up", AfterGivenUp = "after-given-up";
     /// A full tile or entry bundle, a file beside the store.
     Tile: BeforeTile = "before-tile", AfterTile = "after-tile";
     /// That all full tiles up to a size are durable.
@@ -122,6 +124,7 @@ impl DurableWrite {
             CHECKPOINTS if key == TILES => Self::TilesMark,
             KEYGEN_ROUNDS => Self::KeygenRound,
             EVIDENCE => Self::Evidence,
+            GIVEN_UP => Self::GivenUp,
             PAYLOADS | WITHDRAWAL_EVENTS | CEREMONY_EVENTS | FOUND => Self::Derived,
             _ => return None,
         })

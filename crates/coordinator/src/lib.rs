@@ -15,6 +15,7 @@ mod config;
 mod coordinator;
 mod cosigned;
 mod crash;
+mod given_up;
 mod log_book;
 mod nodes;
 mod progress;

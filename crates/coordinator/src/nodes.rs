@@ -3,7 +3,7 @@
 //! Health decides whom to ask, never what is true: a node that looks healthy is verified like any other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use holdfast_policy::NodeId;
@@ -26,11 +26,13 @@ pub(crate) use replicator::{Replicator, jittered, time_at_answer};
 pub(crate) use suspicion::{Spoilt, Suspicion};
 
 use crate::log_book::CHUNK_ENTRIES;
+use suspicion::{Blame, Memory};
 
 /// All nodes of the roster. Shared.
 #[derive(Debug)]
 pub(crate) struct Nodes {
     links: BTreeMap<NodeId, Arc<NodeLink>>,
+    memory: Mutex<Memory>,
     changed: watch::Sender<u64>,
     target: watch::Sender<u64>,
 }
@@ -61,7 +63,7 @@ impl Nodes {
             (node.clone(), Arc::new(NodeLink::new(node, client, changed.clone())))
         };
         let links = clients.into_iter().map(link).collect();
-        Self { links, changed, target: watch::Sender::new(0) }
+        Self { links, memory: Mutex::default(), changed, target: watch::Sender::new(0) }
     }
 
     /// The link to a node.
@@ -112,7 +114,17 @@ impl Nodes {
         }
     }
 
-    /// Picks `count` healthy nodes of the committee: the set that is suspected least, then that closest to the tip.
+    /// Remembers for all withdrawals what spoilt one's attempt.
+    pub(crate) fn remember(&self, signers: &BTreeSet<NodeId>, spoilt: &Spoilt) {
+        self.memory().learn(signers, spoilt, Instant::now());
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Picks `count` healthy nodes of the committee: the set that is suspected least, by this withdrawal's own attempts and by
+    /// what is remembered of others', then that closest to the tip.
     pub(crate) fn choose(
         &self,
         committee: &[NodeId],
@@ -132,7 +144,8 @@ impl Nodes {
         able.shuffle(&mut rand::thread_rng());
         able.sort_by_key(|(_, lag)| *lag);
         let names: Vec<&NodeId> = able.into_iter().map(|(node, _)| node).collect();
-        let chosen = least_suspected(&names, count, suspicion);
+        let remembered = self.memory().now(Instant::now());
+        let chosen = least_suspected(&names, count, suspicion, &remembered);
         Choice::Signers(committee.iter().filter(|node| chosen.contains(node)).cloned().collect())
     }
 
@@ -159,22 +172,27 @@ impl Nodes {
         Holding { holding, awaited }
     }
 
-    /// How many entries a node lacks, if it can take part: reachable, on this log, and not too far behind.
+    /// How many entries a node lacks, if it can take part: reachable, serving, on this log, and not too far behind.
     fn lag(&self, node: &NodeId, tip: u64) -> Option<u64> {
         let health = self.links.get(node)?.health();
         let lag = tip.saturating_sub(health.tip_size);
-        (health.is_sound() && lag <= CHUNK_ENTRIES).then_some(lag)
+        (health.can_sign() && lag <= CHUNK_ENTRIES).then_some(lag)
     }
 }
 
 /// The first `count` of these, unless another set is suspected less.
-fn least_suspected<'a>(able: &[&'a NodeId], count: usize, suspicion: &Suspicion) -> BTreeSet<&'a NodeId> {
+fn least_suspected<'a>(
+    able: &[&'a NodeId],
+    count: usize,
+    suspicion: &Suspicion,
+    remembered: &Blame,
+) -> BTreeSet<&'a NodeId> {
     let first = able.iter().take(count).copied().collect();
-    if suspicion.is_empty() {
+    if suspicion.is_empty() && remembered.is_empty() {
         return first;
     }
     let sets = suspicion::choices(able, count).into_iter().map(|set| set.into_iter().collect());
-    sets.min_by_key(|set| suspicion.of(set)).unwrap_or(first)
+    sets.min_by_key(|set| suspicion.of(set, remembered)).unwrap_or(first)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Nothing is decided from it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use holdfast_ledger::{CeremonyId, WithdrawalId};
@@ -14,7 +14,6 @@ use tokio::sync::watch;
 pub(crate) struct Progress {
     withdrawals: Mutex<BTreeMap<WithdrawalId, Waiting>>,
     ceremonies: Mutex<BTreeMap<CeremonyId, CeremonyLive>>,
-    given_up: Mutex<BTreeSet<WithdrawalId>>,
     version: watch::Sender<u64>,
 }
 
@@ -47,22 +46,11 @@ impl Progress {
         self.set(&self.ceremonies, id, live);
     }
 
-    /// Begins no further attempt to sign this withdrawal.
-    pub(crate) fn give_up(&self, id: WithdrawalId) {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
-    }
-
-    /// Whether it was given up.
-    pub(crate) fn is_given_up(&self, id: &WithdrawalId) -> bool {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
-    }
-
     /// Forgets withdrawals that are none of the open ones any more.
     pub(crate) fn keep_only(&self, is_open: impl Fn(&WithdrawalId) -> bool) {
         let is_over = |id: &WithdrawalId| !is_open(id);
         let over: Vec<WithdrawalId> = self.withdrawals().into_keys().filter(is_over).collect();
         over.into_iter().for_each(|id| self.set_withdrawal(id, None));
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).retain(is_open);
     }
 
     /// Counts the changes.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use holdfast_ledger::Roster;
+use holdfast_ledger::{Roster, WithdrawalId};
 use holdfast_log::{Entry, EntryError};
 use holdfast_policy::NodeId;
 use holdfast_store::{StoreError, StoreHandle};
@@ -33,6 +33,7 @@ use crate::config::{CoordinatorConfig, OneOrMore, WitnessAddress};
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
 use crate::crash::{self, CrashPoints};
+use crate::given_up::GivenUp;
 use crate::log_book::{LogBook, LogFailed, OpenError, Reader, Snapshots, schema};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
@@ -295,6 +296,7 @@ async fn assemble(
         nodes,
         witnesses: Arc::default(),
         progress: Arc::new(Progress::default()),
+        given_up: Arc::new(GivenUp::load(book.store())?),
         speaker: Arc::new(Speaker::new(config.cluster.clone(), &config.name, entry_keys)),
         book,
         sequencer,
@@ -384,10 +386,16 @@ async fn keep_house(parts: Coordinator, mut stopped: watch::Receiver<bool>) {
     loop {
         let done = async {
             parts.book.expire(parts.clock.now()).await?;
-            {
+            let over = {
                 let reader = parts.book.read().await?;
-                parts.progress.keep_only(|id| reader.index().open().contains_key(id));
-            }
+                let is_open = |id: &WithdrawalId| reader.index().open().contains_key(id);
+                parts.progress.keep_only(is_open);
+                parts.given_up.over(is_open)
+            };
+            parts.given_up.forget(over).await.map_err(|error| {
+                tracing::error!(reason = error.reason(), "what was given up cannot be forgotten");
+                LogFailed
+            })?;
             telemetry::publish_withdrawals(&parts.book).await
         };
         if done.await.is_err() {

@@ -8,6 +8,7 @@ use holdfast_log::{EntryError, EnvelopeError};
 use holdfast_proto::ApiError;
 use holdfast_proto::convert::FieldError;
 use holdfast_proto::limits::ENVELOPE_BYTES;
+use holdfast_store::CommitError;
 use tonic::Status;
 
 use crate::log_book::{LogBookError, LogFailed, ReadError};
@@ -66,6 +67,9 @@ pub(crate) enum RequestError {
     /// The log has failed.
     #[error(transparent)]
     Failed(#[from] LogFailed),
+    /// What the coordinator keeps beside the log cannot be written.
+    #[error(transparent)]
+    Store(#[from] CommitError),
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -144,7 +148,7 @@ fn api_error(error: RequestError) -> ApiError {
         RequestError::Speak(error) => internal(&error),
         RequestError::TooManyStreams => ApiError::new("QUEUE_FULL", message).retry_after(RETRY_AFTER),
         RequestError::NoIdentity => ApiError::new("ROLE_NOT_ALLOWED", message),
-        RequestError::Failed(LogFailed) => store_failed(),
+        RequestError::Failed(LogFailed) | RequestError::Store(_) => store_failed(),
         RequestError::Read(error) => internal(&error),
         RequestError::Receipt(ReceiptError::Failed(LogFailed)) => store_failed(),
         RequestError::Receipt(ReceiptError::Proof(error)) | RequestError::Log(error) => log(&error),

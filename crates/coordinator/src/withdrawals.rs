@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use holdfast_ledger::{WithdrawalId, WithdrawalState};
 use holdfast_policy::NodeId;
@@ -14,7 +15,7 @@ use tracing::Instrument;
 
 use crate::coordinator::Coordinator;
 use crate::log_book::{LogFailed, Subject};
-use crate::nodes::Suspicion;
+use crate::nodes::{Spoilt, Suspicion};
 
 mod attempt;
 mod authorize;
@@ -144,6 +145,7 @@ struct Lessons {
     suspicion: Suspicion,
     // The signers of the last attempt, if it came to one.
     signers: BTreeSet<NodeId>,
+    begun: Option<Instant>,
     failures: u32,
     renew: bool,
 }
@@ -160,7 +162,9 @@ impl Driver {
             metrics::counter!("holdfast_sign_attempts_total", "result" => failure.label()).increment(1);
             tracing::info!(failure = %failure, code = failure.code(), "no signature yet");
             let next = failure.next(&lessons);
-            lessons.learn(failure);
+            if let Some(spoilt) = lessons.learn(failure) {
+                self.parts.nodes.remember(&lessons.signers, &spoilt);
+            }
             match next {
                 Next::End => break,
                 Next::Park(waiting) => return self.parts.progress.set_withdrawal(self.id, Some(waiting)),
@@ -176,6 +180,7 @@ impl Driver {
     /// The withdrawal path.
     async fn sign_once(&self, lessons: &mut Lessons) -> Result<(), Failure> {
         lessons.signers.clear();
+        lessons.begun = None;
         let order = self.open_order().await?;
         self.enough_nodes(&order, lessons).await?;
         let _attempt = self.attempts.acquire().await.map_err(|_| Failure::Ended)?;
@@ -184,6 +189,7 @@ impl Driver {
         lessons.signers.extend(signers.iter().cloned());
         let checkpoint = self.sufficient_checkpoint(&order).await?;
         let attempt = Attempt::open(&self.parts, order, signers, checkpoint);
+        lessons.begun = Some(Instant::now());
         let offers = attempt.prepare().await?;
         let scalars = attempt.rounds(offers).await?;
         let signature = attempt.verified(scalars)?;
@@ -192,12 +198,14 @@ impl Driver {
 }
 
 impl Lessons {
-    fn learn(&mut self, failure: Failure) {
+    /// Returns what other withdrawals can learn from it, too.
+    fn learn(&mut self, failure: Failure) -> Option<Spoilt> {
         self.failures = self.failures.saturating_add(1);
         self.renew = failure.wants_renewal() || (self.renew && failure.keeps_renewal());
-        if let Some(spoilt) = failure.spoilt().filter(|_| !self.signers.is_empty()) {
-            self.suspicion.learn(&self.signers, &spoilt);
-        }
+        let spoilt = failure.spoilt().filter(|_| !self.signers.is_empty())?;
+        self.suspicion.learn(&self.signers, &spoilt);
+        let took = self.begun.map(|begun| begun.elapsed()).unwrap_or_default();
+        failure.is_worth_remembering(took).then_some(spoilt)
     }
 }
 

@@ -22,9 +22,21 @@ pub(crate) const KEYGEN_ROUNDS: Table = Table::new("keygen-rounds");
 /// Cosigned checkpoints kept over time, by tree size: the time of keeping (8 bytes) and the note.
 pub(crate) const EVIDENCE: Table = Table::new("evidence");
 
+/// Withdrawals that were given up, by their ids, as long as they are open.
+pub(crate) const GIVEN_UP: Table = Table::new("given-up");
+
 /// All of them.
-pub(crate) const TABLES: [Table; 8] =
-    [ENTRIES, CHECKPOINTS, PAYLOADS, WITHDRAWAL_EVENTS, CEREMONY_EVENTS, FOUND, KEYGEN_ROUNDS, EVIDENCE];
+pub(crate) const TABLES: [Table; 9] = [
+    ENTRIES,
+    CHECKPOINTS,
+    PAYLOADS,
+    WITHDRAWAL_EVENTS,
+    CEREMONY_EVENTS,
+    FOUND,
+    KEYGEN_ROUNDS,
+    EVIDENCE,
+    GIVEN_UP,
+];
 
 /// The checkpoint of the whole log, written together with its last entry.
 pub(crate) const LOG_CHECKPOINT: &[u8] = b"log";

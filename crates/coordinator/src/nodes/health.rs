@@ -47,6 +47,11 @@ impl Health {
     pub(crate) fn is_sound(&self) -> bool {
         self.reachable && !self.estranged
     }
+
+    /// Whether it would sign: a node that says it does not serve is not asked to.
+    pub(crate) fn can_sign(&self) -> bool {
+        self.is_sound() && self.serving
+    }
 }
 
 /// One node: how to call it, and how it is.
@@ -145,7 +150,8 @@ impl NodeLink {
         let before = health.clone();
         change(&mut health);
         let (sound, tip) = (health.is_sound(), health.tip_size);
-        let news = before.is_sound() != sound || before.tip_size != tip;
+        let news =
+            before.is_sound() != sound || before.can_sign() != health.can_sign() || before.tip_size != tip;
         drop(health);
         let label = self.node.to_string();
         metrics::gauge!("holdfast_node_up", "node" => label.clone()).set(f64::from(u8::from(sound)));

@@ -1,25 +1,44 @@
 //! Who may have spoilt attempts: whom to ask last, never who is guilty.
 //!
-//! A node that says that another one cheated may be the cheat itself, and a signature that does not verify accuses
-//! nobody. So accuser and accused, or all signers, are suspected alike, and no set of signers is tried again before the
-//! others were: one honest set is enough to sign, whatever the rest says about each other.
+//! A failure says of some nodes that one of them did it: the node itself that was silent, the accuser and the accused, or all
+//! signers where nobody can be named. Signers that hold all nodes of such a group are asked after those that do not. Honest
+//! nodes never form a group by themselves, whatever the others say: so their set is found, and nobody's word keeps it apart.
+//! What one withdrawal learnt serves the next ones, too, and fades: a node that is silent costs one payment now and then, not
+//! each that picks it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use holdfast_policy::NodeId;
 
-/// A failure that a node caused itself, as the coordinator saw: it was silent, refused, or sent what is no answer.
-const OWN: u32 = 4;
-/// A failure of a session that any of its signers may have caused.
-const SHARED: u32 = 1;
-/// A failure of a session in which a node accuses another one.
-const ACCUSED: u32 = 2;
+/// What one failure weighs.
+const FAILURE: u32 = 4;
+/// What is remembered halves in this time.
+const HALF_LIFE: Duration = Duration::from_secs(60);
+/// No more is remembered of a group: whoever behaves again is asked again within eight half-lives.
+const MOST: u32 = 128;
+/// Groups that are remembered.
+const GROUPS: usize = 4_096;
 
-/// What the failures so far say.
+/// Groups of nodes of which one spoilt attempts, and how much that weighs.
+pub(crate) type Blame = BTreeMap<BTreeSet<NodeId>, u32>;
+
+/// What the failures of one withdrawal say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Suspicion {
-    blame: BTreeMap<NodeId, u32>,
+    blame: Blame,
     failed: BTreeMap<BTreeSet<NodeId>, u32>,
+}
+
+/// What the failures of all withdrawals of late say.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(BTreeMap<BTreeSet<NodeId>, Faded>);
+
+/// Blame as it was at a moment.
+#[derive(Clone, Copy, Debug)]
+struct Faded {
+    blame: u32,
+    at: Instant,
 }
 
 /// What spoilt an attempt.
@@ -33,19 +52,27 @@ pub(crate) enum Spoilt {
     BySomebody,
 }
 
+impl Spoilt {
+    /// One of these did it.
+    // INVARIANT (G2): where a node accuses another one, both are in the group, so no node's word is held against two others.
+    fn group(&self, signers: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
+        match self {
+            Self::By(node) => BTreeSet::from([node.clone()]),
+            Self::Between(accuser, accused) if signers.contains(accused) => {
+                BTreeSet::from([accuser.clone(), accused.clone()])
+            }
+            // Whoever accuses somebody who was not there is no witness.
+            Self::Between(accuser, _) => BTreeSet::from([accuser.clone()]),
+            Self::BySomebody => signers.clone(),
+        }
+    }
+}
+
 impl Suspicion {
     /// Learns that an attempt by these signers failed.
     pub(crate) fn learn(&mut self, signers: &BTreeSet<NodeId>, spoilt: &Spoilt) {
-        match spoilt {
-            Spoilt::By(node) => self.add(node, OWN),
-            Spoilt::Between(accuser, accused) if signers.contains(accused) && accuser != accused => {
-                self.add(accuser, ACCUSED);
-                self.add(accused, ACCUSED);
-            }
-            // Whoever accuses somebody who was not there, or itself, is no witness.
-            Spoilt::Between(accuser, _) => self.add(accuser, OWN),
-            Spoilt::BySomebody => signers.iter().for_each(|node| self.add(node, SHARED)),
-        }
+        let blame = self.blame.entry(spoilt.group(signers)).or_default();
+        *blame = blame.saturating_add(FAILURE);
         let failures = self.failed.entry(signers.clone()).or_default();
         *failures = failures.saturating_add(1);
     }
@@ -55,17 +82,41 @@ impl Suspicion {
         self.failed.is_empty()
     }
 
-    /// How often exactly this set failed, and how much its members are suspected: the smaller, the better.
-    pub(crate) fn of(&self, signers: &BTreeSet<&NodeId>) -> (u32, u32) {
+    /// How often exactly this set failed, and how much it is suspected, here and by what is remembered: the smaller, the
+    /// better.
+    pub(crate) fn of(&self, signers: &BTreeSet<&NodeId>, remembered: &Blame) -> (u32, u32) {
         let same = |failed: &&BTreeSet<NodeId>| failed.iter().eq(signers.iter().copied());
         let failures = self.failed.iter().find(|(failed, _)| same(failed)).map_or(0, |(_, count)| *count);
-        let blame = signers.iter().filter_map(|node| self.blame.get(*node));
-        (failures, blame.fold(0, |sum: u32, blame| sum.saturating_add(*blame)))
+        let held = |group: &BTreeSet<NodeId>| group.iter().all(|node| signers.contains(node));
+        let blame = self.blame.iter().chain(remembered).filter(|(group, _)| held(group));
+        (failures, blame.fold(0, |sum: u32, (_, blame)| sum.saturating_add(*blame)))
+    }
+}
+
+impl Memory {
+    /// Learns that an attempt by these signers failed.
+    pub(crate) fn learn(&mut self, signers: &BTreeSet<NodeId>, spoilt: &Spoilt, now: Instant) {
+        self.0.retain(|_, faded| faded.left(now) > 0);
+        let group = spoilt.group(signers);
+        let so_far = self.0.get(&group).map_or(0, |faded| faded.left(now));
+        if self.0.len() < GROUPS || so_far > 0 {
+            let blame = so_far.saturating_add(FAILURE).min(MOST);
+            self.0.insert(group, Faded { blame, at: now });
+        }
     }
 
-    fn add(&mut self, node: &NodeId, blame: u32) {
-        let so_far = self.blame.entry(node.clone()).or_default();
-        *so_far = so_far.saturating_add(blame);
+    /// What is left of it.
+    pub(crate) fn now(&self, now: Instant) -> Blame {
+        let left = self.0.iter().map(|(group, faded)| (group.clone(), faded.left(now)));
+        left.filter(|(_, blame)| *blame > 0).collect()
+    }
+}
+
+impl Faded {
+    fn left(self, now: Instant) -> u32 {
+        let passed = now.saturating_duration_since(self.at).as_secs();
+        let halvings = passed.checked_div(HALF_LIFE.as_secs()).unwrap_or(u64::MAX);
+        u32::try_from(halvings).ok().and_then(|halvings| self.blame.checked_shr(halvings)).unwrap_or(0)
     }
 }
 
@@ -94,24 +145,44 @@ mod tests {
         numbers.iter().map(|number| node(*number)).collect()
     }
 
-    fn best(suspicion: &Suspicion, n: u8, t: usize) -> BTreeSet<NodeId> {
+    fn best(suspicion: &Suspicion, remembered: &Blame, n: u8, t: usize) -> BTreeSet<NodeId> {
         let all: Vec<u8> = (1..=n).rev().collect();
         let sets = choices(&all, t).into_iter().map(|chosen| set(&chosen));
         // Among equals the worst: the sets with the highest numbers, where the hostile nodes are, come first.
-        sets.min_by_key(|set| suspicion.of(&set.iter().collect())).unwrap()
+        sets.min_by_key(|set| suspicion.of(&set.iter().collect(), remembered)).unwrap()
     }
 
     /// How many attempts it takes until a set without hostile nodes is asked.
     fn attempts(n: u8, t: usize, hostile: &[u8], spoil: impl Fn(&BTreeSet<NodeId>) -> Spoilt) -> usize {
+        payment(&mut Memory::default(), Instant::now(), (n, t), hostile, spoil)
+    }
+
+    /// The same for one payment of many.
+    fn payment(
+        memory: &mut Memory,
+        now: Instant,
+        (n, t): (u8, usize),
+        hostile: &[u8],
+        spoil: impl Fn(&BTreeSet<NodeId>) -> Spoilt,
+    ) -> usize {
         let mut suspicion = Suspicion::default();
-        for attempt in 1..=20 {
-            let chosen = best(&suspicion, n, t);
+        for attempt in 1..=40 {
+            let chosen = best(&suspicion, &memory.now(now), n, t);
             if chosen.is_disjoint(&set(hostile)) {
                 return attempt;
             }
-            suspicion.learn(&chosen, &spoil(&chosen));
+            let spoilt = spoil(&chosen);
+            suspicion.learn(&chosen, &spoilt);
+            memory.learn(&chosen, &spoilt, now);
         }
-        panic!("never: {suspicion:?}");
+        panic!("never: {suspicion:?} {memory:?}");
+    }
+
+    /// How many attempts a hundred payments take, one a second.
+    fn hundred(size: (u8, usize), hostile: &[u8], spoil: impl Fn(&BTreeSet<NodeId>) -> Spoilt) -> usize {
+        let (mut memory, begun) = (Memory::default(), Instant::now());
+        let at = |second| begun.checked_add(Duration::from_secs(second)).unwrap();
+        (0..100).map(|second| payment(&mut memory, at(second), size, hostile, &spoil)).sum()
     }
 
     #[test]
@@ -133,11 +204,55 @@ mod tests {
     }
 
     #[test]
+    fn what_one_payment_learnt_spares_the_next_ones_and_no_false_accuser_keeps_honest_nodes_apart() {
+        let first = |set: &BTreeSet<NodeId>| set.iter().next().unwrap().clone();
+        let last = |set: &BTreeSet<NodeId>| set.iter().next_back().unwrap().clone();
+        let second = |set: &BTreeSet<NodeId>| set.iter().nth(1).unwrap().clone();
+        // A node that is silent in rounds costs a payment now and then, not each one
+        assert!(hundred((3, 2), &[3], |set| Spoilt::By(last(set))) <= 104);
+        // One that accuses whomever it signs with, is accused, or spoils so that nobody can be named
+        let (accuses, accused) = (
+            |set: &_| Spoilt::Between(last(set), first(set)),
+            |set: &_| Spoilt::Between(first(set), last(set)),
+        );
+        assert!(hundred((3, 2), &[3], accuses) <= 106);
+        assert!(hundred((3, 2), &[3], accused) <= 106);
+        assert!(hundred((3, 2), &[3], |_| Spoilt::BySomebody) <= 106);
+        // Two of five, or three of seven, and one by one, too, whom it hurts most
+        for (size, hostile, bad_sets) in [((5, 3), &[4, 5][..], 9), ((7, 4), &[5, 6, 7][..], 34)] {
+            let at_most = 100 + 2 * bad_sets;
+            assert!(hundred(size, hostile, accuses) <= at_most);
+            assert!(hundred(size, hostile, accused) <= at_most);
+            assert!(hundred(size, hostile, |set| Spoilt::Between(last(set), second(set))) <= at_most);
+            assert!(hundred(size, hostile, |_| Spoilt::BySomebody) <= at_most);
+        }
+    }
+
+    #[test]
+    fn blame_fades_by_half_and_is_bounded() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        let (signers, silent) = (set(&[1, 3]), Spoilt::By(node(3)));
+        memory.learn(&signers, &silent, now);
+        let after = |memory: &Memory, half_lives: u32| memory.now(now + HALF_LIFE * half_lives);
+        assert_eq!(after(&memory, 0), Blame::from([(set(&[3]), FAILURE)]));
+        assert_eq!(after(&memory, 1), Blame::from([(set(&[3]), FAILURE / 2)]));
+        assert!(after(&memory, 3).is_empty());
+        // However often it failed
+        for _ in 0..1_000 {
+            memory.learn(&signers, &silent, now);
+        }
+        assert_eq!(after(&memory, 0), Blame::from([(set(&[3]), MOST)]));
+        assert!(after(&memory, 8).is_empty() && after(&memory, 1_000_000).is_empty());
+        // A clock that stands still changes nothing
+        assert_eq!(memory.now(now), after(&memory, 0));
+    }
+
+    #[test]
     fn whoever_accuses_a_node_that_was_not_there_is_suspected_alone() {
         let mut suspicion = Suspicion::default();
         suspicion.learn(&set(&[1, 3]), &Spoilt::Between(node(3), node(2)));
-        assert_eq!(suspicion.of(&set(&[2]).iter().collect()), (0, 0));
-        assert_eq!(suspicion.of(&set(&[3]).iter().collect()), (0, OWN));
+        assert_eq!(suspicion.of(&set(&[2]).iter().collect(), &Blame::new()), (0, 0));
+        assert_eq!(suspicion.of(&set(&[3]).iter().collect(), &Blame::new()), (0, FAILURE));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use super::FakeNode;
 use crate::clock::Clock;
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
+use crate::given_up::GivenUp;
 use crate::log_book::{LogBook, Snapshots, schema};
 use crate::nodes::{DeliveredStatements, Nodes, Replicator};
 use crate::progress::Progress;
@@ -102,6 +103,7 @@ impl Cell {
         let nodes = Nodes::new(fakes.iter().map(|fake| (fake.name(), fake.client())));
         let parts = Coordinator {
             cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await.unwrap()),
+            given_up: Arc::new(GivenUp::load(book.store()).unwrap()),
             book,
             sequencer,
             nodes: Arc::new(nodes),

@@ -229,6 +229,8 @@ impl NodeService for FakeNode {
             time_ms: self.clock.now().0,
             tip: Some(inner.tip(&self.clock)),
             unlogged_statements: inner.delivered.clone(),
+            enrolled: true,
+            serving: true,
             ..v1::NodeStatus::default()
         }))
     }

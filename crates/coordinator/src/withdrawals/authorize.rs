@@ -34,7 +34,7 @@ pub(super) struct Order {
 impl Driver {
     /// What is to be signed, if there still is anything.
     pub(super) async fn open_order(&self) -> Result<Order, Failure> {
-        if self.parts.progress.is_given_up(&self.id) {
+        if self.parts.given_up.contains(&self.id) {
             return Err(Failure::Ended);
         }
         let reader = self.parts.book.read().await?;

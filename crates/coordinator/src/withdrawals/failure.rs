@@ -16,6 +16,10 @@ use crate::speaker::SpeakError;
 /// Pauses between attempts, growing from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(3);
+/// An attempt that failed by silence and took this long is remembered for all withdrawals.
+const COSTLY: Duration = Duration::from_secs(1);
+/// Failures that a node tells of without saying whose they are.
+const UNATTRIBUTED: [&str; 3] = ["PEER_MESSAGE_INVALID", "SIGNERS_BANNED", "WALLET_SIGNATURE_INVALID"];
 /// Pause after a refusal that only officers, the policy or time can change.
 const SLOW: Duration = Duration::from_secs(10);
 
@@ -139,9 +143,7 @@ impl Failure {
             Self::Node { node, error } => Some(match (error.culprit(), error.code().as_str()) {
                 (Some(culprit), _) => Spoilt::Between(node.clone(), culprit),
                 // It may have been any of the signers: the node that noticed says no more.
-                (None, "PEER_MESSAGE_INVALID" | "SIGNERS_BANNED" | "WALLET_SIGNATURE_INVALID") => {
-                    Spoilt::BySomebody
-                }
+                (None, code) if UNATTRIBUTED.contains(&code) => Spoilt::BySomebody,
                 (None, _) => Spoilt::By(node.clone()),
             }),
             Self::Protocol { node, .. } => Some(Spoilt::By(node.clone())),
@@ -154,6 +156,28 @@ impl Failure {
             | Self::Log(_)
             | Self::Read(_)
             | Self::Speak(_) => None,
+        }
+    }
+
+    /// Whether other withdrawals should know what spoilt the attempt, which took so long. A node that says at once that it does not
+    /// take part, for whatever reason, costs them nothing; nor does one that is down, which its health tells.
+    pub(super) fn is_worth_remembering(&self, took: Duration) -> bool {
+        match self {
+            Self::Node { error, .. } if error.is_silence() => took >= COSTLY,
+            Self::Node { error, .. } => {
+                error.culprit().is_some()
+                    || UNATTRIBUTED.contains(&error.code().as_str())
+                    || error.code() == "NODE_ANSWER_MALFORMED"
+            }
+            Self::Protocol { .. } | Self::Signature => true,
+            Self::Ended
+            | Self::NotAuthorized { .. }
+            | Self::Busy
+            | Self::TooFewNodes { .. }
+            | Self::Insufficient(_)
+            | Self::Log(_)
+            | Self::Read(_)
+            | Self::Speak(_) => false,
         }
     }
 

@@ -46,7 +46,7 @@ impl WithdrawalApi {
         }
         giveable.map_err(|refusal| RequestError::NotGiveable { detail: refusal.to_string() })?;
         // No attempt is begun from here on; one that runs may still sign, and then its nodes do not swear.
-        self.parts.progress.give_up(*id);
+        self.parts.given_up.add(*id).await?;
         let asking = self.parts.nodes.links().map(|link| async move { (link, self.sworn(link, id).await) });
         for (link, sworn) in join_all(asking).await {
             match sworn {

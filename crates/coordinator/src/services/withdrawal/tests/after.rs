@@ -52,6 +52,37 @@ async fn enough_oaths_tombstone_a_withdrawal_and_no_attempt_is_begun_after_it_wa
 }
 
 #[tokio::test]
+async fn what_was_given_up_stays_so_after_a_restart_and_is_forgotten_once_it_is_over() {
+    // Given a withdrawal that was given up while one node swore: too few
+    let cell = Cell::ready().await;
+    let id = authorized(&cell).await;
+    cell.fakes[0].behave(Behaviour::Honest);
+    give_up(&cell, "client", "pipeline", &id).await.unwrap();
+    // When the coordinator starts again and all nodes would sign
+    let now = cell.clock.now();
+    let cell = Cell::open(cell.shut_down().await, now).await;
+    cell.replicate();
+    start_signing(&cell);
+    // Then no attempt is begun, while others are signed
+    let other = cell.submit("k-2", 1).await;
+    until(&cell, &other, State::Signed).await;
+    assert!(cell.parts.given_up.contains(&id));
+    until(&cell, &id, State::Authorized).await;
+    // And with enough oaths it is over, and nothing more is kept of it
+    let given = give_up(&cell, "client", "pipeline", &id).await.unwrap();
+    assert_eq!(given.state(), v1::WithdrawalState::Tombstoned);
+    let over = {
+        let reader = cell.parts.book.read().await.unwrap();
+        cell.parts.given_up.over(|id| reader.index().open().contains_key(id))
+    };
+    assert!(over.contains(&id));
+    cell.parts.given_up.forget(over).await.unwrap();
+    let now = cell.clock.now();
+    let cell = Cell::open(cell.shut_down().await, now).await;
+    assert!(!cell.parts.given_up.contains(&id));
+}
+
+#[tokio::test]
 async fn what_is_signed_unknown_or_another_clients_cannot_be_given_up() {
     let cell = Cell::ready().await;
     start_signing(&cell);
