@@ -96,3 +96,17 @@ fn request(transaction: Option<&str>) -> crate::WithdrawalRequest {
         "idempotency_key": "k-1", "created_at_ms": 1, "expires_at_ms": 2, "transaction": transaction});
     crate::WithdrawalRequest::parse(intent.to_string().as_bytes()).unwrap()
 }
+
+#[test]
+fn record_in_its_own_json_has_one_spelling() {
+    use holdfast_policy::WhitelistEntry;
+    let json = r#"{"id":"a","chain_id":1,"address":"0x8ba1f109551bD432803012645Ac136ddd64DBA72","assets":["USDT"],"owner":"house","not_before_ms":1,"expires_at_ms":2}"#;
+    let stored = |json: &str| {
+        let mut bytes = Vec::new();
+        put_bytes(json.as_bytes(), &mut bytes);
+        WhitelistEntry::from_bytes(&bytes)
+    };
+    round_trip(stored(json).unwrap());
+    assert!(stored(&json.replace("\"id\":", "\"id\": ")).is_err());
+    assert!(stored(&json.replace("\"chain_id\":1,", "").replace("}", ",\"chain_id\":1}")).is_err());
+}

@@ -15,6 +15,7 @@ mod officers;
 mod outcomes;
 mod policies;
 mod replacements;
+mod replica;
 mod snapshot;
 mod sweeps;
 mod tombstones;

@@ -140,3 +140,18 @@ fn refusals_and_their_reasons_are_part_of_the_digest() {
     other_reason.apply(&entry.unwrap()).unwrap();
     assert_ne!(other_reason.digest(), cell.state.digest());
 }
+
+#[test]
+fn new_incarnation_of_a_node_speaks_for_itself_from_the_beginning() {
+    let (mut cell, _) = cell();
+    cell.accept(&signed(2, &attestation(2, ATTEST_EVERY, other())));
+    cell.change_roster(super::incarnations::keys(2, "cosign-2b", "message-2b", 1));
+    assert!(cell.state.disagreeing_nodes().is_empty(), "its old incarnation counts no more");
+    let mut payload = attestation(2, ATTEST_EVERY, own(&cell));
+    payload["incarnation"] = json!(2);
+    let payload = serde_json::to_vec(&payload).unwrap();
+    let kind = PayloadKind::StateAttestation.payload_type();
+    let key = ed25519("message-2b");
+    cell.accept(&Envelope::sign_ed25519(kind, payload, "node:node-2", &key).unwrap());
+    assert_eq!(cell.state.agreeing_nodes().len(), 1);
+}

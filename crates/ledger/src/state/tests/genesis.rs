@@ -217,3 +217,12 @@ fn screening_list_that_cannot_be_read_is_refused() {
         assert!(message.contains("screening list `ofac-eth`"), "{message}");
     }
 }
+
+#[test]
+fn signature_under_another_officers_name_is_none() {
+    let mut envelope = genesis_entry(&document()).unwrap().envelope().clone();
+    let (alice, bob) = (envelope.signatures[0].key_id.clone(), envelope.signatures[1].key_id.clone());
+    (envelope.signatures[0].key_id, envelope.signatures[1].key_id) = (bob, alice);
+    let entry = holdfast_log::Entry::stamp(super::cell::START, &envelope).unwrap();
+    assert!(Genesis::from_entry(&entry).unwrap_err().to_string().contains("has not signed"));
+}

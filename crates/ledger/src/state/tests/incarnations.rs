@@ -8,7 +8,7 @@ use super::authority::add_officer;
 use super::cell::{Cell, confirmation, coordinator, ed25519, sign};
 use crate::*;
 
-fn keys(node: u8, cosigning: &str, message: &str, size: u64) -> RosterChange {
+pub(super) fn keys(node: u8, cosigning: &str, message: &str, size: u64) -> RosterChange {
     RosterChange::ReplaceNodeKeys {
         node: NodeId::new(format!("node-{node}")).unwrap(),
         cosigning_key: ed25519(cosigning).verifying_key(),

@@ -182,6 +182,41 @@ fn officer_reads_versions_hashes_and_what_changes() {
 }
 
 #[test]
+fn officer_reads_how_many_more_rules_change_than_are_shown() {
+    let mut cell = Cell::ready();
+    let with = |count: usize| {
+        let rule = |i| format!("\n[[restriction]]\nid = \"more-{i:02}\"\ntype = \"whitelist\"\n");
+        DEMO.to_owned() + &(0..count).map(rule).collect::<String>()
+    };
+    let text = |cell: &mut Cell, policy: &str| {
+        cell.accept(&uploading(policy));
+        String::from_utf8(cell.statement("alice", cell.policy_proposal(policy)).payload).unwrap()
+    };
+    assert!(!text(&mut cell, &with(40)).contains("and more rules"));
+    let more = text(&mut cell, &with(42));
+    assert_eq!(more.matches("rule added: ").count(), 40);
+    assert!(more.contains("rule added: more-39\nand more rules: 2\n"), "{more}");
+}
+
+#[test]
+fn officer_reads_which_terms_change() {
+    let mut cell = Cell::ready();
+    for (from, to, terms) in [
+        ("new_device = 25", "new_device = 24", "risk"),
+        ("deadline_ms = 86_400_000", "deadline_ms = 86_400_001", "hold"),
+        ("cooling_off_ms = 0", "cooling_off_ms = 1", "whitelist"),
+        ("max_age_ms = 600_000", "max_age_ms = 600_001", "authorization"),
+    ] {
+        let policy = DEMO.replace(from, to);
+        assert_ne!(policy, DEMO);
+        cell.accept(&uploading(&policy));
+        let text = String::from_utf8(cell.statement("alice", cell.policy_proposal(&policy)).payload).unwrap();
+        let changed: Vec<_> = text.lines().filter(|line| line.contains("changed: ")).collect();
+        assert_eq!(changed, [format!("terms changed: {terms}")]);
+    }
+}
+
+#[test]
 fn snapshot_keeps_rosters_policies_uploads_and_revocations() {
     let mut cell = Cell::ready();
     cell.change_roster(super::authority::add_officer("dave", "dave"));
