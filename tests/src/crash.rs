@@ -186,7 +186,7 @@ pub async fn every_point_of_every_flow(server: &str, store: Store) -> String {
             cluster.kill_9("node-3");
         }
         for n in 1.. {
-            let run = flow.run(&cluster, &parties);
+            let run = Box::pin(flow.run(&cluster, &parties));
             let ((), died_at) = dying(&cluster, server, [format!("any:{n}")], run).await;
             if died_at.is_empty() {
                 break;

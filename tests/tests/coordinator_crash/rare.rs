@@ -80,14 +80,16 @@ async fn a_coordinator_killed_while_a_withdrawal_is_given_up_has_it_sworn_off_or
     let parties = Steadfast::of(&cluster);
     // Entries are the request, the authorization, and the oath of the only node that is there
     let oath = [CrashPoint::BeforeEntries, CrashPoint::AfterEntries].map(|point| (point, 3));
-    for (point, nth) in oath.into_iter().chain(GIVEN_UP.map(|point| (point, 1))) {
+    let lives: Vec<_> =
+        oath.into_iter().filter(|_| is_long()).chain(GIVEN_UP.map(|point| (point, 1))).collect();
+    for (point, nth) in &lives {
         let life = format!("{point}:{nth}");
-        let flow = Flow::GiveUp.run(&cluster, &parties);
+        let flow = Box::pin(Flow::GiveUp.run(&cluster, &parties));
         let ((), died_at) = dying(&cluster, COORDINATOR, [life.clone()], flow).await;
         assert_eq!(died_at, [point.name()], "{life}");
     }
     Flow::GiveUp.run(&cluster, &parties).await;
     pay(&parties).await;
     let checked = parties.check().await;
-    assert!(checked.tombstoned > 0 && checked.withdrawals == 6, "{checked:?}");
+    assert!(checked.tombstoned > 0 && checked.withdrawals == lives.len() + 2, "{checked:?}");
 }
