@@ -89,7 +89,7 @@ fn nothing_is_asked_for_where_genesis_asks_for_nothing() {
 fn checkpoint_that_ends_before_the_authorization_shows_nothing() {
     let cell = cell_of(1, 0);
     assert_eq!(checked(&cell, 4, &[2, 3], &[]), Ok(()));
-    for size in [1, 3] {
+    for size in [0, 1, 3] {
         let refusal = format!("the cosigned checkpoint has {size} entries, the authorization is entry 3");
         assert_eq!(checked(&cell, size, &[2, 3], &[]), Err(refusal));
     }
@@ -99,9 +99,7 @@ fn checkpoint_that_ends_before_the_authorization_shows_nothing() {
 fn checkpoint_of_another_tree_or_a_longer_one_shows_nothing() {
     let cell = cell_of(1, 0);
     let own = "node-1".parse().unwrap();
-    for (size, root) in
-        [(5, Hash([7; 32])), (6, cell.replica.root()), (1 << 40, cell.replica.root()), (0, Hash([7; 32]))]
-    {
+    for (size, root) in [(5, Hash([7; 32])), (6, cell.replica.root()), (1 << 40, cell.replica.root())] {
         let note = cosigned_by(signed_checkpoint(size, root), &cell, &[2, 3], &[]);
         let refused = check(cell.state(), &tree_of(&cell), &note, 3, &own).unwrap_err();
         assert!(matches!(refused, CosignedRefusal::OtherHistory { .. }), "{size}: {refused}");
