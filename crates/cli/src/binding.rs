@@ -29,8 +29,8 @@ use crate::session::Session;
 
 pub(crate) use level::{Against, Level};
 pub(crate) use receipts::{Order, scope, verify as verify_receipt};
-pub(crate) use subject::Subject;
 use subject::{Action, Found};
+pub(crate) use subject::{Subject, restricts};
 use tally::Tally;
 
 /// How often the command looks again.
@@ -299,7 +299,7 @@ pub(crate) async fn logged(
             return Ok(false);
         }
         let since = *acted_at.get_or_insert_with(Instant::now);
-        if !subject::restricts(state, body) {
+        if !restricts(state, body) {
             return Ok(true);
         }
         let Some(action) = found.borrow().action(state, &subject)? else { return Ok(true) };

@@ -15,6 +15,7 @@ use crate::binding::{self, Binding};
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
+use crate::roster::promises;
 use crate::session::Session;
 use crate::statement::{Describes, Prepared, Signing};
 use crate::{clock, wire};
@@ -136,6 +137,7 @@ pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
 
 pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Answer, Failure> {
     let replica = known(session, &args.id).await?;
+    promises::check(session, &args.signing.who(session)?, find(replica.state(), &args.id)?).await?;
     let body = StatementBody::ApproveCeremony(args.id);
     let sent = act(session, &args.signing, &replica, body, async |channel, envelope| {
         CeremonyServiceClient::new(channel).approve(v1::ApproveCeremonyRequest { envelope }).await.map(drop)

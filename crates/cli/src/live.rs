@@ -4,12 +4,13 @@
 //! INVARIANT (G7): nothing that is read here is believed before the checkpoint that ends it is verified, under the keys that its own
 //! entries put in force. What a reader makes of the entries on the way counts only then.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use holdfast_audit::{Event, Finding, Heads, History, Interest, LogKeys};
 use holdfast_ledger::State;
-use holdfast_log::{Entry, SignedCheckpoint};
+use holdfast_log::{Entry, Hash, SignedCheckpoint};
 use holdfast_proto::v1;
 use holdfast_proto::v1::log_service_client::LogServiceClient;
 use tokio::time::{Instant, sleep};
@@ -151,6 +152,7 @@ pub(crate) struct Replayed<'a> {
     interest: Interest,
     history: Option<History>,
     heads: Heads,
+    roots: BTreeMap<u64, Vec<(String, Hash)>>,
     watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
 }
 
@@ -161,7 +163,13 @@ impl<'a> Replayed<'a> {
         watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
     ) -> Result<Self, Failure> {
         let (pinned, heads) = (session.profile.genesis_sha256, seen(session)?);
-        Ok(Self { pinned, interest, history: None, heads, watch })
+        Ok(Self { pinned, interest, history: None, heads, roots: BTreeMap::new(), watch })
+    }
+
+    /// Roots that others computed at these sizes, with their names: the log must have the same.
+    #[must_use]
+    pub(crate) fn with_roots(self, roots: BTreeMap<u64, Vec<(String, Hash)>>) -> Self {
+        Self { roots, ..self }
     }
 
     /// The state so far, once there is any.
@@ -200,7 +208,19 @@ impl Sink for Replayed<'_> {
             }
             None => self.history.insert(History::begin_with(entry, &self.pinned, self.interest)?),
         };
-        self.heads.check(history.replica()).map_err(forked)
+        self.heads.check(history.replica()).map_err(forked)?;
+        let (size, root) = (history.replica().size(), history.replica().root());
+        let others = self.roots.get(&size).map(Vec::as_slice).unwrap_or_default();
+        match others.iter().find(|(_, other)| *other != root) {
+            Some((name, _)) => Err(Failure::verification(
+                "LOG_FORKED",
+                format!("{name} has another log than the coordinator shows here, at {size} entries"),
+            )
+            .next(
+                "sign nothing: export both logs and treat the coordinator as hostile until it is explained",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn size(&self) -> u64 {

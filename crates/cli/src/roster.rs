@@ -2,6 +2,7 @@
 
 mod change;
 mod page;
+pub(crate) mod promises;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,7 +81,8 @@ pub(crate) struct AddClientArgs {
     signing: Signing,
 }
 
-/// A node's new incarnation. It serves only when its log holds the newest checkpoint that this machine verified.
+/// A node's new incarnation. It serves only when its log holds the newest checkpoint that this machine verified, which is at least as
+/// long as the other nodes' logs: they are asked themselves.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReplaceNodeArgs {
     /// The node's name
@@ -107,7 +109,17 @@ pub(crate) struct ReplaceCoordinatorArgs {
 }
 
 pub(crate) async fn run(session: &Session, command: &RosterCommand) -> Result<Answer, Failure> {
-    let replica = replica::download(session).await?;
+    let replica = match command {
+        RosterCommand::ReplaceNodeKeys(args) => {
+            promises::newest(session, &args.signing.who(session)?, &args.name).await?
+        }
+        RosterCommand::Show
+        | RosterCommand::AddOfficer(_)
+        | RosterCommand::RemoveOfficer { .. }
+        | RosterCommand::AddClient(_)
+        | RosterCommand::RemoveClient { .. }
+        | RosterCommand::ReplaceCoordinatorKeys(_) => replica::download(session).await?,
+    };
     match command {
         RosterCommand::Show => Ok(page::answer(&replica)),
         RosterCommand::AddOfficer(args) => {

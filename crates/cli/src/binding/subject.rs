@@ -131,7 +131,7 @@ fn no_op(subject: &Subject, index: u64, code: RejectionCode) -> Failure {
 
 /// Whether an officer who has just done this wants to know how far it binds: it takes something away, or changes by whom or by
 /// what is decided.
-pub(super) fn restricts(state: &State, body: &StatementBody) -> bool {
+pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
     match body {
         StatementBody::PauseWallet(_)
         | StatementBody::RevokeWhitelistEntry(_)

@@ -297,8 +297,8 @@ fn ceremony_binds_from_the_approval_that_completed_its_quorum() {
     for subject in [Subject::Ceremony(id), Subject::Statement(digest), Subject::Statement(first), second] {
         assert_eq!(find(&cell, subject).unwrap().unwrap().index, last, "{subject}");
     }
-    assert!(subject::restricts(cell.state(), &StatementBody::ApproveCeremony(id)));
-    assert!(!subject::restricts(cell.state(), &cell.wallet_proposal()));
+    assert!(restricts(cell.state(), &StatementBody::ApproveCeremony(id)));
+    assert!(!restricts(cell.state(), &cell.wallet_proposal()));
 }
 
 #[test]

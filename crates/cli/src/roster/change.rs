@@ -27,8 +27,9 @@ pub(super) fn add_client(args: &AddClientArgs) -> Result<RosterChange, Failure> 
     })
 }
 
-/// INVARIANT (G4): the minimum is a checkpoint that t nodes cosigned and that was replayed here, so the restored node cannot
-/// come back to a time before what it promised.
+/// INVARIANT (G4): the minimum is a checkpoint that t nodes cosigned, that was replayed here, and that is at least as long as the logs of
+/// t other nodes, which [`super::promises`] asked themselves: so the restored node cannot come back to a time before what it
+/// promised. The cosignatures alone would not show that the lost node cosigned nothing newer.
 pub(super) fn replace_node_keys(
     cluster: &str,
     args: &ReplaceNodeArgs,

@@ -64,7 +64,10 @@ impl OfficerService for OfficerApi {
         to_the_end(&self.room, async move {
             let page = node.latches.page(from, limit).await;
             let (records, next) = page.map_err(|refusal| status::of_delivery(&refusal))?;
-            Ok(bounded_page(records, next))
+            // After the statements were read: whatever they did to the log is in this tip.
+            let tip = super::wire::tip(node.replica.read().await.tip().clone());
+            let page = bounded_page(records, next);
+            Ok(v1::StatementsResponse { tip_size: tip.tip_size, tip_root: tip.root, ..page })
         })
         .await
     }
@@ -112,6 +115,7 @@ fn bounded_page(records: Vec<(u64, StatementRecord)>, next: Option<u64>) -> v1::
     v1::StatementsResponse {
         statements,
         next_page_token: next.map(|sequence| sequence.to_string()).unwrap_or_default(),
+        ..v1::StatementsResponse::default()
     }
 }
 
