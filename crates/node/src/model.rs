@@ -68,7 +68,7 @@ fn check(committee: Committee, alphabet: Alphabet, found: &Explored) {
     for hostile in 0..t {
         for promise in alphabet.promises {
             let Composed { states, signatures, binding, under_way, contradictions } =
-                compose(committee, hostile, &found.moves[promise]);
+                compose(committee, hostile, *promise, &found.moves[promise]);
             println!(
                 "    {hostile} hostile, {promise:?}: {states} states, {signatures} with a signature before, {binding} binding, {under_way} with an attempt under way, {contradictions} contradictions"
             );
@@ -82,7 +82,7 @@ fn check(committee: Committee, alphabet: Alphabet, found: &Explored) {
 async fn found_out(alphabet: Alphabet, fault: Fault) -> Vec<(Promise, Vec<Step>)> {
     let found = explore(SMALLEST, alphabet, Some(fault)).await;
     let (promise, way) = found.broken.first().expect("the fault is not found");
-    let composed = compose(SMALLEST, 0, &found.moves[promise]);
+    let composed = compose(SMALLEST, 0, *promise, &found.moves[promise]);
     println!("{fault:?}: {promise:?} broken by {way:?}; {} contradictions", composed.contradictions);
     assert!(composed.contradictions > 0, "the committee hides what its nodes do: {composed:?}");
     found.broken

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::explore::{Move, Phase};
+use super::words::Promise;
 use super::world::Committee;
 
 /// What one promise came to in a committee.
@@ -35,7 +36,12 @@ struct Standing {
 }
 
 /// All situations of `n - hostile` honest seats and `hostile` ones that promise and sign whatever is wanted.
-pub(super) fn compose(committee: Committee, hostile: u8, moves: &BTreeSet<Move>) -> Composed {
+pub(super) fn compose(
+    committee: Committee,
+    hostile: u8,
+    promise: Promise,
+    moves: &BTreeSet<Move>,
+) -> Composed {
     let (t, honest) = (usize::from(committee.t), usize::from(committee.n - hostile));
     let hostile = usize::from(hostile);
     let needed = usize::from(committee.n) - t + 1 + hostile;
@@ -53,8 +59,10 @@ pub(super) fn compose(committee: Committee, hostile: u8, moves: &BTreeSet<Move>)
         found.states += 1;
         found.binding += usize::from(bound);
         found.signatures += usize::from(!bound && all + hostile >= t);
-        found.contradictions += usize::from(bound && after + hostile >= t);
-        found.under_way += usize::from(bound && after > 0 && after + hostile < t && all + hostile >= t);
+        let contradicting = if promise.is_about_the_past() { all } else { after };
+        found.contradictions += usize::from(bound && contradicting + hostile >= t);
+        let completed = after > 0 && all + hostile >= t;
+        found.under_way += usize::from(bound && completed && contradicting + hostile < t);
         for (position, seat) in seats.iter().enumerate() {
             for go in moves.iter().filter(|go| go.from == seat.phase) {
                 let mut next = seats.clone();

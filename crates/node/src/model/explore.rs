@@ -22,7 +22,7 @@ pub(super) struct Explored {
     pub(super) released: usize,
     /// For each promise: what a seat can do, as far as that promise is concerned.
     pub(super) moves: BTreeMap<Promise, BTreeSet<Move>>,
-    /// Ways to a last message that an earlier promise forbids, the shortest first.
+    /// Ways to a last message that an earlier promise forbids, or that an oath denies, the shortest first.
     pub(super) broken: Vec<(Promise, Vec<Step>)>,
 }
 
@@ -70,7 +70,8 @@ pub(super) async fn explore(committee: Committee, alphabet: Alphabet, fault: Opt
                 let forbidden = went.released.as_ref().is_some_and(|permitted| !permitted.contains(promise));
                 let (from, to) = (seat.phase(*promise), went.seat.phase(*promise));
                 found.moves.entry(*promise).or_default().insert(Move { from, to, forbidden });
-                if from.promised && forbidden {
+                let sworn_falsely = promise.is_about_the_past() && from.released && to.promised;
+                if (from.promised && forbidden) || sworn_falsely {
                     let mut way = way_to(&points, at);
                     way.push(step);
                     found.broken.push((*promise, way));

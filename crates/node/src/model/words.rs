@@ -185,6 +185,11 @@ impl Promise {
         Self::Oath,
     ];
 
+    /// An oath also says that no last message left before.
+    pub(super) fn is_about_the_past(self) -> bool {
+        self == Self::Oath
+    }
+
     /// What a node that receipts this block promises.
     pub(super) fn of(block: Block) -> Self {
         let receipted = [
