@@ -58,7 +58,7 @@ impl State {
         text: &str,
         index: u64,
     ) -> Result<Change, Rejection> {
-        self.check_policy_proposal(proposal)?;
+        // Version and document were found when its text was compared.
         self.propose(statement, CeremonyKind::ChangePolicy(proposal.clone()), text, index)
     }
 
@@ -70,7 +70,8 @@ impl State {
         index: u64,
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
-        let uploaded = self.check_policy_proposal(proposal)?;
+        self.check_policy_version(proposal)?;
+        let uploaded = self.uploaded_policy(&proposal.policy)?;
         let record = PolicyRecord {
             version: PolicyVersion(proposal.version.0.saturating_add(1)),
             hash: proposal.policy,
@@ -91,11 +92,6 @@ impl State {
             other_ceremonies: superseded.collect(),
             ..Change::default()
         })
-    }
-
-    fn check_policy_proposal(&self, proposal: &PolicyProposal) -> Result<&UploadedPolicy, Rejection> {
-        self.check_policy_version(proposal)?;
-        self.uploaded_policy(&proposal.policy)
     }
 
     /// INVARIANT (G4): a proposal names the policy it replaces by version and hash, so that an older policy cannot be put back

@@ -96,7 +96,8 @@ impl State {
                 format!("`{replaced}` has no transaction"),
             );
         };
-        if new.effects.nonce != old.effects.nonce || new.effects.chain_id != old.effects.chain_id {
+        // The chain is the same: both do what their intents say.
+        if new.effects.nonce != old.effects.nonce {
             let detail = format!("a replacement uses account nonce {}", old.effects.nonce);
             return refuse(RejectionCode::AccountNonceChanged, detail);
         }

@@ -265,7 +265,8 @@ impl State {
     fn check_rebound(&self, withdrawal: &Withdrawal, new: &BoundTransaction) -> Result<(), Rejection> {
         let Some(old) = &withdrawal.transaction else { return Ok(()) };
         let key = self.account_nonce(withdrawal, old)?;
-        let taken = self.account_nonces.get(&key).is_some_and(|holder| *holder != withdrawal.id);
+        // What has a nonce of its own is authorized, and its transaction final.
+        let taken = self.account_nonces.contains_key(&key);
         if old.effects.nonce == new.effects.nonce || taken {
             return Ok(());
         }

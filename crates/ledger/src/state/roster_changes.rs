@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{ClientId, NodeId, OfficerId, TimestampMs};
+use holdfast_policy::{ClientId, OfficerId, TimestampMs};
 
 use super::authority::ClientRevocation;
 use super::{Change, State};
@@ -58,7 +58,7 @@ impl State {
 
     /// INVARIANT (G4): what a removed officer proposed or approved ends with the officer, and a key generation in which a node
     /// got new keys ends: its old incarnation's confirmation says nothing about the new one.
-    fn ended_by(
+    pub(super) fn ended_by(
         &self,
         next: &Roster,
         change: &RosterChange,
@@ -70,7 +70,7 @@ impl State {
             let mut left = ceremony.clone();
             match change {
                 RosterChange::RemoveOfficer { name } => without(&mut left, name, next),
-                RosterChange::ReplaceNodeKeys { node, .. } => without_incarnation(&mut left, node),
+                RosterChange::ReplaceNodeKeys { .. } => without_incarnation(&mut left),
                 RosterChange::AddOfficer { .. }
                 | RosterChange::AddClient { .. }
                 | RosterChange::RemoveClient { .. }
@@ -141,9 +141,9 @@ fn without(ceremony: &mut Ceremony, officer: &OfficerId, next: &Roster) {
     }
 }
 
-fn without_incarnation(ceremony: &mut Ceremony, node: &NodeId) {
-    let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else { return };
-    if ceremony.phase != CeremonyPhase::Proposed && proposal.nodes.contains(node) {
+/// Every node takes part in every key generation.
+fn without_incarnation(ceremony: &mut Ceremony) {
+    if matches!(ceremony.kind, CeremonyKind::CreateWallet(_)) && ceremony.phase != CeremonyPhase::Proposed {
         ceremony.phase = CeremonyPhase::Superseded;
     }
 }

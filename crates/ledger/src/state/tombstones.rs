@@ -36,7 +36,6 @@ impl State {
             Rejection::new(RejectionCode::WithdrawalNotTombstonable, detail).with_field("withdrawal")
         })?;
         let mut withdrawal = known.clone();
-        withdrawal.tombstones.retain(|earlier| earlier.node != tombstone.node);
         withdrawal.tombstones.push(TombstoneRecord {
             node: tombstone.node.clone(),
             incarnation: tombstone.incarnation,
@@ -81,7 +80,7 @@ impl State {
             let node = self.roster().node(&tombstone.node);
             node.is_some_and(|node| node.incarnation == tombstone.incarnation)
         };
-        // Admission keeps one for each node.
+        // Admission takes one for each incarnation of a node.
         withdrawal.tombstones.iter().filter(stands).count()
     }
 

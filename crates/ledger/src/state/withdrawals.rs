@@ -101,9 +101,7 @@ fn condensed(withdrawal: &Withdrawal) -> Withdrawal {
         policy_hash: decision.policy_hash,
     };
     let mut condensed = Withdrawal { decision: Arc::new(decision), ..withdrawal.clone() };
-    if condensed.transaction.is_some() {
-        condensed.request.transaction = None;
-    }
+    condensed.request.transaction = None;
     condensed
 }
 

@@ -104,6 +104,10 @@ fn lists_and_keys_of_a_roster_change_have_one_spelling() {
         officer.replace(comment, &format!("{comment} dave@laptop")),
         texts[2].replace("wallet: hot-1\nwallet: hot-2\n", ""),
         texts[2].replace("key: ", "key: 0x"),
+        texts[2].lines().fold(String::new(), |text, line| match line.strip_prefix("key: ") {
+            Some(key) => text + "key: " + &key.to_uppercase() + "\n",
+            None => text + line + "\n",
+        }),
         texts[5].replace("log key: ", "log key: AA"),
         texts[5]
             .lines()

@@ -91,4 +91,8 @@ fn each_version_follows_only_the_one_before() {
     assert!(!third.follows(&first) && !first.follows(&second) && !second.follows(&second));
     let other = after(&first, officer(5)).unwrap();
     assert!(!third.follows(&other));
+    let skipped = Roster { version: RosterVersion(3), ..second.clone() };
+    assert!(!skipped.follows(&first), "no version is left out");
+    let at_once = Roster { in_force_from: first.in_force_from, ..second };
+    assert!(!at_once.follows(&first), "two versions are not in force at one entry");
 }

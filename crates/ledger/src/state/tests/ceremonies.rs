@@ -284,3 +284,43 @@ fn ceremony_lapses_at_its_very_expiry() {
     let week = 7 * 24 * 60 * 60 * 1000;
     shows(&cell, expiry.0 + week, CeremonyPhase::Approved);
 }
+
+#[test]
+fn resume_that_lifts_nothing_is_refused() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+    cell.accept(&pause);
+    let nothing = cell.statement("alice", StatementBody::ProposeResume { wallet, lifts: Vec::new() });
+    assert_eq!(cell.refuse(&nothing), "WALLET_PAUSE_STATE");
+}
+
+#[test]
+fn statement_for_another_cell_sets_no_latch() {
+    let cell = Cell::ready();
+    let envelope = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap()));
+    let act = verify_act(cell.state.roster(), &envelope).unwrap();
+    let Ok(Act::Statement { statement, .. }) = act.act() else { panic!("not a statement") };
+    let elsewhere = Statement { cluster: "demo-2".parse().unwrap(), ..statement.clone() };
+    let text = cell.state.statement_text(&elsewhere).unwrap();
+    assert_eq!(
+        cell.state.check_protective(&elsewhere, &text).unwrap_err().code().as_str(),
+        "CLUSTER_MISMATCH"
+    );
+}
+
+#[test]
+fn slip_is_no_evidence_and_an_attack_is() {
+    use RejectionCode as Code;
+    for slip in [Code::AlreadyRecorded, Code::FieldInvalid, Code::UnknownWallet, Code::CeremonyPhase] {
+        assert!(!slip.is_evidence(), "{slip:?}");
+    }
+    for attack in [
+        Code::Transaction("TRANSACTION_AMOUNT_MISMATCH"),
+        Code::IdempotencyKeyReused,
+        Code::StatementMismatch,
+        Code::WithdrawalTombstoned,
+    ] {
+        assert!(attack.is_evidence(), "{attack:?}");
+    }
+}

@@ -131,9 +131,16 @@ fn client_whose_key_would_have_expired_is_not_admitted() {
     let mut cell = Cell::new();
     let mut change = add_client(&cell, "c-2", "c-2");
     if let RosterChange::AddClient { expires_at, .. } = &mut change {
-        *expires_at = TimestampMs(cell.now);
+        // The proposal is made and logged one millisecond later each.
+        *expires_at = TimestampMs(cell.now + 2);
     }
-    assert_eq!(cell.refused_change(change), "FIELD_INVALID");
+    assert_eq!(cell.refused_change(change.clone()), "FIELD_INVALID");
+    if let RosterChange::AddClient { expires_at, .. } = &mut change {
+        *expires_at = TimestampMs(cell.now + 3);
+    }
+    let body = cell.roster_proposal(change);
+    cell.now += 1;
+    cell.proposed("alice", body);
 }
 
 #[test]

@@ -263,3 +263,52 @@ fn roster_digest_covers_every_version_before_it() {
     assert_eq!(&read, cell.state.roster());
     assert_eq!(read.digest(), cell.state.roster().digest());
 }
+
+#[test]
+fn removed_officers_approvals_are_struck_out_and_the_others_stay() {
+    let mut cell = Cell::new();
+    cell.change_roster(add_officer("dave", "dave"));
+    let body = cell.wallet_proposal("hot-1");
+    let id = cell.proposed("alice", body);
+    cell.approve("bob", id);
+    let before: Vec<_> = cell.state.ceremony(&id).unwrap().approvals.clone();
+    assert_eq!(before.len(), 1);
+    cell.change_roster(remove_officer("carol"));
+    assert_eq!(cell.state.ceremony(&id).unwrap().approvals, before);
+    cell.change_roster(remove_officer("bob"));
+    assert!(cell.state.ceremony(&id).unwrap().approvals.is_empty());
+}
+
+#[test]
+fn key_generation_goes_on_when_only_its_proposer_leaves() {
+    let mut cell = Cell::new();
+    cell.change_roster(add_officer("dave", "dave"));
+    let body = cell.wallet_proposal("hot-1");
+    let id = cell.proposed("alice", body);
+    cell.approve("bob", id);
+    assert_eq!(cell.approve("dave", id), CeremonyPhase::Approved);
+    cell.change_roster(remove_officer("alice"));
+    assert_eq!(cell.phase(id), CeremonyPhase::Approved);
+}
+
+#[test]
+fn ceremonies_that_a_change_leaves_alone_are_no_part_of_it() {
+    let mut cell = Cell::new();
+    let body = cell.wallet_proposal("hot-1");
+    cell.proposed("alice", body);
+    let (roster, by) = (cell.state.roster(), CeremonyId::of(&StatementDigest::of(b"another")));
+    let ended = cell.state.ended_by(roster, &add_officer("dave", "dave"), by, cell.state.last_time());
+    assert!(ended.is_empty());
+}
+
+#[test]
+fn change_of_the_roster_ends_no_ceremony_that_is_over() {
+    let mut cell = Cell::new();
+    let first = cell.change_roster(add_officer("dave", "dave"));
+    let body = cell.roster_proposal(add_officer("erin", "erin"));
+    let lapsed = cell.proposed("bob", body);
+    cell.now += 3_600_000;
+    cell.change_roster(add_officer("frank", "frank"));
+    assert_eq!(cell.phase(first), CeremonyPhase::Activated);
+    assert_eq!(cell.phase(lapsed), CeremonyPhase::Expired);
+}

@@ -96,3 +96,35 @@ fn repeated_outcome_is_recorded_once_and_endless_ones_are_refused() {
     let payload = cell.outcome(id, "confirmed", Some(32));
     assert_eq!(cell.refuse(&by_pipeline(PayloadKind::OutcomeReport, &payload)), "OUTCOME_NOT_PERMITTED");
 }
+
+#[test]
+fn outcome_that_differs_in_one_thing_is_another_one() {
+    let mut cell = Cell::ready();
+    let id = cell.signed("k-1", 10, 0);
+    let at = cell.now;
+    for (outcome, block, observed) in [
+        ("confirmed", Some(7), at),
+        ("confirmed", Some(8), at),
+        ("confirmed", Some(8), at - 1),
+        ("reorganised", Some(8), at - 1),
+    ] {
+        let mut payload = cell.outcome(id, outcome, block);
+        payload["observed_at_ms"] = json!(observed);
+        assert!(matches!(report(&mut cell, &payload), Outcome::Admitted(_)), "{payload}");
+    }
+}
+
+#[test]
+fn outcome_is_seen_within_the_skew() {
+    let mut cell = Cell::ready();
+    let id = cell.signed("k-1", 10, 0);
+    let seen = |cell: &Cell, ahead: u64| {
+        let mut payload = cell.outcome(id, "broadcast", None);
+        payload["observed_at_ms"] = json!(cell.now + 1 + ahead);
+        payload
+    };
+    let future = seen(&cell, 5001);
+    assert_eq!(cell.refuse(&by_pipeline(PayloadKind::OutcomeReport, &future)), "FIELD_INVALID");
+    let latest = seen(&cell, 5000);
+    assert!(matches!(report(&mut cell, &latest), Outcome::Admitted(_)));
+}

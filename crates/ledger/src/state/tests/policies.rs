@@ -254,3 +254,43 @@ fn whitelist_terms_of_the_new_policy_hold_for_open_proposals() {
     let last = cell.statement("bob", StatementBody::ApproveCeremony(id));
     assert_eq!(cell.refuse(&last), "POLICY_BOUND");
 }
+
+#[test]
+fn change_of_the_policy_ends_no_ceremony_that_is_over_and_takes_no_other_document() {
+    let mut cell = Cell::ready();
+    cell.accept(&uploading(&limit(3000)));
+    let first = cell.change_policy(&limit(1000));
+    let lapsing = cell.policy_proposal(&limit(3000));
+    let lapsed = cell.proposed("bob", lapsing);
+    cell.now += 3_600_000;
+    let second = cell.change_policy(&limit(2000));
+    assert_eq!(cell.phase(first), CeremonyPhase::Activated);
+    assert_eq!(cell.phase(second), CeremonyPhase::Activated);
+    assert_eq!(cell.phase(lapsed), CeremonyPhase::Expired);
+    let waiting: Vec<_> =
+        cell.state.uploaded_policies().iter().map(|upload| upload.document.hash()).collect();
+    assert_eq!(waiting, [hash(&limit(3000))]);
+}
+
+#[test]
+fn policy_as_long_as_may_be_is_taken_and_no_longer_one() {
+    let mut cell = Cell::new();
+    let padded = |size: usize| DEMO.to_owned() + "#" + &"x".repeat(size - DEMO.len() - 1);
+    cell.accept(&uploading(&padded(32_768)));
+    assert_eq!(cell.refuse(&uploading(&padded(32_769))), "POLICY_INVALID");
+}
+
+#[test]
+fn officer_reads_which_of_several_grants_changes() {
+    let mut cell = Cell::ready();
+    let second = "\n[[grant]]\nid = \"more-payouts\"\nwallets = [\"hot-1\"]\nassets = [\"ETH\"]\ndestinations = \"whitelisted\"\n";
+    let two = DEMO.to_owned() + second;
+    cell.change_policy(&two);
+    let altered =
+        two.replace("wallets = [\"hot-1\"]\nassets = [\"ETH\"]", "wallets = [\"hot-2\"]\nassets = [\"ETH\"]");
+    assert_ne!(altered, two);
+    cell.accept(&uploading(&altered));
+    let text = String::from_utf8(cell.statement("alice", cell.policy_proposal(&altered)).payload).unwrap();
+    let rules: Vec<_> = text.lines().filter(|line| line.starts_with("rule ")).collect();
+    assert_eq!(rules, ["rule changed: more-payouts"]);
+}

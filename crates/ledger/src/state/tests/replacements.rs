@@ -495,3 +495,24 @@ fn bad_members_of_a_replacement_are_named() {
     elsewhere["cluster"] = json!("demo-2");
     assert_eq!(cell.refuse_replacement(&elsewhere), "CLUSTER_MISMATCH");
 }
+
+#[test]
+fn transaction_is_replaced_until_it_is_confirmed_and_again_when_its_chain_left_it() {
+    for (outcome, block, replaceable) in [
+        ("broadcast", None, true),
+        ("confirmed", Some(7), false),
+        ("dropped", None, true),
+        ("reorganised", Some(7), true),
+    ] {
+        let mut cell = Cell::ready();
+        let id = cell.signed("k-1", 1250, 0);
+        let report = cell.outcome(id, outcome, block);
+        cell.accept(&by_pipeline(PayloadKind::OutcomeReport, &report));
+        let request = bump(&cell, "k-2", id);
+        if replaceable {
+            cell.replace(&request);
+        } else {
+            assert_eq!(cell.refuse_replacement(&request), "REPLACEMENT_NOT_PERMITTED", "{outcome}");
+        }
+    }
+}

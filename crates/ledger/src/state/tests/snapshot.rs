@@ -250,3 +250,56 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
 
 const DIGEST: &str = "fbd993a42a26346b6099d66ad1a076b431e58bad0075e29c9b0c3fb904262892";
 const SNAPSHOT: &str = "f50836afe3266b0cb80ef3467f80493e920c7115fdf449ed5952dcf42847b9b2";
+
+#[test]
+fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
+    let mut cell = Cell::ready();
+    cell.session(false, true);
+    let request = cell.request("k-1", 6000);
+    let id = cell.ask(&request);
+    let rejection = cell.statement("bob", StatementBody::RejectHold(id));
+    cell.accept(&rejection);
+    let whole = cell.withdrawal(id).clone();
+    assert!(whole.request.transaction.is_some());
+    let mut withdrawals = super::super::withdrawals::Withdrawals::default();
+    withdrawals.insert(whole.clone(), 0);
+    withdrawals.pack(2);
+    let condensed = withdrawals.get(&id).unwrap();
+    let rules = |withdrawal: &Withdrawal| -> Vec<_> {
+        withdrawal.decision.rules.iter().map(|result| (result.rule.to_string(), result.verdict)).collect()
+    };
+    use holdfast_policy::Verdict;
+    let decided: Vec<_> =
+        rules(&whole).into_iter().filter(|(_, v)| matches!(v, Verdict::Hold | Verdict::Deny)).collect();
+    assert!(decided.len() > 1 && decided.len() < rules(&whole).len());
+    assert_eq!(rules(condensed), decided);
+    let parts: Vec<_> = condensed.decision.risk.components.iter().map(|part| part.contribution).collect();
+    assert_eq!((parts, condensed.decision.risk.score), (vec![45], 45));
+    assert_eq!(condensed.request.transaction, None, "it is in the bound transaction");
+    assert_eq!(condensed.transaction, whole.transaction);
+}
+
+#[test]
+fn withdrawals_out_of_order_are_no_snapshot() {
+    use super::super::withdrawals::Withdrawals;
+    use crate::codec::{Decode as _, Encode as _};
+    let mut cell = Cell::ready();
+    let requests = ["k-1", "k-2"].map(|key| cell.request(key, 10));
+    let mut records = requests.map(|request| {
+        let id = cell.ask(&request);
+        let mut alone = Withdrawals::default();
+        alone.insert(cell.withdrawal(id).clone(), 0);
+        (id, alone.to_bytes()[1..].to_vec())
+    });
+    records.sort();
+    let [(_, first), (_, second)] = records;
+    let read = |parts: [&[u8]; 2]| Withdrawals::from_bytes(&[&[2], parts[0], parts[1]].concat()).is_ok();
+    assert!(read([&first, &second]));
+    assert!(!read([&second, &first]));
+    assert!(!read([&first, &first]));
+    // Nor is one under another one's id, nor an open one among the settled. An id has 32 bytes, the form follows.
+    let alone = |record: &[u8]| Withdrawals::from_bytes(&[&[1], record].concat()).is_ok();
+    assert!(alone(&first));
+    assert!(!alone(&[&first[..32], &second[32..]].concat()));
+    assert!(!alone(&[&first[..32], &[1, 0], &first[33..]].concat()));
+}

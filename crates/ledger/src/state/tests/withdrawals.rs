@@ -399,6 +399,12 @@ fn replacing_transaction_keeps_its_account_nonce_until_another_withdrawal_took_i
         let body = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": id, "transaction": usdt_transfer(PAYEE, 10, nonce).to_hex()});
         sign(PayloadKind::BindTransaction, &body, "client", "pipeline")
     };
+    assert_eq!(cell.refuse(&bind(first, 0)), "ALREADY_RECORDED");
+    let mut dearer = cell.request("k-1", 10);
+    let price = super::after::gwei(31, 1);
+    dearer["transaction"] = json!(super::after::pays_usdt(PAYEE, 10, 0, price).to_hex());
+    let body = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": first, "transaction": dearer["transaction"]});
+    cell.accept(&sign(PayloadKind::BindTransaction, &body, "client", "pipeline"));
     assert_eq!(cell.refuse(&bind(first, 1)), "ACCOUNT_NONCE_CHANGED");
     let authorize = cell.authorize(second);
     cell.accept(&authorize);
@@ -439,4 +445,102 @@ fn payload_that_is_an_array_is_no_object() {
         cell.refuse(&sign(PayloadKind::CancelWithdrawal, &cancel, "client", "pipeline")),
         "FIELD_INVALID"
     );
+}
+
+#[test]
+fn warnings_of_two_reports_about_one_time_add_up_each_for_itself() {
+    let flags = |bits: u8, bit: u8| bits & (1 << bit) != 0;
+    for bits in 0..16 {
+        let mut cell = Cell::ready();
+        cell.now += 10;
+        let at = cell.now;
+        for (sequence, shift, observed) in [(2, 0, at), (3, 2, at - 1)] {
+            let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": sequence, "customer": "c-1",
+                "observed_at_ms": observed, "new_device": flags(bits, shift), "second_factor_reset": flags(bits, shift + 1)});
+            cell.accept(&sign(PayloadKind::SessionReport, &report, "provider", "sessions"));
+        }
+        let customer = holdfast_policy::CustomerRef::new("c-1").unwrap();
+        let known = cell.state.sessions[&customer].values().next().unwrap();
+        assert_eq!(known.observed_at_ms, TimestampMs(at));
+        assert_eq!(known.new_device, flags(bits, 0) || flags(bits, 2), "{bits:b}");
+        assert_eq!(known.second_factor_reset, flags(bits, 1) || flags(bits, 3), "{bits:b}");
+    }
+}
+
+#[test]
+fn officer_approves_again_when_there_are_new_reasons() {
+    let mut cell = Cell::ready();
+    let request = cell.request("k-1", 6000);
+    let id = cell.ask(&request);
+    let approve = |cell: &mut Cell, officer: &str| {
+        cell.now += 1;
+        let approval = cell.statement(officer, StatementBody::ApproveHold(id));
+        cell.accept(&approval);
+    };
+    approve(&mut cell, "bob");
+    cell.session(false, true);
+    approve(&mut cell, "carol");
+    assert_eq!(cell.state_of(id), WithdrawalState::Held, "the second factor was reset meanwhile");
+    approve(&mut cell, "bob");
+    assert_eq!(cell.state_of(id), WithdrawalState::Held);
+    cell.now += 1;
+    let again = cell.statement("bob", StatementBody::ApproveHold(id));
+    assert_eq!(cell.refuse(&again), "ALREADY_APPROVED");
+    approve(&mut cell, "carol");
+    assert_eq!(cell.state_of(id), WithdrawalState::Bound);
+}
+
+#[test]
+fn node_decodes_again_and_signs_nothing_but_the_authorized_digest_of_the_intents_effects() {
+    // Given replicas whose records were altered after an honest authorization
+    let mut cell = Cell::ready();
+    let request = cell.request("k-1", 1250);
+    let id = cell.ask(&request);
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    assert!(order(&cell, id).is_ok());
+    let honest = cell.withdrawal(id).clone();
+    let stolen = BoundTransaction::new(usdt_transfer(THIEF, 1250, 0));
+    let mut swapped = honest.clone();
+    swapped.transaction = Some(stolen.clone());
+    let mut swapped_with_its_digest = swapped.clone();
+    swapped_with_its_digest.authorization.as_mut().unwrap().digests = vec![stolen.signing_hash];
+    let mut other_digest = honest.clone();
+    other_digest.authorization.as_mut().unwrap().digests = vec![stolen.signing_hash];
+    let mut more_digests = honest;
+    more_digests.authorization.as_mut().unwrap().digests.push(stolen.signing_hash);
+    for altered in [swapped, swapped_with_its_digest, other_digest, more_digests] {
+        // When a node is asked to sign by it
+        cell.state.withdrawals.insert(altered, 0);
+        // Then it refuses
+        assert_eq!(order(&cell, id).unwrap_err().code(), "TRANSACTION_MISMATCH");
+    }
+}
+
+#[test]
+fn node_signs_to_the_last_millisecond_and_not_after() {
+    let mut cell = Cell::ready();
+    let mut request = cell.request("k-1", 10);
+    let expiry = cell.now + 300_000;
+    request["expires_at_ms"] = json!(expiry);
+    let id = cell.ask(&request);
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    let at = |now: u64| cell.state.authorized_withdrawal(&id, 0, TimestampMs(now)).map_err(|e| e.code());
+    assert!(at(expiry - 1).is_ok());
+    assert_eq!(at(expiry).unwrap_err(), "INTENT_EXPIRED");
+}
+
+#[test]
+fn authorization_ages_to_the_millisecond() {
+    let mut cell = Cell::ready();
+    let mut request = cell.request("k-1", 10);
+    request["expires_at_ms"] = json!(cell.now + 3_600_000);
+    let id = cell.ask(&request);
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    let oldest = cell.now + cell.state.policy().authorization_max_age().0;
+    let at = |now: u64| cell.state.authorized_withdrawal(&id, 0, TimestampMs(now)).map_err(|e| e.code());
+    assert!(at(oldest).is_ok());
+    assert_eq!(at(oldest + 1).unwrap_err(), "AUTHORIZATION_TOO_OLD");
 }
