@@ -186,7 +186,7 @@ mod tests {
     fn judged(answers: &[(&str, Result<Told, Failure>)]) -> Result<Roots, String> {
         let cell = TestCell::new();
         let owned = answers.iter().map(|(name, answer)| {
-            let answer = answer.as_ref().map(Clone::clone).map_err(|_| Failure::other("DOWN", "down"));
+            let answer = answer.as_ref().ok().cloned().ok_or_else(|| Failure::other("DOWN", "down"));
             ((*name).to_owned(), answer)
         });
         judge(cell.state().roster(), owned.collect()).map_err(|failure| failure.reason().to_owned())
