@@ -105,6 +105,23 @@ impl Amount {
         self.0.checked_mul(U256::from(factor)).map(Self)
     }
 
+    /// The quotient by ten to the power of `exponent`, rounded up; `None` only when the rounding does not fit.
+    #[must_use]
+    pub fn checked_div_pow10_up(self, exponent: u32) -> Option<Self> {
+        let Some(divisor) = U256::from(10_u64).checked_pow(U256::from(exponent)) else {
+            // More digits than an amount can have: less than one of it is left.
+            return Some(if self.is_zero() { Self::ZERO } else { Self(U256::from(1_u64)) });
+        };
+        let quotient = self.0.checked_div(divisor)?;
+        let rest = self.0.checked_rem(divisor)?;
+        if rest.is_zero() { Some(Self(quotient)) } else { quotient.checked_add(U256::from(1_u64)).map(Self) }
+    }
+
+    /// The amount as a 64-bit number, if it fits.
+    pub fn to_u64(self) -> Option<u64> {
+        u64::try_from(self.0).ok()
+    }
+
     /// Whether this is nothing.
     pub fn is_zero(&self) -> bool {
         self.0.is_zero()

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use divan::{Bencher, black_box};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    CalendarDate, CustomerRef, EntryOwner, ListId, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
-    ScreeningIndex, ScreeningList, SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist,
-    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    CalendarDate, CustomerRef, EntryOwner, ListId, Outflows, PolicyDocument, PolicyVersion, PolicyView,
+    ProviderId, ScreeningIndex, ScreeningList, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus,
+    Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 
 const NOW: TimestampMs = TimestampMs(1_763_700_000_000);
@@ -52,6 +52,7 @@ struct View {
     screening: ScreeningIndex,
     sessions: BTreeMap<CustomerRef, SessionSignals>,
     assets: BTreeMap<AssetSymbol, Asset>,
+    outflows: Outflows,
 }
 
 impl PolicyView for View {
@@ -72,6 +73,12 @@ impl PolicyView for View {
     }
     fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset> {
         self.assets.get(symbol)
+    }
+    fn outflows(&self) -> &Outflows {
+        &self.outflows
+    }
+    fn usd_price(&self, _: &AssetSymbol, _: TimestampMs) -> Option<UsdPrice> {
+        None
     }
     fn wallet(&self, _: &WalletId) -> Option<WalletStatus> {
         Some(WalletStatus::Active)
@@ -98,6 +105,7 @@ fn view(entries: u32) -> View {
         screening,
         sessions: BTreeMap::from([(customer(), report)]),
         assets: BTreeMap::from([(usdt.symbol.clone(), usdt)]),
+        outflows: Outflows::default(),
     }
 }
 
@@ -125,6 +133,7 @@ fn withdrawal(to: u32) -> WithdrawalFacts {
         requesters: BTreeSet::new(),
         customer: Some(customer()),
         requested_at: NOW,
+        place: 0,
         approvals: Vec::new(),
     }
 }

@@ -93,6 +93,8 @@ pub enum RuleKind {
     Whitelist,
     /// A `limit_per_transaction` restriction.
     LimitPerTransaction,
+    /// A `limit_window` restriction.
+    WindowLimit,
     /// A `fee_cap` restriction.
     FeeCap,
     /// A `risk` restriction: whether the score can be known.

@@ -7,12 +7,14 @@ mod read;
 mod toml_field;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::{fmt, str::FromStr};
 
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use crate::{
     digest::{PolicyHash, sha256},
     ids::{ClientId, ListId, RoleName, RuleId, WalletId},
+    outflow::Outflow,
     time::DurationMs,
     whitelist::WhitelistTerms,
 };
@@ -89,6 +91,87 @@ pub enum RestrictionRule {
     Risk(RiskLimits),
     /// A limit of the fee cap that a client may ask for.
     FeeCap(FeeCap),
+    /// A limit for what leaves within a sliding window.
+    WindowLimit(WindowLimit),
+}
+
+/// A limit for a sliding window; at least one of the two bounds is set. The withdrawal's own amount is part of the sum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowLimit {
+    /// What the sums count.
+    pub unit: LimitUnit,
+    /// Whose withdrawals are added up: those that agree in all of these with the one that asks; at least one.
+    pub per: BTreeSet<Dimension>,
+    /// How far back the window goes; at most [`MAX_WINDOW`](crate::MAX_WINDOW).
+    pub window: DurationMs,
+    /// Sums strictly above this need approvals.
+    pub hold_above: Option<HoldAbove>,
+    /// Sums strictly above this are denied.
+    pub deny_above: Option<Amount>,
+}
+
+/// What a window's sums count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitUnit {
+    /// Base units of one asset; withdrawals of other assets do not matter.
+    Asset(AssetSymbol),
+    /// US cents, by signed price reports.
+    UsdCents,
+    /// Withdrawals.
+    Count,
+}
+
+/// Something that two withdrawals may have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dimension {
+    /// The wallet that pays.
+    Wallet,
+    /// The asset.
+    Asset,
+    /// The client that asked.
+    Client,
+    /// The customer.
+    Customer,
+    /// The destination, on its chain.
+    Destination,
+}
+
+impl FromStr for Dimension {
+    type Err = &'static str;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "wallet" => Ok(Self::Wallet),
+            "asset" => Ok(Self::Asset),
+            "client" => Ok(Self::Client),
+            "customer" => Ok(Self::Customer),
+            "destination" => Ok(Self::Destination),
+            _ => Err("use `wallet`, `asset`, `client`, `customer` or `destination`"),
+        }
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Wallet => "wallet",
+            Self::Asset => "asset",
+            Self::Client => "client",
+            Self::Customer => "customer",
+            Self::Destination => "destination",
+        })
+    }
+}
+
+impl WindowLimit {
+    /// What an outflow adds to a sum: `None` when the window is not about it, `Some(None)` when nobody knows.
+    pub fn value_of(&self, outflow: &Outflow) -> Option<Option<Amount>> {
+        match &self.unit {
+            LimitUnit::Asset(asset) if *asset == outflow.asset => Some(Some(outflow.amount)),
+            LimitUnit::Asset(_) => None,
+            LimitUnit::UsdCents => Some(outflow.usd_cents.map(|cents| Amount::from_u128(cents.into()))),
+            LimitUnit::Count => Some(Some(Amount::from_u128(1))),
+        }
+    }
 }
 
 /// A limit for one transaction in one asset; at least one of the two bounds is set.
@@ -228,9 +311,22 @@ impl PolicyDocument {
             RestrictionRule::Whitelist
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Risk(_)
-            | RestrictionRule::FeeCap(_) => None,
+            | RestrictionRule::FeeCap(_)
+            | RestrictionRule::WindowLimit(_) => None,
         });
         rules.flatten().collect()
+    }
+
+    /// Every sliding window, with its rule's id.
+    pub fn windows(&self) -> impl Iterator<Item = (&RuleId, &WindowLimit)> {
+        self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
+            RestrictionRule::WindowLimit(limit) => Some((&restriction.id, limit)),
+            RestrictionRule::Whitelist
+            | RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::FeeCap(_) => None,
+        })
     }
 }
 

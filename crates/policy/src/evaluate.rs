@@ -12,11 +12,13 @@ mod own_transfer;
 mod risk;
 mod screening;
 mod whitelist;
+mod window_limit;
 
 use crate::{
     decision::Decision,
     document::{Restriction, RestrictionRule},
     facts::{PolicyView, WithdrawalFacts},
+    outflow::Outflows,
     time::TimestampMs,
 };
 use case::Case;
@@ -35,13 +37,17 @@ pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, 
     let case = Case::gather(view, withdrawal, at);
     let mut findings = vec![builtin::wallet(&case), builtin::asset(&case)];
     // INVARIANT (G1): every rule of the document is asked, whatever the others say.
-    findings
-        .extend(case.document.restrictions().iter().flat_map(|restriction| restricted(&case, restriction)));
+    findings.extend(
+        case.document
+            .restrictions()
+            .iter()
+            .flat_map(|restriction| restricted(&case, view.outflows(), restriction)),
+    );
     findings.extend(grant::check(&case));
     conclude::conclude(case, view.policy_version(), findings)
 }
 
-fn restricted<'a>(case: &Case<'a>, restriction: &'a Restriction) -> Vec<Finding<'a>> {
+fn restricted<'a>(case: &Case<'a>, outflows: &Outflows, restriction: &'a Restriction) -> Vec<Finding<'a>> {
     let id = &restriction.id;
     match &restriction.rule {
         RestrictionRule::Whitelist => vec![whitelist::check(case, id)],
@@ -51,5 +57,6 @@ fn restricted<'a>(case: &Case<'a>, restriction: &'a Restriction) -> Vec<Finding<
             vec![risk::session_report(case, id, limits), risk::score(case, id, limits)]
         }
         RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],
+        RestrictionRule::WindowLimit(limit) => vec![window_limit::check(case, outflows, id, limit)],
     }
 }

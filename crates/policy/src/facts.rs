@@ -9,6 +9,8 @@ use crate::{
     approvals::Approval,
     document::PolicyDocument,
     ids::{ClientId, CustomerRef, OfficerId, ProviderId, WalletId},
+    outflow::{Outflow, Outflows, Place},
+    price::UsdPrice,
     screening::ScreeningIndex,
     time::TimestampMs,
     whitelist::Whitelist,
@@ -31,6 +33,10 @@ pub trait PolicyView {
     fn session_signals(&self, customer: &CustomerRef) -> Option<&SessionSignals>;
     /// An asset of the registry.
     fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset>;
+    /// What leaves the wallets, counted for the windows of [`PolicyView::document`].
+    fn outflows(&self) -> &Outflows;
+    /// The highest price of an asset among those that are young enough at `at`.
+    fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice>;
     /// A wallet's status; `None` unless its key is active.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
 }
@@ -95,6 +101,24 @@ pub struct WithdrawalFacts {
     pub customer: Option<CustomerRef>,
     /// The time of the log entry that carried the request: the hold's deadline counts from here.
     pub requested_at: TimestampMs,
+    /// Its place in sliding windows: where its request is in the log; for a replacement, where that of what it replaces is.
+    pub place: Place,
     /// Approvals so far, with the roles that the roster gives each officer now.
     pub approvals: Vec<Approval>,
+}
+
+impl WithdrawalFacts {
+    /// What it takes out, for sliding windows.
+    pub fn outflow(&self, asset: &Asset, price: Option<UsdPrice>) -> Outflow {
+        Outflow {
+            wallet: self.wallet.clone(),
+            asset: asset.symbol.clone(),
+            client: self.client.clone(),
+            customer: self.customer.clone(),
+            chain_id: asset.chain_id,
+            destination: self.destination,
+            amount: self.amount,
+            usd_cents: price.and_then(|price| price.price.cents(self.amount, asset.decimals)),
+        }
+    }
 }

@@ -17,6 +17,8 @@ mod evaluate;
 mod facts;
 mod hold;
 mod ids;
+mod outflow;
+mod price;
 mod reason;
 mod risk;
 mod screening;
@@ -28,9 +30,9 @@ pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
 pub use digest::{DigestError, HoldDigest, ListHash, PolicyHash};
 pub use document::{
-    Destinations, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms, LimitPerTransaction, MAX_DOCUMENT_BYTES,
-    OnMatch, PolicyDocument, PolicyError, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
-    RiskTerms, ScreeningRule,
+    Destinations, Dimension, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms, LimitPerTransaction,
+    LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyDocument, PolicyError, RequiredApprovals, Restriction,
+    RestrictionRule, RiskLimits, RiskTerms, ScreeningRule, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus, WithdrawalFacts};
@@ -39,6 +41,8 @@ pub use ids::{
     ClientId, ClusterId, CustomerRef, IdError, ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName,
     RuleId, WalletId, WhitelistEntryId,
 };
+pub use outflow::{MAX_WINDOW, Outflow, OutflowStage, Outflows, Place, Taken};
+pub use price::{MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
 pub use risk::{ComponentState, MAX_SCORE, RiskComponent, RiskScore};
 pub use screening::{MAX_LIST_BYTES, ScreeningError, ScreeningIndex, ScreeningList};

@@ -50,6 +50,7 @@ reasons! {
     DestinationNotListed, "DESTINATION_NOT_LISTED", PROCESSING, "The destination is on none of the rule's screening lists.";
     DestinationWhitelisted, "DESTINATION_WHITELISTED", PROCESSING, "An active whitelist entry covers the destination.";
     WithinAutomaticLimit, "WITHIN_AUTOMATIC_LIMIT", PROCESSING, "The amount is not above the automatic limit.";
+    WithinWindowLimit, "WITHIN_WINDOW_LIMIT", PROCESSING, "What leaves within the window, this withdrawal included, is not above the automatic limit.";
     FeeCapAcceptable, "FEE_CAP_ACCEPTABLE", PROCESSING, "The fee cap that the client asked for is not above the policy's.";
     SessionReportCurrent, "SESSION_REPORT_CURRENT", PROCESSING, "The customer's session report is young enough to count.";
     RiskAcceptable, "RISK_ACCEPTABLE", PROCESSING, "The risk score is below the rule's thresholds.";
@@ -64,6 +65,9 @@ reasons! {
 
     // Held.
     AboveAutomaticLimit, "ABOVE_AUTOMATIC_LIMIT", REVIEWING, "The amount is above the automatic limit and needs approvals.";
+    WindowAboveAutomaticLimit, "WINDOW_ABOVE_AUTOMATIC_LIMIT", REVIEWING, "With this withdrawal, what leaves within the window is above the automatic limit and needs approvals.";
+    PriceAbsent, "PRICE_ABSENT", REVIEWING, "No price of the asset is young enough, so a limit in US dollars cannot be applied.";
+    WindowSumUnknown, "WINDOW_SUM_UNKNOWN", REVIEWING, "What leaves within the window cannot be added up, so the limit cannot be applied.";
     SessionReportAbsent, "SESSION_REPORT_ABSENT", REVIEWING, "No usable session report exists for the customer, so the session risk is unknown.";
     SessionReportStale, "SESSION_REPORT_STALE", REVIEWING, "The customer's session report is too old, so the session risk is unknown.";
     RiskHold, "RISK_HOLD", REVIEWING, "The risk score reaches the threshold for a hold.";
@@ -88,6 +92,8 @@ reasons! {
     WhitelistAssetNotCovered, "WHITELIST_ASSET_NOT_COVERED", REFUSED, "The whitelist entry does not cover this asset.";
     WhitelistOwnerMismatch, "WHITELIST_OWNER_MISMATCH", REFUSED, "The whitelist entry belongs to another customer.";
     AboveMaximum, "ABOVE_MAXIMUM", REFUSED, "The amount is above the maximum for one transaction.";
+    WindowLimitReached, "WINDOW_LIMIT_REACHED", REFUSED, "With this withdrawal, more would leave within the window than the maximum.";
+    WindowLimitReachedSinceApproval, "WINDOW_LIMIT_REACHED_SINCE_APPROVAL", REFUSED, "The window filled up after officers approved: more would leave within it than the maximum.";
     FeeCapTooHigh, "FEE_CAP_TOO_HIGH", REFUSED, "The fee cap that the client asked for is above the policy's.";
     FeeCapAbsent, "FEE_CAP_ABSENT", REFUSED, "The policy has no fee cap for the chain, so what a transfer to the wallet itself may cost is not limited.";
     FeeAboveAmount, "FEE_ABOVE_AMOUNT", REFUSED, "A transfer to the wallet itself could cost more than it moves.";

@@ -7,13 +7,16 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, OnMatch, PolicyError,
+    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
     RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, Rules, ScreeningRule,
+    WindowLimit,
     check::{self, RuleIds},
     error::FieldProblem,
     toml_field::{self, Field, Table},
 };
-use crate::{ids::RoleName, risk::MAX_SCORE, time::DurationMs, whitelist::WhitelistTerms};
+use crate::{
+    ids::RoleName, outflow::MAX_WINDOW, risk::MAX_SCORE, time::DurationMs, whitelist::WhitelistTerms,
+};
 
 const VERSION: u64 = 1;
 const MAX_RULES: usize = 256;
@@ -98,8 +101,10 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, Polic
         "screening" => RestrictionRule::Screening(screening(&mut table)?),
         "risk" => RestrictionRule::Risk(risk_limits(&mut table)?),
         "fee_cap" => RestrictionRule::FeeCap(fee_cap(&mut table)?),
+        "limit_window" => RestrictionRule::WindowLimit(window_limit(&mut table)?),
         _ => {
-            let reason = "use `whitelist`, `limit_per_transaction`, `screening`, `risk` or `fee_cap`";
+            let reason =
+                "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk` or `fee_cap`";
             return Err(kind.invalid(reason));
         }
     };
@@ -109,6 +114,28 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, Polic
 
 fn limit_per_transaction(table: &mut Table<'_>) -> Result<LimitPerTransaction, PolicyError> {
     let asset = table.required("asset")?.parse()?;
+    let (hold_above, deny_above) = bounds(table)?;
+    Ok(LimitPerTransaction { asset, hold_above, deny_above })
+}
+
+fn window_limit(table: &mut Table<'_>) -> Result<WindowLimit, PolicyError> {
+    let unit = match (table.optional("asset"), table.optional("unit")) {
+        (Some(asset), None) => LimitUnit::Asset(asset.parse()?),
+        (None, Some(unit)) => match unit.string()? {
+            "usd_cents" => LimitUnit::UsdCents,
+            "count" => LimitUnit::Count,
+            _ => return Err(unit.invalid("use `usd_cents` or `count`, or name an `asset` instead")),
+        },
+        (Some(_), Some(unit)) => return Err(unit.invalid("the rule names an `asset` already")),
+        (None, None) => LimitUnit::Asset(table.required("asset")?.parse()?),
+    };
+    let per = set(&table.required("per")?)?;
+    let window = DurationMs(table.required("window_ms")?.number(1, MAX_WINDOW.0)?);
+    let (hold_above, deny_above) = bounds(table)?;
+    Ok(WindowLimit { unit, per, window, hold_above, deny_above })
+}
+
+fn bounds(table: &mut Table<'_>) -> Result<(Option<HoldAbove>, Option<Amount>), PolicyError> {
     let hold_above = table.optional("hold_above").map(hold_above).transpose()?;
     let deny_above = match (table.optional("deny_above"), &hold_above) {
         (Some(field), hold) => {
@@ -125,7 +152,7 @@ fn limit_per_transaction(table: &mut Table<'_>) -> Result<LimitPerTransaction, P
         // A limit that limits nothing is a mistake: ask for the stricter of the two.
         (None, None) => Some(table.required("deny_above")?.parse()?),
     };
-    Ok(LimitPerTransaction { asset, hold_above, deny_above })
+    Ok((hold_above, deny_above))
 }
 
 fn hold_above(field: Field<'_>) -> Result<HoldAbove, PolicyError> {

@@ -6,6 +6,7 @@ use holdfast_chains::{Amount, Asset};
 use crate::{
     document::PolicyDocument,
     facts::{PolicyView, SessionSignals, WalletStatus, WithdrawalFacts},
+    outflow::Outflow,
     reason::ReasonCode,
     risk::RiskScore,
     screening::ScreeningIndex,
@@ -25,6 +26,8 @@ pub(super) struct Case<'a> {
     pub(super) screening: &'a ScreeningIndex,
     pub(super) session: SessionReport<'a>,
     pub(super) risk: RiskScore,
+    /// What windows count, or why nothing can be counted.
+    pub(super) outflow: Result<Outflow, ReasonCode>,
 }
 
 /// The customer's session report, if it counts.
@@ -56,6 +59,7 @@ impl<'a> Case<'a> {
             screening,
             session,
             risk: RiskScore::assess(document.risk(), listed, session.current()),
+            outflow: asset.map(|asset| withdrawal.outflow(asset, view.usd_price(&asset.symbol, at))),
         }
     }
 

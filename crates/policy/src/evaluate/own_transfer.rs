@@ -42,6 +42,7 @@ fn restricted<'a>(case: &Case<'a>, restriction: &Restriction) -> Finding<'a> {
         RestrictionRule::LimitPerTransaction(_) => RuleKind::LimitPerTransaction,
         RestrictionRule::Screening(_) => RuleKind::Screening,
         RestrictionRule::Risk(_) => RuleKind::Risk,
+        RestrictionRule::WindowLimit(_) => RuleKind::WindowLimit,
     };
     let speaker = Speaker { kind, rule: &restriction.id };
     speaker.does_not_apply(ReasonCode::NotApplicable, "the wallet pays itself")

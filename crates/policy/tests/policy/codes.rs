@@ -49,6 +49,17 @@ const DENIALS: &[(ReasonCode, Change)] = &[
         world.entries[0].owner = EntryOwner::Customer(customer("bob"));
     }),
     (ReasonCode::AboveMaximum, |_, w| w.amount = Amount::from_u128(100_000_000_001)),
+    (ReasonCode::WindowLimitReached, |world, w| {
+        world.limit_windows("asset = \"USDT\"", "deny_above = \"2000000000\"");
+        world.paid(w, 750_000_001);
+    }),
+    (ReasonCode::WindowLimitReachedSinceApproval, |world, w| {
+        *w = approved_by(world, &large_withdrawal(), &["ann", "ben"]);
+        world.limit_windows("asset = \"USDT\"", "deny_above = \"2000000000\"");
+    }),
+    (ReasonCode::PriceAbsent, |world, _| {
+        world.limit_windows("unit = \"usd_cents\"", "deny_above = \"2000000000\"");
+    }),
     (ReasonCode::FeeCapTooHigh, |_, w| w.fee_cap = Amount::from_u128(50_000_000_000_000_001)),
     (ReasonCode::RiskDeny, |world, _| {
         *world = World::with_policy(&DEMO_POLICY.replace("new_device = 25", "new_device = 90"));
@@ -72,6 +83,17 @@ fn set_status(world: &mut World, withdrawal: &WithdrawalFacts, status: WalletSta
 
 const HOLDS: &[(ReasonCode, Change)] = &[
     (ReasonCode::AboveAutomaticLimit, |_, w| w.amount = Amount::from_u128(5_000_000_001)),
+    (ReasonCode::WindowAboveAutomaticLimit, |world, w| {
+        let hold = "hold_above = { amount = \"2000000000\", approvals = { withdrawal-approver = 1 } }";
+        world.limit_windows("asset = \"USDT\"", hold);
+        world.paid(w, 750_000_001);
+    }),
+    (ReasonCode::WindowSumUnknown, |world, w| {
+        let hold = "hold_above = { amount = \"2000000000\", approvals = { withdrawal-approver = 1 } }";
+        world.limit_windows("unit = \"usd_cents\"", hold);
+        world.paid(w, 1);
+        world.price("USDT", 1_000_000);
+    }),
     (ReasonCode::SessionReportAbsent, |world, _| world.sessions.clear()),
     (ReasonCode::SessionReportStale, |world, _| world.alice().observed_at = TimestampMs(NOW - DAY - 1)),
     (ReasonCode::RiskHold, |world, _| world.alice().second_factor_reset = true),
@@ -85,6 +107,9 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
     (ReasonCode::AboveGrantMaximum, |world, _| {
         let grant = "destinations = \"whitelisted\"\nmax_amount = { USDT = \"1249999999\" }";
         *world = World::with_policy(&DEMO_POLICY.replace("destinations = \"whitelisted\"", grant));
+    }),
+    (ReasonCode::WithinWindowLimit, |world, _| {
+        world.limit_windows("unit = \"count\"", "deny_above = \"1\"");
     }),
     (ReasonCode::ApprovalsMissing, |_, w| *w = large_withdrawal()),
     (ReasonCode::NewDevice, |world, _| world.alice().new_device = true),

@@ -11,4 +11,5 @@ mod holds;
 mod lists;
 mod own_transfers;
 mod properties;
+mod windows;
 mod world;

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, HoldDigest, ListId, OfficerId,
-    PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex,
-    ScreeningList, SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist, WhitelistEntry,
-    WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer,
+    Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, HoldDigest, ListId, MicroUsd,
+    OfficerId, OutflowStage, Outflows, PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName,
+    RuleId, RuleResult, ScreeningIndex, ScreeningList, SessionSignals, TimestampMs, UsdPrice, WalletId,
+    WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    evaluate_own_transfer,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) sessions: BTreeMap<CustomerRef, SessionSignals>,
     pub(crate) assets: BTreeMap<AssetSymbol, Asset>,
     pub(crate) wallets: BTreeMap<WalletId, WalletStatus>,
+    pub(crate) outflows: Outflows,
+    pub(crate) prices: BTreeMap<AssetSymbol, UsdPrice>,
 }
 
 struct View<'w> {
@@ -40,14 +43,42 @@ impl World {
     }
 
     pub(crate) fn with_policy(text: &str) -> Self {
+        let document = PolicyDocument::parse(text).expect("the policy of a test is valid");
+        let mut outflows = Outflows::default();
+        outflows.measure(&document);
         Self {
-            document: PolicyDocument::parse(text).expect("the policy of a test is valid"),
+            document,
+            outflows,
+            prices: BTreeMap::new(),
             entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
             lists: vec![list("ofac-eth", &[SANCTIONED])],
             sessions: BTreeMap::from([(customer("alice"), session(false, false))]),
             assets: [usdt(), eth()].map(|asset| (asset.symbol.clone(), asset)).into(),
             wallets: BTreeMap::from([(WalletId::new("hot-1").unwrap(), WalletStatus::Active)]),
         }
+    }
+
+    /// Adds a window of a day for each wallet.
+    pub(crate) fn limit_windows(&mut self, unit: &str, bounds: &str) {
+        let rule = format!(
+            "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{unit}\nper = [\"wallet\"]\nwindow_ms = {DAY}\n{bounds}\n\n[risk]"
+        );
+        let text = self.document.source().replacen("[risk]", &rule, 1);
+        self.document = PolicyDocument::parse(&text).expect("the window of a test is valid");
+        self.outflows.measure(&self.document);
+    }
+
+    /// Another withdrawal like this one was paid just now, without a known worth.
+    pub(crate) fn paid(&mut self, like: &WithdrawalFacts, amount: u128) {
+        let like = WithdrawalFacts { amount: Amount::from_u128(amount), ..like.clone() };
+        let outflow = like.outflow(&usdt(), None);
+        self.outflows.hold_place(1, outflow, OutflowStage::Authorized);
+        self.outflows.pay(1, TimestampMs(NOW));
+    }
+
+    pub(crate) fn price(&mut self, asset: &str, micro_usd: u64) {
+        let price = UsdPrice { price: MicroUsd(micro_usd), observed_at: TimestampMs(NOW) };
+        self.prices.insert(symbol(asset), price);
     }
 
     pub(crate) fn evaluate(&self, withdrawal: &WithdrawalFacts) -> Decision {
@@ -104,6 +135,14 @@ impl PolicyView for View<'_> {
         self.world.assets.get(symbol)
     }
 
+    fn outflows(&self) -> &Outflows {
+        &self.world.outflows
+    }
+
+    fn usd_price(&self, symbol: &AssetSymbol, _at: TimestampMs) -> Option<UsdPrice> {
+        self.world.prices.get(symbol).copied()
+    }
+
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         self.world.wallets.get(wallet).copied()
     }
@@ -121,6 +160,7 @@ pub(crate) fn withdrawal() -> WithdrawalFacts {
         requesters: BTreeSet::new(),
         customer: Some(customer("alice")),
         requested_at: TimestampMs(NOW),
+        place: 100,
         approvals: Vec::new(),
     }
 }

@@ -1,0 +1,261 @@
+//! Tests of what windows count: an oracle that adds everything up by hand, boundaries to the millisecond, and who wins a place.
+#![allow(clippy::arithmetic_side_effects, reason = "small numbers of tests")]
+
+use proptest::prelude::*;
+
+use super::*;
+
+const DEMO: &str = include_str!("../../fixtures/demo-policy.toml");
+const WINDOW: u64 = 1_000;
+
+fn document(per: &str, unit: &str) -> PolicyDocument {
+    let rule = format!(
+        "[[restriction]]\nid = \"w\"\ntype = \"limit_window\"\n{unit}\nper = [{per}]\nwindow_ms = {WINDOW}\ndeny_above = \"100\"\n\n[risk]"
+    );
+    PolicyDocument::parse(&DEMO.replacen("[risk]", &rule, 1)).unwrap()
+}
+
+fn outflow(customer: &str, amount: u64) -> Outflow {
+    Outflow {
+        wallet: WalletId::new("hot-1").unwrap(),
+        asset: AssetSymbol::parse("USDT").unwrap(),
+        client: ClientId::new("pipeline").unwrap(),
+        customer: Some(CustomerRef::new(customer).unwrap()),
+        chain_id: ChainId(1),
+        destination: Address::parse("0x000000000000000000000000000000000000dEaD").unwrap(),
+        amount: Amount::from_u128(amount.into()),
+        usd_cents: Some(amount),
+    }
+}
+
+fn reserved(until: u64) -> OutflowStage {
+    OutflowStage::Reserved { until: TimestampMs(until) }
+}
+
+struct Window {
+    outflows: Outflows,
+    document: PolicyDocument,
+}
+
+impl Window {
+    fn new(per: &str, unit: &str) -> Self {
+        let document = document(per, unit);
+        let mut outflows = Outflows::default();
+        outflows.measure(&document);
+        Self { outflows, document }
+    }
+
+    fn per_customer() -> Self {
+        Self::new("\"customer\"", "asset = \"USDT\"")
+    }
+
+    fn taken(&self, mine: &Outflow, place: Place, at: u64) -> Taken {
+        let (rule, limit) = self.document.windows().next().unwrap();
+        self.outflows.taken(rule, limit, mine, place, TimestampMs(at))
+    }
+}
+
+fn known(amount: u64) -> Taken {
+    Taken::Known(Amount::from_u128(amount.into()))
+}
+
+#[test]
+fn window_begins_after_its_first_millisecond() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 7), OutflowStage::Authorized);
+    window.outflows.pay(1, TimestampMs(5_000));
+    let mine = outflow("a", 1);
+    assert_eq!(window.taken(&mine, 2, 5_000), known(7));
+    assert_eq!(window.taken(&mine, 2, 5_999), known(7));
+    assert_eq!(window.taken(&mine, 2, 6_000), known(0));
+}
+
+#[test]
+fn earlier_request_has_the_place_and_the_later_one_sees_it() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 60), reserved(9_000));
+    window.outflows.hold_place(2, outflow("a", 50), reserved(9_000));
+    assert_eq!(window.taken(&outflow("a", 60), 1, 100), known(0));
+    assert_eq!(window.taken(&outflow("a", 50), 2, 100), known(60));
+}
+
+#[test]
+fn what_is_authorized_counts_for_earlier_requests_too_and_never_ages() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(2, outflow("a", 50), OutflowStage::Authorized);
+    assert_eq!(window.taken(&outflow("a", 60), 1, u64::MAX), known(50));
+    window.outflows.advance(TimestampMs(u64::MAX));
+    assert_eq!(window.taken(&outflow("a", 60), 1, u64::MAX), known(50));
+}
+
+#[test]
+fn reservation_ends_at_its_moment_whether_or_not_an_entry_says_so() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 60), reserved(200));
+    let mine = outflow("a", 1);
+    assert_eq!(window.taken(&mine, 2, 199), known(60));
+    assert_eq!(window.taken(&mine, 2, 200), known(0));
+    window.outflows.advance(TimestampMs(200));
+    assert_eq!(window.outflows.open().count(), 0);
+}
+
+#[test]
+fn place_that_was_given_up_is_free() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 60), OutflowStage::Authorized);
+    window.outflows.leave(1);
+    assert_eq!(window.taken(&outflow("a", 1), 2, 10), known(0));
+}
+
+#[test]
+fn replacement_of_what_was_paid_does_not_find_itself_in_the_window() {
+    let mut window = Window::per_customer();
+    let mine = outflow("a", 60);
+    window.outflows.hold_place(1, mine.clone(), OutflowStage::Authorized);
+    window.outflows.pay(1, TimestampMs(10));
+    window.outflows.hold_place(1, mine.clone(), reserved(9_000));
+    assert_eq!(window.taken(&mine, 1, 20), known(0));
+    assert_eq!(window.taken(&mine, 2, 20), known(60), "and it counts once for others");
+}
+
+#[test]
+fn others_customers_assets_and_clients_do_not_matter_unless_the_rule_says_so() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 60), OutflowStage::Authorized);
+    let ether = Outflow { asset: AssetSymbol::parse("ETH").unwrap(), ..outflow("b", 5) };
+    window.outflows.hold_place(2, ether, OutflowStage::Authorized);
+    assert_eq!(window.taken(&outflow("b", 1), 3, 10), known(0));
+    let mut wallet = Window::new("\"wallet\"", "asset = \"USDT\"");
+    wallet.outflows.hold_place(1, outflow("a", 60), OutflowStage::Authorized);
+    assert_eq!(wallet.taken(&outflow("b", 1), 3, 10), known(60));
+}
+
+#[test]
+fn unknown_worth_makes_the_sum_unknown_until_it_has_left() {
+    let mut window = Window::new("\"customer\"", "unit = \"usd_cents\"");
+    let unpriced = Outflow { usd_cents: None, ..outflow("a", 5) };
+    window.outflows.hold_place(1, unpriced, OutflowStage::Authorized);
+    let mine = outflow("a", 1);
+    assert_eq!(window.taken(&mine, 2, 10), Taken::Unknown);
+    window.outflows.pay(1, TimestampMs(10));
+    assert_eq!(window.taken(&mine, 2, 1_009), Taken::Unknown);
+    assert_eq!(window.taken(&mine, 2, 1_010), known(0));
+}
+
+#[test]
+fn sums_that_run_over_are_unknown() {
+    let mut window = Window::per_customer();
+    for place in [1, 2] {
+        let all = Outflow { amount: Amount::MAX, ..outflow("a", 0) };
+        window.outflows.hold_place(place, all, OutflowStage::Authorized);
+        window.outflows.pay(place, TimestampMs(place));
+    }
+    assert_eq!(window.taken(&outflow("a", 1), 3, 10), Taken::Unknown);
+}
+
+#[test]
+fn clone_is_a_copy_of_its_own() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 60), OutflowStage::Authorized);
+    let copy = window.outflows.clone();
+    window.outflows.leave(1);
+    assert_eq!(copy.open().count(), 1);
+}
+
+/// What a log does to outflows.
+#[derive(Debug, Clone)]
+enum Step {
+    Ask { customer: u8, amount: u64, life: u64 },
+    Refuse(usize),
+    Authorize(usize),
+    Pay(usize),
+    Wait(u64),
+    Measure,
+    Restore,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0_u8..3, 1_u64..50, 1_u64..2_000)
+            .prop_map(|(customer, amount, life)| Step::Ask { customer, amount, life }),
+        1 => (0_usize..8).prop_map(Step::Refuse),
+        3 => (0_usize..8).prop_map(Step::Authorize),
+        3 => (0_usize..8).prop_map(Step::Pay),
+        3 => (1_u64..700).prop_map(Step::Wait),
+        1 => Just(Step::Measure),
+        1 => Just(Step::Restore),
+    ]
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Open { until: u64 },
+    Gone,
+    Authorized,
+    Paid(u64),
+}
+
+/// Adds everything up by hand.
+fn by_hand(all: &[(u8, u64, Fate)], customer: u8, place: usize, at: u64) -> u64 {
+    let counts = |other: usize, fate: Fate| match fate {
+        Fate::Open { until } => other < place && at < until,
+        Fate::Gone => false,
+        Fate::Authorized => other != place,
+        Fate::Paid(time) => other != place && time + WINDOW > at,
+    };
+    let others = all.iter().enumerate();
+    others
+        .filter(|(other, (who, _, fate))| *who == customer && counts(*other, *fate))
+        .map(|(_, it)| it.1)
+        .sum()
+}
+
+proptest! {
+    #[test]
+    fn window_sums_are_those_of_an_oracle_that_adds_everything_up(steps in prop::collection::vec(step(), 1..60)) {
+        let mut window = Window::per_customer();
+        let mut all: Vec<(u8, u64, Fate)> = Vec::new();
+        let mut now = 10_u64;
+        for step in steps {
+            match step {
+                Step::Ask { customer, amount, life } => {
+                    let place = all.len() as u64;
+                    window.outflows.hold_place(place, outflow(&customer.to_string(), amount), reserved(now + life));
+                    all.push((customer, amount, Fate::Open { until: now + life }));
+                }
+                Step::Refuse(it) => if let Some((_, _, fate @ Fate::Open { .. })) = all.get_mut(it) {
+                    *fate = Fate::Gone;
+                    window.outflows.leave(it as u64);
+                },
+                Step::Authorize(it) => if let Some((customer, amount, fate @ Fate::Open { .. })) = all.get_mut(it)
+                    && let Fate::Open { until } = *fate && now < until {
+                    *fate = Fate::Authorized;
+                    let again = outflow(&customer.to_string(), *amount);
+                    window.outflows.hold_place(it as u64, again, OutflowStage::Authorized);
+                },
+                Step::Pay(it) => if let Some((_, _, fate @ Fate::Authorized)) = all.get_mut(it) {
+                    *fate = Fate::Paid(now);
+                    window.outflows.pay(it as u64, TimestampMs(now));
+                },
+                Step::Wait(time) => {
+                    now += time;
+                    window.outflows.advance(TimestampMs(now));
+                }
+                Step::Measure => window.outflows.measure(&window.document.clone()),
+                Step::Restore => {
+                    let open: Vec<_> = window.outflows.open().map(|(p, o, s)| (p, o.clone(), s)).collect();
+                    let paid: Vec<_> = window.outflows.paid().map(|(t, p, o)| (t, p, o.clone())).collect();
+                    window.outflows = Outflows::restore(open, paid);
+                    window.outflows.measure(&window.document.clone());
+                }
+            }
+            for (place, (customer, amount, _)) in all.iter().enumerate() {
+                let mine = outflow(&customer.to_string(), *amount);
+                for at in [now, now + 1, now + WINDOW - 1, now + WINDOW] {
+                    let expected = by_hand(&all, *customer, place, at);
+                    prop_assert_eq!(window.taken(&mine, place as u64, at), known(expected));
+                }
+            }
+        }
+    }
+}
