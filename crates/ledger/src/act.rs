@@ -12,8 +12,8 @@ use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
     Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, OutcomeReport,
-    PayloadKind, PolicyUpload, ReplacementRequest, SessionReport, SignatureLogged, StateAttestation,
-    SweepRequest, Tombstone, WithdrawalRequest, parse,
+    PayloadKind, PolicyUpload, PriceReport, ReplacementRequest, SessionReport, SignatureLogged,
+    StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -39,6 +39,8 @@ pub enum Act {
     Cancel(CancelWithdrawal),
     /// A provider's report.
     Session(SessionReport),
+    /// A provider's price.
+    Price(PriceReport),
     /// A node's confirmation.
     Confirmation(Box<KeygenConfirmation>),
     /// The coordinator activates an epoch.
@@ -73,6 +75,7 @@ impl Act {
             Act::Outcome(report) => Some(&report.client),
             Act::Statement { .. }
             | Act::Session(_)
+            | Act::Price(_)
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)
@@ -97,6 +100,7 @@ impl Act {
             | Act::Outcome(_)
             | Act::Statement { .. }
             | Act::Session(_)
+            | Act::Price(_)
             | Act::Activate(_)
             | Act::Authorize(_)
             | Act::Signature(_)
@@ -192,6 +196,13 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             parse(&envelope.payload).and_then(|report: SessionReport| {
                 speaks_for("provider", &report.provider, &provider)?;
                 Ok(Act::Session(report))
+            })
+        }
+        PayloadKind::PriceReport => {
+            let provider = provider(roster, envelope)?;
+            parse(&envelope.payload).and_then(|report: PriceReport| {
+                speaks_for("provider", &report.provider, &provider)?;
+                Ok(Act::Price(report))
             })
         }
         PayloadKind::KeygenConfirmation => {

@@ -172,7 +172,7 @@ impl Subject {
             }
             Act::Outcome(report) => Self::withdrawal(report.withdrawal),
             Act::Tombstone(tombstone) => Self::withdrawal(tombstone.withdrawal),
-            Act::Session(_) | Act::Attestation(_) | Act::Policy(_) => Self::default(),
+            Act::Session(_) | Act::Price(_) | Act::Attestation(_) | Act::Policy(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
                 StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),
                 StatementBody::ApproveCeremony(id) => Self::ceremony(*id),

@@ -42,8 +42,8 @@ pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerK
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
 pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, KeygenConfirmation,
-    OutcomeReport, PayloadKind, PolicyUpload, ReplacementAction, ReplacementRequest, SessionReport,
-    SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, key_id,
+    OutcomeReport, PayloadKind, PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest,
+    SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};

@@ -2,9 +2,11 @@
 //!
 //! Payloads are stored and verified as received and never re-encoded; these types are only their reading.
 
-use holdfast_chains::{Digest, PublicKey, Signature};
+use holdfast_chains::{AssetSymbol, Digest, PublicKey, Signature};
 use holdfast_log::{Hash, PayloadType};
-use holdfast_policy::{ClientId, ClusterId, CustomerRef, NodeId, ProviderId, TimestampMs, WalletId};
+use holdfast_policy::{
+    ClientId, ClusterId, CustomerRef, MicroUsd, NodeId, ProviderId, TimestampMs, WalletId,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,8 @@ pub enum PayloadKind {
     CancelWithdrawal,
     /// A provider's report on a customer's session.
     SessionReport,
+    /// A provider's report on what an asset is worth.
+    PriceReport,
     /// A node's confirmation of a key generation.
     KeygenConfirmation,
     /// The commit point of a wallet's epoch.
@@ -60,13 +64,14 @@ pub enum PayloadKind {
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 16] = [
+    pub const ALL: [PayloadKind; 17] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
         PayloadKind::BindTransaction,
         PayloadKind::CancelWithdrawal,
         PayloadKind::SessionReport,
+        PayloadKind::PriceReport,
         PayloadKind::KeygenConfirmation,
         PayloadKind::EpochActivated,
         PayloadKind::Authorize,
@@ -88,6 +93,7 @@ impl PayloadKind {
             PayloadKind::BindTransaction => "application/vnd.holdfast.bind-transaction.v1+json",
             PayloadKind::CancelWithdrawal => "application/vnd.holdfast.cancel-withdrawal.v1+json",
             PayloadKind::SessionReport => "application/vnd.holdfast.session-report.v1+json",
+            PayloadKind::PriceReport => "application/vnd.holdfast.price-report.v1+json",
             PayloadKind::KeygenConfirmation => "application/vnd.holdfast.keygen-confirmation.v1+json",
             PayloadKind::EpochActivated => "application/vnd.holdfast.epoch-activated.v1+json",
             PayloadKind::Authorize => "application/vnd.holdfast.authorize.v1+json",
@@ -154,6 +160,25 @@ pub struct SessionReport {
     pub new_device: bool,
     /// A second factor was reset within the provider's look-back window.
     pub second_factor_reset: bool,
+}
+
+/// What one whole unit of an asset is worth, observed by a provider. Sequence numbers are shared with the provider's other
+/// reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceReport {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The provider that observed the price.
+    pub provider: ProviderId,
+    /// 1 for the provider's first report, then one more each time: a dropped report is noticed.
+    pub sequence: u64,
+    /// The asset.
+    pub asset: AssetSymbol,
+    /// Millionths of a US dollar for one whole unit.
+    pub price_micro_usd: MicroUsd,
+    /// When the provider observed it.
+    pub observed_at_ms: TimestampMs,
 }
 
 /// One node's confirmation that key generation ended with this public result and that its share survived a restore

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, NodeId, PolicyVersion, ProviderId, ScreeningIndex, TimestampMs,
-    WalletId, Whitelist, WhitelistEntry,
+    ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, ScreeningIndex,
+    TimestampMs, WalletId, Whitelist, WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -35,7 +35,9 @@ mod effects;
 mod holds;
 mod orders;
 mod outcomes;
+mod outflows;
 mod policies;
+mod prices;
 mod replacements;
 mod requests;
 mod roster_changes;
@@ -50,6 +52,7 @@ pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
 pub use authority::{ClientRevocation, PolicyRecord, UploadedPolicy};
 pub(crate) use change::Change;
+use prices::Prices;
 use senders::AccountNonce;
 pub use senders::Sender;
 pub use snapshot::SnapshotError;
@@ -72,6 +75,8 @@ pub struct State {
     whitelist: Whitelist,
     sessions: OrdMap<CustomerRef, Arc<BTreeMap<ProviderId, SessionReport>>>,
     sequences: OrdMap<ProviderId, u64>,
+    prices: Prices,
+    outflows: Outflows,
     statements: OrdSet<StatementDigest>,
     account_nonces: OrdMap<AccountNonce, WithdrawalId>,
     attestations: OrdMap<NodeId, Arc<Attestation>>,
@@ -158,8 +163,11 @@ impl State {
             screening.insert(list.clone());
         }
         let digest = StateDigest::of_genesis(&genesis.hash);
+        let authority = Authority::from_genesis(&genesis);
+        let mut outflows = Outflows::default();
+        outflows.measure(&authority.policy);
         Ok(Self {
-            authority: Arc::new(Authority::from_genesis(&genesis)),
+            authority: Arc::new(authority),
             genesis: Arc::new(genesis),
             screening: Arc::new(screening),
             size: 1,
@@ -170,6 +178,8 @@ impl State {
             whitelist: Whitelist::new(),
             sessions: OrdMap::new(),
             sequences: OrdMap::new(),
+            prices: Prices::default(),
+            outflows,
             statements: OrdSet::new(),
             account_nonces: OrdMap::new(),
             attestations: OrdMap::new(),
@@ -190,10 +200,11 @@ impl State {
         let act = verify_act(self.roster(), entry.envelope())?;
         let index = self.size;
         self.pack();
+        self.outflows.advance(time);
         let judged = self.admit(&act, index, time);
         self.digest = self.digest.then(index, time, &judged);
         let outcome = match judged {
-            Ok(change) => Outcome::Admitted(self.write(change)),
+            Ok(change) => Outcome::Admitted(self.write(change, time)),
             Err(rejection) => Outcome::Rejected(rejection),
         };
         self.size = self.size.saturating_add(1);
@@ -227,6 +238,7 @@ impl State {
             Act::Outcome(report) => self.admit_outcome(report, index, time),
             Act::Tombstone(tombstone) => self.admit_tombstone(tombstone, index, time),
             Act::Session(report) => self.admit_session(report, time),
+            Act::Price(report) => self.admit_price(report, time),
             Act::Statement { statement, text, digest } => {
                 self.admit_statement(statement, text, *digest, index, time)
             }

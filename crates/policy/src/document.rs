@@ -43,6 +43,7 @@ struct Rules {
     hold: HoldTerms,
     whitelist: WhitelistTerms,
     authorization_max_age: DurationMs,
+    max_price_age: Option<DurationMs>,
 }
 
 /// What may happen: without a matching grant a withdrawal is denied.
@@ -76,6 +77,12 @@ pub struct Restriction {
     pub id: RuleId,
     /// What it demands.
     pub rule: RestrictionRule,
+}
+
+impl Restriction {
+    fn is_in_dollars(&self) -> bool {
+        matches!(&self.rule, RestrictionRule::WindowLimit(limit) if limit.unit == LimitUnit::UsdCents)
+    }
 }
 
 /// What a restriction demands.
@@ -297,6 +304,11 @@ impl PolicyDocument {
     /// What the life of a whitelist entry must be.
     pub fn whitelist(&self) -> &WhitelistTerms {
         &self.rules.whitelist
+    }
+
+    /// The oldest price that counts; `None` when the document knows no dollars.
+    pub fn max_price_age(&self) -> Option<DurationMs> {
+        self.rules.max_price_age
     }
 
     /// How old an authorization may be when a node starts to sign it.

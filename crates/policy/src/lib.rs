@@ -42,7 +42,7 @@ pub use ids::{
     RuleId, WalletId, WhitelistEntryId,
 };
 pub use outflow::{MAX_WINDOW, Outflow, OutflowStage, Outflows, Place, Taken};
-pub use price::{MicroUsd, UsdPrice};
+pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
 pub use risk::{ComponentState, MAX_SCORE, RiskComponent, RiskScore};
 pub use screening::{MAX_LIST_BYTES, ScreeningError, ScreeningIndex, ScreeningList};

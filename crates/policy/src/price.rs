@@ -4,7 +4,10 @@
 use holdfast_chains::Amount;
 use serde::{Deserialize, Serialize};
 
-use crate::time::TimestampMs;
+use crate::time::{DurationMs, TimestampMs};
+
+/// The oldest price that any policy may accept: a day.
+pub const MAX_PRICE_AGE: DurationMs = DurationMs(24 * 60 * 60 * 1000);
 
 /// What one whole unit of an asset is worth, in millionths of a US dollar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

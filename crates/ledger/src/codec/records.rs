@@ -1,13 +1,13 @@
 //! The canonical form of what decisions and withdrawals are made of.
 
 use holdfast_policy::{
-    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, Outcome, ReasonCode,
+    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, Outcome, Outflow, ReasonCode,
     RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold, Verdict, WhitelistEntry,
 };
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
 use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
-use crate::payload::{ChainOutcome, KeygenConfirmation, SessionReport, WithdrawalRequest};
+use crate::payload::{ChainOutcome, KeygenConfirmation, PriceReport, SessionReport, WithdrawalRequest};
 use crate::roster::Roster;
 use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
@@ -109,6 +109,10 @@ variants!(CeremonyPhase {
     5 => Failed,
     6 => Superseded,
 });
+
+record!(Outflow { wallet, asset, client, customer, chain_id, destination, amount, usd_cents });
+
+record!(PriceReport { cluster, provider, sequence, asset, price_micro_usd, observed_at_ms });
 
 record!(SessionReport {
     cluster,
@@ -245,6 +249,7 @@ variants!(RuleKind {
     7 => Risk,
     8 => Grant,
     9 => Hold,
+    10 => WindowLimit,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable });

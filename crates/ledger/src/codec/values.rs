@@ -8,7 +8,7 @@ use holdfast_chains::{
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, HoldDigest, NodeId, OfficerId, PolicyDocument, PolicyHash,
+    ClientId, ClusterId, CustomerRef, HoldDigest, MicroUsd, NodeId, OfficerId, PolicyDocument, PolicyHash,
     PolicyVersion, ProviderId, ReasonCode, RoleName, RuleId, TimestampMs, WalletId, WhitelistEntryId,
 };
 
@@ -64,7 +64,7 @@ macro_rules! newtype {
     )+};
 }
 
-newtype!(TimestampMs, ChainId, PolicyVersion, Digest, Hash);
+newtype!(TimestampMs, MicroUsd, ChainId, PolicyVersion, Digest, Hash);
 
 impl<const N: usize> Encode for [u8; N] {
     fn encode(&self, out: &mut Vec<u8>) {

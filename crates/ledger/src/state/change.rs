@@ -11,7 +11,7 @@ use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
 use crate::ids::StatementDigest;
-use crate::payload::SessionReport;
+use crate::payload::{PriceReport, SessionReport};
 use crate::roster::Roster;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
@@ -27,6 +27,7 @@ pub(crate) struct Change {
     pub(super) whitelist_entry: Option<WhitelistEntry>,
     pub(super) revoked: Option<(WhitelistEntryId, TimestampMs)>,
     pub(super) session: Option<SessionReport>,
+    pub(super) price: Option<PriceReport>,
     pub(super) statement: Option<StatementDigest>,
     pub(super) account_nonce: Option<AccountNonce>,
     pub(super) attestation: Option<Attestation>,
@@ -49,6 +50,7 @@ impl Encode for Change {
             whitelist_entry,
             revoked,
             session,
+            price,
             statement,
             account_nonce,
             attestation,
@@ -65,6 +67,7 @@ impl Encode for Change {
         whitelist_entry.encode(out);
         revoked.encode(out);
         session.encode(out);
+        price.encode(out);
         statement.encode(out);
         account_nonce.encode(out);
         attestation.encode(out);
@@ -91,12 +94,16 @@ impl Change {
 }
 
 impl State {
-    pub(super) fn write(&mut self, change: Change) -> Admission {
+    pub(super) fn write(&mut self, change: Change, time: TimestampMs) -> Admission {
         let mut admission = Admission::default();
         if let Some(report) = change.session {
             self.sequences.insert(report.provider.clone(), report.sequence);
             let reports = self.sessions.entry(report.customer.clone()).or_default();
             Arc::make_mut(reports).insert(report.provider.clone(), report);
+        }
+        if let Some(report) = change.price {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.prices.insert(&report);
         }
         if let Some(withdrawal) = change.withdrawal {
             admission.withdrawal = Some(withdrawal.id);
@@ -108,6 +115,9 @@ impl State {
         if let Some(replaced) = change.replaced {
             admission.replaced = Some(replaced.id);
             self.withdrawals.insert(replaced, self.period());
+        }
+        if let Some(changed) = admission.withdrawal {
+            self.count_outflow(changed, time);
         }
         if let Some(ceremony) = change.ceremony {
             admission.ceremony = Some(ceremony.id);

@@ -2,9 +2,9 @@
 
 use holdfast_chains::{Asset, AssetSymbol};
 use holdfast_policy::{
-    CustomerRef, Decision, Outcome, PolicyDocument, PolicyVersion, PolicyView, ScreeningIndex,
-    SessionSignals, TimestampMs, WalletId, WalletStatus, Whitelist, WithdrawalFacts, evaluate,
-    evaluate_own_transfer,
+    CustomerRef, Decision, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView,
+    ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
+    WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 use super::State;
@@ -18,6 +18,7 @@ impl State {
         request: &WithdrawalRequest,
         to_oneself: bool,
         requested_at: TimestampMs,
+        place: Place,
         approvals: &[Approval],
         at: TimestampMs,
     ) -> Decision {
@@ -31,6 +32,7 @@ impl State {
             requesters: std::collections::BTreeSet::new(),
             customer: Some(request.customer.clone()),
             requested_at,
+            place,
             approvals: approvals.iter().map(|approval| self.counted(approval)).collect(),
         };
         // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
@@ -43,7 +45,7 @@ impl State {
 
     /// What [`State::apply`] would decide about this request now: for dry runs.
     pub fn evaluate_request(&self, request: &WithdrawalRequest, at: TimestampMs) -> Decision {
-        self.decide(request, false, at, &[], at)
+        self.decide(request, false, at, self.size(), &[], at)
     }
 
     pub(super) fn redecide(&self, withdrawal: &mut Withdrawal, at: TimestampMs) {
@@ -52,7 +54,8 @@ impl State {
 
     pub(super) fn decide_again(&self, withdrawal: &Withdrawal, at: TimestampMs) -> Decision {
         let Withdrawal { request, to_oneself, received_at, approvals, .. } = withdrawal;
-        self.decide(request, *to_oneself, *received_at, approvals, at)
+        let place = self.place(withdrawal.kind, withdrawal.positions.request);
+        self.decide(request, *to_oneself, *received_at, place, approvals, at)
     }
 
     /// INVARIANT (G4): an approval counts in the roles its officer holds now, not in those held when it was given.
@@ -112,6 +115,14 @@ impl PolicyView for View<'_> {
 
     fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset> {
         self.state.genesis.document.assets.iter().find(|asset| asset.symbol == *symbol)
+    }
+
+    fn outflows(&self) -> &Outflows {
+        &self.state.outflows
+    }
+
+    fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
+        self.state.usd_price(symbol, at)
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

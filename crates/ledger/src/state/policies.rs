@@ -131,5 +131,7 @@ impl State {
         authority.earlier_policies.push(authority.policy_record);
         authority.policy_record = next.record;
         authority.policy = next.document;
+        let policy = Arc::clone(&self.authority);
+        self.outflows.measure(&policy.policy);
     }
 }

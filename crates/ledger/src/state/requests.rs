@@ -1,7 +1,7 @@
 //! What clients and providers say: requests, transactions, cancellations, session reports.
 
 use holdfast_chains::{Asset, ExpectedEffects, UnsignedTransaction, check_effects};
-use holdfast_policy::{ClientId, TimestampMs};
+use holdfast_policy::{ClientId, ProviderId, TimestampMs};
 
 use super::{Change, State};
 use crate::ids::WithdrawalId;
@@ -56,7 +56,7 @@ impl State {
         let mut withdrawal = Withdrawal {
             id: request.withdrawal_id(),
             kind,
-            decision: self.decide(&request, to_oneself, time, &[], time).into(),
+            decision: self.decide(&request, to_oneself, time, self.place(kind, index), &[], time).into(),
             request,
             deposit_index,
             to_oneself,
@@ -157,23 +157,35 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         self.check_cluster(&report.cluster)?;
-        let next = self.next_sequence(&report.provider);
-        if report.sequence < next {
+        self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
+        Ok(Change { session: Some(self.merged(report)), ..Change::default() })
+    }
+
+    /// What holds for every provider's report: the next sequence number, and not from the future.
+    pub(super) fn check_report(
+        &self,
+        provider: &ProviderId,
+        sequence: u64,
+        observed_at: TimestampMs,
+        time: TimestampMs,
+    ) -> Result<(), Rejection> {
+        let next = self.next_sequence(provider);
+        if sequence < next {
             return Err(Rejection::new(
                 RejectionCode::AlreadyRecorded,
                 "a report with this sequence is logged already",
             ));
         }
-        if report.sequence > next {
-            let detail = format!("the next sequence of `{}` is {next}: a report is missing", report.provider);
+        if sequence > next {
+            let detail = format!("the next sequence of `{provider}` is {next}: a report is missing");
             return Err(Rejection::new(RejectionCode::SequenceGap, detail).with_field("sequence"));
         }
         let latest = time.0.saturating_add(self.genesis.document.max_clock_skew_ms);
-        if report.observed_at_ms.0 > latest {
+        if observed_at.0 > latest {
             let detail = "observed in the future: check the provider's clock";
             return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("observed_at_ms"));
         }
-        Ok(Change { session: Some(self.merged(report)), ..Change::default() })
+        Ok(())
     }
 
     /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.

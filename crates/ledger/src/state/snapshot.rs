@@ -71,6 +71,8 @@ impl State {
             whitelist,
             sessions,
             sequences,
+            prices,
+            outflows,
             statements,
             account_nonces,
             attestations,
@@ -90,6 +92,8 @@ impl State {
         whitelist.encode(&mut out);
         sessions.encode(&mut out);
         sequences.encode(&mut out);
+        prices.encode(&mut out);
+        outflows.encode(&mut out);
         statements.encode(&mut out);
         account_nonces.encode(&mut out);
         withdrawals.encode(&mut out);
@@ -113,7 +117,7 @@ impl State {
             return Err(SnapshotError::OtherGenesis);
         }
         let input = &mut input;
-        let state = Self {
+        let mut state = Self {
             genesis: first.genesis,
             screening: first.screening,
             size: Decode::decode(input)?,
@@ -127,11 +131,14 @@ impl State {
             whitelist: Decode::decode(input)?,
             sessions: Decode::decode(input)?,
             sequences: Decode::decode(input)?,
+            prices: Decode::decode(input)?,
+            outflows: Decode::decode(input)?,
             statements: Decode::decode(input)?,
             account_nonces: Decode::decode(input)?,
             withdrawals: Decode::decode(input)?,
         };
         input.finish()?;
+        state.outflows.measure(&state.authority.policy);
         Ok(state)
     }
 }

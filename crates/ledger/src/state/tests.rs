@@ -19,4 +19,5 @@ mod replica;
 mod snapshot;
 mod sweeps;
 mod tombstones;
+mod windows;
 mod withdrawals;

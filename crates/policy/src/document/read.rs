@@ -15,7 +15,8 @@ use super::{
     toml_field::{self, Field, Table},
 };
 use crate::{
-    ids::RoleName, outflow::MAX_WINDOW, risk::MAX_SCORE, time::DurationMs, whitelist::WhitelistTerms,
+    ids::RoleName, outflow::MAX_WINDOW, price::MAX_PRICE_AGE, risk::MAX_SCORE, time::DurationMs,
+    whitelist::WhitelistTerms,
 };
 
 const VERSION: u64 = 1;
@@ -49,7 +50,15 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         hold: hold_terms(root.required("hold")?.table()?)?,
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
+        max_price_age: None,
     };
+    let in_dollars = rules.restrictions.iter().any(Restriction::is_in_dollars);
+    let prices = match root.optional("prices") {
+        None if in_dollars => Some(root.required("prices")?),
+        prices => prices,
+    };
+    let max_price_age = prices.map(|field| field.table().and_then(max_price_age)).transpose()?;
+    let rules = Rules { max_price_age, ..rules };
     root.finish()?;
     Ok(rules)
 }
@@ -212,6 +221,12 @@ fn whitelist_terms(mut table: Table<'_>) -> Result<WhitelistTerms, PolicyError> 
 
 fn authorization_max_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError> {
     let max_age = duration(&table.required("max_age_ms")?, 1)?;
+    table.finish()?;
+    Ok(max_age)
+}
+
+fn max_price_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError> {
+    let max_age = DurationMs(table.required("max_age_ms")?.number(1, MAX_PRICE_AGE.0)?);
     table.finish()?;
     Ok(max_age)
 }

@@ -10,7 +10,7 @@ const WINDOW: u64 = 1_000;
 
 fn document(per: &str, unit: &str) -> PolicyDocument {
     let rule = format!(
-        "[[restriction]]\nid = \"w\"\ntype = \"limit_window\"\n{unit}\nper = [{per}]\nwindow_ms = {WINDOW}\ndeny_above = \"100\"\n\n[risk]"
+        "[[restriction]]\nid = \"w\"\ntype = \"limit_window\"\n{unit}\nper = [{per}]\nwindow_ms = {WINDOW}\ndeny_above = \"100\"\n\n[prices]\nmax_age_ms = 1000\n\n[risk]"
     );
     PolicyDocument::parse(&DEMO.replacen("[risk]", &rule, 1)).unwrap()
 }
@@ -219,23 +219,23 @@ proptest! {
         for step in steps {
             match step {
                 Step::Ask { customer, amount, life } => {
-                    let place = all.len() as u64;
+                    let place = u64::try_from(all.len()).unwrap();
                     window.outflows.hold_place(place, outflow(&customer.to_string(), amount), reserved(now + life));
                     all.push((customer, amount, Fate::Open { until: now + life }));
                 }
                 Step::Refuse(it) => if let Some((_, _, fate @ Fate::Open { .. })) = all.get_mut(it) {
                     *fate = Fate::Gone;
-                    window.outflows.leave(it as u64);
+                    window.outflows.leave(u64::try_from(it).unwrap());
                 },
                 Step::Authorize(it) => if let Some((customer, amount, fate @ Fate::Open { .. })) = all.get_mut(it)
                     && let Fate::Open { until } = *fate && now < until {
                     *fate = Fate::Authorized;
                     let again = outflow(&customer.to_string(), *amount);
-                    window.outflows.hold_place(it as u64, again, OutflowStage::Authorized);
+                    window.outflows.hold_place(u64::try_from(it).unwrap(), again, OutflowStage::Authorized);
                 },
                 Step::Pay(it) => if let Some((_, _, fate @ Fate::Authorized)) = all.get_mut(it) {
                     *fate = Fate::Paid(now);
-                    window.outflows.pay(it as u64, TimestampMs(now));
+                    window.outflows.pay(u64::try_from(it).unwrap(), TimestampMs(now));
                 },
                 Step::Wait(time) => {
                     now += time;
@@ -253,7 +253,7 @@ proptest! {
                 let mine = outflow(&customer.to_string(), *amount);
                 for at in [now, now + 1, now + WINDOW - 1, now + WINDOW] {
                     let expected = by_hand(&all, *customer, place, at);
-                    prop_assert_eq!(window.taken(&mine, place as u64, at), known(expected));
+                    prop_assert_eq!(window.taken(&mine, u64::try_from(place).unwrap(), at), known(expected));
                 }
             }
         }

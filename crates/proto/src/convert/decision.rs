@@ -57,6 +57,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
         RuleKind::Screening => "screening",
         RuleKind::Whitelist => "whitelist",
         RuleKind::LimitPerTransaction => "limit_per_transaction",
+        RuleKind::WindowLimit => "limit_window",
         RuleKind::FeeCap => "fee_cap",
         RuleKind::SessionReport => "session_report",
         RuleKind::Risk => "risk",

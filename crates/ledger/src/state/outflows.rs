@@ -1,0 +1,136 @@
+//! Which withdrawals count in sliding windows, and from when to when: follows every change of a withdrawal.
+
+use holdfast_policy::{Outflow, OutflowStage, Outflows, Place, TimestampMs};
+
+use super::State;
+use crate::codec::{Decode, Encode, Input, Malformed};
+use crate::ids::WithdrawalId;
+use crate::withdrawal::{Withdrawal, WithdrawalKind, WithdrawalState};
+
+impl State {
+    /// What leaves the wallets, as the windows of the policy in force count it.
+    pub fn outflows(&self) -> &Outflows {
+        &self.outflows
+    }
+
+    /// A withdrawal's place in the windows: its request's index, or that of the first one in a line of replacements.
+    pub(super) fn place(&self, kind: WithdrawalKind, index: u64) -> Place {
+        let of = match kind {
+            WithdrawalKind::FeeBump(of) | WithdrawalKind::CancelOnChain(of) => of,
+            WithdrawalKind::Payment | WithdrawalKind::Sweep => return index,
+        };
+        self.first_of(of).map_or(index, |first| first.positions.request)
+    }
+
+    // INVARIANT (G1): from its authorization on an amount counts whatever happens later, until every withdrawal that could carry
+    // it out is tombstoned.
+    pub(super) fn count_outflow(&mut self, changed: WithdrawalId, time: TimestampMs) {
+        let Some(first) = self.first_of(changed) else { return };
+        if first.to_oneself {
+            return;
+        }
+        let place = first.positions.request;
+        match self.standing(first) {
+            Standing::Over => self.outflows.leave(place),
+            Standing::Counts(stage) => {
+                let Some(outflow) = self.outflow_of(first, time) else { return };
+                self.outflows.hold_place(place, outflow, stage);
+            }
+            Standing::Paid => self.outflows.pay(place, time),
+        }
+    }
+
+    fn first_of(&self, id: WithdrawalId) -> Option<&Withdrawal> {
+        self.lineage(id).last().and_then(|first| self.withdrawal(&first))
+    }
+
+    /// The withdrawals that were authorized on one account nonce, the first one first.
+    fn successors<'a>(&'a self, first: &'a Withdrawal) -> impl Iterator<Item = &'a Withdrawal> {
+        // Each replaces one that was in the log before it, so there are no circles.
+        std::iter::successors(Some(first), |one| self.withdrawal(&one.replaced_by?))
+    }
+
+    fn standing(&self, first: &Withdrawal) -> Standing {
+        match first.logged_state() {
+            WithdrawalState::Received
+            | WithdrawalState::Held
+            | WithdrawalState::Allowed
+            | WithdrawalState::Bound => {
+                let expiry = first.request.expires_at_ms;
+                let deadline = first.decision.hold().map_or(expiry, |hold| hold.deadline);
+                Standing::Counts(OutflowStage::Reserved { until: expiry.min(deadline) })
+            }
+            WithdrawalState::Denied | WithdrawalState::Cancelled | WithdrawalState::Expired => Standing::Over,
+            WithdrawalState::Authorized
+            | WithdrawalState::Signed
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => {
+                if self.successors(first).any(|one| one.signature.is_some()) {
+                    Standing::Paid
+                } else if self.successors(first).all(|one| self.is_tombstoned(&one.id)) {
+                    Standing::Over
+                } else {
+                    Standing::Counts(OutflowStage::Authorized)
+                }
+            }
+        }
+    }
+
+    fn outflow_of(&self, withdrawal: &Withdrawal, time: TimestampMs) -> Option<Outflow> {
+        let request = &withdrawal.request;
+        let asset = self.asset(request).ok()?;
+        let worth = self.usd_price(&asset.symbol, time);
+        Some(Outflow {
+            wallet: request.wallet.clone(),
+            asset: asset.symbol.clone(),
+            client: request.client.clone(),
+            customer: Some(request.customer.clone()),
+            chain_id: asset.chain_id,
+            destination: request.destination,
+            amount: request.amount,
+            usd_cents: worth.and_then(|worth| worth.price.cents(request.amount, asset.decimals)),
+        })
+    }
+}
+
+enum Standing {
+    Over,
+    Counts(OutflowStage),
+    Paid,
+}
+
+/// What is open and what was paid; the meters are made from them.
+impl Encode for Outflows {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let open: Vec<_> =
+            self.open().map(|(place, outflow, stage)| (place, outflow.clone(), until(stage))).collect();
+        let paid: Vec<_> = self.paid().map(|(time, place, outflow)| (time, place, outflow.clone())).collect();
+        open.encode(out);
+        paid.encode(out);
+    }
+}
+
+impl Decode for Outflows {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let open: Vec<(Place, Outflow, Option<TimestampMs>)> = Decode::decode(input)?;
+        let paid: Vec<(TimestampMs, Place, Outflow)> = Decode::decode(input)?;
+        if !open.is_sorted_by(|one, next| one.0 < next.0) || !paid.is_sorted_by(|one, next| one.0 <= next.0) {
+            return Err(Malformed::new("outflows are not in order"));
+        }
+        let stage = |until: Option<TimestampMs>| match until {
+            Some(until) => OutflowStage::Reserved { until },
+            None => OutflowStage::Authorized,
+        };
+        Ok(Self::restore(
+            open.into_iter().map(|(place, outflow, until)| (place, outflow, stage(until))),
+            paid,
+        ))
+    }
+}
+
+fn until(stage: OutflowStage) -> Option<TimestampMs> {
+    match stage {
+        OutflowStage::Reserved { until } => Some(until),
+        OutflowStage::Authorized => None,
+    }
+}
