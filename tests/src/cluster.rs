@@ -105,10 +105,15 @@ impl Cluster {
     /// A running cluster with the wallet, a whitelisted payee and a harmless session: ready to pay.
     pub async fn ready(options: Options) -> Self {
         let cluster = Self::running(options).await;
-        cluster.create_wallet(WALLET).await;
-        cluster.whitelist(PAYEE, now_ms() + MONTH_MS).await;
-        cluster.provider().await.report(CUSTOMER, false, false).await;
+        cluster.make_ready().await;
         cluster
+    }
+
+    /// Gives a running cluster the wallet, a whitelisted payee and a harmless session.
+    pub async fn make_ready(&self) {
+        self.create_wallet(WALLET).await;
+        self.whitelist(PAYEE, now_ms() + MONTH_MS).await;
+        self.provider().await.report(CUSTOMER, false, false).await;
     }
 
     /// Starts every process and waits until all are healthy.

@@ -1,4 +1,4 @@
-//! The provider of session signals.
+//! The provider of session signals and prices.
 
 use holdfast_ledger::{PayloadKind, key_id};
 use holdfast_log::Envelope;
@@ -6,7 +6,7 @@ use holdfast_policy::ProviderId;
 use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
 use holdfast_transport::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::Status;
 use tonic::transport::Channel;
 
@@ -41,6 +41,16 @@ impl Provider<'_> {
         reported.unwrap_or_else(|status| panic!("{status:?}"));
     }
 
+    /// Reports what a whole unit of an asset is worth, in millionths of a dollar.
+    pub async fn price(&self, asset: &str, micro_usd: u64) {
+        let _turn = self.cluster.reporting.lock().await;
+        let log = self.cluster.download().await;
+        let sequence = log.state().next_sequence(&ProviderId::new(NAME).unwrap());
+        let payload = json!({"cluster": self.cluster.name(), "provider": NAME, "sequence": sequence,
+            "asset": asset, "price_micro_usd": micro_usd, "observed_at_ms": now_ms()});
+        self.say(PayloadKind::PriceReport, &payload).await.unwrap_or_else(|status| panic!("{status:?}"));
+    }
+
     /// Reports under a sequence number of the test's choice.
     pub async fn report_as(
         &self,
@@ -52,10 +62,14 @@ impl Provider<'_> {
         let payload = json!({"cluster": self.cluster.name(), "provider": NAME, "sequence": sequence,
             "customer": customer, "observed_at_ms": now_ms(), "new_device": new_device,
             "second_factor_reset": second_factor_reset});
-        let payload = serde_json::to_vec(&payload).unwrap();
+        self.say(PayloadKind::SessionReport, &payload).await
+    }
+
+    async fn say(&self, kind: PayloadKind, payload: &Value) -> Result<v1::ReportFactResponse, Status> {
+        let payload = serde_json::to_vec(payload).unwrap();
         let key = self.cluster.ed25519_key("provider/sessions.key");
-        let kind = PayloadKind::SessionReport.payload_type();
-        let envelope = Envelope::sign_ed25519(kind, payload, &key_id("provider", NAME), &key).unwrap();
+        let envelope =
+            Envelope::sign_ed25519(kind.payload_type(), payload, &key_id("provider", NAME), &key).unwrap();
         let request = v1::ReportFactRequest { envelope: envelope.to_json() };
         Ok(self.facts.clone().report(request).await?.into_inner())
     }

@@ -1,10 +1,11 @@
-//! `holdfast fact`: what providers report about customers.
+//! `holdfast fact`: what providers report about customers and prices.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use holdfast_ledger::{PayloadKind, SessionReport};
-use holdfast_policy::{CustomerRef, ProviderId};
+use holdfast_chains::{Amount, AssetSymbol};
+use holdfast_ledger::{PayloadKind, PriceReport, SessionReport};
+use holdfast_policy::{ClusterId, CustomerRef, MicroUsd, ProviderId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
 use holdfast_transport::Role;
@@ -28,9 +29,22 @@ const RETRY_EVERY: Duration = Duration::from_millis(300);
 pub(crate) enum FactCommand {
     /// Report two signals of a customer's session
     Session(SessionFact),
+    /// Report what one whole unit of an asset is worth
+    Price(PriceFact),
 }
 
-/// The report.
+/// Who reports.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Reporter {
+    /// The provider that signs; the profile's default if absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Sequence number; the next one of the provider in the log if absent
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: Option<u64>,
+}
+
+/// A report about a session.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SessionFact {
     /// The customer's pseudonym, as in the withdrawal request
@@ -42,29 +56,103 @@ pub(crate) struct SessionFact {
     /// A second factor was reset lately
     #[arg(long)]
     pub(crate) second_factor_reset: bool,
-    /// The provider that signs; the profile's default if absent
-    #[arg(long, value_name = "NAME")]
-    pub(crate) provider: Option<String>,
-    /// Sequence number; the next one of the provider in the log if absent
-    #[arg(long, value_name = "N")]
-    pub(crate) sequence: Option<u64>,
+    #[command(flatten)]
+    pub(crate) reporter: Reporter,
+}
+
+/// A report about a price.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct PriceFact {
+    /// The asset's symbol, as in the registry
+    #[arg(long)]
+    pub(crate) asset: AssetSymbol,
+    /// US dollars for one whole unit, with at most six decimals
+    #[arg(long, value_name = "USD", value_parser = micro_usd)]
+    pub(crate) usd: MicroUsd,
+    #[command(flatten)]
+    pub(crate) reporter: Reporter,
+}
+
+fn micro_usd(text: &str) -> Result<MicroUsd, String> {
+    let amount = Amount::parse_units(text, 6).map_err(|error| error.to_string())?;
+    match amount.to_u64() {
+        Some(price) if price > 0 => Ok(MicroUsd(price)),
+        Some(_) | None => Err("a price is above 0 and below 18,446,744,073,709 US dollars".to_owned()),
+    }
+}
+
+/// Whatever is reported.
+#[derive(Clone, Copy, Debug)]
+enum Fact<'a> {
+    Session(&'a SessionFact),
+    Price(&'a PriceFact),
+}
+
+impl Fact<'_> {
+    fn reporter(&self) -> &Reporter {
+        match self {
+            Self::Session(fact) => &fact.reporter,
+            Self::Price(fact) => &fact.reporter,
+        }
+    }
+
+    fn about(&self) -> &str {
+        match self {
+            Self::Session(fact) => fact.customer.as_str(),
+            Self::Price(fact) => fact.asset.as_str(),
+        }
+    }
+
+    fn payload(
+        &self,
+        cluster: ClusterId,
+        provider: ProviderId,
+        sequence: u64,
+    ) -> (PayloadKind, serde_json::Result<Vec<u8>>) {
+        let observed_at_ms = clock::now();
+        match self {
+            Self::Session(fact) => {
+                let report = SessionReport {
+                    cluster,
+                    provider,
+                    sequence,
+                    customer: fact.customer.clone(),
+                    observed_at_ms,
+                    new_device: fact.new_device,
+                    second_factor_reset: fact.second_factor_reset,
+                };
+                (PayloadKind::SessionReport, serde_json::to_vec(&report))
+            }
+            Self::Price(fact) => {
+                let (asset, price_micro_usd) = (fact.asset.clone(), fact.usd);
+                let report =
+                    PriceReport { cluster, provider, sequence, asset, price_micro_usd, observed_at_ms };
+                (PayloadKind::PriceReport, serde_json::to_vec(&report))
+            }
+        }
+    }
 }
 
 pub(crate) async fn run(session: &Session, command: &FactCommand) -> Result<Answer, Failure> {
     match command {
         FactCommand::Session(fact) => report(session, fact).await,
+        FactCommand::Price(fact) => logged(session, Fact::Price(fact)).await,
     }
 }
 
 pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answer, Failure> {
-    let who = session.profile.choose(Role::Provider, fact.provider.as_deref())?;
+    logged(session, Fact::Session(fact)).await
+}
+
+async fn logged(session: &Session, fact: Fact<'_>) -> Result<Answer, Failure> {
+    let who = session.profile.choose(Role::Provider, fact.reporter().provider.as_deref())?;
     let mut attempt = 1;
     loop {
         match report_next(session, &who, fact).await {
             // The provider's newest report is logged and not cosigned yet, so the replica has not shown its sequence.
             Err(failure)
                 if failure.reason() == "ALREADY_RECORDED"
-                    && fact.sequence.is_none()
+                    && fact.reporter().sequence.is_none()
                     && attempt < ATTEMPTS =>
             {
                 attempt = attempt.saturating_add(1);
@@ -75,24 +163,16 @@ pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answ
     }
 }
 
-async fn report_next(session: &Session, who: &Who, fact: &SessionFact) -> Result<Answer, Failure> {
+async fn report_next(session: &Session, who: &Who, fact: Fact<'_>) -> Result<Answer, Failure> {
     let provider = ProviderId::new(who.name.clone()).map_err(|error| Failure::usage(error.to_string()))?;
-    let sequence = match fact.sequence {
+    let sequence = match fact.reporter().sequence {
         Some(sequence) => sequence,
         None => next_sequence(session, &provider).await?,
     };
-    let report = SessionReport {
-        cluster: session.genesis.document.cluster.clone(),
-        provider,
-        sequence,
-        customer: fact.customer.clone(),
-        observed_at_ms: clock::now(),
-        new_device: fact.new_device,
-        second_factor_reset: fact.second_factor_reset,
-    };
-    let payload =
-        serde_json::to_vec(&report).map_err(|error| Failure::other("INTERNAL", error.to_string()))?;
-    let envelope = keys::envelope(&session.profile, who, PayloadKind::SessionReport.payload_type(), payload)?;
+    let cluster = session.genesis.document.cluster.clone();
+    let (kind, payload) = fact.payload(cluster, provider, sequence);
+    let payload = payload.map_err(|error| Failure::other("INTERNAL", error.to_string()))?;
+    let envelope = keys::envelope(&session.profile, who, kind.payload_type(), payload)?;
     let mut client = FactServiceClient::new(session.coordinator(who).await?);
     let request = v1::ReportFactRequest { envelope: envelope.to_json() };
     let position = client.report(request).await?.into_inner().position.ok_or_else(|| {
@@ -102,11 +182,10 @@ async fn report_next(session: &Session, who: &Who, fact: &SessionFact) -> Result
             "the coordinator did not say where the report was logged",
         )
     })?;
-    let text = format!(
-        "report {sequence} of `{}` about `{}` is entry {} of the log",
-        who.name, fact.customer, position.index
-    );
-    let json = json!({"provider": who.name, "customer": fact.customer, "sequence": sequence,
+    let about = fact.about();
+    let text =
+        format!("report {sequence} of `{}` about `{about}` is entry {} of the log", who.name, position.index);
+    let json = json!({"provider": who.name, "about": about, "sequence": sequence,
         "position": {"index": position.index, "time_ms": position.time_ms}});
     Ok(Answer::new(json, text))
 }

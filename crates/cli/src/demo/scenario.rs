@@ -16,7 +16,7 @@ use super::expect;
 use super::receipt_file;
 use super::story::Story;
 use crate::audit;
-use crate::fact::{self, SessionFact};
+use crate::fact::{self, Reporter, SessionFact};
 use crate::failure::Failure;
 use crate::files;
 use crate::init::DemoCell;
@@ -86,8 +86,7 @@ async fn prepare(story: &Story, session: &Session, acts: &Acts<'_>) -> Result<()
         customer: customer()?,
         new_device: false,
         second_factor_reset: false,
-        provider: None,
-        sequence: None,
+        reporter: Reporter::default(),
     };
     let answer = fact::report(session, &report).await?;
     story.say(&format!("  {}: known device, no reset of the second factor.", answer.text));

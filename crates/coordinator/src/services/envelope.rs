@@ -19,6 +19,26 @@ pub(super) fn of_kind(bytes: &[u8], kind: PayloadKind) -> Result<Envelope, Reque
     Ok(envelope)
 }
 
+/// An envelope of one of these kinds.
+pub(super) fn of_kinds(
+    bytes: &[u8],
+    kinds: &[PayloadKind],
+    expected: &'static str,
+) -> Result<Envelope, RequestError> {
+    kind_among(bytes, kinds, expected).and_then(|kind| of_kind(bytes, kind))
+}
+
+fn kind_among(
+    bytes: &[u8],
+    kinds: &[PayloadKind],
+    expected: &'static str,
+) -> Result<PayloadKind, RequestError> {
+    let bounded = bounded_envelope(bytes).map_err(|size| RequestError::EnvelopeTooLarge { size })?;
+    let given = Envelope::parse(bounded)?;
+    let kind = kinds.iter().find(|kind| given.payload_type == kind.payload_type()).copied();
+    kind.ok_or(RequestError::OtherPayload { expected })
+}
+
 /// An envelope of one of these kinds, signed by the caller.
 pub(super) fn by_caller_of(
     bytes: &[u8],
@@ -26,10 +46,7 @@ pub(super) fn by_caller_of(
     expected: &'static str,
     caller: &Caller,
 ) -> Result<(Envelope, PayloadKind), RequestError> {
-    let bounded = bounded_envelope(bytes).map_err(|size| RequestError::EnvelopeTooLarge { size })?;
-    let given = Envelope::parse(bounded)?;
-    let kind = kinds.iter().find(|kind| given.payload_type == kind.payload_type()).copied();
-    let kind = kind.ok_or(RequestError::OtherPayload { expected })?;
+    let kind = kind_among(bytes, kinds, expected)?;
     Ok((by_caller(bytes, kind, caller)?, kind))
 }
 
@@ -57,6 +74,7 @@ pub(super) fn statement(
         Act::Request(..)
         | Act::Bind(_)
         | Act::Cancel(_)
+        | Act::Price(_)
         | Act::Replace(..)
         | Act::Sweep(..)
         | Act::Outcome(_)

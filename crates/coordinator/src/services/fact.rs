@@ -1,4 +1,4 @@
-//! `FactService`: signed reports about customers. Who calls does not matter, who signed does.
+//! `FactService`: signed reports about customers and prices. Who calls does not matter, who signed does.
 
 use holdfast_ledger::{PayloadKind, Rejection, RejectionCode};
 use holdfast_proto::v1;
@@ -27,7 +27,11 @@ impl FactService for FactApi {
 
 impl FactApi {
     async fn reported(&self, bytes: &[u8]) -> Result<v1::LogPosition, RequestError> {
-        let report = envelope::of_kind(bytes, PayloadKind::SessionReport)?;
+        let report = envelope::of_kinds(
+            bytes,
+            &[PayloadKind::SessionReport, PayloadKind::PriceReport],
+            "a `session-report` or a `price-report`",
+        )?;
         let index = match self.0.log(report.clone()).await? {
             Proposed::Logged(logged) => logged.index,
             // The sequence number is taken: by this very report, or by another one.
