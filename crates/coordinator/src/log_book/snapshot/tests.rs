@@ -1,5 +1,7 @@
 //! Starts from snapshots: good ones, damaged ones, another log's, and those of a log that the store does not hold.
 
+#![allow(clippy::arithmetic_side_effects, reason = "test")]
+
 use holdfast_chains::{ChainId, Eip1559Draft, UnsignedTransaction};
 use holdfast_ledger::{PayloadKind, WithdrawalId, WithdrawalState};
 use holdfast_log::Envelope;
@@ -47,7 +49,7 @@ fn dearer(transaction: &UnsignedTransaction) -> UnsignedTransaction {
         gas_limit: 65_000,
         max_fee_per_gas: 60_000_000_000,
         max_priority_fee_per_gas: 2_000_000_000,
-        transfer: transaction.effects().transfer.clone(),
+        transfer: transaction.effects().transfer,
     };
     draft.build().unwrap()
 }
@@ -161,6 +163,9 @@ async fn damaged_snapshots_are_not_used() {
     assert_eq!(used(&Cell::open(dir, now).await), size);
 }
 
+/// What is done to a manifest.
+type Change = Box<dyn FnOnce(&mut Manifest)>;
+
 /// The file with another manifest and a checksum that fits it.
 fn forged(good: &[u8], change: impl FnOnce(&mut Manifest)) -> Vec<u8> {
     let rest = good.strip_prefix(MAGIC).unwrap();
@@ -184,7 +189,7 @@ async fn snapshot_whose_parts_do_not_fit_its_manifest_is_not_used() {
     let mut dir = cell.shut_down().await;
     let good = fs::read(file(&dir)).unwrap();
     let other_key = hex::encode(ed25519("other").verifying_key().as_bytes());
-    let changes: [Box<dyn FnOnce(&mut Manifest)>; 9] = [
+    let changes: [Change; 9] = [
         Box::new(|manifest| manifest.format += 1),
         Box::new(|manifest| manifest.program.push('x')),
         Box::new(|manifest| manifest.size -= 1),

@@ -1,6 +1,8 @@
 //! Starts from snapshots: good ones, damaged ones, another node's, another program's, and those of a log that the store does
 //! not hold.
 
+#![allow(clippy::arithmetic_side_effects, reason = "test")]
+
 use std::fs;
 
 use holdfast_store::Batch;
