@@ -385,6 +385,7 @@ fn statement_of(
             | Act::Outcome(_)
             | Act::Tombstone(_)
             | Act::Session(_)
+            | Act::Price(_)
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)

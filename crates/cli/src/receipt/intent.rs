@@ -127,6 +127,7 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Bind(_)
         | Act::Cancel(_)
         | Act::Session(_)
+        | Act::Price(_)
         | Act::Confirmation(_)
         | Act::Activate(_)
         | Act::Authorize(_)
