@@ -74,8 +74,9 @@ async fn a_pause_binds_by_receipts_and_cosignatures(cluster: &Cluster, terminal:
 async fn receipts_alone_count_without_a_coordinator(cluster: &Cluster, terminal: &Terminal, digest: &str) {
     cluster.kill_9(COORDINATOR);
     let (code, alone) = terminal.run(&format!("officer binding {digest} --officer carol --timeout 1s"));
-    assert_eq!((code, held(&alone)), (4, vec!["node-1".to_owned()]), "{alone:#}");
-    assert!(alone["log_size"].is_null(), "{alone:#}");
+    // What is in the nodes' logs may have been lifted there since: without the log nobody knows
+    assert_eq!((code, held(&alone)), (4, Vec::<String>::new()), "{alone:#}");
+    assert!(alone["log_size"].is_null() && alone["lifted"].is_null(), "{alone:#}");
     let (code, paused) = terminal.run(&format!("officer pause {WALLET} --officer alice --yes"));
     assert_eq!(code, 0, "{paused:#}");
     let second = text(&paused["statement"]);

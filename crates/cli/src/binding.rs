@@ -13,8 +13,9 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_audit::Interest;
+use holdfast_audit::{Interest, LogKeys};
 use holdfast_ledger::{Event, Roster, StatementBody, StatementDigest};
+use holdfast_policy::TimestampMs;
 use holdfast_transport::Role;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -60,11 +61,26 @@ pub(crate) struct BindingArgs {
 pub(crate) struct Binding {
     subject: Subject,
     action: Option<Action>,
-    lifted: bool,
     tally: Tally,
     roster: Roster,
-    /// Size of the log that was read; `None` if it could not be.
-    log_size: Option<u64>,
+    /// The log that was read and verified; `None` if none could be.
+    log: Option<VerifiedLog>,
+}
+
+/// What a verified log says of the action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct VerifiedLog {
+    size: u64,
+    /// Up to when t nodes vouch for this being the whole log.
+    witnessed: TimestampMs,
+    lifted: bool,
+}
+
+impl VerifiedLog {
+    /// Nodes cosign every few seconds: an old log may lack what lifted the action since.
+    fn is_recent(&self) -> bool {
+        clock::now().0.saturating_sub(self.witnessed.0) <= replica::STALE_AFTER_MS
+    }
 }
 
 impl Binding {
@@ -84,8 +100,9 @@ impl Binding {
             "statement": statement,
             "entry": self.action.as_ref().map(|action| action.index),
             "says": self.action.as_ref().map(|action| action.says.clone()),
-            "lifted": self.lifted,
-            "log_size": self.log_size,
+            "lifted": self.log.filter(VerifiedLog::is_recent).map(|log| log.lifted),
+            "log_size": self.log.map(|log| log.size),
+            "log_complete_as_of_ms": self.log.map(|log| log.witnessed),
             "nodes": self.tally.json(&self.roster),
             "held": self.level().held,
             "level": self.level().json(),
@@ -93,23 +110,35 @@ impl Binding {
     }
 
     pub(crate) fn text(&self) -> String {
-        let place = match (&self.action, self.log_size) {
-            (Some(action), Some(size)) => {
-                format!("{}: `{}`, entry {} of {size}", self.subject, action.says, action.index)
+        let place = match (&self.action, self.log) {
+            (Some(action), Some(log)) => {
+                format!("{}: `{}`, entry {} of {}", self.subject, action.says, action.index, log.size)
             }
-            (_, Some(size)) => format!("{}: not in the log of {size} entries yet", self.subject),
+            (_, Some(log)) => format!("{}: not in the log of {} entries yet", self.subject, log.size),
             (_, None) => format!(
-                "{}: the log cannot be read: only receipts count, and whether officers have lifted it since is not known",
+                "{}: no verified log: only nodes count that refuse by a receipt and whose log does not contain it",
                 self.subject
             ),
         };
-        let lifted =
-            if self.lifted { "\n  LIFTED since, by officers: it restricts nothing any more" } else { "" };
+        let lifted = match self.log {
+            Some(log) if log.lifted => {
+                "\n  LIFTED since, by officers: it restricts nothing any more".to_owned()
+            }
+            Some(log) if !log.is_recent() => format!(
+                "\n  the nodes last vouched for this log at {}: it may lack what lifted the action since, so it does not count",
+                log.witnessed
+            ),
+            Some(_) | None => String::new(),
+        };
         let lines = self.tally.lines(&self.roster);
         format!(
             "{place}{lifted}\n{lines}{}",
             self.level().text("are held to it from now on, restarts included")
         )
+    }
+
+    fn is_lifted(&self) -> bool {
+        self.log.is_some_and(|log| log.lifted)
     }
 
     /// What to run to see more nodes, if there are any.
@@ -150,10 +179,10 @@ pub(crate) async fn run(session: &Session, args: &BindingArgs) -> Result<Answer,
     let mut json = binding.json();
     if let Some(object) = json.as_object_mut() {
         let problem = |(node, failure): &(String, Failure)| json!({"node": node, "reason": failure.reason(), "message": failure.message()});
-        object.insert("reached".to_owned(), json!(reached && !binding.lifted));
+        object.insert("reached".to_owned(), json!(reached && !binding.is_lifted()));
         object.insert("problems".to_owned(), followed.problems.iter().map(problem).collect());
     }
-    let exit = match (reached, binding.lifted) {
+    let exit = match (reached, binding.is_lifted()) {
         (_, true) => Exit::Other,
         (true, false) => Exit::Success,
         (false, false) => Exit::Held,
@@ -190,65 +219,86 @@ impl Followed {
 
 /// Reads log and receipts until the action binds, or the time is up.
 async fn follow(session: &Session, args: &BindingArgs) -> Result<Followed, Failure> {
+    let officer = session.profile.choose(Role::Officer, args.officer.as_deref()).ok();
+    let read = async |replayed: &mut Replayed<'_>| Live::connect(session).await?.read(replayed).await;
+    let ask = async |rosters: &[Roster], action: Option<&Action>, tally: &mut Tally| {
+        receipts(session, officer.as_ref(), rosters, args.subject, action, tally).await
+    };
+    follow_with(session, args, read, ask).await
+}
+
+/// The same, by whatever reads the log and asks the nodes.
+// INVARIANT (G4, G7): nothing of a log counts before its checkpoint is verified, and nothing that was read of it after the newest
+// one that was: a coordinator that breaks off in the middle has shown nothing.
+async fn follow_with(
+    session: &Session,
+    args: &BindingArgs,
+    mut read: impl AsyncFnMut(&mut Replayed<'_>) -> Result<Vec<u8>, Failure>,
+    mut ask: impl AsyncFnMut(&[Roster], Option<&Action>, &mut Tally) -> Vec<(String, Failure)>,
+) -> Result<Followed, Failure> {
     let found = RefCell::new(Found::default());
     let mut watch = |event: &Event<'_>| found.borrow_mut().note(&args.subject, event);
     let mut replayed = Replayed::new(session, Interest::Nothing, Some(&mut watch))?;
-    let officer = session.profile.choose(Role::Officer, args.officer.as_deref()).ok();
-    let (mut tally, begun, mut shown) = (Tally::default(), Instant::now(), None);
+    let (mut tally, begun) = (Tally::default(), Instant::now());
+    let (mut action, mut log, mut waits_for) = (None, None, None);
     let spinner = session.output.spinner(format!("{}: reading the log", args.subject));
-    let (action, problems, note, log_failure) = loop {
-        let (note, log_failure) = match read(session, &mut replayed).await {
-            Ok(note) => (Some(note), None),
-            Err(failure) if failure.is_unavailable() => (None, Some(failure)),
+    let (roster, problems, log_failure) = loop {
+        let log_failure = match read(&mut replayed).await {
+            Ok(note) => {
+                let (state, met) =
+                    verified(session, &replayed, &found.borrow(), args.subject, &note, &mut tally)?;
+                (log, action) = (Some(state), met);
+                waits_for = found.borrow().waits_for().map(|id| id.to_string());
+                None
+            }
+            Err(failure) if failure.is_unavailable() => Some(failure),
             Err(failure) => return Err(failure.during("reading the log")),
         };
-        let state = replayed.state();
-        let action = state.map_or(Ok(None), |state| found.borrow().action(state, &args.subject))?;
-        if let (Some(action), Some(note), Some(history)) = (&action, &note, replayed.history()) {
-            tally.take_note(history, note, action.index)?;
-        }
-        let rosters = rosters(session, &replayed)?;
-        let problems =
-            receipts(session, officer.as_ref(), &rosters, args.subject, action.as_ref(), &mut tally).await;
-        let level = rosters.first().map(|roster| tally.level(roster));
-        if level != shown {
-            shown = level;
-            spinner.set_message(progress(&args.subject, level, args.against));
-        }
-        if level.is_some_and(|level| level.binds(args.against)) || begun.elapsed() >= args.timeout {
-            break (action, problems, note, log_failure);
+        tally.set_log_vouches(action.is_some() && log.as_ref().is_some_and(VerifiedLog::is_recent));
+        // What this machine has seen proven, which a verified log has just been added to: never an older roster.
+        let rosters: Vec<Roster> = session.rosters()?.newest_first().cloned().collect();
+        let problems = ask(&rosters, action.as_ref(), &mut tally).await;
+        let roster = rosters.into_iter().next().unwrap_or_else(|| session.genesis.roster.clone());
+        let level = tally.level(&roster);
+        spinner.set_message(progress(&args.subject, level, args.against));
+        if level.binds(args.against) || begun.elapsed() >= args.timeout {
+            break (roster, problems, log_failure);
         }
         sleep(LOOK_EVERY).await;
     };
     spinner.finish_and_clear();
-    let rosters = rosters(session, &replayed)?;
-    let roster = rosters.into_iter().next().unwrap_or_else(|| session.genesis.roster.clone());
-    let log_size = replayed.state().map(holdfast_ledger::State::size);
-    let lifted = match (&action, replayed.state()) {
-        (Some(Action { statement: Some((digest, body)), .. }), Some(state)) => {
-            subject::is_lifted(state, digest, body)
-        }
-        (_, _) => false,
-    };
-    if let Some(note) = note {
-        let history = replayed.into_history()?;
-        live::remember(session, &note, history.state())?;
-    }
-    let waits_for = found.borrow().waits_for().map(|id| id.to_string());
-    let binding = Binding { subject: args.subject, action, lifted, tally, roster, log_size };
+    let binding = Binding { subject: args.subject, action, tally, roster, log };
     Ok(Followed { binding, waits_for, problems, log_failure })
 }
 
-async fn read(session: &Session, replayed: &mut Replayed<'_>) -> Result<Vec<u8>, Failure> {
-    Live::connect(session).await?.read(replayed).await
-}
-
-/// Those that count, the newest first: of the log that was read, otherwise those that this machine has seen proven.
-fn rosters(session: &Session, replayed: &Replayed<'_>) -> Result<Vec<Roster>, Failure> {
-    match replayed.state() {
-        Some(state) => Ok(state.rosters().rev().cloned().collect()),
-        None => Ok(session.rosters()?.newest_first().cloned().collect()),
+/// What a log says, once its checkpoint is verified.
+fn verified(
+    session: &Session,
+    replayed: &Replayed<'_>,
+    found: &Found,
+    subject: Subject,
+    note: &[u8],
+    tally: &mut Tally,
+) -> Result<(VerifiedLog, Option<Action>), Failure> {
+    let Some(history) = replayed.history() else {
+        return Err(Failure::verification("LOG_EMPTY", "the coordinator shows an empty log"));
+    };
+    let state = history.state();
+    let keys = LogKeys::of(state.roster())
+        .map_err(|error| Failure::verification(error.code(), error.to_string()))?;
+    let (_, cosigned) = keys.verify_replica(note, history.replica())?;
+    replayed.check_end()?;
+    live::remember(session, note, state)?;
+    let action = found.action(state, &subject)?;
+    if let Some(action) = &action {
+        tally.take_note(history, note, action.index)?;
     }
+    let lifted = match action.as_ref().and_then(|action| action.statement.as_ref()) {
+        Some((digest, body)) => subject::is_lifted(state, digest, body),
+        None => false,
+    };
+    let witnessed = TimestampMs(keys.witnessed_s(&cosigned).saturating_mul(1000));
+    Ok((VerifiedLog { size: state.size(), witnessed, lifted }, action))
 }
 
 /// Asks the nodes themselves, if it is a statement that they take directly.
@@ -272,8 +322,7 @@ async fn receipts(
     }
 }
 
-fn progress(subject: &Subject, level: Option<Level>, against: Against) -> String {
-    let Some(level) = level else { return format!("{subject}: waiting") };
+fn progress(subject: &Subject, level: Level, against: Against) -> String {
     format!(
         "{subject}: {} of {} nodes are held to it, waits for {} more",
         level.held,
@@ -312,9 +361,10 @@ pub(crate) async fn logged(
         let missing = "the coordinator acknowledged the statement, but its log does not show it";
         return Err(replica::not_in_log(missing));
     }
-    let (roster, log_size) = (replica.state().roster().clone(), Some(replica.state().size()));
+    let roster = replica.state().roster().clone();
+    let log = VerifiedLog { size: replica.state().size(), witnessed: replica.witnessed, lifted: false };
     let binding =
-        bound.map(|action| Binding { subject, action: Some(action), lifted: false, tally, roster, log_size });
+        bound.map(|action| Binding { subject, action: Some(action), tally, roster, log: Some(log) });
     Ok((replica, binding))
 }
 

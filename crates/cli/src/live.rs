@@ -182,16 +182,18 @@ impl<'a> Replayed<'a> {
         self.history.as_ref()
     }
 
+    /// Whether the log, as far as it was read, is as long as what this profile has seen.
+    pub(crate) fn check_end(&self) -> Result<(), Failure> {
+        let Some(history) = &self.history else { return Ok(()) };
+        self.heads.clone().finish(history.replica()).map(drop).map_err(rolled_back)
+    }
+
     /// The replay, at the end of what was verified: the log must not be shorter than what this profile has seen.
     pub(crate) fn into_history(self) -> Result<History, Failure> {
         let history = self
             .history
             .ok_or_else(|| Failure::verification("LOG_EMPTY", "the coordinator shows an empty log"))?;
-        self.heads.finish(history.replica()).map_err(|finding| {
-            Failure::verification("LOG_ROLLED_BACK", finding.detail()).next(
-                "the coordinator lost or withholds the log's end: ask its operator, sign nothing until then",
-            )
-        })?;
+        self.heads.finish(history.replica()).map_err(rolled_back)?;
         Ok(history)
     }
 }
@@ -236,6 +238,11 @@ impl Sink for Replayed<'_> {
 /// Whether a checkpoint is of exactly what was replayed, and signed as its own entries say.
 pub(crate) fn check_note(history: &History, note: &[u8]) -> Result<(), Finding> {
     LogKeys::of(history.state().roster())?.verify_replica(note, history.replica()).map(drop)
+}
+
+fn rolled_back(finding: Finding) -> Failure {
+    Failure::verification("LOG_ROLLED_BACK", finding.detail())
+        .next("the coordinator lost or withholds the log's end: ask its operator, sign nothing until then")
 }
 
 fn forked(finding: Finding) -> Failure {

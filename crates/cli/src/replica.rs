@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long to look for what somebody names: it may be logged and not cosigned yet, or not exist at all.
 const LOOK_UP: Duration = Duration::from_secs(3);
 /// Nodes cosign every few seconds, entries or not: after this long somebody withholds or is down.
-const STALE_AFTER_MS: u64 = 5 * 60 * 1000;
+pub(crate) const STALE_AFTER_MS: u64 = 5 * 60 * 1000;
 
 /// A verified log.
 pub(crate) struct LocalReplica {

@@ -91,13 +91,12 @@ pub(super) async fn collect(
 ) -> Vec<(String, Failure)> {
     let mut problems = Vec::new();
     let Some(roster) = rosters.first() else { return problems };
+    tally.forget_receipts();
     for server in &session.profile.file.nodes {
-        let known = NodeId::new(server.name.clone()).is_ok_and(|id| tally.receipted(roster, &id).is_some());
-        if known {
-            continue;
-        }
         match of_node(session, who, server, rosters, digest).await {
-            Ok(Some((receipt, envelope))) => tally.take_receipt(roster, receipt, &envelope),
+            Ok(Some((receipt, envelope, in_force))) => {
+                tally.take_receipt(roster, receipt, &envelope, in_force);
+            }
             Ok(None) => {}
             Err(failure) => problems.push((server.name.clone(), failure)),
         }
@@ -111,7 +110,7 @@ async fn of_node(
     server: &Server,
     rosters: &[Roster],
     digest: &StatementDigest,
-) -> Result<Option<(PauseReceipt, Vec<u8>)>, Failure> {
+) -> Result<Option<(PauseReceipt, Vec<u8>, bool)>, Failure> {
     let mut client = OfficerServiceClient::new(session.node(who, server).await?);
     let mut page_token = String::new();
     for _ in 0..MAX_PAGES {
@@ -122,7 +121,7 @@ async fn of_node(
             let Some(roster) = rosters.first() else { return Ok(None) };
             let envelope = &delivered.receipt_envelope;
             let receipt = verify(session, roster, &server.name, envelope, &order)?;
-            return Ok(Some((receipt, envelope.clone())));
+            return Ok(Some((receipt, envelope.clone(), !delivered.lifted)));
         }
         page_token = page.next_page_token;
         if page_token.is_empty() {

@@ -156,9 +156,8 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
         StatementBody::PauseWallet(wallet) => state
             .wallet(wallet)
             .is_some_and(|wallet| wallet.pauses.iter().all(|pause| pause.statement != *digest)),
-        StatementBody::RevokeClient(client) => {
-            state.client_revocation(client).is_none_or(|revocation| revocation.statement != *digest)
-        }
+        // Whoever revoked it: a second revocation of the same client lifts nothing.
+        StatementBody::RevokeClient(client) => state.client_revocation(client).is_none(),
         StatementBody::RevokeWhitelistEntry(_)
         | StatementBody::RejectHold(_)
         | StatementBody::ProposeWallet(_)

@@ -9,7 +9,7 @@ use ed25519_dalek::VerifyingKey;
 use holdfast_audit::{History, LogKeys};
 use holdfast_ledger::{PauseReceipt, Roster};
 use holdfast_log::{KeyName, NoteKeyError};
-use holdfast_policy::NodeId;
+use holdfast_policy::{NodeId, TimestampMs};
 use serde_json::{Value, json};
 
 use super::level::Level;
@@ -29,11 +29,16 @@ pub(super) struct Receipted {
     key: VerifyingKey,
     pub(super) receipt: PauseReceipt,
     pub(super) envelope: String,
+    /// The node still refuses because of this very statement: its log does not contain it.
+    in_force: bool,
 }
 
 /// Everything that was verified about one action.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
+    /// A verified and recent log has the action in force. Without one nobody knows whether officers have lifted since what is in the
+    /// nodes' logs, so only what nodes refuse by themselves counts.
+    log_vouches: bool,
     cosigned: BTreeMap<NodeId, Cosigned>,
     receipted: BTreeMap<NodeId, Receipted>,
 }
@@ -49,6 +54,7 @@ impl Tally {
         if checkpoint.size <= index {
             return Ok(());
         }
+        self.log_vouches = true;
         for node in roster.nodes() {
             let name = KeyName::of_node(roster.cluster().as_str(), node.id.as_str()).map_err(key_name)?;
             let Some(found) = cosigned.iter().find(|cosignature| cosignature.name == name) else { continue };
@@ -59,20 +65,40 @@ impl Tally {
     }
 
     /// Takes a receipt that was verified under this roster.
-    pub(super) fn take_receipt(&mut self, roster: &Roster, receipt: PauseReceipt, envelope: &[u8]) {
+    pub(super) fn take_receipt(
+        &mut self,
+        roster: &Roster,
+        receipt: PauseReceipt,
+        envelope: &[u8],
+        in_force: bool,
+    ) {
         let Some(node) = roster.node(&receipt.node) else { return };
         let envelope = String::from_utf8_lossy(envelope).into_owned();
-        self.receipted.insert(receipt.node.clone(), Receipted { key: node.message_key, receipt, envelope });
+        let receipted = Receipted { key: node.message_key, receipt, envelope, in_force };
+        self.receipted.insert(receipted.receipt.node.clone(), receipted);
+    }
+
+    /// Whether the log can be relied upon for what is in force now.
+    pub(super) fn set_log_vouches(&mut self, vouches: bool) {
+        self.log_vouches = vouches;
+    }
+
+    /// Before the nodes are asked again: what they said before may have been lifted.
+    pub(super) fn forget_receipts(&mut self) {
+        self.receipted.clear();
     }
 
     fn cosigned(&self, roster: &Roster, id: &NodeId) -> Option<&Cosigned> {
         let node = roster.node(id)?;
-        self.cosigned.get(id).filter(|cosigned| cosigned.key == node.cosigning_key)
+        self.cosigned.get(id).filter(|cosigned| self.log_vouches && cosigned.key == node.cosigning_key)
     }
 
-    pub(super) fn receipted(&self, roster: &Roster, id: &NodeId) -> Option<&Receipted> {
+    fn receipted(&self, roster: &Roster, id: &NodeId) -> Option<&Receipted> {
         let node = roster.node(id)?;
-        self.receipted.get(id).filter(|receipted| receipted.key == node.message_key)
+        self.receipted
+            .get(id)
+            .filter(|receipted| receipted.key == node.message_key)
+            .filter(|receipted| receipted.in_force || self.log_vouches)
     }
 
     /// The nodes of this roster that are held, in its order.
@@ -90,7 +116,11 @@ impl Tally {
     pub(super) fn lines(&self, roster: &Roster) -> String {
         let line = |id: &NodeId| {
             let cosigned = self.cosigned(roster, id).map(|cosigned| {
-                format!("cosigned the log of {} entries, which contains it (verified)", cosigned.size)
+                let at = TimestampMs(cosigned.time_s.saturating_mul(1000));
+                format!(
+                    "cosigned the log of {} entries, which contains it, at {at} (verified)",
+                    cosigned.size
+                )
             });
             let receipted = self.receipted(roster, id).map(|receipted| {
                 format!("gave a receipt for it at {} (verified)", receipted.receipt.received_at_ms)

@@ -199,27 +199,27 @@ fn node_counts_once_however_often_and_in_whatever_way_it_promised() {
     let mut tally = tallied(&cell, &twice, index).unwrap();
     assert_eq!(held(&tally, cell.state()), ["node-1", "node-2"]);
     // And node 1's receipt, twice
-    let statement = cell.statement("carol", pause());
+    let statement = cell.statement("alice", pause());
     cell.accept(&statement);
     for _ in 0..2 {
         let taken = receipt(&cell, "node-1", &statement);
-        tally.take_receipt(cell.state().roster(), taken, b"{}");
+        tally.take_receipt(cell.state().roster(), taken, b"{}", true);
     }
     assert_eq!(tally.level(cell.state().roster()).held, 2);
     // One of a node that cosigned nothing counts
     let taken = receipt(&cell, "node-3", &statement);
-    tally.take_receipt(cell.state().roster(), taken, b"{}");
+    tally.take_receipt(cell.state().roster(), taken, b"{}", true);
     assert!(tally.level(cell.state().roster()).binds(Against::HostileNodes));
 }
 
 #[test]
 fn promises_of_an_incarnation_that_was_replaced_count_no_more() {
     let (mut cell, index) = paused();
-    let statement = cell.statement("carol", pause());
+    let statement = cell.statement("alice", pause());
     cell.accept(&statement);
     let mut tally = tallied(&cell, &cell.checkpoint(&[1, 2, 3]), index).unwrap();
     let taken = receipt(&cell, "node-2", &statement);
-    tally.take_receipt(cell.state().roster(), taken, b"{}");
+    tally.take_receipt(cell.state().roster(), taken, b"{}", true);
     assert_eq!(tally.level(cell.state().roster()).held, 3);
     // When node 2 comes back from a backup with new keys
     replace_keys_of_node_2(&mut cell);
@@ -235,10 +235,10 @@ fn receipt_of_a_node_that_the_roster_does_not_name_counts_for_nothing() {
     let (cell, _) = paused();
     let mut tally = Tally::default();
     let stranger: NodeId = "node-9".parse().unwrap();
-    let statement = cell.statement("carol", pause());
+    let statement = cell.statement("alice", pause());
     let mut taken = receipt(&cell, "node-1", &statement);
     taken.node = stranger;
-    tally.take_receipt(cell.state().roster(), taken, b"{}");
+    tally.take_receipt(cell.state().roster(), taken, b"{}", true);
     assert_eq!(tally.level(cell.state().roster()).held, 0);
 }
 
@@ -246,7 +246,7 @@ fn receipt_of_a_node_that_the_roster_does_not_name_counts_for_nothing() {
 fn receipt_is_looked_up_by_the_very_statement_that_an_officer_signed() {
     let (cell, _) = paused();
     let rosters: Vec<_> = cell.state().rosters().cloned().collect();
-    let statement = cell.statement("carol", pause());
+    let statement = cell.statement("alice", pause());
     let digest = StatementDigest::of(&statement.payload);
     let order = receipts::order_of(&rosters, &statement.to_json(), &digest).unwrap();
     assert_eq!(order.scope, LatchScope::Wallet("hot-1".parse().unwrap()));
@@ -309,6 +309,131 @@ fn pause_that_officers_lifted_is_not_shown_as_one_that_binds() {
     let resume = StatementBody::ProposeResume { wallet: "hot-1".parse().unwrap(), lifts: vec![lifts] };
     cell.approved(resume);
     assert!(subject::is_lifted(cell.state(), &lifts, &pause()));
+}
+
+#[test]
+fn client_that_two_officers_revoked_is_not_shown_as_given_back() {
+    let mut cell = TestCell::ready();
+    let body = || StatementBody::RevokeClient("pipeline".parse().unwrap());
+    let digests = ["alice", "bob"].map(|officer| {
+        let statement = cell.statement(officer, body());
+        cell.submit(&statement);
+        StatementDigest::of(&statement.payload)
+    });
+    for digest in digests {
+        assert!(!subject::is_lifted(cell.state(), &digest, &body()));
+    }
+}
+
+/// What the command answers if the coordinator shows so many entries and then a note or nothing, and all nodes list a receipt.
+async fn answered(
+    cell: &TestCell,
+    digest: StatementDigest,
+    entries: usize,
+    note: Option<&SignedCheckpoint>,
+    receipts: &[PauseReceipt],
+    in_force: bool,
+) -> Result<Binding, Failure> {
+    let args = BindingArgs {
+        subject: Subject::Statement(digest),
+        against: Against::HostileNodes,
+        timeout: Duration::ZERO,
+        officer: None,
+    };
+    let read = async |replayed: &mut Replayed<'_>| {
+        for entry in &cell.log[..entries] {
+            live::Sink::push(replayed, entry)?;
+        }
+        let down = || Failure::new(Exit::Unavailable, "LOG_INCOMPLETE", "it breaks off");
+        note.map(SignedCheckpoint::to_bytes).ok_or_else(down)
+    };
+    let ask = async |rosters: &[Roster], _: Option<&Action>, tally: &mut Tally| {
+        for receipt in receipts {
+            tally.take_receipt(&rosters[0], receipt.clone(), b"{}", in_force);
+        }
+        Vec::new()
+    };
+    follow_with(&cell.session, &args, read, ask).await.map(|followed| followed.binding)
+}
+
+/// A pause that all nodes took directly, that is logged, and that officers lifted; how long the log was before that.
+fn lifted() -> (TestCell, StatementDigest, usize, Vec<PauseReceipt>) {
+    let mut cell = TestCell::ready();
+    let statement = cell.statement("carol", pause());
+    cell.accept(&statement);
+    let digest = StatementDigest::of(&statement.payload);
+    let receipts = ["node-1", "node-2", "node-3"].map(|node| receipt(&cell, node, &statement));
+    let before = cell.log.len();
+    let resume = StatementBody::ProposeResume { wallet: "hot-1".parse().unwrap(), lifts: vec![digest] };
+    cell.approved(resume);
+    (cell, digest, before, receipts.to_vec())
+}
+
+#[tokio::test]
+async fn log_that_breaks_off_before_a_resume_does_not_show_a_pause_as_binding() {
+    let (cell, digest, before, receipts) = lifted();
+    let shown = answered(&cell, digest, before, None, &receipts, false).await.unwrap();
+    assert_eq!(shown.level().held, 0, "{}", shown.text());
+    assert_eq!((shown.json()["lifted"].clone(), shown.json()["entry"].clone()), (Value::Null, Value::Null));
+    assert_eq!(shown.json()["log_size"], Value::Null);
+    // What nodes refuse by themselves binds, log or not
+    let direct = answered(&cell, digest, before, None, &receipts, true).await.unwrap();
+    assert!(direct.level().binds(Against::HostileNodes), "{}", direct.text());
+    // The whole log says that it is lifted
+    let note = cell.checkpoint(&[1, 2, 3]);
+    let whole = answered(&cell, digest, cell.log.len(), Some(&note), &receipts, false).await.unwrap();
+    assert!(whole.is_lifted() && whole.json()["lifted"] == true, "{}", whole.text());
+}
+
+#[tokio::test]
+async fn genuine_old_log_from_before_a_resume_does_not_show_a_pause_as_binding() {
+    let (mut cell, digest, before, receipts) = lifted();
+    let whole = std::mem::take(&mut cell.log);
+    cell.log = whole[..before].to_vec();
+    let old_s = clock::now().0 / 1000 - 600;
+    let old = cell.checkpoint_at(&[(1, old_s), (2, old_s), (3, old_s)]);
+    let shown = answered(&cell, digest, before, Some(&old), &receipts, false).await.unwrap();
+    assert_eq!(shown.level().held, 0, "{}", shown.text());
+    assert_eq!(shown.json()["lifted"], Value::Null);
+    assert!(shown.text().contains("does not count"), "{}", shown.text());
+    // And one that this machine has seen the end of is refused
+    let mut cell = cell;
+    cell.log = whole;
+    live::remember(&cell.session, &cell.checkpoint(&[1, 2, 3]).to_bytes(), cell.state()).unwrap();
+    let failure = answered(&cell, digest, before, Some(&old), &receipts, false).await.unwrap_err();
+    assert_eq!(failure.reason(), "LOG_ROLLED_BACK");
+}
+
+#[tokio::test]
+async fn log_that_breaks_off_before_a_key_replacement_does_not_bring_old_keys_back() {
+    let (mut cell, _) = paused();
+    let statement = cell.statement("alice", pause());
+    cell.accept(&statement);
+    let digest = StatementDigest::of(&statement.payload);
+    let old = receipt(&cell, "node-2", &statement);
+    let before = cell.log.len();
+    replace_keys_of_node_2(&mut cell);
+    live::remember(&cell.session, &cell.checkpoint(&[1, 3]).to_bytes(), cell.state()).unwrap();
+    let seen = std::cell::Cell::new(0);
+    let read = async |replayed: &mut Replayed<'_>| {
+        for entry in &cell.log[..before] {
+            live::Sink::push(replayed, entry)?;
+        }
+        Err(Failure::new(Exit::Unavailable, "LOG_INCOMPLETE", "it breaks off"))
+    };
+    let ask = async |rosters: &[Roster], _: Option<&Action>, _: &mut Tally| {
+        seen.set(rosters[0].node(&old.node).unwrap().incarnation);
+        Vec::new()
+    };
+    let args = BindingArgs {
+        subject: Subject::Statement(digest),
+        against: Against::Coordinator,
+        timeout: Duration::ZERO,
+        officer: None,
+    };
+    let shown = follow_with(&cell.session, &args, read, ask).await.unwrap().binding;
+    // Receipts are verified with the keys that this machine has seen in force, not with those of the half-read log
+    assert_eq!((seen.get(), shown.level().held), (2, 0));
 }
 
 #[test]
