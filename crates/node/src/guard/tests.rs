@@ -228,3 +228,25 @@ async fn oath_of_format_2_reads() {
     let refused = guard.check_and_insert(withdrawal(), &digests(), session(1)).await.unwrap_err();
     assert_eq!(refused.code(), "SWORN_OFF");
 }
+
+#[tokio::test]
+async fn what_is_remembered_of_a_run_is_bounded_and_oaths_are_never_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let guard = Guard::new(open(&directory));
+    let id = |number: usize| WithdrawalId::of("demo", "pipeline", &format!("other-{number}"));
+    // Given one oath and room for one withdrawal more
+    guard.this_run().insert(id(0), ThisRun::Swearing);
+    for number in 1..MAX_REMEMBERED - 1 {
+        guard.this_run().insert(id(number), ThisRun::Unreleased);
+    }
+    let remembered = || guard.this_run().len();
+    guard.look_up(withdrawal(), &withdrawal().to_string()).unwrap();
+    assert_eq!(remembered(), MAX_REMEMBERED);
+    // When one comes for which there is none
+    let new = id(MAX_REMEMBERED);
+    guard.look_up(new, &new.to_string()).unwrap();
+    // Then the others count as released, and the oath stays
+    assert_eq!(remembered(), 2);
+    assert_eq!(guard.release(id(0)).unwrap_err().code(), "SWORN_OFF");
+    assert_eq!(guard.this_run().get(&new), Some(&ThisRun::Unreleased));
+}

@@ -95,6 +95,43 @@ async fn snapshot_of_another_node_is_not_used() {
 }
 
 #[tokio::test]
+async fn state_that_somebody_with_the_disk_changed_and_gave_a_checksum_of_its_own_is_not_used() {
+    let (cell, node) = with_snapshot().await;
+    let (genesis, state) = (cell.genesis().0, cell.state().to_snapshot());
+    // Given a change that the state itself does not notice
+    let body = &state[..state.len() - 32];
+    let unnoticed = (0..body.len()).rev().find_map(|at| {
+        let mut body = body.to_vec();
+        body[at] ^= 1;
+        let changed = [body.as_slice(), &Sha256::digest(&body)].concat();
+        let read = State::from_snapshot(&changed, &genesis).ok()?;
+        let same = (read.size(), read.digest()) == (cell.size(), cell.state().digest());
+        same.then_some(changed)
+    });
+    let unnoticed = unnoticed.unwrap();
+    // When it takes the place of what was sealed
+    let mut bytes = fs::read(file(&node)).unwrap();
+    let at = bytes.windows(state.len()).position(|found| found == state).unwrap();
+    bytes[at..at + state.len()].copy_from_slice(&unnoticed);
+    fs::write(file(&node), bytes).unwrap();
+    // Then it is not used
+    let node = node.restart(&cell).await;
+    assert_eq!(used(&node), 0);
+    holds_all_of(&node, &cell).await;
+}
+
+#[tokio::test]
+async fn file_that_is_larger_than_any_snapshot_is_not_read() {
+    let (cell, node) = with_snapshot().await;
+    let sparse = fs::File::options().write(true).open(file(&node)).unwrap();
+    sparse.set_len(MAX_BYTES + 1).unwrap();
+    drop(sparse);
+    assert!(matches!(read_bounded(&file(&node)), Err(KeepError::Altered)));
+    let node = node.restart(&cell).await;
+    assert_eq!(used(&node), 0);
+}
+
+#[tokio::test]
 async fn snapshot_that_is_ahead_of_the_store_is_not_used() {
     // Given a store that was put back to an earlier moment beside a newer snapshot
     let mut cell = Cell::new();
