@@ -8,6 +8,11 @@ use super::schema::{CHECKPOINTS, LOG_CHECKPOINT, SEEDING, index_key};
 use super::{LogBook, LogBookError, LogFailed, Writer};
 use crate::telemetry::cause;
 
+/// Entries in one commit: far fewer than the store takes, each with up to five derived records.
+const TOGETHER: usize = 256;
+/// Their bytes, but never less than one entry.
+const TOGETHER_BYTES: usize = 1 << 20;
+
 /// A run of entries is not the log that was verified.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdoptError {
@@ -34,11 +39,14 @@ impl LogBook {
         entries: Vec<Entry>,
         target: &SignedCheckpoint,
     ) -> Result<(), AdoptError> {
-        let mut writer = self.write().await?;
-        for entry in entries {
-            writer.append(entry)?;
+        for run in runs(entries) {
+            let mut writer = self.write().await?;
+            for entry in run {
+                writer.append(entry)?;
+            }
+            writer.commit_towards(target).await?;
         }
-        writer.commit_towards(target).await
+        Ok(())
     }
 
     /// A replica that holds the genesis entry only, and that entry's leaf hash.
@@ -57,6 +65,21 @@ impl LogBook {
             LogFailed
         })
     }
+}
+
+/// Entries as many as go into one commit with what is derived from them: a node serves more small ones at a time.
+fn runs(entries: Vec<Entry>) -> Vec<Vec<Entry>> {
+    let (mut runs, mut bytes) = (vec![Vec::new()], 0_usize);
+    for entry in entries {
+        bytes = bytes.saturating_add(entry.bytes().len());
+        if let Some(run) = runs.last_mut().filter(|run| run.len() < TOGETHER && bytes <= TOGETHER_BYTES) {
+            run.push(entry);
+        } else {
+            bytes = entry.bytes().len();
+            runs.push(vec![entry]);
+        }
+    }
+    runs
 }
 
 impl Writer<'_> {

@@ -91,6 +91,28 @@ async fn new_coordinator_takes_over_the_nodes_log_and_goes_on_with_it() {
 }
 
 #[tokio::test]
+async fn as_many_entries_as_a_node_serves_at_a_time_are_taken_over() {
+    // Given as many small entries as are more than one commit takes
+    let lost = Cell::ready().await;
+    for _ in 0..1_100 {
+        lost.accept(lost.session_report()).await;
+    }
+    let (expected, mut entries) = (root_of(&lost).await, Vec::new());
+    while entries.len() + 1 < usize::try_from(expected.0).unwrap() {
+        let next = u64::try_from(entries.len() + 1).unwrap();
+        entries.extend(lost.parts.book.entries(next, expected.0).await.unwrap());
+    }
+    let target = lost.parts.book.read().await.unwrap().checkpoint_at(expected.0).unwrap();
+    // When a new coordinator takes them over at once
+    let cell = Cell::new().await;
+    let entries = entries.iter().map(|entry| Entry::parse(entry).unwrap()).collect();
+    cell.parts.book.adopt(entries, &target).await.unwrap();
+    // Then it has them all
+    assert_eq!(root_of(&cell).await, expected);
+    assert!(!cell.parts.book.is_unfinished().unwrap());
+}
+
+#[tokio::test]
 async fn one_node_that_holds_the_whole_log_is_enough_whatever_the_others_hide() {
     // Given two nodes that claim to hold the genesis entry only, or less than there is
     let (lost, mut served) = replicated().await;
