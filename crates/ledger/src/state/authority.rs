@@ -210,6 +210,12 @@ impl State {
         Ok(())
     }
 
+    /// Log index from which on what was said in this client's name was said with its present key: what a thief said with an
+    /// earlier one uses up no limit and forbids nothing. 0, so that everything counts, if the roster has no such client.
+    pub(super) fn present_key_since(&self, client: &ClientId) -> u64 {
+        self.roster().client(client).map_or(0, |known| known.since)
+    }
+
     /// INVARIANT (G4): once an officer revoked a client, nothing it says acts any more, whatever it says.
     pub(super) fn check_not_revoked(&self, client: &ClientId) -> Result<(), Rejection> {
         match self.client_revocation(client) {

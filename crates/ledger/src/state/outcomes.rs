@@ -8,7 +8,7 @@ use crate::payload::{ChainOutcome, OutcomeReport};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::withdrawal::{OutcomeRecord, Withdrawal};
 
-/// Most reports on one withdrawal: a chain that reorganises more often has another problem, or somebody is filling the log.
+/// Most reports on one withdrawal under one key of the client: a chain that reorganises more often has another problem, or somebody is filling the log.
 const MAX_OUTCOMES: usize = 32;
 
 impl State {
@@ -28,10 +28,12 @@ impl State {
             let detail = "observed in the future: check the client's clock";
             return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("observed_at_ms"));
         }
-        if known.outcomes.iter().any(|earlier| repeats(earlier, report)) {
+        let since = self.present_key_since(&report.client);
+        let own = || known.outcomes.iter().filter(|earlier| since < earlier.index);
+        if own().any(|earlier| repeats(earlier, report)) {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this outcome is logged already"));
         }
-        if known.outcomes.len() >= MAX_OUTCOMES {
+        if own().count() >= MAX_OUTCOMES {
             let detail = format!("{MAX_OUTCOMES} outcomes are recorded already");
             return Err(Rejection::new(RejectionCode::OutcomeNotPermitted, detail).with_field("withdrawal"));
         }

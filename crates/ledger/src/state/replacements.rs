@@ -10,7 +10,8 @@ use crate::payload::{ChainOutcome, ReplacementAction, ReplacementRequest, Withdr
 use crate::rejection::{Rejection, RejectionCode};
 use crate::withdrawal::{BoundTransaction, Withdrawal, WithdrawalKind, WithdrawalState};
 
-/// Most withdrawals on one account nonce: whoever needs more has another problem, or is filling the log.
+/// Most withdrawals on one account nonce under one key of the client: whoever needs more has another problem, or is filling the
+/// log.
 const MAX_GROUP: usize = 17;
 
 impl State {
@@ -73,10 +74,16 @@ impl State {
         if let Some(other) = original.replaced_by.filter(|other| !self.is_tombstoned(other)) {
             return refuse(format!("`{other}` replaced it already: replace that one"));
         }
-        if original.outcomes.last().is_some_and(|last| last.outcome == ChainOutcome::Confirmed) {
+        // Only what was said with the client's present key forbids anything: a thief's key is revoked, and the quorum's new one
+        // must be able to use the account nonce up.
+        let since = self.present_key_since(&original.request.client);
+        let mut seen = original.outcomes.iter().filter(|seen| since < seen.index);
+        if seen.next_back().is_some_and(|last| last.outcome == ChainOutcome::Confirmed) {
             return refuse("its transaction is confirmed".to_owned());
         }
-        if self.lineage(original.id).count() >= MAX_GROUP {
+        let asked_since =
+            |id: &WithdrawalId| self.withdrawal(id).is_some_and(|member| since < member.positions.request);
+        if self.lineage(original.id).filter(asked_since).count() >= MAX_GROUP {
             return refuse(format!("{MAX_GROUP} withdrawals share its account nonce already"));
         }
         Ok(())

@@ -10,6 +10,8 @@ use crate::wallet::PauseRecord;
 
 /// Longest validity of a statement, so that an old one cannot be kept in a drawer: 7 days.
 const MAX_STATEMENT_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// Most pauses of one officer in force on one wallet: enough to stop it, few enough that resumes lift faster than it pauses.
+const MAX_PAUSES: usize = 8;
 
 impl State {
     /// The exact text of a statement as this log describes its subject; officers sign these bytes.
@@ -132,7 +134,8 @@ impl State {
         Ok(Change { revoked: Some((entry.clone(), time)), ..Change::default() })
     }
 
-    /// A second pause is a second record: lifting the first does not lift it.
+    /// A second pause is a second record: lifting the first does not lift it. One too many changes nothing here, and a node
+    /// that has it as a latch keeps it until a resume names it.
     fn pause(
         &self,
         statement: &Statement,
@@ -145,6 +148,15 @@ impl State {
         if self.resumed_before(&wallet.id, &digest) {
             let detail = "a resume lifted this statement before it came: make a new one";
             return Err(Rejection::new(RejectionCode::StatementAlreadyUsed, detail));
+        }
+        let officer = &statement.officer;
+        // Pauses of somebody else who had the name are not this officer's.
+        let since = self.roster().officer(officer).map_or(0, |known| known.since);
+        let own = wallet.pauses.iter().filter(|pause| pause.officer == *officer && since < pause.index);
+        if own.count() >= MAX_PAUSES {
+            let detail =
+                format!("{MAX_PAUSES} pauses of it by `{officer}` are in force: it is paused already");
+            return Err(Rejection::new(RejectionCode::WalletPauseState, detail).with_field("wallet"));
         }
         wallet.pauses.push(PauseRecord {
             statement: digest,

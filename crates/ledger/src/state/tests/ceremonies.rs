@@ -1,9 +1,12 @@
 //! Ceremonies: quorums, phases, contradictions, pauses and resumptions.
 
+use std::collections::BTreeSet;
+
+use holdfast_log::{Envelope, EnvelopeSignature};
 use holdfast_policy::{TimestampMs, WalletId};
 use serde_json::json;
 
-use super::cell::{Cell, confirmation, coordinator, signed_statement};
+use super::cell::{Cell, confirmation, coordinator, signed_statement, ssh};
 use crate::*;
 
 fn proposal(cell: &Cell, wallet: &str) -> StatementBody {
@@ -149,10 +152,15 @@ fn replay_of_the_same_log_gives_the_same_state() {
 fn wallet_that_was_paused_very_often_can_still_be_resumed() {
     let mut cell = Cell::ready();
     let wallet = WalletId::new("hot-1").unwrap();
-    for _ in 0..40 {
-        cell.now += 1;
-        let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
-        cell.accept(&pause);
+    for newcomer in ["dave", "erin"] {
+        cell.change_roster(super::authority::add_officer(newcomer, newcomer));
+    }
+    for officer in ["alice", "bob", "carol", "dave", "erin"] {
+        for _ in 0..8 {
+            cell.now += 1;
+            let pause = cell.statement(officer, StatementBody::PauseWallet(wallet.clone()));
+            cell.accept(&pause);
+        }
     }
     for left in [8, 0] {
         let pauses = &cell.state.wallet(&wallet).unwrap().pauses;
@@ -161,6 +169,70 @@ fn wallet_that_was_paused_very_often_can_still_be_resumed() {
         cell.approved(StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
         assert_eq!(cell.state.wallet(&wallet).unwrap().pauses.len(), left);
     }
+}
+
+/// Carol makes this many pauses, the log takes what it takes.
+fn pauses_by_carol(cell: &mut Cell, count: usize) -> BTreeSet<StatementDigest> {
+    let wallet = WalletId::new("hot-1").unwrap();
+    let mut digests = BTreeSet::new();
+    for number in 1..=count {
+        cell.now += 1;
+        let pause = cell.statement("carol", StatementBody::PauseWallet(wallet.clone()));
+        digests.insert(StatementDigest::of(&pause.payload));
+        if number <= 8 {
+            cell.accept(&pause);
+        } else {
+            assert_eq!(cell.refuse(&pause), "WALLET_PAUSE_STATE", "pause {number}");
+        }
+    }
+    digests
+}
+
+#[test]
+fn ninth_pause_of_one_officer_is_refused_and_everything_is_lifted_in_three_resumes() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    // Given an officer who made as many pauses as a node has latches for, beside those that the log took
+    let mut left = pauses_by_carol(&mut cell, 8 + 64);
+    assert_eq!(cell.state.wallet(&wallet).unwrap().pauses.len(), 8);
+    // Then each resume lifts as many as it can name
+    for remaining in [40, 8, 0] {
+        let logged: Vec<_> =
+            cell.state.wallet(&wallet).unwrap().pauses.iter().map(|pause| pause.statement).collect();
+        let delivered = left.iter().filter(|digest| !logged.contains(digest)).copied();
+        let lifts: Vec<_> = logged.iter().copied().chain(delivered).take(MAX_LIFTS).collect();
+        left.retain(|digest| !lifts.contains(digest));
+        cell.now += 1;
+        cell.approved(StatementBody::ProposeResume { wallet: wallet.clone(), lifts });
+        assert_eq!(left.len(), remaining);
+    }
+    assert!(!cell.state.wallet(&wallet).unwrap().is_paused());
+}
+
+#[test]
+fn officers_pauses_neither_use_up_anothers_nor_those_of_who_comes_after() {
+    let mut cell = Cell::ready();
+    let wallet = WalletId::new("hot-1").unwrap();
+    let pauses = pauses_by_carol(&mut cell, 9);
+    let by_bob = cell.statement("bob", StatementBody::PauseWallet(wallet.clone()));
+    cell.accept(&by_bob);
+    // On another wallet
+    cell.create_wallet("hot-2");
+    let elsewhere = cell.statement("carol", StatementBody::PauseWallet("hot-2".parse().unwrap()));
+    cell.accept(&elsewhere);
+    // Under the same name with another key
+    cell.change_roster(super::authority::remove_officer("carol"));
+    cell.change_roster(super::authority::add_officer("carol", "carol-2"));
+    cell.now += 1;
+    let text = cell.statement("carol", StatementBody::PauseWallet(wallet.clone())).payload;
+    let signature = OfficerKey::sign(&ssh("carol-2"), OFFICER_NAMESPACE, &text).unwrap();
+    let pause = Envelope {
+        payload_type: PayloadKind::Statement.payload_type(),
+        payload: text,
+        signatures: vec![EnvelopeSignature { key_id: key_id("officer", "carol"), signature }],
+    };
+    cell.accept(&pause);
+    assert_eq!(cell.state.wallet(&wallet).unwrap().pauses.len(), pauses.len() + 1);
 }
 
 #[test]
