@@ -1,5 +1,6 @@
 //! `holdfast ceremony`: acts that need several officers, and the one road by which every officer's statement is sent.
 
+mod lifts;
 mod page;
 
 use clap::{Args, Subcommand};
@@ -49,6 +50,9 @@ pub(crate) struct ApproveArgs {
     /// Follow the ceremony until it is in force
     #[arg(long)]
     pub(crate) wait: bool,
+    /// For new keys of a node: a statement that another node has taken and that may be forgotten, its SHA-256
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) pass_over: Vec<StatementDigest>,
     #[command(flatten)]
     pub(crate) signing: Signing,
 }
@@ -137,7 +141,10 @@ pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
 
 pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Answer, Failure> {
     let replica = known(session, &args.id).await?;
-    promises::check(session, &args.signing.who(session)?, find(replica.state(), &args.id)?).await?;
+    let ceremony = find(replica.state(), &args.id)?;
+    let who = args.signing.who(session)?;
+    promises::check(session, &who, ceremony, &args.pass_over).await?;
+    lifts::check(session, &who, replica.state(), ceremony).await?;
     let body = StatementBody::ApproveCeremony(args.id);
     let sent = act(session, &args.signing, &replica, body, async |channel, envelope| {
         CeremonyServiceClient::new(channel).approve(v1::ApproveCeremonyRequest { envelope }).await.map(drop)

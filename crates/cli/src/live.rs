@@ -152,7 +152,7 @@ pub(crate) struct Replayed<'a> {
     interest: Interest,
     history: Option<History>,
     heads: Heads,
-    roots: BTreeMap<u64, Vec<(String, Hash)>>,
+    marks: BTreeMap<u64, Option<Hash>>,
     watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
 }
 
@@ -163,13 +163,18 @@ impl<'a> Replayed<'a> {
         watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
     ) -> Result<Self, Failure> {
         let (pinned, heads) = (session.profile.genesis_sha256, seen(session)?);
-        Ok(Self { pinned, interest, history: None, heads, roots: BTreeMap::new(), watch })
+        Ok(Self { pinned, interest, history: None, heads, marks: BTreeMap::new(), watch })
     }
 
-    /// Roots that others computed at these sizes, with their names: the log must have the same.
+    /// Notes the log's root at these sizes.
     #[must_use]
-    pub(crate) fn with_roots(self, roots: BTreeMap<u64, Vec<(String, Hash)>>) -> Self {
-        Self { roots, ..self }
+    pub(crate) fn marking(self, sizes: impl Iterator<Item = u64>) -> Self {
+        Self { marks: sizes.map(|size| (size, None)).collect(), ..self }
+    }
+
+    /// The log's root at a size that was to be noted and was reached.
+    pub(crate) fn mark(&self, size: u64) -> Option<Hash> {
+        self.marks.get(&size).copied().flatten()
     }
 
     /// The state so far, once there is any.
@@ -210,19 +215,10 @@ impl Sink for Replayed<'_> {
             }
             None => self.history.insert(History::begin_with(entry, &self.pinned, self.interest)?),
         };
-        self.heads.check(history.replica()).map_err(forked)?;
-        let (size, root) = (history.replica().size(), history.replica().root());
-        let others = self.roots.get(&size).map(Vec::as_slice).unwrap_or_default();
-        match others.iter().find(|(_, other)| *other != root) {
-            Some((name, _)) => Err(Failure::verification(
-                "LOG_FORKED",
-                format!("{name} has another log than the coordinator shows here, at {size} entries"),
-            )
-            .next(
-                "sign nothing: export both logs and treat the coordinator as hostile until it is explained",
-            )),
-            None => Ok(()),
+        if let Some(mark) = self.marks.get_mut(&history.replica().size()) {
+            *mark = Some(history.replica().root());
         }
+        self.heads.check(history.replica()).map_err(forked)
     }
 
     fn size(&self) -> u64 {

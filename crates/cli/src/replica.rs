@@ -129,14 +129,26 @@ async fn download_with(
     patience: Duration,
 ) -> Result<LocalReplica, Failure> {
     let replayed = Replayed::new(session, Interest::Everything, None)?;
-    read_for(session, replayed, patience, |history, _| Ok(wanted(history.state()))).await
+    read_for(session, replayed, patience, |replayed, _| Ok(replayed.state().is_some_and(&wanted))).await
 }
 
 /// Reads the log again and again, until somebody who sees each verified state with its checkpoint has enough, or patience ends.
 pub(crate) async fn read_until(
     session: &Session,
     replayed: Replayed<'_>,
-    enough: impl FnMut(&History, &[u8]) -> Result<bool, Failure>,
+    mut enough: impl FnMut(&History, &[u8]) -> Result<bool, Failure>,
+) -> Result<LocalReplica, Failure> {
+    read_for(session, replayed, PATIENCE, |replayed, note| {
+        replayed.history().map_or(Ok(false), |history| enough(history, note))
+    })
+    .await
+}
+
+/// The same for somebody who wants to see more of the replay than its state.
+pub(crate) async fn read_seeing(
+    session: &Session,
+    replayed: Replayed<'_>,
+    enough: impl FnMut(&Replayed<'_>, &[u8]) -> Result<bool, Failure>,
 ) -> Result<LocalReplica, Failure> {
     read_for(session, replayed, PATIENCE, enough).await
 }
@@ -145,14 +157,14 @@ async fn read_for(
     session: &Session,
     mut replayed: Replayed<'_>,
     patience: Duration,
-    mut enough: impl FnMut(&History, &[u8]) -> Result<bool, Failure>,
+    mut enough: impl FnMut(&Replayed<'_>, &[u8]) -> Result<bool, Failure>,
 ) -> Result<LocalReplica, Failure> {
     let reading = |failure: Failure| failure.during("reading the log");
     let mut live = Live::connect(session).await?;
     let begun = Instant::now();
     loop {
         let note = live.read(&mut replayed).await.map_err(reading)?;
-        let done = replayed.history().map_or(Ok(false), |history| enough(history, &note))?;
+        let done = enough(&replayed, &note)?;
         if done || begun.elapsed() >= patience {
             let replica = LocalReplica::of(replayed.into_history().map_err(reading)?, &note)?;
             live::remember(session, &note, replica.state())?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use holdfast_ledger::{RosterChange, RosterProposal, StatementBody};
+use holdfast_ledger::{RosterChange, RosterProposal, StatementBody, StatementDigest};
 use holdfast_policy::{ClientId, NodeId, OfficerId, RoleName, WalletId};
 
 use crate::ceremony;
@@ -90,6 +90,9 @@ pub(crate) struct ReplaceNodeArgs {
     /// What `holdfast-node enroll` wrote on the new machine
     #[arg(long, value_name = "FILE")]
     enrolment: PathBuf,
+    /// A statement that another node has taken and that may be forgotten, although it is not in the log: its SHA-256
+    #[arg(long, value_name = "SHA256")]
+    pass_over: Vec<StatementDigest>,
     #[command(flatten)]
     signing: Signing,
 }
@@ -111,7 +114,7 @@ pub(crate) struct ReplaceCoordinatorArgs {
 pub(crate) async fn run(session: &Session, command: &RosterCommand) -> Result<Answer, Failure> {
     let replica = match command {
         RosterCommand::ReplaceNodeKeys(args) => {
-            promises::newest(session, &args.signing.who(session)?, &args.name).await?
+            promises::newest(session, &args.signing.who(session)?, &args.name, &args.pass_over).await?
         }
         RosterCommand::Show
         | RosterCommand::AddOfficer(_)

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use holdfast_audit::Interest;
 use holdfast_ledger::{
-    Act, Ceremony, CeremonyKind, Event, MinimumCheckpoint, Roster, RosterChange, StatementBody,
+    Act, Ceremony, CeremonyKind, Event, MinimumCheckpoint, Roster, RosterChange, State, StatementBody,
+    StatementDigest, verify_act,
 };
-use holdfast_log::Hash;
+use holdfast_log::{Envelope, Hash};
 use holdfast_policy::NodeId;
 use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
@@ -33,31 +34,36 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const NOT_LOGGED: &str = "STATEMENT_NOT_LOGGED";
 
 /// What a node says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 struct Told {
+    node: String,
     size: u64,
     root: Hash,
-    /// It has taken a statement that is not in its log.
-    unlogged: bool,
+    /// Envelopes of statements that it has taken and that are not in its log.
+    unlogged: Vec<Vec<u8>>,
 }
 
-/// Roots by size, and who computed them.
-type Roots = BTreeMap<u64, Vec<(String, Hash)>>;
-
 /// The log, at least as long as the other nodes hold it: its newest checkpoint is the minimum to propose.
-pub(super) async fn newest(session: &Session, who: &Who, lost: &NodeId) -> Result<LocalReplica, Failure> {
-    let roots = ask(session, who, lost).await?;
-    let (replica, _) = read(session, roots).await?;
+pub(super) async fn newest(
+    session: &Session,
+    who: &Who,
+    lost: &NodeId,
+    pass_over: &[StatementDigest],
+) -> Result<LocalReplica, Failure> {
+    let (replica, _) = known(session, who, lost, pass_over, None).await?;
     Ok(replica)
 }
 
 /// Whether an officer may approve this ceremony, if it gives a node new keys: nothing that restricts may be missing below its minimum.
-pub(crate) async fn check(session: &Session, who: &Who, ceremony: &Ceremony) -> Result<(), Failure> {
+pub(crate) async fn check(
+    session: &Session,
+    who: &Who,
+    ceremony: &Ceremony,
+    pass_over: &[StatementDigest],
+) -> Result<(), Failure> {
     let CeremonyKind::ChangeRoster(proposal) = &ceremony.kind else { return Ok(()) };
     let RosterChange::ReplaceNodeKeys { node, minimum, .. } = &proposal.change else { return Ok(()) };
-    let mut roots = ask(session, who, node).await?;
-    roots.entry(minimum.size).or_default().push(("the proposal".to_owned(), minimum.root));
-    let (_, restrictions) = read(session, roots).await?;
+    let (_, restrictions) = known(session, who, node, pass_over, Some(minimum)).await?;
     covers(minimum, &restrictions)
 }
 
@@ -77,94 +83,176 @@ fn covers(minimum: &MinimumCheckpoint, restrictions: &[Restriction]) -> Result<(
         .next("do not approve it: have it proposed again, with a minimum that covers that entry"))
 }
 
-/// Asks the other nodes; again for some seconds while one of them holds a statement that an honest coordinator is about to log.
-async fn ask(session: &Session, who: &Who, lost: &NodeId) -> Result<Roots, Failure> {
-    let rosters = session.rosters()?;
-    let roster = rosters.newest(&session.genesis);
+/// Asks the other nodes and reads the log as far as theirs go; again for some seconds while one of them holds a statement that an
+/// honest coordinator is about to log.
+async fn known(
+    session: &Session,
+    who: &Who,
+    lost: &NodeId,
+    pass_over: &[StatementDigest],
+    minimum: Option<&MinimumCheckpoint>,
+) -> Result<(LocalReplica, Vec<Restriction>), Failure> {
     let begun = Instant::now();
     loop {
-        let mut answers = Vec::new();
-        for server in session.profile.file.nodes.iter().filter(|server| server.name != lost.as_str()) {
-            answers.push((server.name.clone(), told(session, who, server).await));
-        }
-        match judge(roster, answers) {
+        let answers = ask(session, who, lost).await?;
+        match read(session, &answers, pass_over, minimum).await {
             Err(failure) if failure.reason() == NOT_LOGGED && begun.elapsed() < PATIENCE => {
                 sleep(RETRY_EVERY).await;
             }
-            judged => return judged,
+            read => return read,
         }
     }
 }
 
-async fn told(session: &Session, who: &Who, server: &Server) -> Result<Told, Failure> {
+async fn ask(session: &Session, who: &Who, lost: &NodeId) -> Result<Vec<Told>, Failure> {
+    let rosters = session.rosters()?;
+    let roster = rosters.newest(&session.genesis);
+    let (mut told, mut silent) = (BTreeMap::new(), Vec::new());
+    let others = session.profile.file.nodes.iter().filter(|server| server.name != lost.as_str());
+    for server in others.filter(|server| roster.nodes().iter().any(|node| node.id.as_str() == server.name)) {
+        match ask_one(session, who, server).await {
+            Ok(answer) => {
+                told.insert(server.name.clone(), answer);
+            }
+            Err(failure) => silent.push(format!("{}: {}", server.name, failure.message())),
+        }
+    }
+    let needed = needed(roster);
+    if told.len() >= needed {
+        return Ok(told.into_values().collect());
+    }
+    let message = format!(
+        "{} of the other nodes answered, {needed} must say how long their log is ({})",
+        told.len(),
+        silent.join("; ")
+    );
+    Err(Failure::new(Exit::Unavailable, "NODES_UNAVAILABLE", message)
+        .next("start them first: what the lost node promised is known only through them"))
+}
+
+/// How many of the other nodes have to agree: one of them knows whatever bound through the lost one.
+fn needed(roster: &Roster) -> usize {
+    usize::from(roster.threshold()).min(roster.nodes().len().saturating_sub(1))
+}
+
+async fn ask_one(session: &Session, who: &Who, server: &Server) -> Result<Told, Failure> {
     let mut client = OfficerServiceClient::new(session.node(who, server).await?);
-    let (mut page_token, mut unlogged) = (String::new(), false);
+    let (mut page_token, mut unlogged) = (String::new(), Vec::new());
     for _ in 0..MAX_PAGES {
         let page = client.statements(v1::StatementsRequest { page_size: 0, page_token }).await?.into_inner();
-        unlogged |= page.statements.iter().any(|delivered| !delivered.lifted);
+        let held = page.statements.into_iter().filter(|delivered| !delivered.lifted);
+        unlogged.extend(held.map(|delivered| delivered.envelope));
         page_token = page.next_page_token;
         if page_token.is_empty() {
             let root = <[u8; 32]>::try_from(page.tip_root.as_slice()).map_err(|_| {
-                Failure::verification("ANSWER_INVALID", format!("`{}` names no root of its log", server.name))
+                let message = format!("`{}` names no root of its log", server.name);
+                Failure::verification("ANSWER_INVALID", message)
             })?;
-            return Ok(Told { size: page.tip_size, root: Hash(root), unlogged });
+            return Ok(Told { node: server.name.clone(), size: page.tip_size, root: Hash(root), unlogged });
         }
     }
     Err(Failure::other("ANSWER_INVALID", format!("`{}` lists statements without end", server.name)))
 }
 
-fn judge(roster: &Roster, answers: Vec<(String, Result<Told, Failure>)>) -> Result<Roots, Failure> {
-    let needed = usize::from(roster.threshold()).min(roster.nodes().len().saturating_sub(1));
-    let known = |name: &str| roster.nodes().iter().any(|node| node.id.as_str() == name);
-    let (mut told, mut silent) = (BTreeMap::new(), Vec::new());
-    for (name, answer) in answers.into_iter().filter(|(name, _)| known(name)) {
-        match answer {
-            Ok(answer) if answer.unlogged => return Err(not_logged(&name)),
-            Ok(answer) => {
-                told.insert(name, answer);
+/// Reads the log as far as the answers go, if that is possible, and holds them against it.
+async fn read(
+    session: &Session,
+    answers: &[Told],
+    pass_over: &[StatementDigest],
+    minimum: Option<&MinimumCheckpoint>,
+) -> Result<(LocalReplica, Vec<Restriction>), Failure> {
+    let longest = answers.iter().map(|told| told.size).max().unwrap_or_default();
+    let sizes = answers.iter().map(|told| told.size).chain(minimum.map(|minimum| minimum.size));
+    let (restrictions, marks) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()));
+    let mut watch = |event: &Event<'_>| restrictions.borrow_mut().extend(restriction(event));
+    let replayed = Replayed::new(session, Interest::Everything, Some(&mut watch))?.marking(sizes.clone());
+    let replica = replica::read_seeing(session, replayed, |replayed, _| {
+        let seen = sizes.clone().filter_map(|size| Some((size, replayed.mark(size)?)));
+        marks.borrow_mut().extend(seen);
+        Ok(replayed.state().is_some_and(|state| state.size() >= longest))
+    });
+    let (replica, marks) = (replica.await?, marks.into_inner());
+    if minimum.is_some_and(|minimum| marks.get(&minimum.size) != Some(&minimum.root)) {
+        return Err(forked("the proposal's minimum is of another log than the one shown here"));
+    }
+    let agreeing = agreeing(replica.state().roster(), answers, &marks)?;
+    for told in answers.iter().filter(|told| !agreeing.iter().any(|other| other.node == told.node)) {
+        let size = told.size;
+        session
+            .output
+            .notice(&format!("warning: `{}` says that its log of {size} entries is another one", told.node));
+    }
+    nothing_withheld(replica.state(), &agreeing, pass_over)?;
+    Ok((replica, restrictions.into_inner()))
+}
+
+/// Those whose log is a beginning of this one. A lying node is passed over as long as enough others agree.
+fn agreeing<'a>(
+    roster: &Roster,
+    answers: &'a [Told],
+    marks: &BTreeMap<u64, Hash>,
+) -> Result<Vec<&'a Told>, Failure> {
+    let agreeing: Vec<_> = answers.iter().filter(|told| marks.get(&told.size) == Some(&told.root)).collect();
+    if agreeing.len() >= needed(roster) {
+        return Ok(agreeing);
+    }
+    let other = answers.iter().find(|told| marks.get(&told.size).is_some_and(|root| *root != told.root));
+    if let Some(told) = other {
+        let (node, size) = (&told.node, told.size);
+        return Err(forked(&format!(
+            "`{node}` has another log than the coordinator shows here, at {size} entries"
+        )));
+    }
+    let message = "other nodes hold a longer log than the coordinator shows: its end is missing";
+    Err(Failure::new(Exit::Unavailable, "LOG_INCOMPLETE", message)
+        .next("sign nothing until it shows them; if it never does, ask its operator"))
+}
+
+fn forked(message: &str) -> Failure {
+    Failure::verification("LOG_FORKED", message)
+        .next("sign nothing: export both logs and treat the coordinator as hostile until it is explained")
+}
+
+/// What a node refuses without its log, the lost one may have promised too. What no officer signed, what the log has by now and
+/// what is about nothing in it stops nobody; for anything else an officer says by its hash that it may be passed over.
+fn nothing_withheld(state: &State, told: &[&Told], pass_over: &[StatementDigest]) -> Result<(), Failure> {
+    for told in told {
+        for envelope in &told.unlogged {
+            let Some((digest, says)) = restricting(state, envelope) else { continue };
+            if !pass_over.contains(&digest) {
+                return Err(not_logged(&told.node, &digest, says));
             }
-            Err(failure) => silent.push(format!("{name}: {}", failure.message())),
         }
     }
-    if told.len() < needed {
-        let message = format!(
-            "{} of the other nodes answered, {needed} must say how long their log is ({})",
-            told.len(),
-            silent.join("; ")
-        );
-        return Err(Failure::new(Exit::Unavailable, "NODES_UNAVAILABLE", message)
-            .next("start them first: what the lost node promised is known only through them"));
-    }
-    let mut roots = Roots::new();
-    for (name, Told { size, root, .. }) in told {
-        roots.entry(size).or_default().push((name, root));
-    }
-    Ok(roots)
+    Ok(())
 }
 
-fn not_logged(node: &str) -> Failure {
-    let message = format!("`{node}` has taken an officer's statement that is not in its log yet");
+fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'static str)> {
+    let envelope = Envelope::parse(envelope).ok()?;
+    let act = state.rosters().rev().find_map(|roster| verify_act(roster, &envelope).ok())?;
+    let Ok(Act::Statement { statement, digest, .. }) = act.act() else { return None };
+    let exists = match &statement.body {
+        StatementBody::PauseWallet(wallet) => state.wallet(wallet).is_some(),
+        StatementBody::RevokeWhitelistEntry(id) => state.whitelist().any(|entry| entry.id == *id),
+        StatementBody::RevokeClient(client) => state.roster().client(client).is_some(),
+        StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeWhitelistEntry(_)
+        | StatementBody::ProposeResume { .. }
+        | StatementBody::ProposeRosterChange(_)
+        | StatementBody::ProposePolicy(_)
+        | StatementBody::ApproveCeremony(_)
+        | StatementBody::ApproveHold(_)
+        | StatementBody::RejectHold(_) => false,
+    };
+    (exists && !state.statement_acted(digest)).then(|| (*digest, statement.body.action()))
+}
+
+fn not_logged(node: &str, digest: &StatementDigest, says: &str) -> Failure {
+    let message =
+        format!("`{node}` has taken an officer's statement that is not in the log: `{says}`, {digest}");
     Failure::new(Exit::Held, NOT_LOGGED, message).next(format!(
-        "get it logged first, or the node's successor would not know of it: holdfast officer statements --node {node}"
+        "get it logged first, or the node's successor would not know of it; read it with `holdfast officer statements --node {node}`, and only if the officers agree that it may be forgotten, pass `--pass-over {digest}`"
     ))
-}
-
-/// Reads the log at least as far as the roots go, and compares every one of them.
-async fn read(session: &Session, roots: Roots) -> Result<(LocalReplica, Vec<Restriction>), Failure> {
-    let longest = roots.last_key_value().map_or(0, |(size, _)| *size);
-    let restrictions = RefCell::new(Vec::new());
-    let mut watch = |event: &Event<'_>| restrictions.borrow_mut().extend(restriction(event));
-    let replayed = Replayed::new(session, Interest::Everything, Some(&mut watch))?.with_roots(roots);
-    let replica =
-        replica::read_until(session, replayed, |history, _| Ok(history.replica().size() >= longest)).await?;
-    if replica.checkpoint.size < longest {
-        let shown = replica.checkpoint.size;
-        let message =
-            format!("nodes hold {longest} entries, the coordinator shows {shown}: the log's end is missing");
-        return Err(Failure::new(Exit::Unavailable, "LOG_INCOMPLETE", message)
-            .next("sign nothing until it shows them; if it never does, ask its operator"));
-    }
-    Ok((replica, restrictions.into_inner()))
 }
 
 fn restriction(event: &Event<'_>) -> Option<Restriction> {
@@ -179,38 +267,78 @@ mod tests {
     use crate::live::Sink as _;
     use crate::testing::TestCell;
 
-    fn told(size: u64, unlogged: bool) -> Result<Told, Failure> {
-        Ok(Told { size, root: Hash([1; 32]), unlogged })
-    }
-
-    fn judged(answers: &[(&str, Result<Told, Failure>)]) -> Result<Roots, String> {
-        let cell = TestCell::new();
-        let owned = answers.iter().map(|(name, answer)| {
-            let answer = answer.as_ref().ok().cloned().ok_or_else(|| Failure::other("DOWN", "down"));
-            ((*name).to_owned(), answer)
-        });
-        judge(cell.state().roster(), owned.collect()).map_err(|failure| failure.reason().to_owned())
+    fn told(node: &str, size: u64, root: u8) -> Told {
+        Told { node: node.to_owned(), size, root: Hash([root; 32]), unlogged: Vec::new() }
     }
 
     #[test]
-    fn too_few_other_nodes_are_not_enough_to_know_what_the_lost_one_promised() {
-        let down = || Err(Failure::other("DOWN", "down"));
-        let both = judged(&[("node-1", told(7, false)), ("node-3", told(9, false))]).unwrap();
-        assert_eq!(both.keys().copied().collect::<Vec<_>>(), [7, 9]);
-        for answers in [
-            vec![("node-1", told(7, false)), ("node-3", down())],
-            vec![("node-1", told(7, false)), ("node-9", told(7, false))],
-            vec![("node-1", told(7, false)), ("node-1", told(7, false))],
-            vec![],
-        ] {
-            assert_eq!(judged(&answers).unwrap_err(), "NODES_UNAVAILABLE");
+    fn enough_other_nodes_have_to_hold_a_beginning_of_the_log_that_is_shown() {
+        let cell = TestCell::new();
+        let marks = BTreeMap::from([(7, Hash([1; 32])), (9, Hash([2; 32]))]);
+        let judged = |answers: &[Told]| {
+            let agreeing = agreeing(cell.state().roster(), answers, &marks);
+            agreeing.map(|told| told.len()).map_err(|failure| failure.reason().to_owned())
+        };
+        let (one, three) = (told("node-1", 7, 1), told("node-3", 9, 2));
+        assert_eq!(judged(&[one.clone(), three.clone()]), Ok(2));
+        // Given a log that ends before what another node holds, another history, or too few answers
+        assert_eq!(judged(&[one.clone(), told("node-3", 1009, 2)]).unwrap_err(), "LOG_INCOMPLETE");
+        assert_eq!(judged(&[one.clone(), told("node-3", 9, 3)]).unwrap_err(), "LOG_FORKED");
+        assert_eq!(judged(std::slice::from_ref(&one)).unwrap_err(), "LOG_INCOMPLETE");
+        // A node that lies blocks nothing while enough others agree
+        for lie in [told("node-4", 1009, 2), told("node-4", 9, 3)] {
+            assert_eq!(judged(&[one.clone(), three.clone(), lie]), Ok(2));
         }
     }
 
     #[test]
     fn statement_that_only_a_node_knows_is_logged_before_anybodys_keys_are_replaced() {
-        let answers = [("node-1", told(7, false)), ("node-3", told(7, true))];
-        assert_eq!(judged(&answers).unwrap_err(), "STATEMENT_NOT_LOGGED");
+        let mut cell = TestCell::ready();
+        let statement = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap()));
+        let digest = StatementDigest::of(&statement.payload);
+        let told = Told { unlogged: vec![statement.to_json()], ..told("node-1", 7, 1) };
+        let judged = |cell: &TestCell, pass_over: &[StatementDigest]| {
+            nothing_withheld(cell.state(), &[&told], pass_over)
+                .map_err(|failure| (failure.reason().to_owned(), failure.to_string()))
+        };
+        let (reason, shown) = judged(&cell, &[]).unwrap_err();
+        assert_eq!(reason, NOT_LOGGED);
+        assert!(shown.contains(&format!("--pass-over {digest}")), "{shown}");
+        assert!(judged(&cell, &[StatementDigest::of(b"another")]).is_err());
+        // It is passed over by name, and when it is logged
+        judged(&cell, &[digest]).unwrap();
+        cell.accept(&statement);
+        judged(&cell, &[]).unwrap();
+    }
+
+    #[test]
+    fn statement_about_nothing_or_by_nobody_blocks_no_replacement_of_keys() {
+        let cell = TestCell::ready();
+        let body = |entry: &str| StatementBody::RevokeWhitelistEntry(entry.parse().unwrap());
+        let pause = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap()));
+        // Given a made-up whitelist entry, signed by a real officer as nodes take it
+        let text = holdfast_ledger::Statement {
+            cluster: cell.state().cluster().clone(),
+            officer: "carol".parse().unwrap(),
+            issued_at: crate::clock::now(),
+            expires_at: None,
+            note: String::new(),
+            body: body("e-00000000000000000000000000000000"),
+        };
+        let text = text.render(&[]);
+        let key = cell.cell.directory.join("officers/carol");
+        let signature =
+            crate::keys::ssh_sign(&key, holdfast_ledger::OFFICER_NAMESPACE, text.as_bytes()).unwrap();
+        let mut made_up = pause.clone();
+        made_up.payload = text.into_bytes();
+        made_up.signatures[0].signature = signature;
+        // And a pause that nobody signed, and garbage
+        let mut unsigned = pause;
+        unsigned.payload.push(b' ');
+        for envelope in [made_up.to_json(), unsigned.to_json(), b"garbage".to_vec()] {
+            let told = Told { unlogged: vec![envelope], ..told("node-1", 7, 1) };
+            nothing_withheld(cell.state(), &[&told], &[]).unwrap();
+        }
     }
 
     #[test]
@@ -234,18 +362,16 @@ mod tests {
     }
 
     #[test]
-    fn log_that_is_not_the_one_that_a_node_holds_is_refused() {
+    fn roots_of_the_replayed_log_are_noted_where_nodes_say_they_are() {
         let cell = TestCell::ready();
         let size = cell.state().size();
-        let replay = |root: Hash| {
-            let roots = Roots::from([(size, vec![("node-1".to_owned(), root)])]);
-            let mut replayed =
-                Replayed::new(&cell.session, Interest::Everything, None).unwrap().with_roots(roots);
-            cell.log.iter().try_for_each(|entry| replayed.push(entry))
-        };
-        replay(cell.history.replica().root()).unwrap();
-        let failure = replay(Hash([7; 32])).unwrap_err();
-        assert_eq!((failure.reason(), failure.exit()), ("LOG_FORKED", Exit::Verification));
-        assert!(failure.to_string().contains("node-1"), "{failure}");
+        let mut replayed = Replayed::new(&cell.session, Interest::Everything, None)
+            .unwrap()
+            .marking([1, size, size + 1].into_iter());
+        cell.log.iter().try_for_each(|entry| replayed.push(entry)).unwrap();
+        assert_eq!(replayed.mark(size), Some(cell.history.replica().root()));
+        assert!(
+            replayed.mark(1).is_some() && replayed.mark(2).is_none() && replayed.mark(size + 1).is_none()
+        );
     }
 }

@@ -64,7 +64,12 @@ impl<'a> Acts<'a> {
         id: &CeremonyId,
         brief: bool,
     ) -> Result<Answer, Failure> {
-        let args = ApproveArgs { id: *id, wait: false, signing: self.signing(officer, brief) };
+        let args = ApproveArgs {
+            id: *id,
+            wait: false,
+            pass_over: Vec::new(),
+            signing: self.signing(officer, brief),
+        };
         Box::pin(ceremony::approve(self.session, &args)).await
     }
 
