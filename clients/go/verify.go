@@ -35,8 +35,17 @@ const (
 type keys struct {
 	log       []note.Verifier
 	cosigners []note.Verifier
+	// spans are the tree sizes that a key counts for, by its name and id.
+	spans     map[string]span
 	threshold int
 }
+
+// span is from its first size until before its last; 0 is no bound.
+type span struct{ from, until int64 }
+
+func (s span) holds(size int64) bool { return size >= s.from && (s.until == 0 || size < s.until) }
+
+func id(name string, hash uint32) string { return fmt.Sprintf("%s+%08x", name, hash) }
 
 // cosigner verifies C2SP cosignature/v1: an 8 byte time, then Ed25519 over a header, that time and the checkpoint's body.
 type cosigner struct {
@@ -65,7 +74,24 @@ func vkey(name string, alg byte, key []byte) string {
 	return fmt.Sprintf("%s+%08x+%s", name, keyHash(name, alg, key), base64.StdEncoding.EncodeToString(append([]byte{alg}, key...)))
 }
 
+// add takes `[from <size>] [until <size>] <verifier key>`: a key that replaced another one, or was replaced, counts for some sizes only.
 func (k *keys) add(line string) error {
+	counts := span{}
+	for _, bound := range []struct {
+		word string
+		size *int64
+	}{{"from ", &counts.from}, {"until ", &counts.until}} {
+		rest := strings.TrimPrefix(line, bound.word)
+		if rest == line {
+			continue
+		}
+		text, key, _ := strings.Cut(rest, " ")
+		size, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || size < 1 {
+			return fmt.Errorf("%q is no size", text)
+		}
+		*bound.size, line = size, key
+	}
 	parts := strings.SplitN(line, "+", 3)
 	if len(parts) != 3 {
 		return fmt.Errorf("%q is no verifier key", line)
@@ -77,6 +103,10 @@ func (k *keys) add(line string) error {
 	if line != vkey(parts[0], typed[0], typed[1:]) {
 		return fmt.Errorf("%q: the key id is of another key", line)
 	}
+	if k.spans == nil {
+		k.spans = map[string]span{}
+	}
+	k.spans[id(parts[0], keyHash(parts[0], typed[0], typed[1:]))] = counts
 	switch typed[0] {
 	case algLog:
 		verifier, err := note.NewVerifier(line)
@@ -161,21 +191,29 @@ func keysOfGenesis(first []byte, pinned string) (*keys, error) {
 	return k, k.check()
 }
 
-// open verifies a checkpoint: the log's signature, and cosignatures of a threshold of distinct keys.
+// open verifies a checkpoint: the log's signature, and cosignatures of a threshold of distinct nodes, by keys whose time it is.
 func (k *keys) open(text []byte) (tlog.Tree, error) {
 	var none tlog.Tree
 	opened, err := note.Open(text, note.VerifierList(append(append([]note.Verifier{}, k.log...), k.cosigners...)...))
 	if err != nil {
 		return none, fmt.Errorf("checkpoint: %v", err)
 	}
-	signed, cosigned := false, map[uint32]bool{}
+	tree, err := treeOf(opened.Text, k.log[0].Name())
+	if err != nil {
+		return none, err
+	}
+	// By name: two keys of one node are one node.
+	signed, cosigned := false, map[string]bool{}
 	for _, sig := range opened.Sigs {
+		if !k.spans[id(sig.Name, sig.Hash)].holds(tree.N) {
+			continue // not its time
+		}
 		for _, log := range k.log {
 			signed = signed || sig.Hash == log.KeyHash() && sig.Name == log.Name()
 		}
 		for _, node := range k.cosigners {
 			if sig.Hash == node.KeyHash() && sig.Name == node.Name() {
-				cosigned[sig.Hash] = true
+				cosigned[sig.Name] = true
 			}
 		}
 	}
@@ -185,7 +223,7 @@ func (k *keys) open(text []byte) (tlog.Tree, error) {
 	if len(cosigned) < k.threshold {
 		return none, fmt.Errorf("checkpoint: %d nodes cosigned it, %d are needed", len(cosigned), k.threshold)
 	}
-	return treeOf(opened.Text, k.log[0].Name())
+	return tree, nil
 }
 
 func treeOf(body, origin string) (tree tlog.Tree, err error) {
@@ -317,7 +355,7 @@ func continues(reader tlog.HashReader, k *keys, tree tlog.Tree, path string) err
 		return err
 	}
 	// What was kept may have fewer cosignatures than what is exported: the log's own signature binds the log.
-	older, err := (&keys{log: k.log, cosigners: k.cosigners, threshold: 0}).open(text)
+	older, err := (&keys{log: k.log, cosigners: k.cosigners, spans: k.spans, threshold: 0}).open(text)
 	if err != nil {
 		return err
 	}

@@ -65,10 +65,10 @@ def check_inclusion(index, size, root, hash_, proof):
 def key_id(name, kind, key): return sha256(name.encode() + b"\n" + kind + key)[:4]
 
 class Keys:
-    """Whom to trust: {(name, key id): (kind, key)}, and how many cosigners are needed."""
+    """Whom to trust: {(name, key id): (kind, key, from which size, until which)}, and how many cosigners are needed."""
     def __init__(self, threshold, keys):
-        self.threshold, self.known = threshold, {(n, key_id(n, kind, key)): (kind, key) for n, kind, key in keys}
-        self.origin = next((name for (name, _), (kind, _) in self.known.items() if kind == LOG), None)
+        self.threshold, self.known = threshold, {(n, key_id(n, kind, key)): (kind, key, *span) for n, kind, key, *span in keys}
+        self.origin = next((name for (name, _), (kind, *_) in self.known.items() if kind == LOG), None)
         need(self.origin and threshold > 0, "a log's key and a threshold are needed")
 
     @classmethod
@@ -86,10 +86,14 @@ class Keys:
         """What `holdfast audit verify --write-keys` wrote."""
         threshold, *vkeys = path.read_text().splitlines()
         keys = []
-        for name, id_, typed in (vkey.split("+", 2) for vkey in vkeys):
+        for line in vkeys:
+            *bounds, vkey = line.split(" ")  # [from <size>] [until <size>] <key>
+            span = dict(zip(bounds[::2], map(int, bounds[1::2])))
+            need(span.keys() <= {"from", "until"}, f"{line} is no key")
+            name, id_, typed = vkey.split("+", 2)
             kind, key = b64(typed)[:1], b64(typed)[1:]
             need(key_id(name, kind, key).hex() == id_, f"the key id of {name} is of another key")
-            keys.append((name, kind, key))
+            keys.append((name, kind, key, span.get("from", 0), span.get("until", float("inf"))))
         return cls(int(threshold.removeprefix("threshold ")), keys)
 
     def open(self, note, cosigners=None):
@@ -102,8 +106,8 @@ class Keys:
         for line in signatures.rstrip("\n").split("\n"):
             mark, name, blob = line.split(" ")
             need(mark == "\u2014", "a signature line is malformed")
-            kind, key = self.known.get((name, b64(blob)[:4]), (None, None))
-            if not key: continue  # somebody whom nobody here knows
+            kind, key, *span = self.known.get((name, b64(blob)[:4]), (None, None))
+            if not key or span and not span[0] <= int(size) < span[1]: continue  # nobody whom we know, or not its time
             signature, stamp = b64(blob)[4:], ""
             if kind == COSIGNER:
                 need(len(signature) == 72, "a cosignature is malformed")
@@ -111,7 +115,7 @@ class Keys:
                 signature = signature[8:]
             Ed25519PublicKey.from_public_bytes(key).verify(signature, f"{stamp}{body}\n".encode())
             signed |= kind == LOG
-            if kind == COSIGNER: cosigned.add(key)
+            if kind == COSIGNER: cosigned.add(name)  # two keys of one node are one node
         need(signed, "the log's key has not signed the checkpoint")
         enough = self.threshold if cosigners is None else cosigners
         need(len(cosigned) >= enough, f"{len(cosigned)} nodes cosigned the checkpoint, {enough} are needed")

@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use holdfast_log::{Checkpoint, Cosigner, Entry, KeyName, LogSigner, MemoryTree, Origin};
+use ed25519_dalek::SigningKey;
+use holdfast_log::{Checkpoint, Cosigner, Entry, KeyName, LogSigner, MemoryTree, Origin, SignedCheckpoint};
 use holdfast_proto::v1;
 use holdfast_tests::{COORDINATOR, Cluster, NODES, Options, STRANGER, eventually, program, target_directory};
 use serde_json::Value;
@@ -330,6 +331,61 @@ async fn go_and_python_refuse_a_changed_proof_and_a_proof_of_another_entry() {
 fn edit_into(from: &Path, to: &Path) {
     std::fs::copy(from, to).unwrap();
     edit(to, |bytes| bytes[20] ^= 1);
+}
+
+#[tokio::test]
+async fn two_keys_of_one_node_never_count_twice() {
+    // Given a node that got new keys, with both of its keys in a thief's hands, and the log's key
+    let (verifiers, audited) = (Verifiers::get().await, audited().await);
+    let cluster = &audited.cluster;
+    let note = SignedCheckpoint::parse(&std::fs::read(audited.export.join("checkpoint")).unwrap()).unwrap();
+    let shown = note.claimed().clone();
+    let cosigner =
+        |node: &str, key: SigningKey| Cosigner::new(KeyName::of_node(cluster.name(), node).unwrap(), key);
+    let key = |node: &str| cluster.ed25519_key(&format!("{node}/cosigning.key"));
+    let replaced = cosigner("node-1", SigningKey::from_bytes(&[0x31; 32]));
+    let (one, two) = (cosigner("node-1", key("node-1")), cosigner("node-2", key("node-2")));
+    let log = LogSigner::new(shown.origin.clone(), cluster.ed25519_key("coordinator/log.key"));
+    let export = tampered(audited, "cosigned by one node twice", |_| {});
+    let keys = cluster.path("keys-of-two-incarnations");
+    let trust = |bounds: [&str; 2]| {
+        let [old, new] = bounds;
+        let lines = [
+            "threshold 2".to_owned(),
+            log.verifier().vkey(),
+            format!("{new}{}", one.verifier().vkey()),
+            two.verifier().vkey(),
+            format!("{old}{}", replaced.verifier().vkey()),
+        ];
+        std::fs::write(&keys, lines.join("\n") + "\n").unwrap();
+    };
+    let cosigned = |by: &[&Cosigner]| {
+        let mut bytes = log.sign(&shown).unwrap().to_bytes();
+        for cosigner in by {
+            bytes.extend(cosigner.cosign(&shown, 1_800_000_000).unwrap().to_line().into_bytes());
+        }
+        std::fs::write(export.join("checkpoint"), bytes).unwrap();
+        let _ = std::fs::remove_dir_all(export.join("checkpoints"));
+    };
+    let arguments: [(&str, &Path); 2] = [("--keys", &keys), ("--export", &export)];
+    let (long_ago, later) = (format!("until {} ", shown.size + 1), format!("from {} ", shown.size + 1));
+    // Then one node is one node, whatever sizes its keys count for
+    cosigned(&[&one, &replaced]);
+    for bounds in [["", ""], [long_ago.as_str(), ""], [long_ago.as_str(), later.as_str()]] {
+        trust(bounds);
+        verifiers.refuse("one node twice", &arguments);
+    }
+    // A key counts before it was replaced, and not after; the one that replaced it not before
+    cosigned(&[&replaced, &two]);
+    trust([long_ago.as_str(), later.as_str()]);
+    verifiers.accept(&arguments);
+    trust([&format!("until {} ", shown.size), ""]);
+    verifiers.refuse("a key after its time", &arguments);
+    cosigned(&[&one, &two]);
+    trust([long_ago.as_str(), later.as_str()]);
+    verifiers.refuse("a key before its time", &arguments);
+    trust([&format!("until {} ", shown.size), &format!("from {} ", shown.size)]);
+    verifiers.accept(&arguments);
 }
 
 #[tokio::test]

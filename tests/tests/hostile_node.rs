@@ -94,14 +94,17 @@ fn keygen_attacks() -> Vec<(Deviation, Verdict)> {
     attacks
 }
 
+/// The seed of the oblivious transfer and the nonce of the multiplication are the cheat's own affair: the key is right all the
+/// same, and what they spoil is the cheat's own signing.
+const OWN_SIGNING: [&str; 2] = ["ot-seed", "nonce"];
+
 /// Every field of a key generation whose change shows before the key exists.
 fn keygen_flips() -> Vec<(Deviation, Verdict)> {
     let flip = |(round, field): &(u8, &str)| {
         let verdict = if matches!(*field, "fragment" | "confirmation") { Unnamed } else { Named };
         (keygen(*round, "flip").of(field), verdict)
     };
-    // The seed of the oblivious transfer is the cheat's own: what it spoils is its own signing.
-    KEYGEN_FIELDS.iter().filter(|(_, field)| *field != "ot-seed").map(flip).collect()
+    KEYGEN_FIELDS.iter().filter(|(_, field)| !OWN_SIGNING.contains(field)).map(flip).collect()
 }
 
 /// Deviations in a signature that do not put the reusable state at risk.
@@ -221,14 +224,21 @@ async fn address_of(cluster: &Cluster, wallet: &str) -> String {
     log.state().wallet(&wallet.parse().unwrap()).unwrap().address.to_string()
 }
 
-/// Makes payments until the node has deviated so many times in all; each payment is signed all the same.
+/// Makes payments until the node has deviated so many times in all; each payment is signed all the same. The coordinator asks a
+/// node that spoilt attempts last for some time: it is started again, and has forgotten.
 async fn pay_until(cluster: &Cluster, control: &Control, deviations: usize) {
-    let pipeline = cluster.pipeline().await;
     let address = address_of(cluster, WALLET).await;
+    let mut done = control.done().len();
     for _ in 0..deviations * 12 + 24 {
+        let pipeline = cluster.pipeline().await;
         let withdrawal = pipeline.submit(&cluster.request()).await.unwrap();
         assert_rightly_signed(cluster, &withdrawal, &address);
-        if control.done().len() >= deviations {
+        if control.done().len() > done {
+            done = control.done().len();
+            cluster.kill_9(COORDINATOR);
+            cluster.bring_up(COORDINATOR).await;
+        }
+        if done >= deviations {
             return;
         }
     }
@@ -373,6 +383,53 @@ async fn false_confirmation_of_a_key_makes_no_wallet() {
     }
     assert_eq!(control.done().len(), tried.len());
     cluster.create_wallet(WALLET).await;
+}
+
+#[tokio::test]
+async fn node_that_is_silent_in_rounds_costs_one_payment_and_not_each_one_that_could_pick_it() {
+    let (cluster, control) = cluster_with_hostile_node().await;
+    cluster.create_wallet(WALLET).await;
+    ready_to_pay(&cluster).await;
+    let (pipeline, address) = (cluster.pipeline().await, address_of(&cluster, WALLET).await);
+    // Given a node that never answers in a round, and does answer whoever asks how it is
+    control.queue(&vec![sign(2, "silence"); 40]);
+    pay_until(&cluster, &control, 1).await;
+    // When many payments follow
+    for _ in 0..12 {
+        let withdrawal = pipeline.submit(&cluster.request()).await.unwrap();
+        assert_rightly_signed(&cluster, &withdrawal, &address);
+    }
+    // Then others sign them
+    assert!(control.done().len() <= 2, "{:?}", control.done());
+    // And it is still one of three, if it behaves
+    control.queue(&[]);
+    cluster.kill_9("node-1");
+    let withdrawal = pipeline.submit(&cluster.request()).await.unwrap();
+    assert_rightly_signed(&cluster, &withdrawal, &address);
+}
+
+#[tokio::test]
+async fn what_a_cheat_hides_in_a_key_generation_spoils_its_own_signing_only() {
+    for field in OWN_SIGNING.iter().take(if long() { 2 } else { 1 }) {
+        let (cluster, control) = cluster_with_hostile_node().await;
+        control.queue(&[keygen(3, "flip").of(field)]);
+        cluster.create_wallet(WALLET).await;
+        assert_eq!(control.done().len(), 1);
+        ready_to_pay(&cluster).await;
+        let (pipeline, address) = (cluster.pipeline().await, address_of(&cluster, WALLET).await);
+        for _ in 0..6 {
+            let withdrawal = pipeline.submit(&cluster.request()).await.unwrap();
+            assert_rightly_signed(&cluster, &withdrawal, &address);
+        }
+        // Nobody honest accuses anybody honest
+        for node in HONEST {
+            let log = cluster.log_text(node);
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let details = lines.filter_map(|line| line["fields"]["detail"].as_str().map(str::to_owned));
+            let accusations: Vec<String> = details.filter(|detail| accused(detail).is_some()).collect();
+            assert!(accusations.iter().all(|detail| accused(detail) == Some("3")), "{accusations:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ impl Exporter {
     /// refuse what this would write.
     pub fn finish(mut self, checkpoint: &[u8]) -> Result<(Vec<ExportFile>, Report), Finding> {
         let signed = SignedCheckpoint::parse(checkpoint)?;
-        let keys = LogKeys::of(self.history.state().roster())?;
+        let keys = LogKeys::with_earlier(self.history.state())?;
         let (stated, cosigned) = keys.verify(&signed)?;
         let replica = self.history.replica();
         if stated.size != replica.size() || stated.root != replica.root() {
@@ -205,12 +205,12 @@ fn perfect_root(hashes: &[Hash]) -> Hash {
     }
 }
 
-/// The `keys` file: how many cosigners are needed, then the log's key, then the cosigners'.
+/// The `keys` file: how many cosigners are needed, then the log's key, then the cosigners', then those that were replaced; a key
+/// that was replaced, or replaced another one, with the tree sizes that it counts for.
 pub(crate) fn keys_file(keys: &LogKeys) -> String {
     let mut text = format!("threshold {}\n", keys.threshold());
-    for vkey in keys.vkeys() {
-        text.push_str(&vkey);
-        text.push('\n');
+    for key in keys.dated() {
+        text.push_str(&format!("{key}\n"));
     }
     text
 }

@@ -3,7 +3,7 @@
 //! The roster is the one in force after the entries that a checkpoint covers: officers replace keys by entries, and a key that
 //! they replaced signs nothing more.
 
-use holdfast_ledger::{Replica, Roster};
+use holdfast_ledger::{Replica, Roster, State};
 use holdfast_log::{
     Checkpoint, CosignatureVerifier, KeyName, LogVerifier, NoteKeyError, Origin, SignedCheckpoint,
     VerifiedCosignature,
@@ -18,6 +18,30 @@ pub struct LogKeys {
     cosigners: Vec<CosignatureVerifier>,
     witnesses: Vec<CosignatureVerifier>,
     threshold: usize,
+    dated: Vec<DatedKey>,
+}
+
+/// A verifier key and the tree sizes that it counts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatedKey {
+    /// The first of them, unless it is in the genesis document.
+    pub from: Option<u64>,
+    /// The first that it does not count for any more.
+    pub until: Option<u64>,
+    /// The key in the form of signed notes.
+    pub vkey: String,
+}
+
+impl std::fmt::Display for DatedKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(from) = self.from {
+            write!(f, "from {from} ")?;
+        }
+        if let Some(until) = self.until {
+            write!(f, "until {until} ")?;
+        }
+        f.write_str(&self.vkey)
+    }
 }
 
 impl LogKeys {
@@ -37,7 +61,42 @@ impl LogKeys {
             .iter()
             .map(|witness| Ok(CosignatureVerifier::new(KeyName::new(&witness.name)?, witness.key)));
         let witnesses = witnesses.collect::<Result<_, NoteKeyError>>()?;
-        Ok(Self { log, cosigners, witnesses, threshold: usize::from(roster.threshold()) })
+        let threshold = usize::from(roster.threshold());
+        Ok(Self { log, cosigners, witnesses, threshold, dated: Vec::new() })
+    }
+
+    /// The same for the roster in force, with the keys that were in force before: other people's tools need them for the
+    /// checkpoints of that time, which nothing signs anew.
+    ///
+    /// # Errors
+    /// [`NoteKeyError`] if a name cannot be a key's name.
+    // INVARIANT (G7): a key counts from the size at which officers put it in force until the size at which they replaced it:
+    // two keys of one node never count for one checkpoint.
+    pub fn with_earlier(state: &State) -> Result<Self, NoteKeyError> {
+        let mut keys = Self::of(state.roster())?;
+        let in_force = keys.vkeys();
+        let mut dated: Vec<DatedKey> = Vec::new();
+        for roster in state.rosters() {
+            let (from, named) = (roster.in_force_from(), Self::of(roster)?.vkeys());
+            for key in dated.iter_mut().filter(|key| key.until.is_none() && !named.contains(&key.vkey)) {
+                key.until = Some(from);
+            }
+            let new = named.into_iter().filter(|vkey| !dated.iter().any(|known| known.vkey == *vkey));
+            let new: Vec<String> = new.collect();
+            let from = Some(from).filter(|_| !dated.is_empty());
+            dated.extend(new.into_iter().map(|vkey| DatedKey { from, until: None, vkey }));
+        }
+        dated.sort_by_key(|key| {
+            let place = in_force.iter().position(|vkey| *vkey == key.vkey);
+            (place.is_none(), place, key.from)
+        });
+        keys.dated = dated;
+        Ok(keys)
+    }
+
+    /// Every key that ever was in force, those in force now first; empty if only one roster is known.
+    pub fn dated(&self) -> &[DatedKey] {
+        &self.dated
     }
 
     /// The log's own key.

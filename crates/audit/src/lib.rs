@@ -32,7 +32,7 @@ pub use fork::first_difference;
 pub use heads::Heads;
 pub use history::{History, Interest, Step, StepResult};
 pub use holdfast_ledger::Event;
-pub use keys::LogKeys;
+pub use keys::{DatedKey, LogKeys};
 pub use monitor::{Alarm, Monitor, Patience, Severity};
 pub use period::{Period, PeriodReport, Row};
 pub use report::{Cosigned, NoOp, Report};

@@ -122,7 +122,7 @@ pub fn verify_with(
         return Err(Finding::new("ROOT_MISMATCH", "the replayed entries do not give the checkpoint's root"));
     }
     // INVARIANT (G7): who may sign the checkpoint is what its own entries say, not what the first one said.
-    let keys = LogKeys::of(history.state().roster())?;
+    let keys = LogKeys::with_earlier(history.state())?;
     let (checkpoint, cosigned) = keys.verify(&signed)?;
     check_companions(&read_file, &genesis, &keys)?;
     let witnessed = signed.cosignatures(keys.witnesses())?;

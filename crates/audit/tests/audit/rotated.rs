@@ -102,6 +102,33 @@ fn cosignature_of_a_nodes_old_incarnation_does_not_count() {
     assert_eq!(report.cosigners.iter().map(|c| c.node.as_str()).collect::<Vec<_>>(), ["node-1", "node-2"]);
 }
 
+#[test]
+fn keys_file_says_for_which_sizes_each_key_counts() {
+    let mut cell = Cell::ready();
+    rotate_log_key(&mut cell);
+    let rotated = cell.state.size();
+    enrol_node_1_again(&mut cell);
+    let enrolled = cell.state.size();
+    let note = checkpoint(&cell.log, "log-2", &[(1, "cosign-1-again"), (2, "cosign-2")]);
+    let exported = exported(&cell, &note, &[]).unwrap();
+    let written = String::from_utf8(exported["keys"].clone()).unwrap();
+    let bounds = |line: &str| line.rsplit_once(' ').map_or("", |(bounds, _)| bounds).to_owned();
+    let found: Vec<String> = written.lines().skip(1).map(bounds).collect();
+    let expected = [
+        &format!("from {rotated}"),
+        &format!("from {enrolled}"),
+        "",
+        "",
+        &format!("until {rotated}"),
+        &format!("until {enrolled}"),
+    ];
+    assert_eq!(found, expected, "{written}");
+    // What a thief writes into it is found
+    let mut forged = exported.clone();
+    forged.insert("keys".to_owned(), written.replace(&format!("until {enrolled}"), "until 999").into_bytes());
+    assert!(cell.verify(&forged).is_err());
+}
+
 fn report(cell: &Cell, files: &Files) -> PeriodReport {
     let mut period = Period::new(TimestampMs(0), TimestampMs(u64::MAX));
     let mut watch = |event: &Event<'_>| period.watch(event);
