@@ -8,7 +8,8 @@ use crate::payload::{ChainOutcome, OutcomeReport};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::withdrawal::{OutcomeRecord, Withdrawal};
 
-/// Most reports on one withdrawal under one key of the client: a chain that reorganises more often has another problem, or somebody is filling the log.
+/// Most reports on one withdrawal under one key of the client: a chain that reorganises more often has another problem, or
+/// somebody is filling the log.
 const MAX_OUTCOMES: usize = 32;
 
 impl State {

@@ -47,8 +47,12 @@ async fn refusal_to_sign(cell: &Cell, nodes: &[TestNode], withdrawal: Withdrawal
 
 /// Two officers lift a pause.
 fn resume(cell: &mut Cell, pause: &Envelope) {
+    resume_all(cell, std::slice::from_ref(pause));
+}
+
+fn resume_all(cell: &mut Cell, pauses: &[Envelope]) {
     let wallet = WalletId::new("hot-1").unwrap();
-    let lifts = vec![StatementDigest::of(&pause.payload)];
+    let lifts = pauses.iter().map(|pause| StatementDigest::of(&pause.payload)).collect();
     let resume = cell.statement("alice", StatementBody::ProposeResume { wallet, lifts });
     let ceremony = cell.accept(&resume).ceremony.unwrap();
     for officer in ["alice", "bob"] {
@@ -186,6 +190,38 @@ async fn pause_of_an_officer_who_left_holds_until_a_quorum_lifts_it_by_name() {
     nodes.insert(0, restarted);
     assert_eq!(nodes[0].node.latches.in_force().await, []);
     sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [12; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn pause_that_is_one_too_many_for_the_log_holds_until_a_quorum_lifts_it_by_name() {
+    let (mut cell, mut nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    // Given more pauses of one officer than the log has in force, delivered
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        cell.now += 1;
+        pauses.push(cell.pause("alice"));
+    }
+    for pause in &pauses[..8] {
+        cell.accept(pause);
+    }
+    cell.log(&pauses[8]);
+    nodes[0].catch_up(&cell).await;
+    for pause in &pauses {
+        deliver(&nodes[0], pause).await.unwrap();
+    }
+    assert_eq!(nodes[0].node.latches.in_force().await.len(), 1);
+    // Then the last one holds when the others are lifted, also after a restart
+    resume_all(&mut cell, &pauses[..8]);
+    nodes[0].catch_up(&cell).await;
+    let restarted = nodes.remove(0).restart(&cell).await;
+    nodes.insert(0, restarted);
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "LATCHED");
+    // Until it is named
+    resume_all(&mut cell, &pauses[8..]);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+    sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [11; 32]).await.unwrap();
 }
 
 #[tokio::test]
