@@ -32,6 +32,8 @@ use subject::{Logged, Subject, check_words};
 
 /// Latches that one officer may have set at a time: enough for an emergency, too few to fill a disk.
 const MAX_LATCHES_PER_OFFICER: usize = 64;
+/// Statements offered for the log at a time: the coordinator looks at no more.
+const MAX_OFFERED: usize = 64;
 /// Statements kept; the oldest lifted ones make room.
 const MAX_STATEMENTS: usize = 4_096;
 
@@ -246,18 +248,42 @@ impl Latches {
         self.table.read().await.in_force().map(|(_, delivered)| delivered.clone()).collect()
     }
 
-    /// Statements that the log does not contain yet, oldest first, of at most `max_bytes` together.
-    pub(crate) async fn unlogged(&self, max_bytes: usize) -> Result<Vec<Vec<u8>>, DeliverRefusal> {
-        let sequences: Vec<u64> = self.table.read().await.in_force().map(|(sequence, _)| sequence).collect();
-        let mut envelopes = Vec::new();
-        let mut room = max_bytes;
-        for sequence in sequences {
+    /// Statements for the log, of at most `max_bytes` together: what this node's own log would take now, newest first, and
+    /// then the rest.
+    // INVARIANT (G4): nothing that no log would take, however much of it there is, keeps back what the log would take.
+    pub(crate) async fn unlogged(
+        &self,
+        replica: &DurableReplica,
+        max_bytes: usize,
+    ) -> Result<Vec<Vec<u8>>, DeliverRefusal> {
+        let mut newest: Vec<(u64, OfficerId)> = {
+            let table = self.table.read().await;
+            table.in_force().map(|(sequence, delivered)| (sequence, delivered.officer.clone())).collect()
+        };
+        newest.reverse();
+        let now = self.clock.now();
+        let (mut taken, mut rest) = (Vec::new(), Vec::new());
+        for (sequence, officer) in newest {
+            if taken.len() >= MAX_OFFERED {
+                break;
+            }
+            let held = replica.read().await;
+            // Most of what piles up is told by its officer alone.
+            let serves = held.state().roster().officer(&officer).is_some();
+            if !serves && rest.len() >= MAX_OFFERED {
+                continue;
+            }
             let envelope = read_record(&self.store, sequence)?.envelope.into_bytes();
-            let Some(left) = room.checked_sub(envelope.len()) else { break };
-            room = left;
-            envelopes.push(envelope);
+            let would_act = serves && would_act(held.state(), &envelope, now);
+            if would_act { &mut taken } else { &mut rest }.push(envelope);
         }
-        Ok(envelopes)
+        let mut room = max_bytes;
+        let offered = taken.into_iter().chain(rest).take(MAX_OFFERED).take_while(|envelope| {
+            let left = room.checked_sub(envelope.len());
+            room = left.unwrap_or_default();
+            left.is_some()
+        });
+        Ok(offered.collect())
     }
 
     /// Everything delivered from a sequence on, oldest first, at most `limit`, with the next sequence if there is more.
@@ -395,6 +421,11 @@ fn statement_of(
         ) => Err(DeliverRefusal::NotAStatement),
         Err(rejection) => Err(Rejection::clone(rejection).into()),
     }
+}
+
+/// Whether this log would take the statement now.
+fn would_act(state: &State, envelope: &[u8], now: TimestampMs) -> bool {
+    Envelope::parse(envelope).is_ok_and(|envelope| matches!(state.check(&envelope, now), Ok(Ok(()))))
 }
 
 fn read_record(store: &StoreHandle, sequence: u64) -> Result<StatementRecord, DeliverRefusal> {

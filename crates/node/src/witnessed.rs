@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_ledger::{Ceremony, CeremonyId, CeremonyPhase, State, WithdrawalId};
-use holdfast_policy::{NodeId, TimestampMs, WhitelistEntryId};
+use holdfast_ledger::{
+    Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, State, StatementDigest, WithdrawalId,
+};
+use holdfast_policy::{NodeId, TimestampMs, WalletId, WhitelistEntryId};
 use holdfast_store::{Batch, StoreError, StoreHandle};
 
 use crate::tables::WITNESSED;
@@ -147,11 +149,37 @@ impl Witnessed {
     ) -> Result<(), WitnessedRefusal> {
         let Some(withdrawal) = state.withdrawal(id) else { return Ok(()) };
         state.authority_ceremonies().try_for_each(|ceremony| self.check_ceremony(state, ceremony, own))?;
-        // The newest resume is a quorum's word that the wallet may pay, whatever came late before it.
-        if let Some(newest) = state.resumes(&withdrawal.request.wallet).last() {
-            self.check_ceremony(state, newest, own)?;
-        }
+        self.check_resumes(state, &withdrawal.request.wallet, own)?;
         self.check_cooling_off(state, id, now)
+    }
+
+    /// Whether for each pause that was lifted officers said in time that it may go.
+    // INVARIANT (G2, G4): a resume names the oldest pauses in force and leaves none out. One that was proposed after a late one
+    // had lifted its pauses was therefore made by officers who saw that they are gone; one proposed before it speaks for those
+    // that it names only. Of pauses that only nodes have nobody sees that they are gone: they must be named in time.
+    fn check_resumes(&self, state: &State, wallet: &WalletId, own: &NodeId) -> Result<(), WitnessedRefusal> {
+        let (mut named, mut late, mut seen) = (BTreeSet::<StatementDigest>::new(), Vec::new(), 0);
+        for resume in state.resumes(wallet) {
+            match self.check_ceremony(state, resume, own) {
+                Ok(()) => {
+                    named.extend(lifts(resume));
+                    if lifts(resume).iter().any(|pause| state.statement_acted(pause)) {
+                        seen = seen.max(resume.index);
+                    }
+                }
+                Err(refusal) => late.push((resume, refusal)),
+            }
+        }
+        for (resume, refusal) in late {
+            let gone_since = resume.quorum_met.map_or(u64::MAX, |met| met.index);
+            let made_good = |pause: &StatementDigest| {
+                named.contains(pause) || (gone_since < seen && state.statement_acted(pause))
+            };
+            if !lifts(resume).iter().all(made_good) {
+                return Err(refusal);
+            }
+        }
+        Ok(())
     }
 
     /// Whether a ceremony's statements came while they were valid.
@@ -238,9 +266,20 @@ pub(crate) fn asked(state: &State) -> BTreeSet<u64> {
     });
     let entries = state.whitelist().filter(|entry| entry.revoked_at.is_none() && entry.expires_at > now);
     let entries = entries.filter_map(|entry| state.whitelist_ceremony(&entry.id));
-    let resumes = state.wallets().filter_map(|wallet| state.resumes(&wallet.id).last());
+    let resumes = state.wallets().flat_map(|wallet| state.resumes(&wallet.id));
     let ceremonies = open.chain(entries).chain(resumes).chain(state.authority_ceremonies());
     ceremonies.flat_map(|ceremony| said(ceremony).map(|(index, _)| index)).collect()
+}
+
+/// The pauses that a resume names.
+fn lifts(ceremony: &Ceremony) -> &[StatementDigest] {
+    match &ceremony.kind {
+        CeremonyKind::ResumeWallet { lifts, .. } => lifts,
+        CeremonyKind::CreateWallet(_)
+        | CeremonyKind::AddWhitelistEntry(_)
+        | CeremonyKind::ChangeRoster(_)
+        | CeremonyKind::ChangePolicy(_) => &[],
+    }
 }
 
 /// The statements of a ceremony: where they are in the log, and from when on they are void.

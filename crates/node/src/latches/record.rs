@@ -54,7 +54,7 @@ impl StatementRecord {
         let text = envelope.map(|envelope| String::from_utf8_lossy(&envelope.payload).into_owned());
         Some(Delivered {
             digest: self.digest.parse::<StatementDigest>().ok()?,
-            subject: Subject::of(&self.scope, &text.unwrap_or_default())?,
+            subject: Subject::of_record(&self.scope, &text.unwrap_or_default()),
             officer: self.officer.clone(),
             since: self.received_at_ms,
             lifted: self.lifted,

@@ -22,6 +22,8 @@ pub(super) enum Subject {
         id: ClientId,
         key: ClientKey,
     },
+    /// Whatever key the client has: a record of an earlier form, which did not have to name one.
+    ClientName(ClientId),
 }
 
 /// What the log has made of a statement.
@@ -45,11 +47,20 @@ impl Subject {
         }
     }
 
+    /// The same of a stored statement: one that names no key holds for the name, and must not keep the node from starting.
+    pub(super) fn of_record(scope: &LatchScope, text: &str) -> Self {
+        Self::of(scope, text).unwrap_or_else(|| match scope {
+            LatchScope::Wallet(id) => Self::Wallet(id.clone()),
+            LatchScope::WhitelistEntry(id) => Self::WhitelistEntry(id.clone()),
+            LatchScope::Client(id) => Self::ClientName(id.clone()),
+        })
+    }
+
     pub(super) fn scope(&self) -> LatchScope {
         match self {
             Self::Wallet(id) => LatchScope::Wallet(id.clone()),
             Self::WhitelistEntry(id) => LatchScope::WhitelistEntry(id.clone()),
-            Self::Client { id, .. } => LatchScope::Client(id.clone()),
+            Self::Client { id, .. } | Self::ClientName(id) => LatchScope::Client(id.clone()),
         }
     }
 
@@ -66,6 +77,10 @@ impl Subject {
             // rules refuse.
             Self::Client { id, key } => {
                 is_key_of(state.roster(), id, key)
+                    && state.withdrawal(withdrawal).is_none_or(|known| known.request.client == *id)
+            }
+            Self::ClientName(id) => {
+                state.roster().client(id).is_some()
                     && state.withdrawal(withdrawal).is_none_or(|known| known.request.client == *id)
             }
         }
@@ -104,6 +119,9 @@ impl Subject {
                 Logged::UsedUp
             }
             Self::Client { .. } => Logged::Not,
+            Self::ClientName(id) if state.client_revocation(id).is_some() => Logged::TakenOver,
+            Self::ClientName(_) if acted => Logged::UsedUp,
+            Self::ClientName(_) => Logged::Not,
         }
     }
 }

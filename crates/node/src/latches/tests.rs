@@ -20,9 +20,14 @@ use crate::testing::{
 };
 
 mod clients;
+mod offered;
 
 async fn deliver(node: &TestNode, envelope: &Envelope) -> Result<Vec<u8>, DeliverRefusal> {
     node.node.latches.deliver(&node.node.replica, &envelope.to_json()).await
+}
+
+async fn unlogged(node: &TestNode, max_bytes: usize) -> Vec<Vec<u8>> {
+    node.node.latches.unlogged(&node.node.replica, max_bytes).await.unwrap()
 }
 
 async fn refused(node: &TestNode, envelope: &Envelope) -> &'static str {
@@ -356,8 +361,8 @@ async fn latch_gives_way_to_the_rules_once_the_log_contains_the_statement() {
     cell.fill(3);
     nodes[0].catch_up(&cell).await;
     assert_eq!(nodes[0].node.latches.in_force().await.len(), 1);
-    assert_eq!(nodes[0].node.latches.unlogged(1 << 20).await.unwrap(), [pause.to_json()]);
-    assert_eq!(nodes[0].node.latches.unlogged(10).await.unwrap(), Vec::<Vec<u8>>::new());
+    assert_eq!(unlogged(&nodes[0], 1 << 20).await, [pause.to_json()]);
+    assert_eq!(unlogged(&nodes[0], 10).await, Vec::<Vec<u8>>::new());
     // When the log contains it, the wallet is paused by the rules
     cell.accept(&pause);
     nodes[0].catch_up(&cell).await;

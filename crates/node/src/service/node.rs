@@ -209,7 +209,7 @@ impl Node {
             (held.tip().clone(), standing, held.sound_state().is_ok())
         };
         let open = self.signing.sessions.count().saturating_add(self.keygens.running());
-        let unlogged = self.latches.unlogged(UNLOGGED_BYTES).await;
+        let unlogged = self.latches.unlogged(&self.replica, UNLOGGED_BYTES).await;
         Ok(v1::NodeStatus {
             name: self.identity.node().to_string(),
             cluster: self.identity.cluster().to_string(),

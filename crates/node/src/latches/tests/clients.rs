@@ -144,3 +144,45 @@ async fn revocation_that_does_not_say_which_key_or_describes_a_known_one_wrongly
         assert_eq!(refused(&nodes[0], &signed_statement("alice", &wrong)).await, code, "{wrong}");
     }
 }
+
+/// Takes the lines that name a key out of the stored statement, as an earlier form of it could lack them.
+async fn forget_the_key(node: &TestNode) {
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&node.store.read(STATEMENTS, &[0; 8]).unwrap().unwrap()).unwrap();
+    let mut envelope = Envelope::parse(record["envelope"].as_str().unwrap().as_bytes()).unwrap();
+    let text = String::from_utf8(envelope.payload).unwrap();
+    let kept: String =
+        text.lines().filter(|line| !line.starts_with("key: ")).map(|l| format!("{l}\n")).collect();
+    envelope.payload = kept.into_bytes();
+    record["envelope"] = String::from_utf8(envelope.to_json()).unwrap().into();
+    let batch = Batch::new().put(STATEMENTS, [0; 8], serde_json::to_vec(&record).unwrap());
+    node.store.commit(batch).await.unwrap();
+}
+
+#[tokio::test]
+async fn stored_revocation_that_names_no_key_does_not_stop_the_node_and_holds_for_the_name() {
+    // Given revocations in an earlier form, of a client at one node and of another client at the next
+    let (mut cell, mut nodes) = ready().await;
+    cell.admit_client("batch", "batch");
+    let withdrawal = cell.authorized("k-1", 0);
+    for (node, client) in nodes.iter().zip(["pipeline", "batch"]) {
+        node.catch_up(&cell).await;
+        deliver(node, &revoke(&cell, "alice", client)).await.unwrap();
+        forget_the_key(node).await;
+    }
+    // When the nodes start
+    for place in 0..2 {
+        let restarted = nodes.remove(place).restart(&cell).await;
+        nodes.insert(place, restarted);
+        assert_eq!(in_force(&nodes[place]).await, 1);
+    }
+    // Then each is a latch on the client of this name and on no other
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "LATCHED");
+    sign(&cell, &[&nodes[1], &nodes[2]], withdrawal, [11; 32]).await.unwrap();
+    // Until the log's rules do it
+    let by_bob = revoke(&cell, "bob", "pipeline");
+    cell.accept(&by_bob);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(in_force(&nodes[0]).await, 0);
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 12).await, "CLIENT_REVOKED");
+}
