@@ -128,3 +128,26 @@ async fn statement_delivered_to_a_node_is_logged_once() {
     assert_eq!(cell.size().await, before + 1);
     assert!(book.read().await.unwrap().state().wallet(&"hot-1".parse().unwrap()).unwrap().is_paused());
 }
+
+#[tokio::test]
+async fn pause_delivered_before_its_wallet_is_active_is_logged_as_soon_as_it_is() {
+    use holdfast_ledger::StatementBody;
+    // Given a pause of a wallet that the log does not know yet
+    let ready = Cell::ready().await;
+    let pause = ready.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap())).await;
+    let cell = Cell::new().await;
+    cell.fakes[0].deliver(pause.to_json());
+    cell.replicate();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    // When the wallet becomes active
+    cell.make_ready().await;
+    // Then it is paused within seconds
+    let wallet = "hot-1".parse().unwrap();
+    for _ in 0..80 {
+        if cell.parts.book.read().await.unwrap().state().wallet(&wallet).unwrap().is_paused() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the pause is not logged");
+}
