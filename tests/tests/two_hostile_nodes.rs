@@ -1,7 +1,7 @@
 //! Two nodes of five in the wrong hands at once, where three sign: nobody honest ever has a wrong key or a wrong signature,
 //! only they are named, and every payment is signed by the others.
 //!
-//! `HOLDFAST_LONG_TESTS=1` takes more of what they can do.
+//! It takes longer than everything in `make test` should: `HOLDFAST_LONG_TESTS=1` only.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,37 +41,15 @@ fn sign(round: u8, act: &str) -> Deviation {
 
 /// What each of the two does wrong in the key generation: in the same attempts, and in attempts of its own.
 fn keygen_attacks() -> [Vec<Deviation>; 2] {
-    let short = [vec![keygen(3, "flip").of("proof-responses")], vec![keygen(2, "equivocate")]];
-    if !long() {
-        return short;
-    }
-    let [mut one, mut other] = short;
-    one.extend([
-        keygen(0, "offer-garbage"),
-        keygen(2, "flip").of("chain-code-commitment"),
-        keygen(3, "junk"),
-    ]);
-    other.extend([keygen(4, "flip-for-one").of("confirmation"), keygen(1, "as-other-sender")]);
-    [one, other]
+    [vec![keygen(3, "flip").of("proof-responses")], vec![keygen(2, "equivocate")]]
 }
 
 /// The same in signatures.
 fn sign_attacks() -> [Vec<Deviation>; 2] {
-    let short = [
+    [
         vec![sign(1, "flip").of("commitment"), sign(3, "flip").of("u")],
         vec![sign(2, "silence"), sign(4, "signature-flipped")],
-    ];
-    if !long() {
-        return short;
-    }
-    let [mut one, mut other] = short;
-    one.extend([sign(0, "offer-replayed"), sign(3, "broken-seal"), sign(1, "flip").of("ot-check")]);
-    other.extend([
-        sign(3, "reflect"),
-        sign(1, "own-older-session"),
-        sign(4, "signature-of-other-withdrawal"),
-    ]);
-    [one, other]
+    ]
 }
 
 fn assert_rightly_signed(withdrawal: &v1::Withdrawal, address: &str) {
@@ -131,12 +109,21 @@ async fn pay_until_done(
             }
             _ => {}
         }
+        // What one of them was to do in a session that the other spoilt first is still to be done.
+        for (which, control) in controls.iter().enumerate() {
+            let done: Vec<Deviation> = control.done().into_iter().map(|(_, deviation)| deviation).collect();
+            let missing = attacks[which].iter().filter(|attack| !done.contains(attack));
+            control.queue(&missing.cloned().collect::<Vec<_>>());
+        }
     }
     panic!("{} deviations are left", left());
 }
 
 #[tokio::test]
 async fn two_hostile_nodes_of_five_lead_to_no_wrong_key_no_wrong_signature_and_no_false_accusation() {
+    if !long() {
+        return;
+    }
     let cluster = Cluster::three_of_five(Options::default());
     let controls = HOSTILE.map(|node| Control::create(cluster.path(&format!("{node}.queue"))));
     HONEST.iter().for_each(|node| cluster.start(node));

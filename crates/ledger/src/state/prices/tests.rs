@@ -1,4 +1,5 @@
 //! Tests of prices: an oracle that keeps them all.
+#![expect(clippy::arithmetic_side_effects, reason = "test times are small")]
 
 use holdfast_policy::{ClusterId, ProviderId};
 use proptest::prelude::*;

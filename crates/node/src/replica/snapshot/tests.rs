@@ -123,7 +123,7 @@ async fn state_that_somebody_with_the_disk_changed_and_gave_a_checksum_of_its_ow
 #[tokio::test]
 async fn file_that_is_larger_than_any_snapshot_is_not_read() {
     let (cell, node) = with_snapshot().await;
-    let sparse = fs::File::options().write(true).open(file(&node)).unwrap();
+    let sparse = File::options().write(true).open(file(&node)).unwrap();
     sparse.set_len(MAX_BYTES + 1).unwrap();
     drop(sparse);
     assert!(matches!(read_bounded(&file(&node)), Err(KeepError::Altered)));
