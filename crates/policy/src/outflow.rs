@@ -78,7 +78,7 @@ pub struct Outflows {
     open: OrdMap<Place, (Arc<Outflow>, OutflowStage)>,
     ends: OrdSet<(TimestampMs, Place)>,
     paid: Vector<(TimestampMs, Place, Arc<Outflow>)>,
-    paid_at: OrdMap<Place, TimestampMs>,
+    paid_at: OrdMap<Place, (TimestampMs, Arc<Outflow>)>,
     windows: Vector<(RuleId, Arc<WindowLimit>)>,
     meters: OrdMap<MeterKey, Meter>,
 }
@@ -97,10 +97,15 @@ impl Outflows {
         }
     }
 
-    /// Takes or keeps a place. What was paid stays paid: a replacement pays the same amount in its stead.
+    /// Takes or keeps a place.
+    // INVARIANT (G1): what is authorized again, by a replacement of what was paid, is open again and does not age; and what was
+    // authorized keeps the worth it was authorized with.
     pub fn hold_place(&mut self, place: Place, outflow: Outflow, stage: OutflowStage) {
-        if self.paid_at.contains_key(&place) {
-            return;
+        match (stage, self.open.get(&place).map(|(_, known)| *known)) {
+            (OutflowStage::Authorized, Some(OutflowStage::Authorized)) => return,
+            (OutflowStage::Authorized, _) => self.take_back(place),
+            (OutflowStage::Reserved { .. }, _) if self.paid_at.contains_key(&place) => return,
+            (OutflowStage::Reserved { .. }, _) => {}
         }
         self.leave(place);
         if let OutflowStage::Reserved { until } = stage {
@@ -120,13 +125,27 @@ impl Outflows {
         self.in_meters(&outflow, |meter, _| meter.leave(place));
     }
 
+    /// Gives up every place that was only asked for and that `stands` says nobody can use any more.
+    pub fn free_places(&mut self, stands: impl Fn(Place, &Outflow) -> bool) {
+        let reserved = |stage: &OutflowStage| matches!(stage, OutflowStage::Reserved { .. });
+        let over: Vec<Place> = self
+            .open
+            .iter()
+            .filter(|(place, (outflow, stage))| reserved(stage) && !stands(**place, outflow))
+            .map(|(place, _)| *place)
+            .collect();
+        for place in over {
+            self.leave(place);
+        }
+    }
+
     /// Its signature is in the log: from now on it ages.
     pub fn pay(&mut self, place: Place, time: TimestampMs) {
         let Some((outflow, _)) = self.open.get(&place).cloned() else { return };
         self.leave(place);
         self.in_meters(&outflow, |meter, value| meter.pay(time, value));
-        self.paid.push_back((time, place, outflow));
-        self.paid_at.insert(place, time);
+        self.paid.push_back((time, place, Arc::clone(&outflow)));
+        self.paid_at.insert(place, (time, outflow));
     }
 
     /// Forgets what counts no more at this time.
@@ -159,8 +178,9 @@ impl Outflows {
         let Some(meter) = self.meters.get(&MeterKey::of(rule, limit, mine)) else {
             return Taken::Known(Amount::ZERO);
         };
-        let paid = self.paid_at.get(&place).is_some_and(|paid| !has_left(*paid, at, limit.window));
-        let own = if paid { limit.value_of(mine).flatten() } else { None };
+        // What was counted then, not what it is worth now.
+        let paid = self.paid_at.get(&place).filter(|(paid, _)| !has_left(*paid, at, limit.window));
+        let own = paid.and_then(|(_, outflow)| limit.value_of(outflow).flatten());
         meter.taken(place, own.unwrap_or(Amount::ZERO), at, limit.window)
     }
 
@@ -184,10 +204,17 @@ impl Outflows {
             outflows.hold_place(place, outflow, stage);
         }
         for (time, place, outflow) in paid {
-            outflows.paid.push_back((time, place, Arc::new(outflow)));
-            outflows.paid_at.insert(place, time);
+            let outflow = Arc::new(outflow);
+            outflows.paid.push_back((time, place, Arc::clone(&outflow)));
+            outflows.paid_at.insert(place, (time, outflow));
         }
         outflows
+    }
+
+    fn take_back(&mut self, place: Place) {
+        let Some((time, outflow)) = self.paid_at.remove(&place) else { return };
+        self.paid.retain(|(_, paid, _)| *paid != place);
+        self.in_meters(&outflow, |meter, value| meter.take_back(time, value));
     }
 
     fn in_meters(&mut self, outflow: &Outflow, mut change: impl FnMut(&mut Meter, Option<Amount>)) {

@@ -151,6 +151,9 @@ impl State {
             admission.client = Some(revocation.client.clone());
             self.write_revocation(revocation);
         }
+        if admission.roster.is_some() || admission.client.is_some() {
+            self.free_places();
+        }
         if let Some(upload) = change.policy_upload {
             self.write_policy_upload(upload);
         }

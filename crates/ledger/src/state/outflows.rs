@@ -1,6 +1,6 @@
 //! Which withdrawals count in sliding windows, and from when to when: follows every change of a withdrawal.
 
-use holdfast_policy::{Outflow, OutflowStage, Outflows, Place, TimestampMs};
+use holdfast_policy::{ClientId, Outflow, OutflowStage, Outflows, Place, TimestampMs};
 
 use super::State;
 use crate::codec::{Decode, Encode, Input, Malformed};
@@ -40,6 +40,20 @@ impl State {
         }
     }
 
+    /// After a change of clients: what nobody can authorize any more takes no place.
+    pub(super) fn free_places(&mut self) {
+        let stands: Vec<(ClientId, u64)> = self
+            .roster()
+            .clients()
+            .iter()
+            .filter(|(name, _)| self.client_revocation(name).is_none())
+            .map(|(name, client)| (name.clone(), client.since))
+            .collect();
+        self.outflows.free_places(|place, outflow| {
+            stands.iter().any(|(client, since)| *client == outflow.client && *since < place)
+        });
+    }
+
     fn first_of(&self, id: WithdrawalId) -> Option<&Withdrawal> {
         self.lineage(id).last().and_then(|first| self.withdrawal(&first))
     }
@@ -65,12 +79,11 @@ impl State {
             | WithdrawalState::Signed
             | WithdrawalState::Replaced
             | WithdrawalState::Tombstoned => {
-                if self.successors(first).any(|one| one.signature.is_some()) {
-                    Standing::Paid
-                } else if self.successors(first).all(|one| self.is_tombstoned(&one.id)) {
-                    Standing::Over
-                } else {
-                    Standing::Counts(OutflowStage::Authorized)
+                // The newest one that may still be mined says it for all: a bump of what was paid long ago leaves anew.
+                match self.successors(first).filter(|one| !self.is_tombstoned(&one.id)).last() {
+                    None => Standing::Over,
+                    Some(newest) if newest.signature.is_some() => Standing::Paid,
+                    Some(_) => Standing::Counts(OutflowStage::Authorized),
                 }
             }
         }

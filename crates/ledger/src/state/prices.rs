@@ -19,7 +19,7 @@ impl Prices {
     pub(super) fn insert(&mut self, report: &PriceReport) {
         let prices = self.0.entry(report.asset.clone()).or_default();
         let (observed_at, price) = (report.observed_at_ms, report.price_micro_usd);
-        if prices.range(observed_at..).any(|(_, later)| *later >= price) {
+        if prices.range(observed_at..).next().is_some_and(|(_, later)| *later >= price) {
             return;
         }
         while let Some((earlier, lower)) =

@@ -70,6 +70,14 @@ impl Meter {
         }
     }
 
+    /// What was paid at this time is open again.
+    pub(super) fn take_back(&mut self, time: TimestampMs, value: Option<Amount>) {
+        match value {
+            Some(value) => self.paid.remove(time, value),
+            None => self.unknown.remove(time, Amount::from_u128(1)),
+        }
+    }
+
     pub(super) fn forget(&mut self, at: TimestampMs, window: DurationMs) {
         self.paid.forget(at, window);
         self.unknown.forget(at, window);

@@ -23,6 +23,9 @@ impl Default for Series {
 impl Series {
     /// `time` is not before that of the amount pushed last.
     pub(super) fn push(&mut self, time: TimestampMs, amount: Amount) {
+        if self.total().checked_add(amount).is_none() {
+            self.rebase();
+        }
         match self.total().checked_add(amount) {
             Some(total) => self.totals.push_back((time, total)),
             // Beyond 2^256 - 1 nothing can be told apart any more: whoever asks hears so.
@@ -39,6 +42,29 @@ impl Series {
         let before = left.checked_sub(1).and_then(|last| self.totals.get(last));
         let before = before.map_or(self.forgotten, |(_, total)| *total);
         self.total().checked_sub(before)
+    }
+
+    /// Takes one amount back out that was pushed with this time.
+    pub(super) fn remove(&mut self, time: TimestampMs, amount: Amount) {
+        let mut before = self.forgotten;
+        let found = self.totals.iter().position(|(at, total)| {
+            let here = total.checked_sub(before);
+            before = *total;
+            *at == time && here == Some(amount)
+        });
+        let Some(index) = found else { return };
+        self.totals.remove(index);
+        for (_, total) in self.totals.iter_mut().skip(index) {
+            *total = total.checked_sub(amount).unwrap_or(Amount::ZERO);
+        }
+    }
+
+    /// Lets the totals begin at what is kept.
+    fn rebase(&mut self) {
+        let forgotten = std::mem::replace(&mut self.forgotten, Amount::ZERO);
+        for (_, total) in self.totals.iter_mut() {
+            *total = total.checked_sub(forgotten).unwrap_or(Amount::ZERO);
+        }
     }
 
     pub(super) fn forget(&mut self, at: TimestampMs, window: DurationMs) {

@@ -76,6 +76,7 @@ impl State {
             ("risk", old.risk() != new.risk()),
             ("hold", old.hold() != new.hold()),
             ("whitelist", old.whitelist() != new.whitelist()),
+            ("prices", old.max_price_age() != new.max_price_age()),
             ("authorization", old.authorization_max_age() != new.authorization_max_age()),
         ];
         details.extend(

@@ -151,6 +151,53 @@ fn replacement_counts_once_and_both_must_be_sworn_off() {
 }
 
 #[test]
+fn bumps_of_payments_that_left_the_window_take_their_places_again() {
+    let mut cell = limited(USDT_2000);
+    let first = cell.signed("k-1", 1_500, 7);
+    cell.later(2 * HOUR);
+    let second = cell.signed("k-2", 1_500, 8);
+    cell.later(2 * HOUR);
+    let mut bump = |key: &str, of, nonce| {
+        let bump = cell.replacement(key, of, "bump-fee", &pays_usdt(PAYEE, 1_500, nonce, gwei(60, 2)));
+        cell.replace(&bump)
+    };
+    let (first, second) = (bump("k-3", first, 7), bump("k-4", second, 8));
+    cell.accept_authorize(first);
+    assert!(!cell.fits("k-5", 501), "it is open again");
+    cell.accept_authorize(second);
+    assert_eq!(cell.state_of(second), WithdrawalState::Denied);
+    let signature = cell.signature_of(first);
+    cell.accept(&signature);
+    assert!(cell.fits("k-6", 500) && !cell.fits("k-7", 501), "it counts once, from now on");
+    cell.later(HOUR);
+    assert!(cell.fits("k-8", 2_000));
+}
+
+#[test]
+fn places_of_a_revoked_client_are_free() {
+    let mut cell = limited(USDT_2000);
+    let asked = cell.asked("k-1", 2_000);
+    assert_eq!(cell.state.outflows().open().count(), 1);
+    let revoke = cell.statement("alice", StatementBody::RevokeClient("pipeline".parse().unwrap()));
+    cell.accept(&revoke);
+    assert_eq!(cell.state.outflows().open().count(), 0);
+    assert_eq!(cell.main_reason(asked), None);
+}
+
+#[test]
+fn price_that_rose_does_not_keep_a_stuck_payment_from_being_bumped() {
+    let mut cell = limited(USD_2000);
+    let price = cell.price(2, "USDT", 1_000_000, cell.now);
+    cell.accept(&price);
+    let id = cell.signed("k-1", 100, 7);
+    let price = cell.price(3, "USDT", 1_010_000, cell.now);
+    cell.accept(&price);
+    let bump = cell.replacement("k-2", id, "bump-fee", &pays_usdt(PAYEE, 100, 7, gwei(60, 2)));
+    let bump = cell.replace(&bump);
+    assert_eq!(cell.main_reason(bump), None);
+}
+
+#[test]
 fn cancellation_on_chain_gives_nothing_back_while_the_payment_may_be_mined() {
     let mut cell = limited(USDT_2000);
     let first = cell.authorized("k-1", 2_000, 7);
