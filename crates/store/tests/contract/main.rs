@@ -44,7 +44,17 @@ impl Fixture {
     }
 
     fn open(&self) -> StoreHandle {
-        StoreHandle::open(&self.config(), &TABLES).unwrap()
+        // Another test's child process may hold a copy of sled's lock between its fork and its exec.
+        let mut attempts = 0;
+        loop {
+            match StoreHandle::open(&self.config(), &TABLES) {
+                Err(error) if format!("{error:?}").contains("WouldBlock") && attempts < 50 => {
+                    attempts += 1;
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                }
+                opened => return opened.unwrap(),
+            }
+        }
     }
 }
 
