@@ -141,8 +141,8 @@ async fn a_node_killed_while_it_bans_a_party_keeps_the_ban_or_told_nobody_why() 
     cluster.provider().await.report(CUSTOMER, false, false).await;
     cluster.kill_9("node-2");
     for point in BAN {
-        // When it attacks the state that signatures share, and node-1 dies while it bans it. A coordinator that remembers whom
-        // it suspects would ask the pair later.
+        // When it attacks the state that signatures share, and node-1 dies while it bans it. One deviation is for one session: a
+        // coordinator that still thinks node-2 alive could spend it on an attempt with that one.
         cluster.kill_9(COORDINATOR);
         cluster.bring_up(COORDINATOR).await;
         doomed(&cluster, point).await;
