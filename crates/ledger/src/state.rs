@@ -44,6 +44,7 @@ mod roster_changes;
 mod senders;
 mod snapshot;
 mod statements;
+mod supposed;
 mod sweeps;
 mod tombstones;
 mod withdrawals;
@@ -56,6 +57,7 @@ use prices::Prices;
 use senders::AccountNonce;
 pub use senders::Sender;
 pub use snapshot::SnapshotError;
+use supposed::Supposed;
 use withdrawals::Withdrawals;
 
 /// Everything the log says, at one position.
@@ -82,6 +84,7 @@ pub struct State {
     attestations: OrdMap<NodeId, Arc<Attestation>>,
     digest: StateDigest,
     digests: OrdMap<u64, StateDigest>,
+    supposed: Option<Supposed>,
 }
 
 /// What one entry did.
@@ -185,6 +188,7 @@ impl State {
             attestations: OrdMap::new(),
             digest,
             digests: OrdMap::new(),
+            supposed: None,
         })
     }
 
@@ -200,7 +204,7 @@ impl State {
         let act = verify_act(self.roster(), entry.envelope())?;
         let index = self.size;
         self.pack();
-        self.outflows.advance(time);
+        self.each_outflows(|outflows| outflows.advance(time));
         let judged = self.admit(&act, index, time);
         self.digest = self.digest.then(index, time, &judged);
         let outcome = match judged {

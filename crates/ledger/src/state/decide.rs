@@ -22,25 +22,7 @@ impl State {
         approvals: &[Approval],
         at: TimestampMs,
     ) -> Decision {
-        let facts = WithdrawalFacts {
-            wallet: request.wallet.clone(),
-            asset: request.asset.clone(),
-            amount: request.amount,
-            destination: request.destination,
-            fee_cap: request.fee_cap,
-            client: request.client.clone(),
-            requesters: std::collections::BTreeSet::new(),
-            customer: Some(request.customer.clone()),
-            requested_at,
-            place,
-            approvals: approvals.iter().map(|approval| self.counted(approval)).collect(),
-        };
-        // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
-        if to_oneself {
-            return evaluate_own_transfer(&View { state: self, session: None }, &facts, at);
-        }
-        let session = self.session_signals(&request.customer, at);
-        evaluate(&View { state: self, session }, &facts, at)
+        self.in_force().decide(request, to_oneself, requested_at, place, approvals, at)
     }
 
     /// What [`State::apply`] would decide about this request now: for dry runs.
@@ -53,9 +35,12 @@ impl State {
     }
 
     pub(super) fn decide_again(&self, withdrawal: &Withdrawal, at: TimestampMs) -> Decision {
-        let Withdrawal { request, to_oneself, received_at, approvals, .. } = withdrawal;
-        let place = self.place(withdrawal.kind, withdrawal.positions.request);
-        self.decide(request, *to_oneself, *received_at, place, approvals, at)
+        self.in_force().decide_again(withdrawal, &withdrawal.approvals, at)
+    }
+
+    fn in_force(&self) -> Under<'_> {
+        let (document, version) = (self.policy(), self.policy_version());
+        Under { state: self, document, version, outflows: &self.outflows }
     }
 
     /// INVARIANT (G4): an approval counts in the roles its officer holds now, not in those held when it was given.
@@ -67,13 +52,67 @@ impl State {
             expires_at: approval.expires_at,
         }
     }
+}
+
+/// The document that decides, and what was counted for its windows. All that a decision takes from a document it takes from this
+/// one: it need not be the one in force.
+#[derive(Clone, Copy)]
+pub(super) struct Under<'a> {
+    pub(super) state: &'a State,
+    pub(super) document: &'a PolicyDocument,
+    pub(super) version: PolicyVersion,
+    pub(super) outflows: &'a Outflows,
+}
+
+impl Under<'_> {
+    fn decide(
+        self,
+        request: &WithdrawalRequest,
+        to_oneself: bool,
+        requested_at: TimestampMs,
+        place: Place,
+        approvals: &[Approval],
+        at: TimestampMs,
+    ) -> Decision {
+        let facts = WithdrawalFacts {
+            wallet: request.wallet.clone(),
+            asset: request.asset.clone(),
+            amount: request.amount,
+            destination: request.destination,
+            fee_cap: request.fee_cap,
+            client: request.client.clone(),
+            requesters: std::collections::BTreeSet::new(),
+            customer: Some(request.customer.clone()),
+            requested_at,
+            place,
+            approvals: approvals.iter().map(|approval| self.state.counted(approval)).collect(),
+        };
+        // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
+        if to_oneself {
+            return evaluate_own_transfer(&View { under: self, session: None }, &facts, at);
+        }
+        let session = self.session_signals(&request.customer, at);
+        evaluate(&View { under: self, session }, &facts, at)
+    }
+
+    /// About a withdrawal that is in the log, with these approvals.
+    pub(super) fn decide_again(
+        self,
+        withdrawal: &Withdrawal,
+        approvals: &[Approval],
+        at: TimestampMs,
+    ) -> Decision {
+        let Withdrawal { request, to_oneself, received_at, .. } = withdrawal;
+        let place = self.state.place(withdrawal.kind, withdrawal.positions.request);
+        self.decide(request, *to_oneself, *received_at, place, approvals, at)
+    }
 
     /// The worst of all providers' newest reports that are young enough; if none is, the newest one, which policy then
     /// finds stale.
-    fn session_signals(&self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
-        let reports = self.sessions.get(customer)?;
+    fn session_signals(self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
+        let reports = self.state.sessions.get(customer)?;
         let newest = reports.values().max_by_key(|report| report.observed_at_ms)?;
-        let max_age = self.policy().risk().max_report_age;
+        let max_age = self.document.risk().max_report_age;
         let young = |report: &&SessionReport| at.0.saturating_sub(report.observed_at_ms.0) <= max_age.0;
         let counted: Vec<_> = reports.values().filter(young).collect();
         let worst = |signal: fn(&SessionReport) -> bool| counted.iter().any(|report| signal(report));
@@ -88,25 +127,25 @@ impl State {
 
 /// The log as the policy sees it.
 struct View<'a> {
-    state: &'a State,
+    under: Under<'a>,
     session: Option<SessionSignals>,
 }
 
 impl PolicyView for View<'_> {
     fn document(&self) -> &PolicyDocument {
-        self.state.policy()
+        self.under.document
     }
 
     fn policy_version(&self) -> PolicyVersion {
-        self.state.policy_version()
+        self.under.version
     }
 
     fn whitelist(&self) -> &Whitelist {
-        &self.state.whitelist
+        &self.under.state.whitelist
     }
 
     fn screening(&self) -> &ScreeningIndex {
-        &self.state.screening
+        &self.under.state.screening
     }
 
     fn session_signals(&self, _customer: &CustomerRef) -> Option<&SessionSignals> {
@@ -114,19 +153,19 @@ impl PolicyView for View<'_> {
     }
 
     fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset> {
-        self.state.genesis.document.assets.iter().find(|asset| asset.symbol == *symbol)
+        self.under.state.genesis.document.assets.iter().find(|asset| asset.symbol == *symbol)
     }
 
     fn outflows(&self) -> &Outflows {
-        &self.state.outflows
+        self.under.outflows
     }
 
     fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
-        self.state.usd_price(symbol, at)
+        self.under.state.price_under(self.under.document, symbol, at)
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
-        let wallet = self.state.wallet(wallet)?;
+        let wallet = self.under.state.wallet(wallet)?;
         Some(if wallet.is_paused() { WalletStatus::Paused } else { WalletStatus::Active })
     }
 }

@@ -1,6 +1,6 @@
 //! Which withdrawals count in sliding windows, and from when to when: follows every change of a withdrawal.
 
-use holdfast_policy::{ClientId, Outflow, OutflowStage, Outflows, Place, TimestampMs};
+use holdfast_policy::{ClientId, Outflow, OutflowStage, Outflows, Place, PolicyDocument, TimestampMs};
 
 use super::State;
 use crate::codec::{Decode, Encode, Input, Malformed};
@@ -31,12 +31,25 @@ impl State {
         }
         let place = first.positions.request;
         match self.standing(first) {
-            Standing::Over => self.outflows.leave(place),
+            Standing::Over => self.each_outflows(|outflows| outflows.leave(place)),
             Standing::Counts(stage) => {
-                let Some(outflow) = self.outflow_of(first, time) else { return };
+                let Some(outflow) = self.outflow_of(first, self.policy(), time) else { return };
+                let supposed = self.supposed_document();
+                let supposed = supposed.and_then(|document| self.outflow_of(first, document, time));
                 self.outflows.hold_place(place, outflow, stage);
+                if let (Some(outflows), Some(outflow)) = (self.supposed_outflows(), supposed) {
+                    outflows.hold_place(place, outflow, stage);
+                }
             }
-            Standing::Paid => self.outflows.pay(place, time),
+            Standing::Paid => self.each_outflows(|outflows| outflows.pay(place, time)),
+        }
+    }
+
+    /// What is counted is counted for the policy in force and for the one that is supposed, if any.
+    pub(super) fn each_outflows(&mut self, change: impl Fn(&mut Outflows)) {
+        change(&mut self.outflows);
+        if let Some(outflows) = self.supposed_outflows() {
+            change(outflows);
         }
     }
 
@@ -49,8 +62,10 @@ impl State {
             .filter(|(name, _)| self.client_revocation(name).is_none())
             .map(|(name, client)| (name.clone(), client.since))
             .collect();
-        self.outflows.free_places(|place, outflow| {
-            stands.iter().any(|(client, since)| *client == outflow.client && *since < place)
+        self.each_outflows(|outflows| {
+            outflows.free_places(|place, outflow| {
+                stands.iter().any(|(client, since)| *client == outflow.client && *since < place)
+            });
         });
     }
 
@@ -89,10 +104,15 @@ impl State {
         }
     }
 
-    fn outflow_of(&self, withdrawal: &Withdrawal, time: TimestampMs) -> Option<Outflow> {
+    fn outflow_of(
+        &self,
+        withdrawal: &Withdrawal,
+        document: &PolicyDocument,
+        time: TimestampMs,
+    ) -> Option<Outflow> {
         let request = &withdrawal.request;
         let asset = self.asset(request).ok()?;
-        let worth = self.usd_price(&asset.symbol, time);
+        let worth = self.price_under(document, &asset.symbol, time);
         Some(Outflow {
             wallet: request.wallet.clone(),
             asset: asset.symbol.clone(),

@@ -2,7 +2,7 @@
 //! choosing which price is heard.
 
 use holdfast_chains::AssetSymbol;
-use holdfast_policy::{MAX_PRICE_AGE, MicroUsd, TimestampMs, UsdPrice};
+use holdfast_policy::{MAX_PRICE_AGE, MicroUsd, PolicyDocument, TimestampMs, UsdPrice};
 use imbl::OrdMap;
 
 use super::{Change, State};
@@ -60,7 +60,17 @@ impl State {
 
     /// The highest price of an asset that is not older than the policy accepts.
     pub fn usd_price(&self, asset: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
-        let max_age = self.policy().max_price_age()?;
+        self.price_under(self.policy(), asset, at)
+    }
+
+    /// The same by another document's age.
+    pub(super) fn price_under(
+        &self,
+        document: &PolicyDocument,
+        asset: &AssetSymbol,
+        at: TimestampMs,
+    ) -> Option<UsdPrice> {
+        let max_age = document.max_price_age()?;
         self.prices.highest(asset, at.checked_sub(max_age).unwrap_or(TimestampMs(0)))
     }
 }

@@ -78,6 +78,7 @@ impl State {
             attestations,
             digest,
             digests,
+            supposed: _,
         } = self;
         let mut out = VERSION.to_vec();
         genesis.hash.encode(&mut out);
@@ -136,6 +137,7 @@ impl State {
             statements: Decode::decode(input)?,
             account_nonces: Decode::decode(input)?,
             withdrawals: Decode::decode(input)?,
+            supposed: None,
         };
         input.finish()?;
         state.outflows.measure(&state.authority.policy);

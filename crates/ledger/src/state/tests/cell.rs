@@ -87,7 +87,8 @@ impl Cell {
     }
 
     pub(super) fn from_genesis(genesis: Entry) -> Self {
-        let state = State::from_genesis(&genesis).unwrap();
+        let mut state = State::from_genesis(&genesis).unwrap();
+        state.suppose(state.genesis().policy.clone().into());
         Self { state, now: START + 1000, log: vec![genesis.clone()], genesis, sequence: 0 }
     }
 
@@ -108,9 +109,27 @@ impl Cell {
     pub(super) fn submit(&mut self, envelope: &Envelope) -> Outcome {
         self.now += 1;
         let entry = Entry::stamp(self.now, envelope).unwrap();
-        let outcome = self.state.apply(&entry).unwrap().outcome;
+        let applied = self.state.apply(&entry).unwrap();
         self.log.push(entry);
-        outcome
+        self.assert_supposed_like_in_force(&applied);
+        applied.outcome
+    }
+
+    /// The first policy, supposed beside the one in force: as long as they are the same, so are their decisions.
+    fn assert_supposed_like_in_force(&self, applied: &Applied) {
+        let Outcome::Admitted(Admission { withdrawal: Some(id), .. }) = &applied.outcome else { return };
+        let withdrawal = self.withdrawal(*id);
+        let decides = !matches!(
+            applied.act.act().unwrap(),
+            Act::Cancel(_)
+                | Act::Statement { statement: Statement { body: StatementBody::RejectHold(_), .. }, .. }
+        );
+        let first = self.state.policy_digest() == self.state.genesis().policy.hash();
+        if first && decides && withdrawal.positions.decision == applied.index {
+            let mut supposed = self.state.decision_supposed(withdrawal, applied.time).unwrap();
+            supposed.policy_version = withdrawal.decision.policy_version;
+            assert_eq!(supposed, *withdrawal.decision);
+        }
     }
 
     pub(super) fn accept(&mut self, envelope: &Envelope) -> Admission {
