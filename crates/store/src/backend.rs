@@ -43,9 +43,17 @@ pub(crate) trait Backend: Send + Sync {
 /// Opens the configured backend in a directory that this process holds.
 pub(crate) fn open(directory: &StoreDirectory, kind: BackendKind) -> Result<Box<dyn Backend>, StoreError> {
     let path = directory.data_path(kind)?;
+    let refused = |error| match error {
+        BackendError::Held => StoreError::Locked { path: directory.path().to_owned() },
+        other @ (BackendError::Redb(_)
+        | BackendError::Sled(_)
+        | BackendError::Io(_)
+        | BackendError::Damaged(_)
+        | BackendError::Unfinished) => StoreError::read(other),
+    };
     let backend: Box<dyn Backend> = match kind {
-        BackendKind::Redb => Box::new(redb::RedbBackend::open(&path).map_err(StoreError::read)?),
-        BackendKind::Sled => Box::new(sled::SledBackend::open(&path).map_err(StoreError::read)?),
+        BackendKind::Redb => Box::new(redb::RedbBackend::open(&path).map_err(refused)?),
+        BackendKind::Sled => Box::new(sled::SledBackend::open(&path).map_err(refused)?),
     };
     directory.sync()?;
     Ok(backend)
@@ -60,6 +68,9 @@ pub enum BackendError {
     /// sled failed.
     #[error("sled failed")]
     Sled(#[from] ::sled::Error),
+    /// A program that does not know the directory's own lock has the data file open.
+    #[error("the data file is held by another program")]
+    Held,
     /// A file operation beside the library failed.
     #[error("file operation failed")]
     Io(#[from] io::Error),

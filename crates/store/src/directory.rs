@@ -18,7 +18,7 @@ const SLED_DIRECTORY: &str = "sled";
 #[derive(Debug)]
 pub(crate) struct StoreDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl StoreDirectory {
@@ -27,7 +27,7 @@ impl StoreDirectory {
         create_private(path)?;
         require_private(path)?;
         let lock = lock(path)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -49,6 +49,14 @@ impl StoreDirectory {
     /// Makes the names of newly created files durable.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         sync_directory(&self.path)
+    }
+}
+
+impl Drop for StoreDirectory {
+    fn drop(&mut self) {
+        // Closing would do, were it not for a child that another thread forks: it has a copy until it executes its
+        // program. An error leaves just that, and the system lets go of the lock with the last copy.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -7,8 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use redb::{
-    Builder, Database, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable, TableDefinition,
-    TableError,
+    Builder, Database, DatabaseError, Durability, ReadOnlyTable, ReadableDatabase, ReadableTable,
+    TableDefinition, TableError,
 };
 
 use super::{Backend, BackendError, Changes, Record};
@@ -29,7 +29,11 @@ impl RedbBackend {
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let created = Builder::new().set_cache_size(CACHE_BYTES).create_file(file);
-        Ok(Self { database: created.map_err(redb::Error::from)? })
+        match created {
+            Ok(database) => Ok(Self { database }),
+            Err(DatabaseError::DatabaseAlreadyOpen) => Err(BackendError::Held),
+            Err(error) => Err(redb::Error::from(error).into()),
+        }
     }
 
     /// A snapshot of the table; `None` while nothing was ever written to it.

@@ -3,9 +3,12 @@
 //! Two things sled leaves out on Linux: its `flush` never calls `fsync` on the log file, and items over a quarter of a
 //! segment go to separate blob files that nobody ever syncs. So `apply` syncs the log file itself, and long values are
 //! cut into chunks so small that no page of the tree can become a blob.
+//! A third: the last reference to sled's locked file may be in one of its own threads, so the lock outlives the database
+//! by a moment. Whoever closes the backend waits for that moment ([`release`]).
 //! Must never show a reader what is not yet synced, nor write from anywhere but `apply`.
 
 mod layout;
+mod release;
 
 use std::fs::{DirBuilder, File, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -18,6 +21,7 @@ use super::{Backend, BackendError, Changes, Record};
 use crate::range::after_prefix;
 use crate::table::Table;
 use layout::{Head, chunk_key, chunks, head_key, table_prefix};
+use release::Release;
 
 const CACHE_BYTES: u64 = 64 << 20;
 
@@ -27,6 +31,8 @@ const SEGMENT_BYTES: usize = 1 << 20;
 
 pub(crate) struct SledBackend {
     database: Db,
+    /// After the database in drop order.
+    _release: Release,
     log_file: File,
     // INVARIANT: `true` exactly while everything in the tree is on disk; `apply` holds it exclusively from the first
     // change to the sync, so a reader never acts on a record that a power cut could take back (G8).
@@ -36,19 +42,23 @@ pub(crate) struct SledBackend {
 impl SledBackend {
     pub(crate) fn open(directory: &Path) -> Result<Self, BackendError> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let log_path = directory.join("db");
+        // Before the database, so that an early return drops it afterwards.
+        let release = Release::of(&log_path);
         let database = sled::Config::new()
             .path(directory)
             .cache_capacity(CACHE_BYTES)
             .segment_size(SEGMENT_BYTES)
             .flush_every_ms(None)
-            .open()?;
-        let log_file = File::open(directory.join("db"))?;
+            .open()
+            .map_err(|error| if release::is_held(&log_path) { BackendError::Held } else { error.into() })?;
+        let log_file = File::open(&log_path)?;
         log_file.set_permissions(Permissions::from_mode(0o600))?;
         // Recovery may have shown us records that were written but never synced before the crash.
         database.flush()?;
         log_file.sync_all()?;
         File::open(directory)?.sync_all()?;
-        Ok(Self { database, log_file, synced: RwLock::new(true) })
+        Ok(Self { database, _release: release, log_file, synced: RwLock::new(true) })
     }
 
     fn durable(&self) -> Result<RwLockReadGuard<'_, bool>, BackendError> {

@@ -24,6 +24,17 @@ pub(crate) fn acknowledged_records_survive_reopening(backend: BackendKind) {
     }
 }
 
+/// Also while the library's own threads are slow to let go of the file.
+pub(crate) fn closed_store_is_free_at_once(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    for round in 0..25_u64 {
+        let handle = store.open();
+        handle.commit_blocking(Batch::new().put(ENTRIES, round.to_be_bytes(), [7; 5_000])).unwrap();
+        handle.close_blocking().unwrap();
+    }
+    assert_eq!(store.open().scan(ENTRIES, b"", 100).unwrap().len(), 25);
+}
+
 pub(crate) fn dropped_handles_release_the_store(backend: BackendKind) {
     let store = Fixture::new(backend);
     let handle = store.open();

@@ -44,17 +44,7 @@ impl Fixture {
     }
 
     fn open(&self) -> StoreHandle {
-        // Another test's child process may hold a copy of sled's lock between its fork and its exec.
-        let mut attempts = 0;
-        loop {
-            match StoreHandle::open(&self.config(), &TABLES) {
-                Err(error) if format!("{error:?}").contains("WouldBlock") && attempts < 50 => {
-                    attempts += 1;
-                    std::thread::sleep(std::time::Duration::from_millis(100));
-                }
-                opened => return opened.unwrap(),
-            }
-        }
+        StoreHandle::open(&self.config(), &TABLES).unwrap()
     }
 }
 
@@ -91,10 +81,12 @@ contract! {
     opening::store_of_format_version_1_still_opens,
     opening::directory_that_others_can_access_is_refused,
     opening::second_opener_is_refused_while_the_first_lives,
+    opening::data_file_that_another_program_holds_is_refused_as_locked,
     opening::store_of_the_other_backend_is_refused,
     opening::unknown_format_version_is_refused,
     opening::reserved_table_cannot_be_declared,
     durability::acknowledged_records_survive_reopening,
+    durability::closed_store_is_free_at_once,
     durability::dropped_handles_release_the_store,
     durability::overwritten_and_deleted_records_stay_so_after_reopening,
     durability::large_records_survive_reopening,

@@ -1,5 +1,6 @@
 //! What a store refuses to open.
 
+use std::any::Any;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
@@ -68,6 +69,21 @@ pub(crate) fn second_opener_is_refused_while_the_first_lives(backend: BackendKin
     store.open();
 }
 
+/// A program that uses the library alone knows nothing of the directory's lock.
+pub(crate) fn data_file_that_another_program_holds_is_refused_as_locked(backend: BackendKind) {
+    let store = Fixture::new(backend);
+    let config = store.config();
+    store.open().close_blocking().unwrap();
+    let holder: Box<dyn Any> = match backend {
+        BackendKind::Redb => Box::new(redb::Database::open(config.path.join("store.redb")).unwrap()),
+        BackendKind::Sled => {
+            Box::new(sled::Config::new().path(config.path.join("sled")).segment_size(1 << 20).open().unwrap())
+        }
+    };
+    assert_eq!(reason(&config), "STORE_LOCKED");
+    drop(holder);
+}
+
 pub(crate) fn store_of_the_other_backend_is_refused(backend: BackendKind) {
     let store = Fixture::new(backend);
     let handle = store.open();
@@ -102,11 +118,14 @@ fn write_format_version(config: &StoreConfig, version: &[u8]) {
         }
         BackendKind::Sled => {
             let path = config.path.join("sled");
-            let database = sled::Config::new().path(path).segment_size(1 << 20).open().unwrap();
+            let database = sled::Config::new().path(&path).segment_size(1 << 20).open().unwrap();
             let length = (version.len() as u32).to_be_bytes();
             let value = [length.as_slice(), version].concat();
             database.insert(b"h\x0dholdfast.metaformat", value).unwrap();
             database.flush().unwrap();
+            drop(database);
+            // sled alone lets go of its lock a moment later; the product waits for that, and so must this.
+            fs::File::open(path.join("db")).unwrap().lock().unwrap();
         }
     }
 }
