@@ -82,6 +82,10 @@ digests! {
     ListHash = "screening list hash";
     /// SHA-256 over the canonical encoding of why a withdrawal is held and whose approvals it needs.
     HoldDigest = "hold digest";
+    /// SHA-256 over the canonical text of what differs between two policy documents.
+    DiffDigest = "policy diff digest";
+    /// SHA-256 over the canonical form of what another policy would have decided about the logged history.
+    BacktestDigest = "backtest digest";
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -2,7 +2,9 @@
 //! refuse. It never guesses: an unknown field, a missing field or a contradiction refuses the whole document.
 
 mod check;
+mod diff;
 mod error;
+mod lines;
 mod read;
 mod toml_field;
 
@@ -19,7 +21,9 @@ use crate::{
     whitelist::WhitelistTerms,
 };
 
+pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
+pub use lines::DocumentLines;
 
 /// The largest policy document, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
@@ -314,6 +318,11 @@ impl PolicyDocument {
     /// How old an authorization may be when a node starts to sign it.
     pub fn authorization_max_age(&self) -> DurationMs {
         self.rules.authorization_max_age
+    }
+
+    /// Where in the text its fields are.
+    pub fn lines(&self) -> DocumentLines {
+        DocumentLines::of(&self.source)
     }
 
     /// Every screening list that the document relies on.

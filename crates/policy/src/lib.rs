@@ -28,11 +28,12 @@ mod whitelist;
 pub use approvals::{Approval, quorum_is_met};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
-pub use digest::{DigestError, HoldDigest, ListHash, PolicyHash};
+pub use digest::{BacktestDigest, DiffDigest, DigestError, HoldDigest, ListHash, PolicyHash};
 pub use document::{
-    Destinations, Dimension, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms, LimitPerTransaction,
-    LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyDocument, PolicyError, RequiredApprovals, Restriction,
-    RestrictionRule, RiskLimits, RiskTerms, ScreeningRule, WindowLimit,
+    ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
+    LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff, PolicyDocument,
+    PolicyError, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, ScreeningRule,
+    WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus, WithdrawalFacts};

@@ -1,0 +1,191 @@
+//! Owns the differences of grants and restrictions, rule by rule; rules are matched by their ids.
+
+use std::collections::BTreeMap;
+
+use super::{Changes, Subject};
+use crate::{
+    document::{
+        Destinations, FeeCap, Grant, HoldAbove, LimitPerTransaction, LimitUnit, OnMatch, RequiredApprovals,
+        Restriction, RestrictionRule, RiskLimits, ScreeningRule, WindowLimit,
+    },
+    ids::RuleId,
+};
+
+pub(super) fn grants(changes: &mut Changes, old: &[Grant], new: &[Grant]) {
+    let (before, after) = (by_id(old, |grant| &grant.id), by_id(new, |grant| &grant.id));
+    for (id, grant) in &after {
+        let mut subject = changes.about(format!("grant {id}"));
+        match before.get(id) {
+            Some(known) => changed_grant(&mut subject, known, grant),
+            None => subject.loosens("added"),
+        }
+    }
+    for id in before.keys().filter(|id| !after.contains_key(*id)) {
+        changes.about(format!("grant {id}")).tightens("removed");
+    }
+}
+
+/// A grant for two wallets is two grants, and so on: what it gives is taken apart point by point.
+fn changed_grant(subject: &mut Subject<'_>, old: &Grant, new: &Grant) {
+    let Grant { id: _, wallets, assets, clients, destinations, max_amount } = old;
+    subject.given("wallets", wallets, &new.wallets);
+    subject.given("assets", assets, &new.assets);
+    match (clients, &new.clients) {
+        (None, None) => {}
+        (Some(old), Some(new)) => subject.given("clients", old, new),
+        (None, Some(_)) => subject.tightens("clients every one -> named ones"),
+        (Some(_), None) => subject.loosens("clients named ones -> every one"),
+    }
+    subject.value("destinations", &name_of(*destinations), &name_of(new.destinations));
+    for asset in assets.intersection(&new.assets) {
+        subject.limit(&format!("max_amount.{asset}"), max_amount.get(asset), new.max_amount.get(asset));
+    }
+}
+
+fn name_of(destinations: Destinations) -> &'static str {
+    match destinations {
+        Destinations::Whitelisted => "whitelisted",
+    }
+}
+
+pub(super) fn restrictions(changes: &mut Changes, old: &[Restriction], new: &[Restriction]) {
+    let (before, after) = (by_id(old, |rule| &rule.id), by_id(new, |rule| &rule.id));
+    for (id, restriction) in &after {
+        let mut subject = changes.about(format!("restriction {id}"));
+        match before.get(id) {
+            Some(known) => changed(&mut subject, &known.rule, &restriction.rule),
+            None => added(&mut subject, old, &restriction.rule),
+        }
+    }
+    for (id, restriction) in before.iter().filter(|(id, _)| !after.contains_key(*id)) {
+        changes.about(format!("restriction {id}")).loosens(format!("removed ({})", kind(&restriction.rule)));
+    }
+}
+
+/// Adding a restriction tightens, unless something is allowed only where there is one.
+fn added(subject: &mut Subject<'_>, old: &[Restriction], rule: &RestrictionRule) {
+    let what = format!("added ({})", kind(rule));
+    match rule {
+        RestrictionRule::Whitelist
+        | RestrictionRule::LimitPerTransaction(_)
+        | RestrictionRule::Screening(_)
+        | RestrictionRule::Risk(_)
+        | RestrictionRule::WindowLimit(_) => subject.tightens(what),
+        // The wallet pays itself only on chains that have a fee cap.
+        RestrictionRule::FeeCap(cap) => {
+            let known = |restriction: &Restriction| matches!(&restriction.rule, RestrictionRule::FeeCap(old) if old.chain_id == cap.chain_id);
+            if old.iter().any(known) {
+                subject.tightens(what);
+            } else {
+                subject.loosens(format!("{what}: sweeps and cancellations become possible on the chain"));
+            }
+        }
+    }
+}
+
+// By the old rule alone, so that a new kind needs an arm of its own here.
+fn changed(subject: &mut Subject<'_>, old: &RestrictionRule, new: &RestrictionRule) {
+    match (old, new) {
+        (RestrictionRule::Whitelist, RestrictionRule::Whitelist) => {}
+        (RestrictionRule::LimitPerTransaction(old), RestrictionRule::LimitPerTransaction(new)) => {
+            limit_per_transaction(subject, old, new);
+        }
+        (RestrictionRule::Screening(old), RestrictionRule::Screening(new)) => screening(subject, old, new),
+        (RestrictionRule::Risk(old), RestrictionRule::Risk(new)) => risk(subject, old, new),
+        (RestrictionRule::FeeCap(old), RestrictionRule::FeeCap(new)) => fee_cap(subject, old, new),
+        (RestrictionRule::WindowLimit(old), RestrictionRule::WindowLimit(new)) => window(subject, old, new),
+        (
+            RestrictionRule::Whitelist
+            | RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::FeeCap(_)
+            | RestrictionRule::WindowLimit(_),
+            _,
+        ) => subject.loosens(format!("type {} -> {}", kind(old), kind(new))),
+    }
+}
+
+pub(super) fn kind(rule: &RestrictionRule) -> &'static str {
+    match rule {
+        RestrictionRule::Whitelist => "whitelist",
+        RestrictionRule::LimitPerTransaction(_) => "limit_per_transaction",
+        RestrictionRule::Screening(_) => "screening",
+        RestrictionRule::Risk(_) => "risk",
+        RestrictionRule::FeeCap(_) => "fee_cap",
+        RestrictionRule::WindowLimit(_) => "limit_window",
+    }
+}
+
+fn limit_per_transaction(subject: &mut Subject<'_>, old: &LimitPerTransaction, new: &LimitPerTransaction) {
+    let LimitPerTransaction { asset, hold_above, deny_above } = old;
+    subject.value("asset", asset, &new.asset);
+    hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
+    subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
+}
+
+fn window(subject: &mut Subject<'_>, old: &WindowLimit, new: &WindowLimit) {
+    let WindowLimit { unit, per, window, hold_above, deny_above } = old;
+    subject.value("unit", &unit_name(unit), &unit_name(&new.unit));
+    // More in common is a smaller sum: no direction is safe to tell from the names alone.
+    subject.value("per", &listed(per.iter()), &listed(new.per.iter()));
+    subject.value("window_ms", &window.0, &new.window.0);
+    hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
+    subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
+}
+
+fn unit_name(unit: &LimitUnit) -> String {
+    match unit {
+        LimitUnit::Asset(asset) => asset.to_string(),
+        LimitUnit::UsdCents => "usd_cents".to_owned(),
+        LimitUnit::Count => "count".to_owned(),
+    }
+}
+
+fn hold(subject: &mut Subject<'_>, old: Option<&HoldAbove>, new: Option<&HoldAbove>) {
+    subject.limit("hold_above", old.map(|hold| &hold.amount), new.map(|hold| &hold.amount));
+    if let (Some(HoldAbove { amount: _, approvals }), Some(new)) = (old, new) {
+        approvals_of(subject, approvals, &new.approvals);
+    }
+}
+
+pub(super) fn approvals_of(subject: &mut Subject<'_>, old: &RequiredApprovals, new: &RequiredApprovals) {
+    subject.value("approvals", &approvals(old), &approvals(new));
+}
+
+pub(super) fn approvals(required: &RequiredApprovals) -> String {
+    listed(required.iter().map(|(role, count)| format!("{count} {role}")))
+}
+
+fn screening(subject: &mut Subject<'_>, old: &ScreeningRule, new: &ScreeningRule) {
+    let ScreeningRule { lists, on_match } = old;
+    subject.demanded("lists", lists, &new.lists);
+    subject.value("on_match", &match_name(*on_match), &match_name(new.on_match));
+}
+
+fn match_name(on_match: OnMatch) -> &'static str {
+    match on_match {
+        OnMatch::Deny => "deny",
+    }
+}
+
+fn risk(subject: &mut Subject<'_>, old: &RiskLimits, new: &RiskLimits) {
+    let RiskLimits { hold_at, deny_at, approvals } = old;
+    subject.limit("hold_at", Some(hold_at), Some(&new.hold_at));
+    subject.limit("deny_at", Some(deny_at), Some(&new.deny_at));
+    approvals_of(subject, approvals, &new.approvals);
+}
+
+fn fee_cap(subject: &mut Subject<'_>, old: &FeeCap, new: &FeeCap) {
+    let FeeCap { chain_id, max } = old;
+    subject.value("chain_id", chain_id, &new.chain_id);
+    subject.limit("max", Some(max), Some(&new.max));
+}
+
+fn by_id<T>(rules: &[T], id: impl Fn(&T) -> &RuleId) -> BTreeMap<&RuleId, &T> {
+    rules.iter().map(|rule| (id(rule), rule)).collect()
+}
+
+pub(super) fn listed(values: impl Iterator<Item = impl ToString>) -> String {
+    values.map(|value| value.to_string()).collect::<Vec<_>>().join(" and ")
+}

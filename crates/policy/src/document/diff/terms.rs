@@ -1,0 +1,44 @@
+//! Owns the differences of the tables that are no rules. Few of their fields are limits: most change what a fact means, and that
+//! can go either way.
+
+use super::Changes;
+use crate::{
+    document::{HoldTerms, RiskTerms},
+    time::DurationMs,
+    whitelist::WhitelistTerms,
+};
+
+/// Weights loosen whatever their direction. So does the age of reports: a report that is too old to count cannot warn any more.
+pub(super) fn risk(changes: &mut Changes, old: &RiskTerms, new: &RiskTerms) {
+    let RiskTerms { listed_address, new_device, second_factor_reset, max_report_age } = old;
+    let mut subject = changes.about("[risk]");
+    subject.value("listed_address", listed_address, &new.listed_address);
+    subject.value("new_device", new_device, &new.new_device);
+    subject.value("second_factor_reset", second_factor_reset, &new.second_factor_reset);
+    subject.value("max_report_age_ms", &max_report_age.0, &new.max_report_age.0);
+}
+
+pub(super) fn hold(changes: &mut Changes, old: &HoldTerms, new: &HoldTerms) {
+    let HoldTerms { deadline, owner } = old;
+    let mut subject = changes.about("[hold]");
+    subject.value("deadline_ms", &deadline.0, &new.deadline.0);
+    subject.value("owner", owner, &new.owner);
+}
+
+/// Lives of entries are limits; the cooling-off is a wait, and not on the closed list.
+pub(super) fn whitelist(changes: &mut Changes, old: &WhitelistTerms, new: &WhitelistTerms) {
+    let WhitelistTerms { cooling_off, max_life } = old;
+    let mut subject = changes.about("[whitelist]");
+    subject.value("cooling_off_ms", &cooling_off.0, &new.cooling_off.0);
+    subject.limit("max_life_ms", Some(&max_life.0), Some(&new.max_life.0));
+}
+
+pub(super) fn authorization(changes: &mut Changes, old: DurationMs, new: DurationMs) {
+    changes.about("[authorization]").limit("max_age_ms", Some(&old.0), Some(&new.0));
+}
+
+/// Of all prices that are young enough the highest counts: a shorter age can drop it, so no direction is safe.
+pub(super) fn prices(changes: &mut Changes, old: Option<DurationMs>, new: Option<DurationMs>) {
+    let shown = |age: Option<DurationMs>| age.map_or_else(|| "none".to_owned(), |age| age.0.to_string());
+    changes.about("[prices]").value("max_age_ms", &shown(old), &shown(new));
+}
