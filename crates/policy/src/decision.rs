@@ -99,6 +99,8 @@ pub enum RuleKind {
     FeeCap,
     /// A `risk` restriction: whether the score can be known.
     SessionReport,
+    /// The `[exposure]` table: what providers say about the destination.
+    Exposure,
     /// A `risk` restriction: the score itself.
     Risk,
     /// A grant, and built in: that one matches.

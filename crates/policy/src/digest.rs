@@ -78,8 +78,11 @@ macro_rules! digests {
 digests! {
     /// SHA-256 over the exact bytes of a policy document; `sha256sum policy.toml` prints the same.
     PolicyHash = "policy hash";
-    /// SHA-256 over the exact bytes of a screening list; `sha256sum list.txt` prints the same.
+    /// SHA-256 over the one form of a screening list; `sha256sum` of the file that `holdfast screening show --text` writes
+    /// prints the same.
     ListHash = "screening list hash";
+    /// SHA-256 over what an update adds to a screening list and removes from it.
+    DeltaHash = "screening delta hash";
     /// SHA-256 over the canonical encoding of why a withdrawal is held and whose approvals it needs.
     HoldDigest = "hold digest";
     /// SHA-256 over the canonical text of what differs between two policy documents.

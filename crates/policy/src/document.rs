@@ -15,6 +15,7 @@ use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use crate::{
     digest::{PolicyHash, sha256},
+    exposure::ExposureTerms,
     ids::{ClientId, ListId, RoleName, RuleId, WalletId},
     outflow::Outflow,
     time::DurationMs,
@@ -48,6 +49,7 @@ struct Rules {
     whitelist: WhitelistTerms,
     authorization_max_age: DurationMs,
     max_price_age: Option<DurationMs>,
+    exposure: Option<ExposureTerms>,
 }
 
 /// What may happen: without a matching grant a withdrawal is denied.
@@ -313,6 +315,11 @@ impl PolicyDocument {
     /// The oldest price that counts; `None` when the document knows no dollars.
     pub fn max_price_age(&self) -> Option<DurationMs> {
         self.rules.max_price_age
+    }
+
+    /// Who is asked about destinations; `None` when nobody is.
+    pub fn exposure(&self) -> Option<&ExposureTerms> {
+        self.rules.exposure.as_ref()
     }
 
     /// How old an authorization may be when a node starts to sign it.

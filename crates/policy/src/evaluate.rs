@@ -4,6 +4,7 @@
 mod builtin;
 mod case;
 mod conclude;
+mod exposure;
 mod fee_cap;
 mod finding;
 mod grant;
@@ -43,6 +44,7 @@ pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, 
             .iter()
             .flat_map(|restriction| restricted(&case, view.outflows(), restriction)),
     );
+    findings.extend(exposure::check(&case));
     findings.extend(grant::check(&case));
     conclude::conclude(case, view.policy_version(), findings)
 }

@@ -1,13 +1,14 @@
 //! Owns what evaluation looks at: the withdrawal, and the view of everything the log says about it. It never holds what a
 //! caller concluded: decisions are derived, not passed in.
 
-use holdfast_chains::{Address, Amount, Asset, AssetSymbol};
+use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
 
 use crate::{
     approvals::Approval,
     document::PolicyDocument,
+    exposure::Exposure,
     ids::{ClientId, CustomerRef, OfficerId, ProviderId, WalletId},
     outflow::{Outflow, Outflows, Place},
     price::UsdPrice,
@@ -37,6 +38,12 @@ pub trait PolicyView {
     fn outflows(&self) -> &Outflows;
     /// The highest price of an asset among those that are young enough at `at`.
     fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice>;
+    /// What the providers that the policy names for exposure say about a destination. A view that knows no reports says so:
+    /// everybody is silent.
+    fn exposure(&self, chain_id: ChainId, destination: &Address, at: TimestampMs) -> Exposure {
+        let _ = (chain_id, destination);
+        Exposure::of(self.document().exposure(), |_| None, at)
+    }
     /// A wallet's status; `None` unless its key is active.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
 }

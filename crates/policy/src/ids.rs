@@ -128,6 +128,8 @@ ids! {
     WhitelistEntryId = "whitelist entry id";
     /// A screening list.
     ListId = "screening list id";
+    /// What a destination is exposed to, in the words of the provider that says so: `sanctions`, `mixer`.
+    ExposureCategory = "exposure category";
 }
 
 impl RuleId {

@@ -14,6 +14,7 @@ mod decision;
 mod digest;
 mod document;
 mod evaluate;
+mod exposure;
 mod facts;
 mod hold;
 mod ids;
@@ -28,7 +29,7 @@ mod whitelist;
 pub use approvals::{Approval, quorum_is_met};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
-pub use digest::{BacktestDigest, DiffDigest, DigestError, HoldDigest, ListHash, PolicyHash};
+pub use digest::{BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, ListHash, PolicyHash};
 pub use document::{
     ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
     LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff, PolicyDocument,
@@ -36,17 +37,20 @@ pub use document::{
     WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
+pub use exposure::{Exposure, ExposureSignal, ExposureTerms, MAX_EXPOSURE_AGE};
 pub use facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus, WithdrawalFacts};
 pub use hold::{HoldReason, HoldRequirement};
 pub use ids::{
-    ClientId, ClusterId, CustomerRef, IdError, ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName,
-    RuleId, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, ExposureCategory, IdError, ListId, MAX_ID_BYTES, NodeId, OfficerId,
+    ProviderId, RoleName, RuleId, WalletId, WhitelistEntryId,
 };
 pub use outflow::{MAX_WINDOW, Outflow, OutflowStage, Outflows, Place, Taken};
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
 pub use risk::{ComponentState, MAX_SCORE, RiskComponent, RiskScore};
-pub use screening::{MAX_LIST_BYTES, ScreeningError, ScreeningIndex, ScreeningList};
+pub use screening::{
+    DeltaError, MAX_LIST_BYTES, MAX_LISTED, ScreeningDelta, ScreeningError, ScreeningIndex, ScreeningList,
+};
 pub use time::{DurationMs, TimestampMs};
 pub use whitelist::{
     EntryOwner, EntryStatus, Whitelist, WhitelistEntry, WhitelistError, WhitelistRefusal, WhitelistTerms,

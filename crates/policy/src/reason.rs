@@ -53,6 +53,7 @@ reasons! {
     WithinWindowLimit, "WITHIN_WINDOW_LIMIT", PROCESSING, "What leaves within the window, this withdrawal included, is not above the automatic limit.";
     FeeCapAcceptable, "FEE_CAP_ACCEPTABLE", PROCESSING, "The fee cap that the client asked for is not above the policy's.";
     SessionReportCurrent, "SESSION_REPORT_CURRENT", PROCESSING, "The customer's session report is young enough to count.";
+    ExposureAcceptable, "EXPOSURE_ACCEPTABLE", PROCESSING, "What the policy's providers report about the destination is below the thresholds.";
     RiskAcceptable, "RISK_ACCEPTABLE", PROCESSING, "The risk score is below the rule's thresholds.";
     ApprovalsComplete, "APPROVALS_COMPLETE", PROCESSING, "Enough different officers approved exactly this hold.";
     NotApplicable, "NOT_APPLICABLE", PROCESSING, "The rule says nothing about this withdrawal.";
@@ -70,6 +71,8 @@ reasons! {
     WindowSumUnknown, "WINDOW_SUM_UNKNOWN", REVIEWING, "What leaves within the window cannot be added up, so the limit cannot be applied.";
     SessionReportAbsent, "SESSION_REPORT_ABSENT", REVIEWING, "No usable session report exists for the customer, so the session risk is unknown.";
     SessionReportStale, "SESSION_REPORT_STALE", REVIEWING, "The customer's session report is too old, so the session risk is unknown.";
+    ExposureAbsent, "EXPOSURE_ABSENT", REVIEWING, "A provider that the policy requires has reported nothing about the destination, or nothing young enough.";
+    ExposureHold, "EXPOSURE_HOLD", REVIEWING, "A provider reports an exposure of the destination that reaches the threshold for a hold.";
     RiskHold, "RISK_HOLD", REVIEWING, "The risk score reaches the threshold for a hold.";
     ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
 
@@ -97,6 +100,7 @@ reasons! {
     FeeCapTooHigh, "FEE_CAP_TOO_HIGH", REFUSED, "The fee cap that the client asked for is above the policy's.";
     FeeCapAbsent, "FEE_CAP_ABSENT", REFUSED, "The policy has no fee cap for the chain, so what a transfer to the wallet itself may cost is not limited.";
     FeeAboveAmount, "FEE_ABOVE_AMOUNT", REFUSED, "A transfer to the wallet itself could cost more than it moves.";
+    ExposureDeny, "EXPOSURE_DENY", REFUSED, "A provider reports an exposure of the destination that reaches the threshold for a denial.";
     RiskDeny, "RISK_DENY", REFUSED, "The risk score reaches the threshold for a denial.";
     NoGrant, "NO_GRANT", REFUSED, "No grant of the policy covers this withdrawal.";
     HoldExpired, "HOLD_EXPIRED", REFUSED, "The hold's deadline passed before enough officers approved.";

@@ -2,30 +2,37 @@
 //! address lost in parsing is an address that gets paid.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use holdfast_chains::{Address, AddressError};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::{
-    date::CalendarDate,
-    digest::{ListHash, sha256},
-    ids::ListId,
-};
+use crate::{date::CalendarDate, digest::ListHash, ids::ListId};
 
-/// The largest screening list, in bytes.
-pub const MAX_LIST_BYTES: usize = 8 * 1024 * 1024;
+mod delta;
+
+pub use delta::{DeltaError, ScreeningDelta};
+
+/// The largest text of a screening list, in bytes: a million addresses are about 43 MB.
+pub const MAX_LIST_BYTES: usize = 128 * 1024 * 1024;
+/// Most addresses on one list, of all chains.
+pub const MAX_LISTED: usize = 2_000_000;
 const MAX_SOURCE_BYTES: usize = 200;
 // Longer than any address format in use (Cardano's longest has 108).
 const MAX_LINE_BYTES: usize = 128;
 
-/// One list at one date.
+/// One list at one date. Clones share the addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScreeningList {
     id: ListId,
     source: String,
     as_of: CalendarDate,
-    ethereum: BTreeSet<Address>,
-    other_chains: BTreeSet<String>,
+    // Sorted, each once: 20 bytes an address, and a look-up touches 20 of them in a million.
+    ethereum: Arc<[Address]>,
+    other_chains: Arc<[String]>,
+    // Added by one officer, on top of the version.
+    urgent: Arc<BTreeSet<Address>>,
     hash: ListHash,
 }
 
@@ -39,6 +46,14 @@ pub enum ScreeningError {
     TooLarge {
         /// The size in bytes.
         size: usize,
+    },
+    /// It names too many addresses.
+    #[error(
+        "screening list names {count} addresses, at most {MAX_LISTED} are accepted; split it into several lists"
+    )]
+    TooMany {
+        /// How many.
+        count: usize,
     },
     /// The source cannot be shown safely.
     #[error("`source` must be 1 to {MAX_SOURCE_BYTES} printable ASCII characters")]
@@ -68,6 +83,7 @@ impl ScreeningError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "SCREENING_LIST_TOO_LARGE",
+            Self::TooMany { .. } => "SCREENING_LIST_TOO_LONG",
             Self::InvalidSource => "SCREENING_SOURCE_INVALID",
             Self::Empty => "SCREENING_LIST_EMPTY",
             Self::InvalidAddress { .. } => "SCREENING_ADDRESS_INVALID",
@@ -84,24 +100,55 @@ impl ScreeningList {
         if text.len() > MAX_LIST_BYTES {
             return Err(ScreeningError::TooLarge { size: text.len() });
         }
+        let (mut ethereum, mut other_chains) = (Vec::new(), Vec::new());
+        for (line, entry) in (1..).zip(text.lines().map(str::trim)) {
+            if !entry.is_empty() && !entry.starts_with('#') {
+                match listed(line, entry)? {
+                    Listed::Ethereum(address) => ethereum.push(address),
+                    Listed::Other(address) => other_chains.push(address),
+                }
+            }
+        }
+        ethereum.sort_unstable();
+        ethereum.dedup();
+        other_chains.sort_unstable();
+        other_chains.dedup();
+        let list = Self::of(id, source, as_of, ethereum, other_chains)?;
+        if list.is_empty() { Err(ScreeningError::Empty) } else { Ok(list) }
+    }
+
+    /// A list that names nobody yet: what the first version of a list is compared with.
+    pub fn nobody(id: ListId, source: &str, as_of: CalendarDate) -> Result<Self, ScreeningError> {
+        Self::of(id, source, as_of, Vec::new(), Vec::new())
+    }
+
+    /// Both must be sorted, each once.
+    fn of(
+        id: ListId,
+        source: &str,
+        as_of: CalendarDate,
+        ethereum: Vec<Address>,
+        other_chains: Vec<String>,
+    ) -> Result<Self, ScreeningError> {
         let printable = source.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
         if source.is_empty() || source.len() > MAX_SOURCE_BYTES || !printable {
             return Err(ScreeningError::InvalidSource);
         }
-        let mut list = Self {
+        let count = ethereum.len().saturating_add(other_chains.len());
+        if count > MAX_LISTED {
+            return Err(ScreeningError::TooMany { count });
+        }
+        let hash = hash_of(&ethereum, &other_chains);
+        let (ethereum, other_chains) = (ethereum.into(), other_chains.into());
+        Ok(Self {
             id,
             source: source.to_owned(),
             as_of,
-            ethereum: BTreeSet::new(),
-            other_chains: BTreeSet::new(),
-            hash: ListHash::from_bytes(sha256(text.as_bytes())),
-        };
-        for (line, entry) in (1..).zip(text.lines().map(str::trim)) {
-            if !entry.is_empty() && !entry.starts_with('#') {
-                list.add(line, entry)?;
-            }
-        }
-        if list.is_empty() { Err(ScreeningError::Empty) } else { Ok(list) }
+            ethereum,
+            other_chains,
+            urgent: Arc::default(),
+            hash,
+        })
     }
 
     /// The list's id, as the policy names it.
@@ -119,22 +166,47 @@ impl ScreeningList {
         &self.as_of
     }
 
-    /// SHA-256 over the exact text; `sha256sum` prints the same.
+    /// SHA-256 over [`ScreeningList::text`], which is the same for every text that names the same addresses. What single
+    /// officers added is not in it.
     pub fn hash(&self) -> ListHash {
         self.hash
     }
 
-    /// Whether the list names this address.
+    /// Whether the list names this address, or an officer added it.
     pub fn contains(&self, address: &Address) -> bool {
-        self.ethereum.contains(address)
+        self.ethereum.binary_search(address).is_ok() || self.urgent.contains(address)
     }
 
-    /// The Ethereum addresses, in ascending order.
+    /// Whether this version of the list itself names this address.
+    pub fn names(&self, address: &Address) -> bool {
+        self.ethereum.binary_search(address).is_ok()
+    }
+
+    /// The Ethereum addresses of this version, in ascending order.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.ethereum.iter()
     }
 
-    /// How many different addresses the list names, of all chains.
+    /// What single officers added on top of this version, in ascending order.
+    pub fn urgent(&self) -> impl Iterator<Item = &Address> {
+        self.urgent.iter()
+    }
+
+    /// The same version with exactly these addresses on top of it.
+    #[must_use]
+    pub fn with_urgent(&self, urgent: BTreeSet<Address>) -> Self {
+        Self { urgent: Arc::new(urgent), ..self.clone() }
+    }
+
+    /// This version in its one form: an address a line, Ethereum's first and in lower case, then those of other chains, both in
+    /// ascending order. `sha256sum` of it is [`ScreeningList::hash`].
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        write_lines(&self.ethereum, &self.other_chains, |line| text.push_str(line));
+        text
+    }
+
+    /// How many different addresses this version names, of all chains.
     pub fn len(&self) -> usize {
         self.ethereum.len().saturating_add(self.other_chains.len())
     }
@@ -143,20 +215,57 @@ impl ScreeningList {
     pub fn is_empty(&self) -> bool {
         self.ethereum.is_empty() && self.other_chains.is_empty()
     }
+}
 
-    fn add(&mut self, line: usize, entry: &str) -> Result<(), ScreeningError> {
-        if let Some(digits) = ethereum_digits(entry) {
-            let address = Address::parse_unchecked_case(&format!("0x{digits}"))
-                .map_err(|source| ScreeningError::InvalidAddress { line, source })?;
-            self.ethereum.insert(address);
-            return Ok(());
-        }
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
-        if entry.len() > MAX_LINE_BYTES || !entry.bytes().all(plain) {
-            return Err(ScreeningError::InvalidLine { line });
-        }
-        self.other_chains.insert(entry.to_owned());
-        Ok(())
+enum Listed {
+    Ethereum(Address),
+    Other(String),
+}
+
+fn listed(line: usize, entry: &str) -> Result<Listed, ScreeningError> {
+    if let Some(digits) = ethereum_digits(entry) {
+        let address = Address::parse_unchecked_case(&format!("0x{digits}"))
+            .map_err(|source| ScreeningError::InvalidAddress { line, source })?;
+        return Ok(Listed::Ethereum(address));
+    }
+    if is_other_address(entry) {
+        return Ok(Listed::Other(entry.to_owned()));
+    }
+    Err(ScreeningError::InvalidLine { line })
+}
+
+fn is_other_address(entry: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-');
+    !entry.is_empty() && entry.len() <= MAX_LINE_BYTES && entry.bytes().all(plain)
+}
+
+fn hash_of(ethereum: &[Address], other_chains: &[String]) -> ListHash {
+    let mut hasher = Sha256::new();
+    write_lines(ethereum, other_chains, |line| hasher.update(line));
+    ListHash::from_bytes(hasher.finalize().into())
+}
+
+fn write_lines(ethereum: &[Address], other_chains: &[String], mut write: impl FnMut(&str)) {
+    // Sized for an address line, so that a million of them are no million allocations.
+    let mut line = String::with_capacity(64);
+    for address in ethereum {
+        line.clear();
+        line.push_str("0x");
+        push_hex(address.as_bytes(), &mut line);
+        line.push('\n');
+        write(&line);
+    }
+    for address in other_chains {
+        write(address);
+        write("\n");
+    }
+}
+
+fn push_hex(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+        out.push(digit(byte >> 4));
+        out.push(digit(byte & 0x0f));
     }
 }
 
@@ -268,8 +377,18 @@ mod tests {
         assert_eq!(parse("# only a comment\n").unwrap_err(), ScreeningError::Empty);
         let size = MAX_LIST_BYTES + 1;
         assert_eq!(parse(&"\n".repeat(size)).unwrap_err(), ScreeningError::TooLarge { size });
-        let largest = format!("{LISTED}{}", "\n".repeat(MAX_LIST_BYTES - LISTED.len()));
-        assert_eq!(parse(&largest).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn list_of_more_addresses_than_the_maximum_is_refused() {
+        let many = |count: usize| -> Vec<String> { (0..count).map(|i| format!("a{i:07}")).collect() };
+        let of = |count| {
+            let day = CalendarDate::parse("2025-11-01").unwrap();
+            ScreeningList::of(ListId::new("x").unwrap(), "s", day, Vec::new(), many(count))
+                .map(|list| list.len())
+        };
+        assert_eq!(of(MAX_LISTED), Ok(MAX_LISTED));
+        assert_eq!(of(MAX_LISTED + 1), Err(ScreeningError::TooMany { count: MAX_LISTED + 1 }));
     }
 
     #[test]
@@ -284,11 +403,27 @@ mod tests {
     }
 
     #[test]
-    fn hash_covers_the_exact_bytes() {
-        let hash = parse(LISTED).unwrap().hash();
-        assert_eq!(hash, parse(LISTED).unwrap().hash());
-        assert_ne!(hash, parse(&format!("{LISTED}\n")).unwrap().hash());
-        assert_ne!(hash, parse(&LISTED.to_lowercase()).unwrap().hash());
+    fn hash_is_of_the_addresses_and_not_of_how_they_were_written() {
+        let other = "TBHTJqAy4DhHhmT3dNceJYNRz4SdLofLre";
+        let list = parse(&format!("{other}\n{LISTED}\n# comment\n")).unwrap();
+        assert_eq!(list.text(), format!("{}\n{other}\n", LISTED.to_lowercase()));
+        assert_eq!(list.hash().as_bytes(), &crate::digest::sha256(list.text().as_bytes()));
+        let again =
+            parse(&format!("{}\n{other}\n{LISTED}", LISTED.to_uppercase().replace("0X", ""))).unwrap();
+        assert_eq!(again.hash(), list.hash());
+        assert_ne!(parse(LISTED).unwrap().hash(), list.hash());
+        assert_eq!(parse(&list.text()).unwrap(), list);
+    }
+
+    #[test]
+    fn what_an_officer_added_is_found_and_changes_no_hash() {
+        let list = parse(LISTED).unwrap();
+        let other = Address::from_bytes([7; 20]);
+        assert!(!list.contains(&other));
+        let urgent = list.with_urgent(BTreeSet::from([other]));
+        assert!(urgent.contains(&other) && urgent.contains(&listed()) && !urgent.names(&other));
+        assert_eq!(urgent.hash(), list.hash());
+        assert!(!urgent.with_urgent(BTreeSet::new()).contains(&other));
     }
 
     #[test]

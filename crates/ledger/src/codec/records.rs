@@ -250,6 +250,7 @@ variants!(RuleKind {
     8 => Grant,
     9 => Hold,
     10 => WindowLimit,
+    11 => Exposure,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable });

@@ -67,7 +67,16 @@ impl PolicyDiff {
     pub fn between(old: &PolicyDocument, new: &PolicyDocument) -> Self {
         let mut changes = Changes(BTreeSet::new());
         let (
-            Rules { grants, restrictions, risk, hold, whitelist, authorization_max_age, max_price_age },
+            Rules {
+                grants,
+                restrictions,
+                risk,
+                hold,
+                whitelist,
+                authorization_max_age,
+                max_price_age,
+                exposure,
+            },
             next,
         ) = (&old.rules, &new.rules);
         rules::grants(&mut changes, grants, &next.grants);
@@ -77,6 +86,7 @@ impl PolicyDiff {
         terms::whitelist(&mut changes, whitelist, &next.whitelist);
         terms::authorization(&mut changes, *authorization_max_age, next.authorization_max_age);
         terms::prices(&mut changes, *max_price_age, next.max_price_age);
+        terms::exposure(&mut changes, exposure.as_ref(), next.exposure.as_ref());
         Self { old: old.hash(), new: new.hash(), changes: changes.0.into_iter().collect() }
     }
 

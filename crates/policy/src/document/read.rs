@@ -15,7 +15,12 @@ use super::{
     toml_field::{self, Field, Table},
 };
 use crate::{
-    ids::RoleName, outflow::MAX_WINDOW, price::MAX_PRICE_AGE, risk::MAX_SCORE, time::DurationMs,
+    exposure::{ExposureTerms, MAX_EXPOSURE_AGE},
+    ids::RoleName,
+    outflow::MAX_WINDOW,
+    price::MAX_PRICE_AGE,
+    risk::MAX_SCORE,
+    time::DurationMs,
     whitelist::WhitelistTerms,
 };
 
@@ -51,6 +56,7 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
         max_price_age: None,
+        exposure: root.optional("exposure").map(|field| exposure(field.table()?)).transpose()?,
     };
     let in_dollars = rules.restrictions.iter().any(Restriction::is_in_dollars);
     let prices = match root.optional("prices") {
@@ -229,6 +235,28 @@ fn max_price_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError> {
     let max_age = DurationMs(table.required("max_age_ms")?.number(1, MAX_PRICE_AGE.0)?);
     table.finish()?;
     Ok(max_age)
+}
+
+fn exposure(mut table: Table<'_>) -> Result<ExposureTerms, PolicyError> {
+    let providers = set(&table.required("providers")?)?;
+    let max_age = DurationMs(table.required("max_age_ms")?.number(1, MAX_EXPOSURE_AGE.0)?);
+    let required = table.required("required")?.boolean()?;
+    let hold_at = table.optional("hold_at").map(|field| threshold(&field)).transpose()?;
+    let deny_at = match table.optional("deny_at") {
+        Some(field) => {
+            let deny_at = threshold(&field)?;
+            check::not_below(&field, &deny_at, hold_at.as_ref(), "hold_at")?;
+            Some(deny_at)
+        }
+        None => None,
+    };
+    let approvals = approvals(table.required("approvals")?)?;
+    table.finish()?;
+    Ok(ExposureTerms { providers, max_age, required, hold_at, deny_at, approvals })
+}
+
+fn threshold(field: &Field<'_>) -> Result<u8, PolicyError> {
+    field.number(1, MAX_SCORE)
 }
 
 fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {

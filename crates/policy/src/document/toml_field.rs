@@ -105,6 +105,10 @@ impl<'t> Field<'t> {
             .ok_or_else(|| self.error(FieldProblem::OutOfRange { min: min.into(), max: max.into() }))
     }
 
+    pub(super) fn boolean(&self) -> Result<bool, PolicyError> {
+        self.value.as_bool().ok_or_else(|| self.wrong_type("`true` or `false`"))
+    }
+
     pub(super) fn table(self) -> Result<Table<'t>, PolicyError> {
         let table = self.value.as_table().ok_or_else(|| self.wrong_type("a table"))?;
         Ok(Table::new(self.text, self.path, self.span, table))

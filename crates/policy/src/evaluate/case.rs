@@ -5,6 +5,7 @@ use holdfast_chains::{Amount, Asset};
 
 use crate::{
     document::PolicyDocument,
+    exposure::Exposure,
     facts::{PolicyView, SessionSignals, WalletStatus, WithdrawalFacts},
     outflow::Outflow,
     reason::ReasonCode,
@@ -25,6 +26,7 @@ pub(super) struct Case<'a> {
     pub(super) whitelist: Result<&'a WhitelistEntry, WhitelistRefusal<'a>>,
     pub(super) screening: &'a ScreeningIndex,
     pub(super) session: SessionReport<'a>,
+    pub(super) exposure: Exposure,
     pub(super) risk: RiskScore,
     /// What windows count, or why nothing can be counted.
     pub(super) outflow: Result<Outflow, ReasonCode>,
@@ -58,6 +60,9 @@ impl<'a> Case<'a> {
             whitelist: covering_entry(view, withdrawal, asset, at),
             screening,
             session,
+            exposure: asset.map_or(Exposure::NotAsked, |asset| {
+                view.exposure(asset.chain_id, &withdrawal.destination, at)
+            }),
             risk: RiskScore::assess(document.risk(), listed, session.current()),
             outflow: asset.map(|asset| withdrawal.outflow(asset, view.usd_price(&asset.symbol, at))),
         }

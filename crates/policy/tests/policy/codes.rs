@@ -8,6 +8,7 @@ use holdfast_policy::{
     WithdrawalFacts,
 };
 
+use crate::exposure;
 use crate::world::{
     DAY, DEMO_POLICY, NOW, SANCTIONED, World, address, approved_by, customer, eth, large_withdrawal, result,
     session, symbol, usdt, withdrawal,
@@ -61,6 +62,10 @@ const DENIALS: &[(ReasonCode, Change)] = &[
         world.limit_windows("unit = \"usd_cents\"", "deny_above = \"2000000000\"");
     }),
     (ReasonCode::FeeCapTooHigh, |_, w| w.fee_cap = Amount::from_u128(50_000_000_000_000_001)),
+    (ReasonCode::ExposureDeny, |world, _| {
+        *world = exposure::world(true);
+        exposure::report(world, "tracer", 80, NOW);
+    }),
     (ReasonCode::RiskDeny, |world, _| {
         *world = World::with_policy(&DEMO_POLICY.replace("new_device = 25", "new_device = 90"));
         world.alice().new_device = true;
@@ -96,6 +101,14 @@ const HOLDS: &[(ReasonCode, Change)] = &[
     }),
     (ReasonCode::SessionReportAbsent, |world, _| world.sessions.clear()),
     (ReasonCode::SessionReportStale, |world, _| world.alice().observed_at = TimestampMs(NOW - DAY - 1)),
+    (ReasonCode::ExposureAbsent, |world, _| {
+        *world = exposure::world(true);
+        world.exposures.clear();
+    }),
+    (ReasonCode::ExposureHold, |world, _| {
+        *world = exposure::world(true);
+        exposure::report(world, "tracer", 50, NOW);
+    }),
     (ReasonCode::RiskHold, |world, _| world.alice().second_factor_reset = true),
 ];
 
@@ -111,6 +124,7 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
     (ReasonCode::WithinWindowLimit, |world, _| {
         world.limit_windows("unit = \"count\"", "deny_above = \"1\"");
     }),
+    (ReasonCode::ExposureAcceptable, |world, _| *world = exposure::world(true)),
     (ReasonCode::ApprovalsMissing, |_, w| *w = large_withdrawal()),
     (ReasonCode::NewDevice, |world, _| world.alice().new_device = true),
     (ReasonCode::SecondFactorReset, |world, _| world.alice().second_factor_reset = true),

@@ -7,6 +7,7 @@ mod approvals;
 mod boundaries;
 mod codes;
 mod docs;
+mod exposure;
 mod holds;
 mod lists;
 mod own_transfers;

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, HoldDigest, ListId, MicroUsd,
-    OfficerId, OutflowStage, Outflows, PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName,
-    RuleId, RuleResult, ScreeningIndex, ScreeningList, SessionSignals, TimestampMs, UsdPrice, WalletId,
-    WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
-    evaluate_own_transfer,
+    Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, Exposure, ExposureSignal,
+    HoldDigest, ListId, MicroUsd, OfficerId, OutflowStage, Outflows, PolicyDocument, PolicyVersion,
+    PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex, ScreeningList, SessionSignals,
+    TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId,
+    WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -29,6 +29,7 @@ pub(crate) struct World {
     pub(crate) wallets: BTreeMap<WalletId, WalletStatus>,
     pub(crate) outflows: Outflows,
     pub(crate) prices: BTreeMap<AssetSymbol, UsdPrice>,
+    pub(crate) exposures: BTreeMap<(ChainId, Address, ProviderId), ExposureSignal>,
 }
 
 struct View<'w> {
@@ -50,6 +51,7 @@ impl World {
             document,
             outflows,
             prices: BTreeMap::new(),
+            exposures: BTreeMap::new(),
             entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
             lists: vec![list("ofac-eth", &[SANCTIONED])],
             sessions: BTreeMap::from([(customer("alice"), session(false, false))]),
@@ -141,6 +143,12 @@ impl PolicyView for View<'_> {
 
     fn usd_price(&self, symbol: &AssetSymbol, _at: TimestampMs) -> Option<UsdPrice> {
         self.world.prices.get(symbol).copied()
+    }
+
+    fn exposure(&self, chain_id: ChainId, destination: &Address, at: TimestampMs) -> Exposure {
+        let newest =
+            |by: &ProviderId| self.world.exposures.get(&(chain_id, *destination, by.clone())).cloned();
+        Exposure::of(self.world.document.exposure(), newest, at)
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

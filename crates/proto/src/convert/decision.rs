@@ -60,6 +60,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
         RuleKind::WindowLimit => "limit_window",
         RuleKind::FeeCap => "fee_cap",
         RuleKind::SessionReport => "session_report",
+        RuleKind::Exposure => "exposure",
         RuleKind::Risk => "risk",
         RuleKind::Grant => "grant",
         RuleKind::Hold => "hold",

@@ -77,6 +77,7 @@ impl State {
             ("hold", old.hold() != new.hold()),
             ("whitelist", old.whitelist() != new.whitelist()),
             ("prices", old.max_price_age() != new.max_price_age()),
+            ("exposure", old.exposure() != new.exposure()),
             ("authorization", old.authorization_max_age() != new.authorization_max_age()),
         ];
         details.extend(

@@ -1,9 +1,13 @@
 //! Owns the differences of the tables that are no rules. Few of their fields are limits: most change what a fact means, and that
 //! can go either way.
 
+use std::collections::BTreeSet;
+
 use super::Changes;
 use crate::{
-    document::{HoldTerms, RiskTerms},
+    document::{HoldTerms, RequiredApprovals, RiskTerms},
+    exposure::ExposureTerms,
+    ids::ProviderId,
     time::DurationMs,
     whitelist::WhitelistTerms,
 };
@@ -41,4 +45,34 @@ pub(super) fn authorization(changes: &mut Changes, old: DurationMs, new: Duratio
 pub(super) fn prices(changes: &mut Changes, old: Option<DurationMs>, new: Option<DurationMs>) {
     let shown = |age: Option<DurationMs>| age.map_or_else(|| "none".to_owned(), |age| age.0.to_string());
     changes.about("[prices]").value("max_age_ms", &shown(old), &shown(new));
+}
+
+/// Asking providers only adds a rule. What is asked of whom and how old the answer may be can go either way; a threshold is a
+/// limit of what passes.
+pub(super) fn exposure(changes: &mut Changes, old: Option<&ExposureTerms>, new: Option<&ExposureTerms>) {
+    let mut subject = changes.about("[exposure]");
+    match (old, new) {
+        (None, None) => {}
+        (None, Some(_)) => subject.tightens("added"),
+        (Some(_), None) => subject.loosens("removed"),
+        (Some(old), Some(new)) => {
+            let ExposureTerms { providers, max_age, required, hold_at, deny_at, approvals } = old;
+            let names = |providers: &BTreeSet<ProviderId>| {
+                providers.iter().map(ProviderId::as_str).collect::<Vec<_>>().join(" ")
+            };
+            let roles = |approvals: &RequiredApprovals| {
+                approvals
+                    .iter()
+                    .map(|(role, count)| format!("{count} of {role}"))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
+            subject.value("providers", &names(providers), &names(&new.providers));
+            subject.value("max_age_ms", &max_age.0, &new.max_age.0);
+            subject.value("required", required, &new.required);
+            subject.limit("hold_at", hold_at.as_ref(), new.hold_at.as_ref());
+            subject.limit("deny_at", deny_at.as_ref(), new.deny_at.as_ref());
+            subject.value("approvals", &roles(approvals), &roles(&new.approvals));
+        }
+    }
 }
