@@ -21,7 +21,7 @@ async fn cell(window: &str) -> Cluster {
     let mut cluster = Cluster::make(Options::default());
     cluster.amend_genesis(|document| {
         let rule = format!(
-            "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{window}\n\n[prices]\nmax_age_ms = 60000\n\n[risk]"
+            "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{window}\n\n[prices]\nmax_age_ms = 60000\nproviders = [\"sessions\"]\n\n[risk]"
         );
         let policy = document["policy"].as_str().unwrap().replacen("[risk]", &rule, 1);
         document["policy"] = policy.into();

@@ -263,6 +263,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::PolicyBound
             | RejectionCode::KeyAlreadyUsed
             | RejectionCode::QuorumUnfillable
+            | RejectionCode::ProviderNotNamed
             | RejectionCode::ClientRevoked => Exit::Refused,
             RejectionCode::FieldInvalid
             | RejectionCode::AddressChecksum
@@ -299,7 +300,8 @@ impl From<Rejection> for Failure {
             | RejectionCode::ReplacementFeeTooLow
             | RejectionCode::WithdrawalNotTombstonable
             | RejectionCode::WithdrawalTombstoned
-            | RejectionCode::OutcomeNotPermitted => Exit::Other,
+            | RejectionCode::OutcomeNotPermitted
+            | RejectionCode::TooManyOpenWithdrawals => Exit::Other,
         };
         let description = rejection.detail().to_owned();
         let mut failure = Self::new(exit, rejection.code().as_str(), rejection.detail());

@@ -235,7 +235,9 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::ReplacementFeeTooLow
         | RejectionCode::WithdrawalNotTombstonable
         | RejectionCode::WithdrawalTombstoned
-        | RejectionCode::OutcomeNotPermitted => code.as_str(),
+        | RejectionCode::OutcomeNotPermitted
+        | RejectionCode::ProviderNotNamed
+        | RejectionCode::TooManyOpenWithdrawals => code.as_str(),
         // The chain's own code; those that do not say what they are about get the family's name.
         RejectionCode::Transaction(chain) if chain.starts_with("TRANSACTION_") => chain,
         RejectionCode::Transaction(_) => "TRANSACTION_INVALID",

@@ -103,6 +103,10 @@ pub enum RejectionCode {
     WithdrawalTombstoned,
     /// Nothing is signed that could have an outcome, or too many are recorded.
     OutcomeNotPermitted,
+    /// The policy does not name the provider for this kind of report.
+    ProviderNotNamed,
+    /// Too many withdrawals of this client or customer are asked for and not authorized.
+    TooManyOpenWithdrawals,
 }
 
 impl RejectionCode {
@@ -157,6 +161,8 @@ impl RejectionCode {
             RejectionCode::WithdrawalNotTombstonable => "WITHDRAWAL_NOT_TOMBSTONABLE",
             RejectionCode::WithdrawalTombstoned => "WITHDRAWAL_TOMBSTONED",
             RejectionCode::OutcomeNotPermitted => "OUTCOME_NOT_PERMITTED",
+            RejectionCode::ProviderNotNamed => "PROVIDER_NOT_NAMED",
+            RejectionCode::TooManyOpenWithdrawals => "TOO_MANY_OPEN_WITHDRAWALS",
         }
     }
 

@@ -16,7 +16,7 @@ use holdfast_chains::{Amount, AssetSymbol, ChainId};
 use crate::{
     digest::{PolicyHash, sha256},
     exposure::ExposureTerms,
-    ids::{ClientId, ListId, RoleName, RuleId, WalletId},
+    ids::{ClientId, ListId, ProviderId, RoleName, RuleId, WalletId},
     outflow::Outflow,
     time::DurationMs,
     whitelist::WhitelistTerms,
@@ -48,7 +48,7 @@ struct Rules {
     hold: HoldTerms,
     whitelist: WhitelistTerms,
     authorization_max_age: DurationMs,
-    max_price_age: Option<DurationMs>,
+    prices: Option<PriceTerms>,
     exposure: Option<ExposureTerms>,
 }
 
@@ -265,6 +265,15 @@ pub struct HoldTerms {
     pub owner: RoleName,
 }
 
+/// The `[prices]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceTerms {
+    /// The oldest price that counts.
+    pub max_age: DurationMs,
+    /// The providers whose prices count; those of others neither enter nor stay.
+    pub providers: BTreeSet<ProviderId>,
+}
+
 impl PolicyDocument {
     /// Reads and checks a document.
     ///
@@ -312,9 +321,9 @@ impl PolicyDocument {
         &self.rules.whitelist
     }
 
-    /// The oldest price that counts; `None` when the document knows no dollars.
-    pub fn max_price_age(&self) -> Option<DurationMs> {
-        self.rules.max_price_age
+    /// Which prices count; `None` when the document knows no dollars.
+    pub fn prices(&self) -> Option<&PriceTerms> {
+        self.rules.prices.as_ref()
     }
 
     /// Who is asked about destinations; `None` when nobody is.

@@ -33,8 +33,8 @@ pub use digest::{BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest,
 pub use document::{
     ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
     LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff, PolicyDocument,
-    PolicyError, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, ScreeningRule,
-    WindowLimit,
+    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms,
+    ScreeningRule, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use exposure::{Exposure, ExposureSignal, ExposureTerms, MAX_EXPOSURE_AGE};
@@ -44,7 +44,10 @@ pub use ids::{
     ClientId, ClusterId, CustomerRef, ExposureCategory, IdError, ListId, MAX_ID_BYTES, NodeId, OfficerId,
     ProviderId, RoleName, RuleId, WalletId, WhitelistEntryId,
 };
-pub use outflow::{MAX_WINDOW, Outflow, OutflowStage, Outflows, Place, Taken};
+pub use outflow::{
+    Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows, Place,
+    Taken,
+};
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
 pub use risk::{ComponentState, MAX_SCORE, RiskComponent, RiskScore};

@@ -5,7 +5,9 @@
 //! time is: it may leave at any moment. From its canonical signature on it ages.
 
 mod meter;
+mod places;
 mod series;
+mod total;
 
 use std::sync::Arc;
 
@@ -22,6 +24,11 @@ use meter::{Meter, MeterKey};
 
 /// The longest window: what was paid earlier is forgotten.
 pub const MAX_WINDOW: DurationMs = DurationMs(35 * 24 * 60 * 60 * 1000);
+
+/// The most places of one client that are only asked for.
+pub const MAX_PLACES_OF_CLIENT: u64 = 10_000;
+/// The most places of one customer that are only asked for.
+pub const MAX_PLACES_OF_CUSTOMER: u64 = 1_000;
 
 /// What one withdrawal takes out, and whom it counts for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +77,15 @@ pub enum Taken {
     Unknown,
 }
 
+/// Whose places are so many that no other is to be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crowded {
+    /// The client's: [`MAX_PLACES_OF_CLIENT`].
+    Client,
+    /// The customer's: [`MAX_PLACES_OF_CUSTOMER`].
+    Customer,
+}
+
 /// Everything that counts in some window.
 ///
 /// A clone is cheap. Times must not go back from one call to the next: they are those of log entries.
@@ -77,6 +93,8 @@ pub enum Taken {
 pub struct Outflows {
     open: OrdMap<Place, (Arc<Outflow>, OutflowStage)>,
     ends: OrdSet<(TimestampMs, Place)>,
+    // How many of the open ones are only asked for.
+    asked: OrdMap<Asker, u64>,
     paid: Vector<(TimestampMs, Place, Arc<Outflow>)>,
     paid_at: OrdMap<Place, (TimestampMs, Arc<Outflow>)>,
     windows: Vector<(RuleId, Arc<WindowLimit>)>,
@@ -110,6 +128,7 @@ impl Outflows {
         self.leave(place);
         if let OutflowStage::Reserved { until } = stage {
             self.ends.insert((until, place));
+            Asker::both(&outflow).for_each(|asker| self.count(asker, 1));
         }
         let outflow = Arc::new(outflow);
         self.in_meters(&outflow, |meter, value| meter.wait(place, value, stage));
@@ -121,6 +140,7 @@ impl Outflows {
         let Some((outflow, stage)) = self.open.remove(&place) else { return };
         if let OutflowStage::Reserved { until } = stage {
             self.ends.remove(&(until, place));
+            Asker::both(&outflow).for_each(|asker| self.count(asker, -1));
         }
         self.in_meters(&outflow, |meter, _| meter.leave(place));
     }
@@ -184,6 +204,31 @@ impl Outflows {
         meter.taken(place, own.unwrap_or(Amount::ZERO), at, limit.window)
     }
 
+    /// Whether a client may ask for one more place at this time, and for this customer.
+    ///
+    /// # Errors
+    /// [`Crowded`] if too many are only asked for already. They are given up when they are authorized, refused, cancelled or
+    /// expired, and when the client is revoked.
+    pub fn room(
+        &self,
+        client: &ClientId,
+        customer: Option<&CustomerRef>,
+        at: TimestampMs,
+    ) -> Result<(), Crowded> {
+        let of_client = (Asker::Client(client.clone()), MAX_PLACES_OF_CLIENT, Crowded::Client);
+        let of_customer = customer.map(|customer| {
+            (Asker::Customer(customer.clone()), MAX_PLACES_OF_CUSTOMER, Crowded::Customer)
+        });
+        for (asker, most, crowded) in std::iter::once(of_client).chain(of_customer) {
+            let asked = self.asked.get(&asker).copied().unwrap_or(0);
+            // What ended since the last entry takes no place, even if no entry comes that says so.
+            if asked >= most && asked.saturating_sub(self.ended(&asker, at)) >= most {
+                return Err(crowded);
+            }
+        }
+        Ok(())
+    }
+
     /// Places that are taken, in the order in which they were asked for.
     pub fn open(&self) -> impl Iterator<Item = (Place, &Outflow, OutflowStage)> {
         self.open.iter().map(|(place, (outflow, stage))| (*place, outflow.as_ref(), *stage))
@@ -211,6 +256,19 @@ impl Outflows {
         outflows
     }
 
+    fn ended(&self, asker: &Asker, at: TimestampMs) -> u64 {
+        let ended = self.ends.range(..=(at, Place::MAX)).filter_map(|(_, place)| self.open.get(place));
+        let theirs = ended.filter(|(outflow, _)| Asker::both(outflow).any(|one| one == *asker));
+        u64::try_from(theirs.count()).unwrap_or(u64::MAX)
+    }
+
+    fn count(&mut self, asker: Asker, change: i64) {
+        match self.asked.get(&asker).copied().unwrap_or(0).saturating_add_signed(change) {
+            0 => self.asked.remove(&asker),
+            asked => self.asked.insert(asker, asked),
+        };
+    }
+
     fn take_back(&mut self, place: Place) {
         let Some((time, outflow)) = self.paid_at.remove(&place) else { return };
         self.paid.retain(|(_, paid, _)| *paid != place);
@@ -227,6 +285,20 @@ impl Outflows {
                 self.meters.remove(&key);
             }
         }
+    }
+}
+
+/// Whose places are counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Asker {
+    Client(ClientId),
+    Customer(CustomerRef),
+}
+
+impl Asker {
+    fn both(outflow: &Outflow) -> impl Iterator<Item = Self> + use<> {
+        let customer = outflow.customer.clone().map(Self::Customer);
+        std::iter::once(Self::Client(outflow.client.clone())).chain(customer)
     }
 }
 

@@ -81,6 +81,8 @@ pub const REASONS: &[ReasonRow] = {
         row("WITHDRAWAL_NOT_TOMBSTONABLE", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_TOMBSTONED", Code::Internal, AskPerson),
         row("OUTCOME_NOT_PERMITTED", Code::FailedPrecondition, Wait),
+        row("PROVIDER_NOT_NAMED", Code::PermissionDenied, AskPerson),
+        row("TOO_MANY_OPEN_WITHDRAWALS", Code::ResourceExhausted, RetrySameKey),
         // officers, providers
         row("STATEMENT_MISMATCH", Code::InvalidArgument, Correct),
         row("STATEMENT_EXPIRED", Code::FailedPrecondition, Correct),

@@ -1,8 +1,9 @@
 //! What providers said assets are worth. Of several prices that are young enough the highest counts: nobody passes a limit by
-//! choosing which price is heard.
+//! choosing which price is heard. Only providers that the policy in force names are heard at all: one that officers leave out of
+//! a new policy is heard no more, whatever it said before.
 
 use holdfast_chains::AssetSymbol;
-use holdfast_policy::{MAX_PRICE_AGE, MicroUsd, PolicyDocument, TimestampMs, UsdPrice};
+use holdfast_policy::{MAX_PRICE_AGE, MicroUsd, PolicyDocument, ProviderId, TimestampMs, UsdPrice};
 use imbl::OrdMap;
 
 use super::{Change, State};
@@ -10,14 +11,14 @@ use crate::codec::{Decode, Encode, Input, Malformed};
 use crate::payload::PriceReport;
 use crate::rejection::{Rejection, RejectionCode};
 
-/// By asset, prices that may still count, by the time of observation. A price is dropped when one observed later is not lower:
-/// so the first one that is young enough is the highest one that is.
+/// By asset and provider, prices that may still count, by the time of observation. A price is dropped when one observed later is
+/// not lower: so the first one of a provider that is young enough is its highest one that is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Prices(OrdMap<AssetSymbol, OrdMap<TimestampMs, MicroUsd>>);
+pub(super) struct Prices(OrdMap<(AssetSymbol, ProviderId), OrdMap<TimestampMs, MicroUsd>>);
 
 impl Prices {
     pub(super) fn insert(&mut self, report: &PriceReport) {
-        let prices = self.0.entry(report.asset.clone()).or_default();
+        let prices = self.0.entry((report.asset.clone(), report.provider.clone())).or_default();
         let (observed_at, price) = (report.observed_at_ms, report.price_micro_usd);
         if prices.range(observed_at..).next().is_some_and(|(_, later)| *later >= price) {
             return;
@@ -37,9 +38,18 @@ impl Prices {
         }
     }
 
-    fn highest(&self, asset: &AssetSymbol, since: TimestampMs) -> Option<UsdPrice> {
-        let (observed_at, price) = self.0.get(asset)?.range(since..).next()?;
-        Some(UsdPrice { price: *price, observed_at: *observed_at })
+    fn highest<'a>(
+        &self,
+        asset: &AssetSymbol,
+        providers: impl IntoIterator<Item = &'a ProviderId>,
+        since: TimestampMs,
+    ) -> Option<UsdPrice> {
+        let young = providers.into_iter().filter_map(|provider| {
+            let (observed_at, price) =
+                self.0.get(&(asset.clone(), provider.clone()))?.range(since..).next()?;
+            Some(UsdPrice { price: *price, observed_at: *observed_at })
+        });
+        young.max_by_key(|price| (price.price, price.observed_at))
     }
 }
 
@@ -47,6 +57,8 @@ impl State {
     pub(super) fn admit_price(&self, report: &PriceReport, time: TimestampMs) -> Result<Change, Rejection> {
         self.check_cluster(&report.cluster)?;
         self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
+        let named = self.policy().prices().map(|prices| &prices.providers);
+        self.check_named(&report.provider, named, "prices")?;
         if !self.genesis.document.assets.iter().any(|asset| asset.symbol == report.asset) {
             let detail = format!("`{}` is not registered", report.asset);
             return Err(Rejection::new(RejectionCode::UnknownAsset, detail).with_field("asset"));
@@ -63,15 +75,16 @@ impl State {
         self.price_under(self.policy(), asset, at)
     }
 
-    /// The same by another document's age.
+    /// The same by another document's terms.
     pub(super) fn price_under(
         &self,
         document: &PolicyDocument,
         asset: &AssetSymbol,
         at: TimestampMs,
     ) -> Option<UsdPrice> {
-        let max_age = document.max_price_age()?;
-        self.prices.highest(asset, at.checked_sub(max_age).unwrap_or(TimestampMs(0)))
+        let terms = document.prices()?;
+        let since = at.checked_sub(terms.max_age).unwrap_or(TimestampMs(0));
+        self.prices.highest(asset, &terms.providers, since)
     }
 }
 

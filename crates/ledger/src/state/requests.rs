@@ -1,7 +1,11 @@
 //! What clients and providers say: requests, transactions, cancellations, session reports.
 
+use std::collections::BTreeSet;
+
 use holdfast_chains::{Asset, ExpectedEffects, UnsignedTransaction, check_effects};
-use holdfast_policy::{ClientId, ProviderId, TimestampMs};
+use holdfast_policy::{
+    ClientId, Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, ProviderId, TimestampMs,
+};
 
 use super::{Change, State};
 use crate::ids::WithdrawalId;
@@ -33,6 +37,7 @@ impl State {
         self.check_not_repeated(request.withdrawal_id(), &digest)?;
         self.check_scope(request, index, time)?;
         self.check_intent_times(request, time)?;
+        self.check_room(request, time)?;
         let asked = Asked {
             request: request.clone(),
             request_digest: digest,
@@ -188,6 +193,22 @@ impl State {
         Ok(())
     }
 
+    /// Officers remove a provider from one kind of facts by leaving it out of the policy's list for that kind.
+    ///
+    /// INVARIANT (G9): a report by anybody else says nothing: it can neither clear nor warn.
+    pub(super) fn check_named(
+        &self,
+        provider: &ProviderId,
+        named: Option<&BTreeSet<ProviderId>>,
+        terms: &str,
+    ) -> Result<(), Rejection> {
+        if named.is_some_and(|named| named.contains(provider)) {
+            return Ok(());
+        }
+        let detail = format!("the policy in force does not name `{provider}` in `{terms}.providers`");
+        Err(Rejection::new(RejectionCode::ProviderNotNamed, detail).with_field("provider"))
+    }
+
     /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.
     fn merged(&self, report: &SessionReport) -> SessionReport {
         let known = self.sessions.get(&report.customer).and_then(|reports| reports.get(&report.provider));
@@ -270,6 +291,18 @@ impl State {
             return Err(Rejection::new(RejectionCode::UnknownWallet, detail).with_field("wallet"));
         }
         self.check_client(&request.client, &request.wallet, index, time)
+    }
+
+    /// What is asked for and not authorized takes a place in windows: one party's places are bounded.
+    fn check_room(&self, request: &WithdrawalRequest, time: TimestampMs) -> Result<(), Rejection> {
+        self.outflows.room(&request.client, Some(&request.customer), time).map_err(|crowded| {
+            let (field, most) = match crowded {
+                Crowded::Client => ("client", MAX_PLACES_OF_CLIENT),
+                Crowded::Customer => ("customer", MAX_PLACES_OF_CUSTOMER),
+            };
+            let detail = format!("{most} withdrawals of this {field} wait already: cancel some or let them end");
+            Rejection::new(RejectionCode::TooManyOpenWithdrawals, detail).with_field(field)
+        })
     }
 
     /// A replaced transaction may have been signed in a history that this replica was not shown, so both must exclude each

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
+    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError, PriceTerms,
     RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, Rules, ScreeningRule,
     WindowLimit,
     check::{self, RuleIds},
@@ -55,7 +55,7 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         hold: hold_terms(root.required("hold")?.table()?)?,
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
-        max_price_age: None,
+        prices: None,
         exposure: root.optional("exposure").map(|field| exposure(field.table()?)).transpose()?,
     };
     let in_dollars = rules.restrictions.iter().any(Restriction::is_in_dollars);
@@ -63,8 +63,8 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         None if in_dollars => Some(root.required("prices")?),
         prices => prices,
     };
-    let max_price_age = prices.map(|field| field.table().and_then(max_price_age)).transpose()?;
-    let rules = Rules { max_price_age, ..rules };
+    let prices = prices.map(|field| field.table().and_then(price_terms)).transpose()?;
+    let rules = Rules { prices, ..rules };
     root.finish()?;
     Ok(rules)
 }
@@ -231,10 +231,11 @@ fn authorization_max_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError
     Ok(max_age)
 }
 
-fn max_price_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError> {
+fn price_terms(mut table: Table<'_>) -> Result<PriceTerms, PolicyError> {
     let max_age = DurationMs(table.required("max_age_ms")?.number(1, MAX_PRICE_AGE.0)?);
+    let providers = set(&table.required("providers")?)?;
     table.finish()?;
-    Ok(max_age)
+    Ok(PriceTerms { max_age, providers })
 }
 
 fn exposure(mut table: Table<'_>) -> Result<ExposureTerms, PolicyError> {

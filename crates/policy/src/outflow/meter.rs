@@ -1,10 +1,9 @@
 //! Owns what one window counts for one combination of wallet, asset, client, customer and destination.
 
 use holdfast_chains::Amount;
-use imbl::OrdMap;
 use sha2::{Digest, Sha256};
 
-use super::{Outflow, OutflowStage, Place, Taken, series::Series};
+use super::{Outflow, OutflowStage, Place, Taken, places::Places, series::Series, total::Total};
 use crate::{
     document::{Dimension, WindowLimit},
     ids::RuleId,
@@ -48,7 +47,7 @@ fn part(hash: &mut Sha256, bytes: &[u8]) {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Meter {
-    waiting: OrdMap<Place, (Option<Amount>, OutflowStage)>,
+    waiting: Places,
     paid: Series,
     // Paid amounts that nobody can express in the window's unit, as so many times one.
     unknown: Series,
@@ -56,11 +55,11 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn wait(&mut self, place: Place, value: Option<Amount>, stage: OutflowStage) {
-        self.waiting.insert(place, (value, stage));
+        self.waiting.insert(place, value, stage);
     }
 
     pub(super) fn leave(&mut self, place: Place) {
-        self.waiting.remove(&place);
+        self.waiting.remove(place);
     }
 
     pub(super) fn pay(&mut self, time: TimestampMs, value: Option<Amount>) {
@@ -89,19 +88,11 @@ impl Meter {
 
     /// What the others take; `own` of what was paid is mine.
     pub(super) fn taken(&self, mine: Place, own: Amount, at: TimestampMs, window: DurationMs) -> Taken {
-        if self.unknown.sum(at, window).is_none_or(|count| !count.is_zero()) {
+        let waiting = self.waiting.taken(mine, at);
+        if waiting.unknown > 0 || !self.unknown.sum(at, window).is_zero() {
             return Taken::Unknown;
         }
-        let mut sum = self.paid.sum(at, window).and_then(|sum| sum.checked_sub(own));
-        for (place, (value, stage)) in &self.waiting {
-            let counts = match stage {
-                OutflowStage::Authorized => *place != mine,
-                OutflowStage::Reserved { until } => *place < mine && at < *until,
-            };
-            if counts {
-                sum = sum.zip(*value).and_then(|(sum, value)| sum.checked_add(value));
-            }
-        }
-        sum.map_or(Taken::Unknown, Taken::Known)
+        let paid = self.paid.sum(at, window).minus(Total::of(own));
+        paid.plus(waiting.known).amount().map_or(Taken::Unknown, Taken::Known)
     }
 }

@@ -3,67 +3,49 @@
 use holdfast_chains::Amount;
 use imbl::Vector;
 
+use super::total::Total;
 use crate::time::{DurationMs, TimestampMs};
 
 #[derive(Debug, Clone)]
 pub(super) struct Series {
     // Time, and the total of this and everything before it.
-    totals: Vector<(TimestampMs, Amount)>,
+    totals: Vector<(TimestampMs, Total)>,
     // The total of what was forgotten.
-    forgotten: Amount,
-    endless: bool,
+    forgotten: Total,
 }
 
 impl Default for Series {
     fn default() -> Self {
-        Self { totals: Vector::new(), forgotten: Amount::ZERO, endless: false }
+        Self { totals: Vector::new(), forgotten: Total::ZERO }
     }
 }
 
 impl Series {
     /// `time` is not before that of the amount pushed last.
     pub(super) fn push(&mut self, time: TimestampMs, amount: Amount) {
-        if self.total().checked_add(amount).is_none() {
-            self.rebase();
-        }
-        match self.total().checked_add(amount) {
-            Some(total) => self.totals.push_back((time, total)),
-            // Beyond 2^256 - 1 nothing can be told apart any more: whoever asks hears so.
-            None => self.endless = true,
-        }
+        self.totals.push_back((time, self.total().plus(Total::of(amount))));
     }
 
-    /// The sum of what has not left the window at this time; `None` when the totals ran over.
-    pub(super) fn sum(&self, at: TimestampMs, window: DurationMs) -> Option<Amount> {
-        if self.endless {
-            return None;
-        }
+    /// The sum of what has not left the window at this time.
+    pub(super) fn sum(&self, at: TimestampMs, window: DurationMs) -> Total {
         let left = self.left(at, window);
         let before = left.checked_sub(1).and_then(|last| self.totals.get(last));
-        let before = before.map_or(self.forgotten, |(_, total)| *total);
-        self.total().checked_sub(before)
+        self.total().minus(before.map_or(self.forgotten, |(_, total)| *total))
     }
 
     /// Takes one amount back out that was pushed with this time.
     pub(super) fn remove(&mut self, time: TimestampMs, amount: Amount) {
+        let amount = Total::of(amount);
         let mut before = self.forgotten;
         let found = self.totals.iter().position(|(at, total)| {
-            let here = total.checked_sub(before);
+            let here = total.minus(before);
             before = *total;
-            *at == time && here == Some(amount)
+            *at == time && here == amount
         });
         let Some(index) = found else { return };
         self.totals.remove(index);
         for (_, total) in self.totals.iter_mut().skip(index) {
-            *total = total.checked_sub(amount).unwrap_or(Amount::ZERO);
-        }
-    }
-
-    /// Lets the totals begin at what is kept.
-    fn rebase(&mut self) {
-        let forgotten = std::mem::replace(&mut self.forgotten, Amount::ZERO);
-        for (_, total) in self.totals.iter_mut() {
-            *total = total.checked_sub(forgotten).unwrap_or(Amount::ZERO);
+            *total = total.minus(amount);
         }
     }
 
@@ -76,10 +58,10 @@ impl Series {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.totals.is_empty() && !self.endless
+        self.totals.is_empty()
     }
 
-    fn total(&self) -> Amount {
+    fn total(&self) -> Total {
         self.totals.back().map_or(self.forgotten, |(_, total)| *total)
     }
 

@@ -10,7 +10,7 @@ const WINDOW: u64 = 1_000;
 
 fn document(per: &str, unit: &str) -> PolicyDocument {
     let rule = format!(
-        "[[restriction]]\nid = \"w\"\ntype = \"limit_window\"\n{unit}\nper = [{per}]\nwindow_ms = {WINDOW}\ndeny_above = \"100\"\n\n[prices]\nmax_age_ms = 1000\n\n[risk]"
+        "[[restriction]]\nid = \"w\"\ntype = \"limit_window\"\n{unit}\nper = [{per}]\nwindow_ms = {WINDOW}\ndeny_above = \"100\"\n\n[prices]\nmax_age_ms = 1000\nproviders = [\"prices\"]\n\n[risk]"
     );
     PolicyDocument::parse(&DEMO.replacen("[risk]", &rule, 1)).unwrap()
 }
@@ -151,6 +151,73 @@ fn sums_that_run_over_are_unknown() {
         window.outflows.pay(place, TimestampMs(place));
     }
     assert_eq!(window.taken(&outflow("a", 1), 3, 10), Taken::Unknown);
+}
+
+/// Totals of 2^256 and more, in a replica that saw them come and go and in one that was restored afterwards.
+#[test]
+fn running_and_restored_replica_agree_about_sums_near_the_largest_amount() {
+    let all = Outflow { amount: Amount::MAX, ..outflow("a", 0) };
+    let pay = |window: &mut Window, place: Place, at: u64| {
+        window.outflows.advance(TimestampMs(at));
+        window.outflows.hold_place(place, all.clone(), OutflowStage::Authorized);
+        window.outflows.pay(place, TimestampMs(at));
+    };
+    let mut running = Window::per_customer();
+    for place in 1..4 {
+        pay(&mut running, place, 10 + place);
+    }
+    let later = 12 + MAX_WINDOW.0;
+    running.outflows.advance(TimestampMs(later));
+    assert_eq!(running.outflows.paid().count(), 1);
+    pay(&mut running, 9, later);
+    let mut restored = Window::per_customer();
+    restored.outflows = Outflows::restore(
+        running.outflows.open().map(|(place, outflow, stage)| (place, outflow.clone(), stage)),
+        running.outflows.paid().map(|(time, place, outflow)| (time, place, outflow.clone())),
+    );
+    restored.outflows.measure(&restored.document);
+    let mine = outflow("a", 1);
+    for at in [later, later + WINDOW - 1, later + WINDOW] {
+        let expected = if at < later + WINDOW { Taken::Known(Amount::MAX) } else { known(0) };
+        assert_eq!(running.taken(&mine, 20, at), expected);
+        assert_eq!(restored.taken(&mine, 20, at), expected);
+    }
+}
+
+#[test]
+fn client_and_customer_have_so_many_places_that_are_only_asked_for() {
+    let mut window = Window::per_customer();
+    let room = |window: &Window, customer: &str, at: u64| {
+        let mine = outflow(customer, 1);
+        window.outflows.room(&mine.client, mine.customer.as_ref(), TimestampMs(at))
+    };
+    for place in 0..MAX_PLACES_OF_CUSTOMER {
+        assert_eq!(room(&window, "a", 10), Ok(()));
+        window.outflows.hold_place(place, outflow("a", 1), reserved(100 + place));
+    }
+    assert_eq!(room(&window, "a", 99), Err(Crowded::Customer));
+    assert_eq!(room(&window, "b", 99), Ok(()));
+    assert_eq!(room(&window, "a", 100), Ok(()), "the first one ended, and no entry says so");
+    window.outflows.hold_place(5, outflow("a", 1), OutflowStage::Authorized);
+    assert_eq!(room(&window, "a", 99), Ok(()), "what is authorized is counted by the limits");
+    window.outflows.leave(6);
+    window.outflows.hold_place(MAX_PLACES_OF_CUSTOMER, outflow("a", 1), reserved(900));
+    assert_eq!(room(&window, "a", 99), Ok(()));
+    for place in 2_000..2_000 + MAX_PLACES_OF_CLIENT - (MAX_PLACES_OF_CUSTOMER - 1) {
+        assert_eq!(room(&window, "b", 99), Ok(()));
+        window.outflows.hold_place(place, outflow(&format!("c-{place}"), 1), reserved(900));
+    }
+    assert_eq!(room(&window, "b", 99), Err(Crowded::Client));
+    window.outflows.free_places(|place, _| place != 2_000);
+    assert_eq!(room(&window, "b", 99), Ok(()));
+}
+
+#[test]
+fn restored_replica_counts_places_like_one_that_kept_running() {
+    let open = (0..MAX_PLACES_OF_CUSTOMER).map(|place| (place, outflow("a", 1), reserved(100)));
+    let restored = Outflows::restore(open, []);
+    let mine = outflow("a", 1);
+    assert_eq!(restored.room(&mine.client, mine.customer.as_ref(), TimestampMs(1)), Err(Crowded::Customer));
 }
 
 #[test]

@@ -128,7 +128,7 @@ fn policy(restrictions: &[(usize, String)], [listed, device, factor]: [u8; 3]) -
         "version = 1\n[[grant]]\nid = \"g\"\nwallets = [\"hot-1\"]\nassets = [\"USDT\"]\ndestinations = \"whitelisted\"\n\
          {rules}[risk]\nlisted_address = {listed}\nnew_device = {device}\nsecond_factor_reset = {factor}\n\
          max_report_age_ms = {DAY}\n[hold]\ndeadline_ms = {DAY}\nowner = \"{APPROVER}\"\n\
-         [whitelist]\ncooling_off_ms = 0\nmax_life_ms = {}\n[authorization]\nmax_age_ms = 1000\n[prices]\nmax_age_ms = 1000\n",
+         [whitelist]\ncooling_off_ms = 0\nmax_life_ms = {}\n[authorization]\nmax_age_ms = 1000\n[prices]\nmax_age_ms = 1000\nproviders = [\"prices\"]\n",
         365 * DAY
     )
 }

@@ -63,7 +63,7 @@ impl World {
     /// Adds a window of a day for each wallet.
     pub(crate) fn limit_windows(&mut self, unit: &str, bounds: &str) {
         let rule = format!(
-            "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{unit}\nper = [\"wallet\"]\nwindow_ms = {DAY}\n{bounds}\n\n[prices]\nmax_age_ms = 60000\n\n[risk]"
+            "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{unit}\nper = [\"wallet\"]\nwindow_ms = {DAY}\n{bounds}\n\n[prices]\nmax_age_ms = 60000\nproviders = [\"prices\"]\n\n[risk]"
         );
         let text = self.document.source().replacen("[risk]", &rule, 1);
         self.document = PolicyDocument::parse(&text).expect("the window of a test is valid");

@@ -76,7 +76,7 @@ impl State {
             ("risk", old.risk() != new.risk()),
             ("hold", old.hold() != new.hold()),
             ("whitelist", old.whitelist() != new.whitelist()),
-            ("prices", old.max_price_age() != new.max_price_age()),
+            ("prices", old.prices() != new.prices()),
             ("exposure", old.exposure() != new.exposure()),
             ("authorization", old.authorization_max_age() != new.authorization_max_age()),
         ];

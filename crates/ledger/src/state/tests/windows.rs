@@ -17,7 +17,7 @@ const USD_2000: &str =
 pub(super) fn limited(window: &str) -> Cell {
     let mut document = document();
     let rule = format!(
-        "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{window}\n\n[prices]\nmax_age_ms = 60000\n\n[risk]"
+        "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{window}\n\n[prices]\nmax_age_ms = 60000\nproviders = [\"sessions\"]\n\n[risk]"
     );
     let policy = document["policy"].as_str().unwrap().replacen("[risk]", &rule, 1);
     document["policy"] = json!(policy);
@@ -251,6 +251,50 @@ fn prices_out_of_sequence_of_nothing_or_of_nothing_known_are_refused() {
         let report = cell.price(sequence, asset, price, observed_at);
         assert_eq!(cell.refuse(&report), code);
     }
+}
+
+#[test]
+fn price_of_a_provider_that_the_policy_does_not_name_is_not_heard() {
+    let mut cell = limited(USD_2000);
+    let price = cell.price(2, "USDT", 1_000_000, cell.now);
+    cell.accept(&price);
+    let named = cell.state.policy().source().to_owned();
+    cell.change_policy(&named.replace("[\"sessions\"]", "[\"others\"]"));
+    let id = cell.asked("k-1", 1);
+    assert_eq!(cell.main_reason(id), Some("PRICE_ABSENT"), "what it said before counts no more either");
+    let price = cell.price(3, "USDT", 1_000_000, cell.now);
+    assert_eq!(cell.refuse(&price), "PROVIDER_NOT_NAMED");
+    cell.session(false, false);
+    cell.change_policy(&named);
+    let price = cell.price(4, "USDT", 1_000_000, cell.now);
+    assert_eq!(cell.refuse(&price), "SEQUENCE_GAP", "what was refused used up no number");
+}
+
+#[test]
+fn customer_with_a_thousand_requests_that_wait_asks_for_no_more_until_one_ends() {
+    let mut cell = limited(USDT_2000);
+    let ask = |cell: &mut Cell, n: u64| {
+        let mut request = cell.request(&format!("k-{n}"), 1);
+        request["transaction"] = json!(null);
+        request["amount"] = json!("1");
+        sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline")
+    };
+    let mut ids = Vec::new();
+    for n in 0..holdfast_policy::MAX_PLACES_OF_CUSTOMER {
+        let request = ask(&mut cell, n);
+        ids.push(cell.accept(&request).withdrawal.unwrap());
+    }
+    let more = ask(&mut cell, 5_000);
+    assert_eq!(cell.refuse(&more), "TOO_MANY_OPEN_WITHDRAWALS");
+    let cancel = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": ids[7]});
+    cell.accept(&sign(PayloadKind::CancelWithdrawal, &cancel, "client", "pipeline"));
+    let more = ask(&mut cell, 5_001);
+    cell.accept(&more);
+    let more = ask(&mut cell, 5_002);
+    assert_eq!(cell.refuse(&more), "TOO_MANY_OPEN_WITHDRAWALS");
+    let revoked = cell.statement("bob", StatementBody::RevokeClient("pipeline".parse().unwrap()));
+    cell.accept(&revoked);
+    assert_eq!(cell.state.outflows().open().count(), 0, "a thief's requests do not stay in the customer's way");
 }
 
 #[test]
