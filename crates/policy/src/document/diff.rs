@@ -74,7 +74,7 @@ impl PolicyDiff {
                 hold,
                 whitelist,
                 authorization_max_age,
-                max_price_age,
+                prices,
                 exposure,
             },
             next,
@@ -85,7 +85,7 @@ impl PolicyDiff {
         terms::hold(&mut changes, hold, &next.hold);
         terms::whitelist(&mut changes, whitelist, &next.whitelist);
         terms::authorization(&mut changes, *authorization_max_age, next.authorization_max_age);
-        terms::prices(&mut changes, *max_price_age, next.max_price_age);
+        terms::prices(&mut changes, prices.as_ref(), next.prices.as_ref());
         terms::exposure(&mut changes, exposure.as_ref(), next.exposure.as_ref());
         Self { old: old.hash(), new: new.hash(), changes: changes.0.into_iter().collect() }
     }

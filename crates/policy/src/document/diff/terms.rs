@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Changes;
 use crate::{
-    document::{HoldTerms, RequiredApprovals, RiskTerms},
+    document::{HoldTerms, PriceTerms, RequiredApprovals, RiskTerms},
     exposure::ExposureTerms,
     ids::ProviderId,
     time::DurationMs,
@@ -41,10 +41,23 @@ pub(super) fn authorization(changes: &mut Changes, old: DurationMs, new: Duratio
     changes.about("[authorization]").limit("max_age_ms", Some(&old.0), Some(&new.0));
 }
 
-/// Of all prices that are young enough the highest counts: a shorter age can drop it, so no direction is safe.
-pub(super) fn prices(changes: &mut Changes, old: Option<DurationMs>, new: Option<DurationMs>) {
-    let shown = |age: Option<DurationMs>| age.map_or_else(|| "none".to_owned(), |age| age.0.to_string());
-    changes.about("[prices]").value("max_age_ms", &shown(old), &shown(new));
+/// Of all prices that are young enough the highest counts: a shorter age or another list of providers can drop it, and one
+/// provider more can make a worth known that was unknown. So no direction is safe.
+pub(super) fn prices(changes: &mut Changes, old: Option<&PriceTerms>, new: Option<&PriceTerms>) {
+    let age = |terms: Option<&PriceTerms>| shown(terms.map(|terms| terms.max_age.0.to_string()));
+    let providers = |terms: Option<&PriceTerms>| {
+        shown(terms.map(|terms| {
+            let names: Vec<_> = terms.providers.iter().map(ToString::to_string).collect();
+            names.join(", ")
+        }))
+    };
+    let mut subject = changes.about("[prices]");
+    subject.value("max_age_ms", &age(old), &age(new));
+    subject.value("providers", &providers(old), &providers(new));
+}
+
+fn shown(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "none".to_owned())
 }
 
 /// Asking providers only adds a rule. What is asked of whom and how old the answer may be can go either way; a threshold is a

@@ -137,7 +137,11 @@ fn roles_weights_ages_and_waits_loosen_in_either_direction() {
         ("deadline_ms = 86_400_000", "deadline_ms = 1", "[hold]: deadline_ms 86400000 -> 1"),
         ("owner = \"withdrawal-approver\"", "owner = \"desk\"", "[hold]: owner withdrawal-approver -> desk"),
         ("cooling_off_ms = 0", "cooling_off_ms = 1", "[whitelist]: cooling_off_ms 0 -> 1"),
-        ("[whitelist]", "[prices]\nmax_age_ms = 5\n\n[whitelist]", "[prices]: max_age_ms none -> 5"),
+        (
+            "[whitelist]",
+            "[prices]\nmax_age_ms = 5\nproviders = [\"a\"]\n\n[whitelist]",
+            "[prices]: max_age_ms none -> 5\nloosens [prices]: providers none -> a",
+        ),
     ] {
         assert_change(from, to, &format!("loosens {what}"));
     }
