@@ -45,8 +45,8 @@ pub use ids::{
     ProviderId, RoleName, RuleId, WalletId, WhitelistEntryId,
 };
 pub use outflow::{
-    Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows, Place,
-    Taken,
+    Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows,
+    Place, Taken,
 };
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};

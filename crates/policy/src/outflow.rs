@@ -216,9 +216,8 @@ impl Outflows {
         at: TimestampMs,
     ) -> Result<(), Crowded> {
         let of_client = (Asker::Client(client.clone()), MAX_PLACES_OF_CLIENT, Crowded::Client);
-        let of_customer = customer.map(|customer| {
-            (Asker::Customer(customer.clone()), MAX_PLACES_OF_CUSTOMER, Crowded::Customer)
-        });
+        let of_customer = customer
+            .map(|customer| (Asker::Customer(customer.clone()), MAX_PLACES_OF_CUSTOMER, Crowded::Customer));
         for (asker, most, crowded) in std::iter::once(of_client).chain(of_customer) {
             let asked = self.asked.get(&asker).copied().unwrap_or(0);
             // What ended since the last entry takes no place, even if no entry comes that says so.

@@ -300,7 +300,8 @@ impl State {
                 Crowded::Client => ("client", MAX_PLACES_OF_CLIENT),
                 Crowded::Customer => ("customer", MAX_PLACES_OF_CUSTOMER),
             };
-            let detail = format!("{most} withdrawals of this {field} wait already: cancel some or let them end");
+            let detail =
+                format!("{most} withdrawals of this {field} wait already: cancel some or let them end");
             Rejection::new(RejectionCode::TooManyOpenWithdrawals, detail).with_field(field)
         })
     }

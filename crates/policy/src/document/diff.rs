@@ -67,16 +67,7 @@ impl PolicyDiff {
     pub fn between(old: &PolicyDocument, new: &PolicyDocument) -> Self {
         let mut changes = Changes(BTreeSet::new());
         let (
-            Rules {
-                grants,
-                restrictions,
-                risk,
-                hold,
-                whitelist,
-                authorization_max_age,
-                prices,
-                exposure,
-            },
+            Rules { grants, restrictions, risk, hold, whitelist, authorization_max_age, prices, exposure },
             next,
         ) = (&old.rules, &new.rules);
         rules::grants(&mut changes, grants, &next.grants);

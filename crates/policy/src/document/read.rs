@@ -7,8 +7,8 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError, PriceTerms,
-    RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, Rules, ScreeningRule,
+    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
+    PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, Rules, ScreeningRule,
     WindowLimit,
     check::{self, RuleIds},
     error::FieldProblem,

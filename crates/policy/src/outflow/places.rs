@@ -22,7 +22,11 @@ struct Node {
 enum Below {
     Place,
     /// Those without this bit, and those with it; all bits above it are the same.
-    Fork { bit: u64, without: Arc<Node>, with: Arc<Node> },
+    Fork {
+        bit: u64,
+        without: Arc<Node>,
+        with: Arc<Node>,
+    },
 }
 
 /// What is below a node.
@@ -110,9 +114,7 @@ impl Node {
         match &self.below {
             _ if mine < self.sums.first || self.sums.last < mine => self.sums.authorized,
             Below::Place => Sum::NOTHING,
-            Below::Fork { without, with, .. } => {
-                without.authorized_but(mine).plus(with.authorized_but(mine))
-            }
+            Below::Fork { without, with, .. } => without.authorized_but(mine).plus(with.authorized_but(mine)),
         }
     }
 
@@ -203,7 +205,8 @@ mod tests {
         let places = of(0..10_000);
         for mine in [1, 4_999, 8_191, 8_192, 9_999, 20_000] {
             let mut visited = 0;
-            let sum = places.0.as_ref().unwrap().reserved_before(mine, TimestampMs(999), &mut |_| visited += 1);
+            let sum =
+                places.0.as_ref().unwrap().reserved_before(mine, TimestampMs(999), &mut |_| visited += 1);
             assert_eq!(sum, known(mine.min(10_000)));
             assert!(visited <= 100, "{visited} for {mine}");
         }

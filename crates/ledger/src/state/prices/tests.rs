@@ -63,7 +63,10 @@ fn late_report_of_an_earlier_higher_price_counts_while_it_is_young() {
 fn prices_of_other_assets_do_not_count() {
     let mut prices = Prices::default();
     prices.insert(&report(200, 10));
-    assert_eq!(prices.highest(&AssetSymbol::parse("USDT").unwrap(), &[provider("prices")], TimestampMs(0)), None);
+    assert_eq!(
+        prices.highest(&AssetSymbol::parse("USDT").unwrap(), &[provider("prices")], TimestampMs(0)),
+        None
+    );
 }
 
 proptest! {

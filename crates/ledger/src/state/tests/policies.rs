@@ -206,7 +206,11 @@ fn officer_reads_which_terms_change() {
         ("deadline_ms = 86_400_000", "deadline_ms = 86_400_001", "hold"),
         ("cooling_off_ms = 0", "cooling_off_ms = 1", "whitelist"),
         ("max_age_ms = 600_000", "max_age_ms = 600_001", "authorization"),
-        ("[authorization]", "[prices]\nmax_age_ms = 1\nproviders = [\"sessions\"]\n\n[authorization]", "prices"),
+        (
+            "[authorization]",
+            "[prices]\nmax_age_ms = 1\nproviders = [\"sessions\"]\n\n[authorization]",
+            "prices",
+        ),
     ] {
         let policy = DEMO.replace(from, to);
         assert_ne!(policy, DEMO);

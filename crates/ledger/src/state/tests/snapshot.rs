@@ -253,7 +253,7 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
 }
 
 const DIGEST: &str = "8b7981338b24ef4d4a0075842c22f296b2e87c653dcbf5ecf470a49cdd9307fb";
-const SNAPSHOT: &str = "fda7fdb68db4385911d45c7fe22712f8accb701b20c62fc8955cfabc31950204";
+const SNAPSHOT: &str = "6bc2a48d30b6efbd4e168a41b01a4b704459daf1910fa5ba1295a4207e24b743";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {

@@ -295,7 +295,11 @@ fn customer_with_a_thousand_requests_that_wait_asks_for_no_more_until_one_ends()
     assert_eq!(cell.refuse(&more), "TOO_MANY_OPEN_WITHDRAWALS");
     let revoked = cell.statement("bob", StatementBody::RevokeClient("pipeline".parse().unwrap()));
     cell.accept(&revoked);
-    assert_eq!(cell.state.outflows().open().count(), 0, "a thief's requests do not stay in the customer's way");
+    assert_eq!(
+        cell.state.outflows().open().count(),
+        0,
+        "a thief's requests do not stay in the customer's way"
+    );
 }
 
 #[test]

@@ -141,8 +141,7 @@ fn roles_weights_ages_and_waits_loosen_in_either_direction() {
         assert_change(from, to, &format!("loosens {what}"));
     }
     let prices = "[prices]\nmax_age_ms = 5\nproviders = [\"a\"]\n\n[whitelist]";
-    let added =
-        ["loosens [prices]: max_age_ms none -> 5", "loosens [prices]: providers none -> a"];
+    let added = ["loosens [prices]: max_age_ms none -> 5", "loosens [prices]: providers none -> a"];
     assert_eq!(diff("[whitelist]", prices), added);
     assert_change(
         "max_life_ms = 7_776_000_000",
