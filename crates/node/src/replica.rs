@@ -226,6 +226,12 @@ impl DurableReplica {
         &self.witness.own
     }
 
+    /// The checkpoint note of the tip, as the log key signed it; empty if there is nothing but the genesis entry.
+    // INVARIANT (G7): tip and note are one durable write, so the note is always of the tip.
+    pub(crate) fn note(&self) -> Result<Vec<u8>, StoreError> {
+        Ok(self.store.read(NODE, NOTE.as_bytes())?.unwrap_or_default())
+    }
+
     /// Entries from an index on, as many as fit into `max_bytes`, with the newest checkpoint note that was verified.
     pub(crate) async fn entries_from(
         &self,

@@ -2,7 +2,10 @@
 //!
 //! INVARIANT (G4): a coordinator could show officers an older log than the lost node cosigned, and then sign against what that node
 //! promised. So the other nodes are asked themselves, at least t of them: of the n - t + 1 that an action takes to bind, n - t are left
-//! besides the lost one, so one of them is among those who answer. It must never take the log's end from the coordinator.
+//! besides the lost one, so one of them is among those who answer. It must never take the log's end from the coordinator, nor from a node
+//! without the log key's signature.
+
+mod told;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,7 +16,7 @@ use holdfast_ledger::{
     Act, Ceremony, CeremonyKind, Event, MinimumCheckpoint, Roster, RosterChange, State, StatementBody,
     StatementDigest, verify_act,
 };
-use holdfast_log::{Envelope, Hash};
+use holdfast_log::{Envelope, SignedCheckpoint};
 use holdfast_policy::NodeId;
 use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
@@ -26,22 +29,14 @@ use crate::profile::{Server, Who};
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
 
+use told::{Place, Told, agreeing, forked};
+
 /// How much of a node's list is read.
 const MAX_PAGES: usize = 256;
 const RETRY_EVERY: Duration = Duration::from_millis(500);
 /// How long the coordinator may take to log what a node got directly.
 const PATIENCE: Duration = Duration::from_secs(15);
 const NOT_LOGGED: &str = "STATEMENT_NOT_LOGGED";
-
-/// What a node says of itself.
-#[derive(Clone, Debug)]
-struct Told {
-    node: String,
-    size: u64,
-    root: Hash,
-    /// Envelopes of statements that it has taken and that are not in its log.
-    unlogged: Vec<Vec<u8>>,
-}
 
 /// The log, at least as long as the other nodes hold it: its newest checkpoint is the minimum to propose.
 pub(super) async fn newest(
@@ -144,11 +139,11 @@ async fn ask_one(session: &Session, who: &Who, server: &Server) -> Result<Told, 
         unlogged.extend(held.map(|delivered| delivered.envelope));
         page_token = page.next_page_token;
         if page_token.is_empty() {
-            let root = <[u8; 32]>::try_from(page.tip_root.as_slice()).map_err(|_| {
-                let message = format!("`{}` names no root of its log", server.name);
+            let note = SignedCheckpoint::parse(&page.checkpoint).map_err(|error| {
+                let message = format!("`{}` shows no checkpoint of its log: {error}", server.name);
                 Failure::verification("ANSWER_INVALID", message)
             })?;
-            return Ok(Told { node: server.name.clone(), size: page.tip_size, root: Hash(root), unlogged });
+            return Ok(Told { node: server.name.clone(), note, unlogged });
         }
     }
     Err(Failure::other("ANSWER_INVALID", format!("`{}` lists statements without end", server.name)))
@@ -161,56 +156,30 @@ async fn read(
     pass_over: &[StatementDigest],
     minimum: Option<&MinimumCheckpoint>,
 ) -> Result<(LocalReplica, Vec<Restriction>), Failure> {
-    let longest = answers.iter().map(|told| told.size).max().unwrap_or_default();
-    let sizes = answers.iter().map(|told| told.size).chain(minimum.map(|minimum| minimum.size));
+    let sizes = answers.iter().map(Told::size).chain(minimum.map(|minimum| minimum.size));
     let (restrictions, marks) = (RefCell::new(Vec::new()), RefCell::new(BTreeMap::new()));
     let mut watch = |event: &Event<'_>| restrictions.borrow_mut().extend(restriction(event));
     let replayed = Replayed::new(session, Interest::Everything, Some(&mut watch))?.marking(sizes.clone());
     let replica = replica::read_seeing(session, replayed, |replayed, _| {
         let seen = sizes.clone().filter_map(|size| Some((size, replayed.mark(size)?)));
         marks.borrow_mut().extend(seen);
-        Ok(replayed.state().is_some_and(|state| state.size() >= longest))
+        Ok(replayed.state().is_some_and(|state| {
+            let signed = answers.iter().filter(|told| told.is_signed(state));
+            signed.map(Told::size).max().is_none_or(|longest| state.size() >= longest)
+        }))
     });
     let (replica, marks) = (replica.await?, marks.into_inner());
     if minimum.is_some_and(|minimum| marks.get(&minimum.size) != Some(&minimum.root)) {
         return Err(forked("the proposal's minimum is of another log than the one shown here"));
     }
-    let agreeing = agreeing(replica.state().roster(), answers, &marks)?;
-    for told in answers.iter().filter(|told| !agreeing.iter().any(|other| other.node == told.node)) {
-        let size = told.size;
-        session
-            .output
-            .notice(&format!("warning: `{}` says that its log of {size} entries is another one", told.node));
+    let state = replica.state();
+    let placed: Vec<(&Told, Place)> = answers.iter().map(|told| (told, told.place(state, &marks))).collect();
+    let agreeing = agreeing(needed(state.roster()), &placed)?;
+    for (told, place) in placed.iter().filter(|(_, place)| *place != Place::Beginning) {
+        session.output.notice(&format!("warning: {}", told.reproach(*place)));
     }
-    nothing_withheld(replica.state(), &agreeing, pass_over)?;
+    nothing_withheld(state, &agreeing, pass_over)?;
     Ok((replica, restrictions.into_inner()))
-}
-
-/// Those whose log is a beginning of this one. A lying node is passed over as long as enough others agree.
-fn agreeing<'a>(
-    roster: &Roster,
-    answers: &'a [Told],
-    marks: &BTreeMap<u64, Hash>,
-) -> Result<Vec<&'a Told>, Failure> {
-    let agreeing: Vec<_> = answers.iter().filter(|told| marks.get(&told.size) == Some(&told.root)).collect();
-    if agreeing.len() >= needed(roster) {
-        return Ok(agreeing);
-    }
-    let other = answers.iter().find(|told| marks.get(&told.size).is_some_and(|root| *root != told.root));
-    if let Some(told) = other {
-        let (node, size) = (&told.node, told.size);
-        return Err(forked(&format!(
-            "`{node}` has another log than the coordinator shows here, at {size} entries"
-        )));
-    }
-    let message = "other nodes hold a longer log than the coordinator shows: its end is missing";
-    Err(Failure::new(Exit::Unavailable, "LOG_INCOMPLETE", message)
-        .next("sign nothing until it shows them; if it never does, ask its operator"))
-}
-
-fn forked(message: &str) -> Failure {
-    Failure::verification("LOG_FORKED", message)
-        .next("sign nothing: export both logs and treat the coordinator as hostile until it is explained")
 }
 
 /// What a node refuses without its log, the lost one may have promised too. What no officer signed, what the log has by now and
@@ -267,28 +236,8 @@ mod tests {
     use crate::live::Sink as _;
     use crate::testing::TestCell;
 
-    fn told(node: &str, size: u64, root: u8) -> Told {
-        Told { node: node.to_owned(), size, root: Hash([root; 32]), unlogged: Vec::new() }
-    }
-
-    #[test]
-    fn enough_other_nodes_have_to_hold_a_beginning_of_the_log_that_is_shown() {
-        let cell = TestCell::new();
-        let marks = BTreeMap::from([(7, Hash([1; 32])), (9, Hash([2; 32]))]);
-        let judged = |answers: &[Told]| {
-            let agreeing = agreeing(cell.state().roster(), answers, &marks);
-            agreeing.map(|told| told.len()).map_err(|failure| failure.reason().to_owned())
-        };
-        let (one, three) = (told("node-1", 7, 1), told("node-3", 9, 2));
-        assert_eq!(judged(&[one.clone(), three.clone()]), Ok(2));
-        // Given a log that ends before what another node holds, another history, or too few answers
-        assert_eq!(judged(&[one.clone(), told("node-3", 1009, 2)]).unwrap_err(), "LOG_INCOMPLETE");
-        assert_eq!(judged(&[one.clone(), told("node-3", 9, 3)]).unwrap_err(), "LOG_FORKED");
-        assert_eq!(judged(std::slice::from_ref(&one)).unwrap_err(), "LOG_INCOMPLETE");
-        // A node that lies blocks nothing while enough others agree
-        for lie in [told("node-4", 1009, 2), told("node-4", 9, 3)] {
-            assert_eq!(judged(&[one.clone(), three.clone(), lie]), Ok(2));
-        }
+    fn told(cell: &TestCell, unlogged: Vec<Vec<u8>>) -> Told {
+        Told { node: "node-1".to_owned(), note: cell.checkpoint(&[]), unlogged }
     }
 
     #[test]
@@ -296,7 +245,7 @@ mod tests {
         let mut cell = TestCell::ready();
         let statement = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap()));
         let digest = StatementDigest::of(&statement.payload);
-        let told = Told { unlogged: vec![statement.to_json()], ..told("node-1", 7, 1) };
+        let told = told(&cell, vec![statement.to_json()]);
         let judged = |cell: &TestCell, pass_over: &[StatementDigest]| {
             nothing_withheld(cell.state(), &[&told], pass_over)
                 .map_err(|failure| (failure.reason().to_owned(), failure.to_string()))
@@ -336,7 +285,7 @@ mod tests {
         let mut unsigned = pause;
         unsigned.payload.push(b' ');
         for envelope in [made_up.to_json(), unsigned.to_json(), b"garbage".to_vec()] {
-            let told = Told { unlogged: vec![envelope], ..told("node-1", 7, 1) };
+            let told = told(&cell, vec![envelope]);
             nothing_withheld(cell.state(), &[&told], &[]).unwrap();
         }
     }

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use holdfast_ledger::{PayloadKind, StatementBody, key_id};
+use holdfast_log::{LogVerifier, Origin, SignedCheckpoint};
 use holdfast_policy::WhitelistEntryId;
 use holdfast_proto::v1;
 use holdfast_proto::v1::officer_service_server::OfficerService as _;
@@ -509,6 +510,18 @@ async fn one_officer_cannot_use_up_the_room_of_another() {
     cell.now += 1;
     assert_eq!(deliver(&nodes[0], &cell.pause("alice")).await.unwrap_err().code(), "TOO_MANY_LATCHES");
     deliver(&nodes[0], &cell.pause("bob")).await.unwrap();
+}
+
+#[tokio::test]
+async fn officers_learn_the_end_of_a_nodes_log_from_a_note_that_the_log_key_signed() {
+    let (cell, nodes) = ready().await;
+    let request = || Request::new(v1::StatementsRequest::default());
+    let page = nodes[0].officer_api().statements(request()).await.unwrap().into_inner();
+    let note = SignedCheckpoint::parse(&page.checkpoint).unwrap();
+    let key = cell.replica.state().roster().coordinator().log_key;
+    let origin = Origin::of_cluster(cell.replica.state().cluster().as_str()).unwrap();
+    let told = note.verify(&LogVerifier::new(origin, key)).unwrap();
+    assert_eq!((told.size, told.root), (cell.size(), cell.replica.root()));
 }
 
 #[tokio::test]

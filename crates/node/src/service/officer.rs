@@ -12,7 +12,7 @@ use holdfast_proto::v1::officer_service_server::OfficerService;
 use tonic::{Code, Request, Response, Status};
 
 use super::{Room, to_the_end};
-use crate::latches::StatementRecord;
+use crate::latches::{DeliverRefusal, StatementRecord};
 use crate::node::Node;
 use crate::status;
 
@@ -64,10 +64,10 @@ impl OfficerService for OfficerApi {
         to_the_end(&self.room, async move {
             let page = node.latches.page(from, limit).await;
             let (records, next) = page.map_err(|refusal| status::of_delivery(&refusal))?;
-            // After the statements were read: whatever they did to the log is in this tip.
-            let tip = super::wire::tip(node.replica.read().await.tip().clone());
-            let page = bounded_page(records, next);
-            Ok(v1::StatementsResponse { tip_size: tip.tip_size, tip_root: tip.root, ..page })
+            // After the statements were read: whatever they did to the log is in what this note covers.
+            let note = node.replica.note();
+            let checkpoint = note.map_err(|error| status::of_delivery(&DeliverRefusal::Store(error)))?;
+            Ok(v1::StatementsResponse { checkpoint, ..bounded_page(records, next) })
         })
         .await
     }
