@@ -2,7 +2,8 @@
 //!
 //! Must never begin a write transaction anywhere but in `apply`, which only the writer thread calls.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -26,10 +27,15 @@ pub(crate) struct RedbBackend {
 
 impl RedbBackend {
     pub(crate) fn open(path: &Path) -> Result<Self, BackendError> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-        let created = Builder::new().set_cache_size(CACHE_BYTES).create_file(file);
-        match created {
+        if !path.exists() {
+            create(path)?;
+        }
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        Self::over(file)
+    }
+
+    fn over(file: File) -> Result<Self, BackendError> {
+        match Builder::new().set_cache_size(CACHE_BYTES).create_file(file) {
             Ok(database) => Ok(Self { database }),
             Err(DatabaseError::DatabaseAlreadyOpen) => Err(BackendError::Held),
             Err(error) => Err(redb::Error::from(error).into()),
@@ -61,6 +67,22 @@ impl RedbBackend {
         transaction.commit()?;
         Ok(())
     }
+}
+
+/// Makes an empty database beside the path and moves it there whole.
+// INVARIANT (G8): redb writes its magic number last and refuses a file without it for good, so a process that is killed in its
+// first start must not leave one under the name that the next start opens.
+fn create(path: &Path) -> Result<(), BackendError> {
+    let unfinished = path.with_extension("new");
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let synced = file.try_clone()?;
+    drop(RedbBackend::over(file)?);
+    synced.sync_all()?;
+    Ok(fs::rename(&unfinished, path)?)
 }
 
 impl Backend for RedbBackend {

@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +13,9 @@ use holdfast_store::{BackendKind, Batch, StoreConfig, StoreHandle};
 
 use crate::{BINDINGS, ENTRIES, Fixture, TABLES};
 
-const KILLS: u64 = 6;
+const KILLS: u64 = 8;
+const EARLY_KILLS: u64 = 3;
+const WRITES_FIRST: usize = 10;
 const WRITERS: u64 = 4;
 const CONFIG_VARIABLE: &str = "HOLDFAST_STORE_CRASH_CONFIG";
 const START_VARIABLE: &str = "HOLDFAST_STORE_CRASH_START";
@@ -24,8 +28,13 @@ pub(crate) fn acknowledged_records_survive_sigkill(backend: BackendKind) {
     for kill in 0..KILLS {
         // Numbers are never used twice, so a record cannot be mistaken for an earlier one.
         let mut child = spawn_writer(&store.config(), kill << 32);
-        let listener = listen(&mut child);
-        thread::sleep(Duration::from_millis(150 + random.below(250)));
+        let heard = Arc::new(AtomicUsize::new(0));
+        let listener = listen(&mut child, Arc::clone(&heard));
+        // The first ones at any moment of a start, the others while it writes, however slow the machine is.
+        while kill >= EARLY_KILLS && heard.load(Ordering::SeqCst) < WRITES_FIRST && !listener.is_finished() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        thread::sleep(Duration::from_millis(random.below(400)));
         child.kill().unwrap();
         let status = child.wait().unwrap();
         let heard = listener.join().unwrap();
@@ -88,7 +97,7 @@ fn spawn_writer(config: &StoreConfig, start: u64) -> Child {
         .unwrap()
 }
 
-fn listen(child: &mut Child) -> thread::JoinHandle<Vec<u64>> {
+fn listen(child: &mut Child, count: Arc<AtomicUsize>) -> thread::JoinHandle<Vec<u64>> {
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     thread::spawn(move || {
         let (mut heard, mut line) = (Vec::new(), String::new());
@@ -96,6 +105,7 @@ fn listen(child: &mut Child) -> thread::JoinHandle<Vec<u64>> {
             // A line cut off by the kill is not an acknowledgement.
             if let Some(number) = line.strip_prefix("ack ").and_then(|rest| rest.strip_suffix('\n')) {
                 heard.push(number.parse().unwrap());
+                count.fetch_add(1, Ordering::SeqCst);
             }
             line.clear();
         }

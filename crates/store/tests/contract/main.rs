@@ -82,6 +82,7 @@ contract! {
     opening::directory_that_others_can_access_is_refused,
     opening::second_opener_is_refused_while_the_first_lives,
     opening::data_file_that_another_program_holds_is_refused_as_locked,
+    opening::store_whose_first_start_was_killed_opens,
     opening::store_of_the_other_backend_is_refused,
     opening::unknown_format_version_is_refused,
     opening::reserved_table_cannot_be_declared,

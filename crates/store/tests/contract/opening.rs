@@ -84,6 +84,28 @@ pub(crate) fn data_file_that_another_program_holds_is_refused_as_locked(backend:
     drop(holder);
 }
 
+/// What a process leaves that is killed while it makes the files, at every byte that it may have come to.
+pub(crate) fn store_whose_first_start_was_killed_opens(backend: BackendKind) {
+    let whole = Fixture::new(backend);
+    whole.open().close_blocking().unwrap();
+    let (file, left) = match backend {
+        BackendKind::Redb => ("store.redb", "store.new"),
+        BackendKind::Sled => ("sled/db", "sled/db"),
+    };
+    let made = fs::read(whole.config().path.join(file)).unwrap();
+    for length in [0, 1, 9, 512, made.len() / 2] {
+        let store = Fixture::new(backend);
+        let path = store.config().path.join(left);
+        DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
+        // The magic number comes last.
+        fs::write(&path, vec![0; length]).unwrap();
+        let handle = store.open();
+        handle.commit_blocking(Batch::new().put(ENTRIES, "k", "v")).unwrap();
+        handle.close_blocking().unwrap();
+        assert_eq!(store.open().read(ENTRIES, b"k").unwrap(), Some(b"v".to_vec()), "{length}");
+    }
+}
+
 pub(crate) fn store_of_the_other_backend_is_refused(backend: BackendKind) {
     let store = Fixture::new(backend);
     let handle = store.open();
