@@ -7,8 +7,8 @@ use divan::{Bencher, black_box};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     CalendarDate, CustomerRef, EntryOwner, ListId, Outflows, PolicyDocument, PolicyVersion, PolicyView,
-    ProviderId, ScreeningIndex, ScreeningList, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus,
-    Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    ProviderId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice,
+    WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 
 const NOW: TimestampMs = TimestampMs(1_763_700_000_000);
@@ -97,7 +97,13 @@ fn view(entries: u32) -> View {
     let id = ListId::new("ofac-eth").unwrap();
     screening.insert(ScreeningList::parse(id, "a benchmark", day, &listed.join("\n")).unwrap());
     let provider = ProviderId::new("sessions").unwrap();
-    let report = SessionSignals { new_device: false, second_factor_reset: false, observed_at: NOW, provider };
+    let report = SessionSignals {
+        new_device: false,
+        second_factor_reset: false,
+        details: SessionDetails::default(),
+        observed_at: NOW,
+        provider,
+    };
     let usdt = Asset { symbol: usdt(), chain_id: ChainId(1), contract: Some(address(7)), decimals: 6 };
     View {
         document,

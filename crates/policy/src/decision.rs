@@ -101,6 +101,8 @@ pub enum RuleKind {
     SessionReport,
     /// The `[exposure]` table: what providers say about the destination.
     Exposure,
+    /// A `risk` restriction: whether the facts that it requires are known.
+    RiskFacts,
     /// A `risk` restriction: the score itself.
     Risk,
     /// A grant, and built in: that one matches.

@@ -6,6 +6,7 @@ mod diff;
 mod error;
 mod lines;
 mod read;
+mod read_risk;
 mod toml_field;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ use crate::{
     exposure::ExposureTerms,
     ids::{ClientId, ListId, ProviderId, RoleName, RuleId, WalletId},
     outflow::Outflow,
+    risk::{RiskFact, RiskTerms},
     time::DurationMs,
     whitelist::WhitelistTerms,
 };
@@ -74,6 +76,8 @@ pub struct Grant {
 pub enum Destinations {
     /// Destinations with an active whitelist entry.
     Whitelisted,
+    /// Any destination: for amounts whose loss can be borne.
+    Any,
 }
 
 /// What limits every grant.
@@ -230,6 +234,8 @@ pub struct RiskLimits {
     pub hold_at: u8,
     /// From this score on it is denied.
     pub deny_at: u8,
+    /// Facts that must be known: without one the withdrawal is held.
+    pub require: BTreeSet<RiskFact>,
     /// Whose approvals a hold needs, also a hold because the score is not known.
     pub approvals: RequiredApprovals,
 }
@@ -241,19 +247,6 @@ pub struct FeeCap {
     pub chain_id: ChainId,
     /// The highest fee cap, in base units of the chain's native coin (wei).
     pub max: Amount,
-}
-
-/// The `[risk]` table: what each fact adds to the score, 0 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RiskTerms {
-    /// For a destination on a list that a screening rule names.
-    pub listed_address: u8,
-    /// For a session from a new device.
-    pub new_device: u8,
-    /// For a second factor that was reset lately.
-    pub second_factor_reset: u8,
-    /// The oldest session report that counts.
-    pub max_report_age: DurationMs,
 }
 
 /// The `[hold]` table.

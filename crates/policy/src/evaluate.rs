@@ -56,7 +56,10 @@ fn restricted<'a>(case: &Case<'a>, outflows: &Outflows, restriction: &'a Restric
         RestrictionRule::LimitPerTransaction(limit) => vec![limit::check(case, id, limit)],
         RestrictionRule::Screening(rule) => vec![screening::check(case, id, rule)],
         RestrictionRule::Risk(limits) => {
-            vec![risk::session_report(case, id, limits), risk::score(case, id, limits)]
+            let mut findings = vec![risk::session_report(case, id, limits), risk::score(case, id, limits)];
+            // Documents that require nothing more decide as they always did, byte for byte.
+            findings.extend((!limits.require.is_empty()).then(|| risk::facts(case, id, limits)));
+            findings
         }
         RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],
         RestrictionRule::WindowLimit(limit) => vec![window_limit::check(case, outflows, id, limit)],

@@ -7,12 +7,16 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     approvals::Approval,
+    crowd::{DestinationStats, DeviceStats},
     document::PolicyDocument,
     exposure::Exposure,
-    ids::{ClientId, CustomerRef, OfficerId, ProviderId, WalletId},
+    history::CustomerHistory,
+    ids::{ClientId, CustomerRef, DeviceRef, OfficerId, WalletId},
+    look_alike::LookAlikes,
     outflow::{Outflow, Outflows, Place},
     price::UsdPrice,
     screening::ScreeningIndex,
+    session::SessionSignals,
     time::TimestampMs,
     whitelist::Whitelist,
 };
@@ -44,6 +48,22 @@ pub trait PolicyView {
         let _ = (chain_id, destination);
         Exposure::of(self.document().exposure(), |_| None, at)
     }
+    /// What replay kept of a customer; `None` when nobody reported anything about them.
+    fn customer_history(&self, _customer: &CustomerRef) -> Option<CustomerHistory> {
+        None
+    }
+    /// The customers that a destination was paid for; `None` when that is not counted. Nobody yet is an empty crowd.
+    fn destination_stats(&self, _chain: ChainId, _destination: &Address) -> Option<DestinationStats> {
+        None
+    }
+    /// The customers who came from a device; `None` when that is not counted. Nobody yet is an empty crowd.
+    fn device_stats(&self, _device: &DeviceRef) -> Option<DeviceStats> {
+        None
+    }
+    /// The addresses each wallet paid, by their ends; `None` when they are not kept.
+    fn look_alikes(&self) -> Option<&LookAlikes> {
+        None
+    }
     /// A wallet's status; `None` unless its key is active.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
 }
@@ -69,21 +89,6 @@ pub enum WalletStatus {
     Paused,
     /// It is frozen.
     Frozen,
-}
-
-/// What a provider reported about the customer's session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SessionSignals {
-    /// The session came from a device not seen before.
-    pub new_device: bool,
-    /// The second factor was reset lately.
-    pub second_factor_reset: bool,
-    /// When the provider looked.
-    #[serde(rename = "observed_at_ms")]
-    pub observed_at: TimestampMs,
-    /// Who reported.
-    pub provider: ProviderId,
 }
 
 /// One requested withdrawal and the approvals it has so far.

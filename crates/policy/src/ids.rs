@@ -9,6 +9,8 @@ use serde::{
 };
 use thiserror::Error;
 
+use crate::digest::sha256;
+
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 64;
 
@@ -116,6 +118,8 @@ ids! {
     ProviderId = "provider id";
     /// A keyed pseudonym of a customer; never a name or an account number.
     CustomerRef = "customer reference";
+    /// A keyed pseudonym of a customer's device; never a serial number.
+    DeviceRef = "device reference";
     /// A role of officers, as named in the roster.
     RoleName = "role name";
     /// A rule of the policy document.
@@ -130,6 +134,18 @@ ids! {
     ListId = "screening list id";
     /// What a destination is exposed to, in the words of the provider that says so: `sanctions`, `mixer`.
     ExposureCategory = "exposure category";
+}
+
+/// A device in statistics: the first eight bytes of the SHA-256 of its reference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceKey(pub [u8; 8]);
+
+impl DeviceRef {
+    /// The key in statistics.
+    pub fn key(&self) -> DeviceKey {
+        let [a, b, c, d, e, f, g, h, ..] = sha256(self.as_str().as_bytes());
+        DeviceKey([a, b, c, d, e, f, g, h])
+    }
 }
 
 impl RuleId {

@@ -8,7 +8,9 @@
 //! Start at [`evaluate`], which reads top-down; the rules lie in `evaluate/`, one file each. `docs/policy.md`
 //! describes the document format and lists every [`ReasonCode`].
 
+mod activity;
 mod approvals;
+mod crowd;
 mod date;
 mod decision;
 mod digest;
@@ -16,44 +18,61 @@ mod document;
 mod evaluate;
 mod exposure;
 mod facts;
+mod history;
 mod hold;
 mod ids;
+mod look_alike;
+mod minute;
 mod outflow;
 mod price;
 mod reason;
 mod risk;
 mod screening;
+mod session;
 mod time;
 mod whitelist;
 
+pub use activity::Activity;
 pub use approvals::{Approval, quorum_is_met};
+pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
 pub use digest::{BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, ListHash, PolicyHash};
 pub use document::{
     ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
     LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff, PolicyDocument,
-    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms,
-    ScreeningRule, WindowLimit,
+    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, ScreeningRule,
+    WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use exposure::{Exposure, ExposureSignal, ExposureTerms, MAX_EXPOSURE_AGE};
-pub use facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus, WithdrawalFacts};
+pub use facts::{PolicyVersion, PolicyView, WalletStatus, WithdrawalFacts};
+pub use history::{
+    AmountStats, CustomerHistory, Deviation, DeviceSeen, HistoryError, Log2, MAX_HISTORY_BYTES, NeverSeen,
+    PaymentSeen, RecentPayment, SessionSeen,
+};
 pub use hold::{HoldReason, HoldRequirement};
 pub use ids::{
-    ClientId, ClusterId, CustomerRef, ExposureCategory, IdError, ListId, MAX_ID_BYTES, NodeId, OfficerId,
-    ProviderId, RoleName, RuleId, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError, ListId, MAX_ID_BYTES,
+    NodeId, OfficerId, ProviderId, RoleName, RuleId, WalletId, WhitelistEntryId,
 };
+pub use look_alike::{INDEXED_DIGITS, LookAlikes, shared as shared_digits};
+pub use minute::Minute;
 pub use outflow::{
     Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows,
     Place, Taken,
 };
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
-pub use risk::{ComponentState, MAX_SCORE, RiskComponent, RiskScore};
+pub use risk::{
+    AccountTerms, Alike, ComponentState, DestinationTerms, Dormant, Established, FanIn, Graded, HabitTerms,
+    Lately, MAX_SCORE, NearLimit, NearListed, RiskComponent, RiskFact, RiskScore, RiskTerms, UnusualHour,
+    Within,
+};
 pub use screening::{
     DeltaError, MAX_LIST_BYTES, MAX_LISTED, ScreeningDelta, ScreeningError, ScreeningIndex, ScreeningList,
 };
+pub use session::{Moment, Network, SessionDetails, SessionSignals};
 pub use time::{DurationMs, TimestampMs};
 pub use whitelist::{
     EntryOwner, EntryStatus, Whitelist, WhitelistEntry, WhitelistError, WhitelistRefusal, WhitelistTerms,

@@ -54,6 +54,7 @@ reasons! {
     FeeCapAcceptable, "FEE_CAP_ACCEPTABLE", PROCESSING, "The fee cap that the client asked for is not above the policy's.";
     SessionReportCurrent, "SESSION_REPORT_CURRENT", PROCESSING, "The customer's session report is young enough to count.";
     ExposureAcceptable, "EXPOSURE_ACCEPTABLE", PROCESSING, "What the policy's providers report about the destination is below the thresholds.";
+    RiskFactsKnown, "RISK_FACTS_KNOWN", PROCESSING, "Every fact that the rule requires for the score is known.";
     RiskAcceptable, "RISK_ACCEPTABLE", PROCESSING, "The risk score is below the rule's thresholds.";
     ApprovalsComplete, "APPROVALS_COMPLETE", PROCESSING, "Enough different officers approved exactly this hold.";
     NotApplicable, "NOT_APPLICABLE", PROCESSING, "The rule says nothing about this withdrawal.";
@@ -73,6 +74,7 @@ reasons! {
     SessionReportStale, "SESSION_REPORT_STALE", REVIEWING, "The customer's session report is too old, so the session risk is unknown.";
     ExposureAbsent, "EXPOSURE_ABSENT", REVIEWING, "A provider that the policy requires has reported nothing about the destination, or nothing young enough.";
     ExposureHold, "EXPOSURE_HOLD", REVIEWING, "A provider reports an exposure of the destination that reaches the threshold for a hold.";
+    RiskFactMissing, "RISK_FACT_MISSING", REVIEWING, "A fact that the rule requires for the score is not known.";
     RiskHold, "RISK_HOLD", REVIEWING, "The risk score reaches the threshold for a hold.";
     ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
 
@@ -80,6 +82,35 @@ reasons! {
     ListedAddress, "LISTED_ADDRESS", REFUSED, "The destination is on a screening list that the policy names.";
     NewDevice, "NEW_DEVICE", REVIEWING, "The customer's session came from a device not seen before.";
     SecondFactorReset, "SECOND_FACTOR_RESET", REVIEWING, "The customer's second factor was reset lately.";
+
+    ExposureReported, "EXPOSURE_REPORTED", REVIEWING, "A provider of chain analysis reports that the destination is exposed to crime.";
+    NearListedAddress, "NEAR_LISTED_ADDRESS", REVIEWING, "A provider of chain analysis knows a listed address within few steps of the destination.";
+    NewDestination, "NEW_DESTINATION", REVIEWING, "The customer was never paid at this destination, or only lately for the first time.";
+    UnlistedDestination, "UNLISTED_DESTINATION", REVIEWING, "No active whitelist entry names the destination.";
+    LookAlikeAddress, "LOOK_ALIKE_ADDRESS", REVIEWING, "The destination begins and ends like another one that the customer pays.";
+    WalletLookAlikeAddress, "WALLET_LOOK_ALIKE_ADDRESS", REVIEWING, "The destination begins and ends like another one that the wallet pays.";
+    FanIn, "FAN_IN", REVIEWING, "Several customers pay to a destination that was unknown until lately.";
+    FreshCrowd, "FRESH_CROWD", REVIEWING, "Several customers with new accounts pay to a destination that was unknown until lately.";
+    UnusualAmount, "UNUSUAL_AMOUNT", REVIEWING, "The amount is far above what the customer usually withdraws.";
+    LargeAmount, "LARGE_AMOUNT", REVIEWING, "The amount is large for anybody.";
+    UnusualRate, "UNUSUAL_RATE", REVIEWING, "The customer withdraws more often than usual.";
+    NewPlaces, "NEW_PLACES", REVIEWING, "The customer withdraws again and again to new destinations.";
+    NearLimit, "NEAR_LIMIT", REVIEWING, "The customer withdraws again and again just below a published limit.";
+    UnusualHour, "UNUSUAL_HOUR", REVIEWING, "The customer is not usually active at this hour.";
+    NewClient, "NEW_CLIENT", REVIEWING, "The customer's withdrawals never came through this client before.";
+    DormantAccount, "DORMANT_ACCOUNT", REVIEWING, "The account woke from a long silence lately.";
+    FreshAccount, "FRESH_ACCOUNT", REVIEWING, "The account was opened lately.";
+    YoungDevice, "YOUNG_DEVICE", REVIEWING, "The customer's device was first seen lately.";
+    SharedDevice, "SHARED_DEVICE", REVIEWING, "Several customers come from the device, and this one only since lately.";
+    PasswordReset, "PASSWORD_RESET", REVIEWING, "The customer's password was reset lately.";
+    EmailChanged, "EMAIL_CHANGED", REVIEWING, "The customer's e-mail address was changed lately.";
+    FreshApiKey, "FRESH_API_KEY", REVIEWING, "The customer's API key was made lately.";
+    TorNetwork, "TOR_NETWORK", REVIEWING, "The session came over Tor.";
+    VpnNetwork, "VPN_NETWORK", REVIEWING, "The session came over a VPN.";
+    CountryChanged, "COUNTRY_CHANGED", REVIEWING, "The session came from another country than the one before.";
+    OldSession, "OLD_SESSION", REVIEWING, "The customer's last session began long before the request.";
+    ResetThenNewDevice, "RESET_THEN_NEW_DEVICE", REVIEWING, "Second factor or e-mail address were replaced lately, and the device was unknown before.";
+    WokeOnNewDevice, "WOKE_ON_NEW_DEVICE", REVIEWING, "The account woke from a long silence lately, on a device that was unknown before.";
 
     // Denied.
     UnknownWallet, "UNKNOWN_WALLET", REFUSED, "No active wallet has this id.";

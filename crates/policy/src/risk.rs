@@ -1,9 +1,26 @@
 //! Owns the risk score: an integer from 0 to 100, the saturating sum of components that can only add. It never decides:
 //! `risk` restrictions do, in `evaluate/risk.rs`.
 
+mod account;
+mod component;
+mod describe;
+mod destination;
+mod facts;
+mod habit;
+mod terms;
+
+use std::{fmt, str::FromStr};
+
 use serde::{Deserialize, Serialize};
 
-use crate::{document::RiskTerms, facts::SessionSignals, reason::ReasonCode};
+use crate::reason::ReasonCode;
+use component::{Component, condition};
+
+pub(crate) use facts::{Known, RiskFacts};
+pub use terms::{
+    AccountTerms, Alike, DestinationTerms, Dormant, Established, FanIn, Graded, HabitTerms, Lately,
+    NearLimit, NearListed, RiskTerms, UnusualHour, Within,
+};
 
 /// The highest score.
 pub const MAX_SCORE: u8 = 100;
@@ -14,7 +31,7 @@ pub const MAX_SCORE: u8 = 100;
 pub struct RiskScore {
     /// The saturating sum of all contributions.
     pub score: u8,
-    /// Every component the policy knows, also those that contribute nothing.
+    /// Every component the policy names, also those that contribute nothing.
     pub components: Vec<RiskComponent>,
 }
 
@@ -26,11 +43,11 @@ pub struct RiskComponent {
     pub code: ReasonCode,
     /// Whether its condition holds.
     pub state: ComponentState,
-    /// What it adds when its condition holds; from the policy.
+    /// The most it adds; from the policy.
     pub weight: u8,
     /// What it adds here.
     pub contribution: u8,
-    /// The component's sentence for officers.
+    /// Why, in words with the numbers, for officers.
     pub reason: String,
 }
 
@@ -46,28 +63,57 @@ pub enum ComponentState {
     Unknown,
 }
 
-impl ComponentState {
-    fn of(condition: Option<bool>) -> Self {
-        match condition {
-            Some(true) => Self::Present,
-            Some(false) => Self::Absent,
-            None => Self::Unknown,
+/// Facts about which a `risk` restriction may say that they must be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RiskFact {
+    /// What the customer usually does.
+    History,
+    /// Who else is paid at the destination.
+    Destination,
+    /// The device of the session.
+    Device,
+    /// What the withdrawal is worth.
+    Worth,
+}
+
+impl RiskFact {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::History, Self::Destination, Self::Device, Self::Worth];
+
+    /// The name in documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Destination => "destination",
+            Self::Device => "device",
+            Self::Worth => "worth",
         }
     }
 }
 
+impl fmt::Display for RiskFact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for RiskFact {
+    type Err = &'static str;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|fact| fact.name() == name);
+        found.ok_or("use `history`, `destination`, `device` or `worth`")
+    }
+}
+
 impl RiskScore {
-    /// The score from screening (`None`: a list is missing) and the session report (`None`: no usable one).
-    pub(crate) fn assess(terms: &RiskTerms, listed: Option<bool>, session: Option<&SessionSignals>) -> Self {
-        let components = vec![
-            component(ReasonCode::ListedAddress, terms.listed_address, listed),
-            component(ReasonCode::NewDevice, terms.new_device, session.map(|report| report.new_device)),
-            component(
-                ReasonCode::SecondFactorReset,
-                terms.second_factor_reset,
-                session.map(|report| report.second_factor_reset),
-            ),
-        ];
+    /// The score of these facts.
+    pub(crate) fn assess(terms: &RiskTerms, facts: &RiskFacts<'_>) -> Self {
+        let mut all = from_the_start(terms, facts);
+        destination::components(&terms.destination, facts, &mut all);
+        habit::components(&terms.habit, facts, &mut all);
+        account::components(&terms.account, facts, &mut all);
+        let percent = remaining_percent(terms, facts);
+        let components: Vec<_> = all.into_iter().map(|component| component.finish(percent)).collect();
         let sum = components.iter().fold(0_u8, |sum, part| sum.saturating_add(part.contribution));
         Self { score: sum.min(MAX_SCORE), components }
     }
@@ -78,57 +124,35 @@ impl RiskScore {
     }
 }
 
-fn component(code: ReasonCode, weight: u8, condition: Option<bool>) -> RiskComponent {
-    let state = ComponentState::of(condition);
-    let contribution = if state == ComponentState::Present { weight } else { 0 };
-    RiskComponent { code, state, weight, contribution, reason: code.officer_sentence().to_owned() }
+/// The three components that every document names.
+fn from_the_start(terms: &RiskTerms, facts: &RiskFacts<'_>) -> Vec<Component> {
+    let report = facts.report();
+    let parts = [
+        (ReasonCode::ListedAddress, terms.listed_address, facts.listed),
+        (ReasonCode::NewDevice, terms.new_device, report.map(|report| report.new_device)),
+        (
+            ReasonCode::SecondFactorReset,
+            terms.second_factor_reset,
+            report.map(|report| report.second_factor_reset),
+        ),
+    ];
+    let of = |(code, weight, holds): (ReasonCode, u8, Option<bool>)| {
+        let sentence = code.officer_sentence();
+        // What is on a list is on it however long it has been paid.
+        let fades = code != ReasonCode::ListedAddress;
+        Component { code, weight, answer: condition(weight, holds, sentence, sentence), fades }
+    };
+    parts.into_iter().map(of).collect()
+}
+
+/// How many of 100 points count of what fades with an established destination.
+fn remaining_percent(terms: &RiskTerms, facts: &RiskFacts<'_>) -> u8 {
+    let Some(established) = terms.destination.established else { return 100 };
+    match facts.first_paid().flatten() {
+        Some(first) if !first.is_within(established.after, facts.now) => established.percent,
+        Some(_) | None => 100,
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        ids::ProviderId,
-        time::{DurationMs, TimestampMs},
-    };
-
-    fn terms(weights: [u8; 3]) -> RiskTerms {
-        let [listed_address, new_device, second_factor_reset] = weights;
-        RiskTerms { listed_address, new_device, second_factor_reset, max_report_age: DurationMs(1) }
-    }
-
-    fn report(new_device: bool, second_factor_reset: bool) -> SessionSignals {
-        let provider = ProviderId::new("sessions").unwrap();
-        SessionSignals { new_device, second_factor_reset, observed_at: TimestampMs(0), provider }
-    }
-
-    #[test]
-    fn score_is_the_sum_of_the_conditions_that_hold() {
-        let terms = terms([50, 20, 7]);
-        for (listed, device, factor, score) in [
-            (false, false, false, 0),
-            (true, false, false, 50),
-            (false, true, false, 20),
-            (false, false, true, 7),
-            (true, true, true, 77),
-        ] {
-            let assessed = RiskScore::assess(&terms, Some(listed), Some(&report(device, factor)));
-            assert_eq!(assessed.score, score);
-            assert_eq!(assessed.components.len(), 3, "components that add nothing are reported too");
-        }
-    }
-
-    #[test]
-    fn score_saturates_at_one_hundred_and_does_not_wrap() {
-        let assessed = RiskScore::assess(&terms([100, 100, 100]), Some(true), Some(&report(true, true)));
-        assert_eq!(assessed.score, MAX_SCORE);
-        assert!(assessed.components.iter().all(|part| part.contribution == 100));
-    }
-
-    #[test]
-    fn unknown_conditions_are_reported_as_unknown_and_not_as_absent() {
-        let assessed = RiskScore::assess(&terms([50, 20, 7]), None, None);
-        assert!(assessed.components.iter().all(|part| part.state == ComponentState::Unknown));
-        assert_eq!(assessed.score, 0);
-    }
-}
+mod tests;

@@ -251,6 +251,7 @@ variants!(RuleKind {
     9 => Hold,
     10 => WindowLimit,
     11 => Exposure,
+    30 => RiskFacts,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable });

@@ -119,6 +119,8 @@ impl Under<'_> {
         Some(SessionSignals {
             new_device: newest.new_device || worst(|report| report.new_device),
             second_factor_reset: newest.second_factor_reset || worst(|report| report.second_factor_reset),
+            // Reports carry nothing more yet: every other signal is unknown.
+            details: holdfast_policy::SessionDetails::default(),
             observed_at: newest.observed_at_ms,
             provider: newest.provider.clone(),
         })

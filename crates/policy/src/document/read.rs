@@ -8,10 +8,11 @@ use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
     Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
-    PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, RiskTerms, Rules, ScreeningRule,
+    PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules, ScreeningRule,
     WindowLimit,
     check::{self, RuleIds},
     error::FieldProblem,
+    read_risk,
     toml_field::{self, Field, Table},
 };
 use crate::{
@@ -51,7 +52,7 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
             .into_iter()
             .map(|field| restriction(field, &mut ids))
             .collect::<Result<_, _>>()?,
-        risk: risk_terms(root.required("risk")?.table()?)?,
+        risk: read_risk::terms(root.required("risk")?.table()?)?,
         hold: hold_terms(root.required("hold")?.table()?)?,
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
@@ -87,7 +88,8 @@ fn grant(field: Field<'_>, ids: &mut RuleIds) -> Result<Grant, PolicyError> {
 fn destinations(field: &Field<'_>) -> Result<Destinations, PolicyError> {
     match field.string()? {
         "whitelisted" => Ok(Destinations::Whitelisted),
-        _ => Err(field.invalid("the only value is `whitelisted`")),
+        "any" => Ok(Destinations::Any),
+        _ => Err(field.invalid("use `whitelisted` or `any`")),
     }
 }
 
@@ -192,23 +194,16 @@ fn risk_limits(table: &mut Table<'_>) -> Result<RiskLimits, PolicyError> {
     let deny_field = table.required("deny_at")?;
     let deny_at = score(&deny_field)?;
     check::not_below(&deny_field, &deny_at, Some(&hold_at), "hold_at")?;
-    Ok(RiskLimits { hold_at, deny_at, approvals: approvals(table.required("approvals")?)? })
+    let require = match table.optional("require") {
+        Some(field) => set(&field)?,
+        None => BTreeSet::new(),
+    };
+    Ok(RiskLimits { hold_at, deny_at, require, approvals: approvals(table.required("approvals")?)? })
 }
 
 fn fee_cap(table: &mut Table<'_>) -> Result<FeeCap, PolicyError> {
     let chain_id = ChainId(table.required("chain_id")?.number(1, u64::MAX)?);
     Ok(FeeCap { chain_id, max: table.required("max")?.parse()? })
-}
-
-fn risk_terms(mut table: Table<'_>) -> Result<RiskTerms, PolicyError> {
-    let terms = RiskTerms {
-        listed_address: score(&table.required("listed_address")?)?,
-        new_device: score(&table.required("new_device")?)?,
-        second_factor_reset: score(&table.required("second_factor_reset")?)?,
-        max_report_age: duration(&table.required("max_report_age_ms")?, 1)?,
-    };
-    table.finish()?;
-    Ok(terms)
 }
 
 fn hold_terms(mut table: Table<'_>) -> Result<HoldTerms, PolicyError> {
@@ -273,11 +268,11 @@ fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {
     }
 }
 
-fn score(field: &Field<'_>) -> Result<u8, PolicyError> {
+pub(super) fn score(field: &Field<'_>) -> Result<u8, PolicyError> {
     field.number(0, MAX_SCORE)
 }
 
-fn duration(field: &Field<'_>, min: u64) -> Result<DurationMs, PolicyError> {
+pub(super) fn duration(field: &Field<'_>, min: u64) -> Result<DurationMs, PolicyError> {
     field.number(min, MAX_DURATION_MS).map(DurationMs)
 }
 

@@ -273,7 +273,7 @@ fn unknown_choices_are_refused() {
         "restriction[1].on_match",
     );
     let from = "destinations = \"whitelisted\"";
-    assert_refused(from, "destinations = \"any\"", "POLICY_FIELD_INVALID", "grant[0].destinations");
+    assert_refused(from, "destinations = \"anybody\"", "POLICY_FIELD_INVALID", "grant[0].destinations");
 }
 
 #[test]

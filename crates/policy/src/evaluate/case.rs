@@ -1,16 +1,19 @@
 //! Owns the facts of one evaluation, looked up once and before any rule, so that all rules see the same. A fact that is
 //! absent, stale or contradictory stays visible as such.
 
+use std::collections::BTreeSet;
+
 use holdfast_chains::{Amount, Asset};
 
 use crate::{
     document::PolicyDocument,
     exposure::Exposure,
-    facts::{PolicyView, SessionSignals, WalletStatus, WithdrawalFacts},
+    facts::{PolicyView, WalletStatus, WithdrawalFacts},
     outflow::Outflow,
     reason::ReasonCode,
-    risk::RiskScore,
+    risk::{Known, RiskFact, RiskFacts, RiskScore},
     screening::ScreeningIndex,
+    session::SessionSignals,
     time::{DurationMs, TimestampMs},
     whitelist::{WhitelistEntry, WhitelistRefusal},
 };
@@ -28,6 +31,8 @@ pub(super) struct Case<'a> {
     pub(super) session: SessionReport<'a>,
     pub(super) exposure: Exposure,
     pub(super) risk: RiskScore,
+    /// Facts of the score that nobody knows.
+    pub(super) unknown: BTreeSet<RiskFact>,
     /// What windows count, or why nothing can be counted.
     pub(super) outflow: Result<Outflow, ReasonCode>,
 }
@@ -50,21 +55,34 @@ impl<'a> Case<'a> {
         let screening = view.screening();
         let asset = registered_asset(view, withdrawal);
         let session = SessionReport::find(view, withdrawal, at);
-        let listed = listed(document, screening, withdrawal);
+        let whitelist = covering_entry(view, withdrawal, asset, at);
+        let outflow = asset.map(|asset| withdrawal.outflow(asset, view.usd_price(&asset.symbol, at)));
+        let exposure = asset
+            .map_or(Exposure::NotAsked, |asset| view.exposure(asset.chain_id, &withdrawal.destination, at));
+        let known = Known {
+            at,
+            listed: listed(document, screening, withdrawal),
+            session: session.current(),
+            asset: asset.ok(),
+            whitelisted: whitelist.is_ok(),
+            usd_cents: outflow.as_ref().ok().and_then(|outflow| outflow.usd_cents),
+            exposure: &exposure,
+        };
+        let facts = RiskFacts::gather(view, withdrawal, known);
+        let (risk, unknown) = (RiskScore::assess(document.risk(), &facts), facts.unknown());
         Self {
             withdrawal,
             at,
             document,
             wallet: view.wallet(&withdrawal.wallet),
             asset,
-            whitelist: covering_entry(view, withdrawal, asset, at),
+            whitelist,
             screening,
             session,
-            exposure: asset.map_or(Exposure::NotAsked, |asset| {
-                view.exposure(asset.chain_id, &withdrawal.destination, at)
-            }),
-            risk: RiskScore::assess(document.risk(), listed, session.current()),
-            outflow: asset.map(|asset| withdrawal.outflow(asset, view.usd_price(&asset.symbol, at))),
+            exposure,
+            risk,
+            unknown,
+            outflow,
         }
     }
 
@@ -96,9 +114,9 @@ impl<'a> SessionReport<'a> {
         }
     }
 
-    fn current(self) -> Option<&'a SessionSignals> {
+    fn current(self) -> Option<(&'a SessionSignals, DurationMs)> {
         match self {
-            Self::Current { report, .. } => Some(report),
+            Self::Current { report, age } => Some((report, age)),
             Self::Stale { .. } | Self::Absent { .. } => None,
         }
     }

@@ -52,6 +52,7 @@ fn one<'a>(case: &Case<'a>, grant: &Grant) -> Finding<'a> {
         return speaker.does_not_apply(ReasonCode::AboveGrantMaximum, detail);
     }
     match (grant.destinations, &case.whitelist) {
+        (Destinations::Any, _) => speaker.passes(ReasonCode::Granted, "any destination"),
         (Destinations::Whitelisted, Ok(entry)) => {
             speaker.passes(ReasonCode::Granted, format!("whitelist entry `{}`", entry.id))
         }

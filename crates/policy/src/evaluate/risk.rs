@@ -26,6 +26,19 @@ pub(super) fn session_report<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a Ris
     }
 }
 
+/// INVARIANT (G9): a fact that the rule requires and nobody knows holds, whatever the score says without it.
+pub(super) fn facts<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
+    let speaker = Speaker { kind: RuleKind::RiskFacts, rule };
+    let missing: Vec<_> =
+        limits.require.intersection(&case.unknown).map(|fact| format!("`{fact}`")).collect();
+    if missing.is_empty() {
+        speaker.passes(ReasonCode::RiskFactsKnown, "every required fact is known")
+    } else {
+        let detail = format!("unknown: {}", missing.join(", "));
+        speaker.holds(ReasonCode::RiskFactMissing, detail, &limits.approvals, Vec::new())
+    }
+}
+
 pub(super) fn score<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
     let speaker = Speaker { kind: RuleKind::Risk, rule };
     let score = case.risk.score;

@@ -12,5 +12,6 @@ mod holds;
 mod lists;
 mod own_transfers;
 mod properties;
+mod risk;
 mod windows;
 mod world;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    Approval, CalendarDate, ClientId, CustomerRef, Decision, EntryOwner, Exposure, ExposureSignal,
-    HoldDigest, ListId, MicroUsd, OfficerId, OutflowStage, Outflows, PolicyDocument, PolicyVersion,
-    PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex, ScreeningList, SessionSignals,
-    TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId,
-    WithdrawalFacts, evaluate, evaluate_own_transfer,
+    Activity, Approval, CalendarDate, ClientId, CustomerHistory, CustomerRef, Decision, DestinationStats,
+    DeviceRef, DeviceStats, EntryOwner, Exposure, ExposureSignal, HoldDigest, ListId, LookAlikes, MicroUsd,
+    OfficerId, OutflowStage, Outflows, PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName,
+    RuleId, RuleResult, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice,
+    WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    evaluate_own_transfer,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -30,6 +31,8 @@ pub(crate) struct World {
     pub(crate) outflows: Outflows,
     pub(crate) prices: BTreeMap<AssetSymbol, UsdPrice>,
     pub(crate) exposures: BTreeMap<(ChainId, Address, ProviderId), ExposureSignal>,
+    /// `None`: nothing is kept.
+    pub(crate) activity: Option<Activity>,
 }
 
 struct View<'w> {
@@ -52,6 +55,7 @@ impl World {
             outflows,
             prices: BTreeMap::new(),
             exposures: BTreeMap::new(),
+            activity: None,
             entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
             lists: vec![list("ofac-eth", &[SANCTIONED])],
             sessions: BTreeMap::from([(customer("alice"), session(false, false))]),
@@ -151,6 +155,22 @@ impl PolicyView for View<'_> {
         Exposure::of(self.world.document.exposure(), newest, at)
     }
 
+    fn customer_history(&self, customer: &CustomerRef) -> Option<CustomerHistory> {
+        self.world.activity.as_ref()?.customer(customer)
+    }
+
+    fn destination_stats(&self, chain: ChainId, destination: &Address) -> Option<DestinationStats> {
+        Some(self.world.activity.as_ref()?.destination(chain, destination))
+    }
+
+    fn device_stats(&self, device: &DeviceRef) -> Option<DeviceStats> {
+        Some(self.world.activity.as_ref()?.device(device))
+    }
+
+    fn look_alikes(&self) -> Option<&LookAlikes> {
+        Some(self.world.activity.as_ref()?.look_alikes())
+    }
+
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         self.world.wallets.get(wallet).copied()
     }
@@ -219,7 +239,14 @@ pub(crate) fn list(id: &str, addresses: &[&str]) -> ScreeningList {
 
 pub(crate) fn session(new_device: bool, second_factor_reset: bool) -> SessionSignals {
     let provider = ProviderId::new("sessions").unwrap();
-    SessionSignals { new_device, second_factor_reset, observed_at: TimestampMs(NOW - 60_000), provider }
+    let details = SessionDetails::default();
+    SessionSignals {
+        new_device,
+        second_factor_reset,
+        details,
+        observed_at: TimestampMs(NOW - 60_000),
+        provider,
+    }
 }
 
 pub(crate) fn usdt() -> Asset {

@@ -61,6 +61,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
         RuleKind::FeeCap => "fee_cap",
         RuleKind::SessionReport => "session_report",
         RuleKind::Exposure => "exposure",
+        RuleKind::RiskFacts => "risk_facts",
         RuleKind::Risk => "risk",
         RuleKind::Grant => "grant",
         RuleKind::Hold => "hold",

@@ -45,6 +45,7 @@ fn changed_grant(subject: &mut Subject<'_>, old: &Grant, new: &Grant) {
 fn name_of(destinations: Destinations) -> &'static str {
     match destinations {
         Destinations::Whitelisted => "whitelisted",
+        Destinations::Any => "any",
     }
 }
 
@@ -170,7 +171,8 @@ fn match_name(on_match: OnMatch) -> &'static str {
 }
 
 fn risk(subject: &mut Subject<'_>, old: &RiskLimits, new: &RiskLimits) {
-    let RiskLimits { hold_at, deny_at, approvals } = old;
+    let RiskLimits { hold_at, deny_at, require, approvals } = old;
+    subject.demanded("require", require, &new.require);
     subject.limit("hold_at", Some(hold_at), Some(&new.hold_at));
     subject.limit("deny_at", Some(deny_at), Some(&new.deny_at));
     approvals_of(subject, approvals, &new.approvals);

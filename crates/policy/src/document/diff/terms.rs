@@ -5,21 +5,22 @@ use std::collections::BTreeSet;
 
 use super::Changes;
 use crate::{
-    document::{HoldTerms, PriceTerms, RequiredApprovals, RiskTerms},
+    document::{HoldTerms, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
     ids::ProviderId,
+    risk::RiskTerms,
     time::DurationMs,
     whitelist::WhitelistTerms,
 };
 
 /// Weights loosen whatever their direction. So does the age of reports: a report that is too old to count cannot warn any more.
 pub(super) fn risk(changes: &mut Changes, old: &RiskTerms, new: &RiskTerms) {
-    let RiskTerms { listed_address, new_device, second_factor_reset, max_report_age } = old;
+    let (old, new) = (old.described(), new.described());
     let mut subject = changes.about("[risk]");
-    subject.value("listed_address", listed_address, &new.listed_address);
-    subject.value("new_device", new_device, &new.new_device);
-    subject.value("second_factor_reset", second_factor_reset, &new.second_factor_reset);
-    subject.value("max_report_age_ms", &max_report_age.0, &new.max_report_age.0);
+    let none = "none".to_owned();
+    for name in old.keys().chain(new.keys()) {
+        subject.value(name, old.get(name).unwrap_or(&none), new.get(name).unwrap_or(&none));
+    }
 }
 
 pub(super) fn hold(changes: &mut Changes, old: &HoldTerms, new: &HoldTerms) {

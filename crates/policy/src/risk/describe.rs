@@ -1,0 +1,141 @@
+//! Owns the risk terms as text, one line for each component: what officers read when two documents differ. Two terms are the same
+//! exactly when their texts are.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::terms::{
+    AccountTerms, Alike, DestinationTerms, Dormant, Established, FanIn, Graded, HabitTerms, Lately,
+    NearLimit, NearListed, RiskTerms, UnusualHour, Within,
+};
+
+impl RiskTerms {
+    /// Every field of the table that is there, by name.
+    pub(crate) fn described(&self) -> BTreeMap<&'static str, String> {
+        let Self {
+            listed_address,
+            new_device,
+            second_factor_reset,
+            max_report_age,
+            destination,
+            habit,
+            account,
+        } = self;
+        let mut all = BTreeMap::from([
+            ("listed_address", listed_address.to_string()),
+            ("new_device", new_device.to_string()),
+            ("second_factor_reset", second_factor_reset.to_string()),
+            ("max_report_age_ms", max_report_age.0.to_string()),
+        ]);
+        self::destination(destination, &mut all);
+        self::habit(habit, &mut all);
+        self::account(account, &mut all);
+        all
+    }
+}
+
+type Named = BTreeMap<&'static str, String>;
+
+fn put<T: fmt::Display>(all: &mut Named, name: &'static str, part: &Option<T>) {
+    all.extend(part.as_ref().map(|part| (name, part.to_string())));
+}
+
+fn destination(terms: &DestinationTerms, all: &mut Named) {
+    let DestinationTerms {
+        established,
+        exposure,
+        near_listed,
+        new_destination,
+        unlisted,
+        look_alike,
+        wallet_look_alike,
+        fan_in,
+        fresh_crowd,
+    } = terms;
+    put(all, "established", established);
+    put(all, "exposure", exposure);
+    put(all, "near_listed", near_listed);
+    put(all, "new_destination", new_destination);
+    put(all, "unlisted_destination", unlisted);
+    put(all, "look_alike", look_alike);
+    put(all, "wallet_look_alike", wallet_look_alike);
+    put(all, "fan_in", fan_in);
+    put(all, "fresh_crowd", fresh_crowd);
+}
+
+fn habit(terms: &HabitTerms, all: &mut Named) {
+    let HabitTerms {
+        unusual_amount,
+        large_amount,
+        unusual_rate,
+        new_places,
+        near_limit,
+        unusual_hour,
+        new_client,
+    } = terms;
+    put(all, "unusual_amount", unusual_amount);
+    put(all, "large_amount", large_amount);
+    put(all, "unusual_rate", unusual_rate);
+    put(all, "new_places", new_places);
+    put(all, "near_limit", near_limit);
+    put(all, "unusual_hour", unusual_hour);
+    put(all, "new_client", new_client);
+}
+
+fn account(terms: &AccountTerms, all: &mut Named) {
+    let AccountTerms {
+        dormant,
+        fresh_account,
+        young_device,
+        shared_device,
+        password_reset,
+        email_changed,
+        tor,
+        vpn,
+        country_changed,
+        fresh_api_key,
+        old_session,
+        reset_then_new_device,
+        woke_on_new_device,
+    } = terms;
+    put(all, "dormant", dormant);
+    put(all, "fresh_account", fresh_account);
+    put(all, "young_device", young_device);
+    put(all, "shared_device", shared_device);
+    put(all, "password_reset", password_reset);
+    put(all, "email_changed", email_changed);
+    put(all, "tor", tor);
+    put(all, "vpn", vpn);
+    put(all, "country_changed", country_changed);
+    put(all, "fresh_api_key", fresh_api_key);
+    put(all, "old_session", old_session);
+    put(all, "reset_then_new_device", reset_then_new_device);
+    put(all, "woke_on_new_device", woke_on_new_device);
+}
+
+macro_rules! text {
+    ($($name:ident($it:ident) $($arg:expr),+;)+) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let $it = self;
+                let parts: &[&dyn fmt::Display] = &[$(&$arg),+];
+                for (number, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if number == 0 { "" } else { " " })?;
+                }
+                Ok(())
+            }
+        }
+    )+};
+}
+
+text! {
+    Graded(it) "weight", it.weight, "from", it.from, "full", it.full;
+    Lately(it) "weight", it.weight, "within", it.within;
+    Within(it) it.graded, "within", it.within;
+    Established(it) "after", it.after, "percent", it.percent;
+    NearListed(it) "weight", it.weight, "hops", it.hops, "min score", it.min_score;
+    Alike(it) "weight", it.weight, "digits", it.prefix, "and", it.suffix;
+    FanIn(it) it.graded, "within", it.within, "public", it.public;
+    NearLimit(it) it.graded, "within", it.within, "limit", it.limit_usd_cents, "percent", it.percent;
+    UnusualHour(it) "weight", it.weight, "percent", it.percent, "of", it.min_withdrawals;
+    Dormant(it) "weight", it.weight, "silent", it.silent, "within", it.within;
+}
