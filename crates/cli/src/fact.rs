@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use holdfast_chains::{Amount, AssetSymbol};
-use holdfast_ledger::{PayloadKind, PriceReport, SessionReport};
-use holdfast_policy::{ClusterId, CustomerRef, MicroUsd, ProviderId};
+use holdfast_ledger::{IdentityReport, IdentitySubject, PayloadKind, PriceReport, SessionReport, State};
+use holdfast_policy::{
+    ClusterId, CustomerRef, IdentityMethod, IntentDigest, MicroUsd, ProviderId, SessionRef,
+};
 use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
 use holdfast_transport::Role;
@@ -31,6 +33,8 @@ pub(crate) enum FactCommand {
     Session(SessionFact),
     /// Report what one whole unit of an asset is worth
     Price(PriceFact),
+    /// Attest that a customer asked for exactly one withdrawal or whitelist entry
+    Identity(IdentityFact),
 }
 
 /// Who reports.
@@ -73,6 +77,31 @@ pub(crate) struct PriceFact {
     pub(crate) reporter: Reporter,
 }
 
+/// An attestation.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct IdentityFact {
+    /// What the customer confirmed: id of a withdrawal (`w-...`) or of a whitelist entry (`e-...`)
+    #[arg(long, value_name = "ID")]
+    pub(crate) subject: IdentitySubject,
+    /// SHA-256 of the request that the customer was shown; that of the subject in the log if absent
+    #[arg(long, value_name = "HEX")]
+    pub(crate) intent: Option<IntentDigest>,
+    /// The customer's pseudonym; that of the subject in the log if absent
+    #[arg(long)]
+    pub(crate) customer: Option<CustomerRef>,
+    /// How the customer was identified, by a name that the policy lists
+    #[arg(long)]
+    pub(crate) method: IdentityMethod,
+    /// How sure the provider is
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) score: u8,
+    /// Pseudonym of the session in which it happened
+    #[arg(long)]
+    pub(crate) session: SessionRef,
+    #[command(flatten)]
+    pub(crate) reporter: Reporter,
+}
+
 fn micro_usd(text: &str) -> Result<MicroUsd, String> {
     let amount = Amount::parse_units(text, 6).map_err(|error| error.to_string())?;
     match amount.to_u64() {
@@ -86,6 +115,15 @@ fn micro_usd(text: &str) -> Result<MicroUsd, String> {
 enum Fact<'a> {
     Session(&'a SessionFact),
     Price(&'a PriceFact),
+    Identity(&'a IdentityFact, &'a Intended),
+}
+
+/// What an attestation is bound to.
+#[derive(Clone, Debug)]
+struct Intended {
+    customer: CustomerRef,
+    intent: IntentDigest,
+    subject: String,
 }
 
 impl Fact<'_> {
@@ -93,6 +131,7 @@ impl Fact<'_> {
         match self {
             Self::Session(fact) => &fact.reporter,
             Self::Price(fact) => &fact.reporter,
+            Self::Identity(fact, _) => &fact.reporter,
         }
     }
 
@@ -100,6 +139,7 @@ impl Fact<'_> {
         match self {
             Self::Session(fact) => fact.customer.as_str(),
             Self::Price(fact) => fact.asset.as_str(),
+            Self::Identity(_, intended) => &intended.subject,
         }
     }
 
@@ -129,6 +169,21 @@ impl Fact<'_> {
                     PriceReport { cluster, provider, sequence, asset, price_micro_usd, observed_at_ms };
                 (PayloadKind::PriceReport, serde_json::to_vec(&report))
             }
+            Self::Identity(fact, intended) => {
+                let report = IdentityReport {
+                    cluster,
+                    provider,
+                    sequence,
+                    customer: intended.customer.clone(),
+                    subject: fact.subject.clone(),
+                    intent: intended.intent,
+                    method: fact.method.clone(),
+                    score: fact.score,
+                    session: fact.session.clone(),
+                    observed_at_ms,
+                };
+                (PayloadKind::IdentityAttestation, serde_json::to_vec(&report))
+            }
         }
     }
 }
@@ -137,11 +192,40 @@ pub(crate) async fn run(session: &Session, command: &FactCommand) -> Result<Answ
     match command {
         FactCommand::Session(fact) => report(session, fact).await,
         FactCommand::Price(fact) => logged(session, Fact::Price(fact)).await,
+        FactCommand::Identity(fact) => {
+            let intended = intended(session, fact).await?;
+            logged(session, Fact::Identity(fact, &intended)).await
+        }
     }
 }
 
 pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answer, Failure> {
     logged(session, Fact::Session(fact)).await
+}
+
+/// What the log says about the subject, where the provider does not say it itself. A real provider takes both from what it
+/// showed the customer.
+async fn intended(session: &Session, fact: &IdentityFact) -> Result<Intended, Failure> {
+    let subject = fact.subject.to_string();
+    if let (Some(customer), Some(intent)) = (&fact.customer, fact.intent) {
+        return Ok(Intended { customer: customer.clone(), intent, subject });
+    }
+    let replica = replica::look_up(session, |state| known_intent(state, &fact.subject).is_some()).await?;
+    let (customer, intent) = known_intent(replica.state(), &fact.subject).ok_or_else(|| {
+        Failure::new(Exit::NotFound, "UNKNOWN_SUBJECT", format!("the log has no request `{subject}`"))
+    })?;
+    let customer = fact.customer.clone().unwrap_or(customer);
+    Ok(Intended { customer, intent: fact.intent.unwrap_or(intent), subject })
+}
+
+fn known_intent(state: &State, subject: &IdentitySubject) -> Option<(CustomerRef, IntentDigest)> {
+    match subject {
+        IdentitySubject::Withdrawal(id) => {
+            let known = state.withdrawal(id)?;
+            Some((known.request.customer.clone(), IntentDigest::from_bytes(known.request_digest)))
+        }
+        IdentitySubject::WhitelistEntry(_) => None,
+    }
 }
 
 async fn logged(session: &Session, fact: Fact<'_>) -> Result<Answer, Failure> {

@@ -264,6 +264,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::KeyAlreadyUsed
             | RejectionCode::QuorumUnfillable
             | RejectionCode::ProviderNotNamed
+            | RejectionCode::Identity(_)
             | RejectionCode::ClientRevoked => Exit::Refused,
             RejectionCode::FieldInvalid
             | RejectionCode::AddressChecksum

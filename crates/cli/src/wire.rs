@@ -74,6 +74,7 @@ fn hold(hold: &v1::HoldRequirement) -> Value {
         "approvals": approvals,
         "deadline_ms": hold.deadline_ms,
         "owner_role": hold.owner_role,
+        "step_up_required": hold.step_up_required,
         "hold_digest": hex::encode(&hold.hold_digest),
         "reasons": hold.reasons.iter().map(reason).collect::<Vec<_>>(),
     })

@@ -11,9 +11,9 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
-    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, KeygenConfirmation, OutcomeReport,
-    PayloadKind, PolicyUpload, PriceReport, ReplacementRequest, SessionReport, SignatureLogged,
-    StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, parse,
+    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, IdentityReport, KeygenConfirmation,
+    OutcomeReport, PayloadKind, PolicyUpload, PriceReport, ReplacementRequest, SessionReport,
+    SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -41,6 +41,8 @@ pub enum Act {
     Session(SessionReport),
     /// A provider's price.
     Price(PriceReport),
+    /// A provider's attestation of a customer's identity.
+    Identity(Box<IdentityReport>),
     /// A node's confirmation.
     Confirmation(Box<KeygenConfirmation>),
     /// The coordinator activates an epoch.
@@ -76,6 +78,7 @@ impl Act {
             Act::Statement { .. }
             | Act::Session(_)
             | Act::Price(_)
+            | Act::Identity(_)
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)
@@ -101,6 +104,7 @@ impl Act {
             | Act::Statement { .. }
             | Act::Session(_)
             | Act::Price(_)
+            | Act::Identity(_)
             | Act::Activate(_)
             | Act::Authorize(_)
             | Act::Signature(_)
@@ -203,6 +207,13 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             parse(&envelope.payload).and_then(|report: PriceReport| {
                 speaks_for("provider", &report.provider, &provider)?;
                 Ok(Act::Price(report))
+            })
+        }
+        PayloadKind::IdentityAttestation => {
+            let provider = provider(roster, envelope)?;
+            parse(&envelope.payload).and_then(|report: IdentityReport| {
+                speaks_for("provider", &report.provider, &provider)?;
+                Ok(Act::Identity(Box::new(report)))
             })
         }
         PayloadKind::KeygenConfirmation => {

@@ -9,7 +9,7 @@ use holdfast_policy::{Decision, WalletId};
 use crate::act::Act;
 use crate::ceremony::CeremonyKind;
 use crate::ids::{CeremonyId, WithdrawalId};
-use crate::payload::PayloadKind;
+use crate::payload::{IdentitySubject, PayloadKind};
 use crate::rejection::Rejection;
 use crate::state::{Applied, Outcome, State};
 use crate::statement::StatementBody;
@@ -172,6 +172,10 @@ impl Subject {
             }
             Act::Outcome(report) => Self::withdrawal(report.withdrawal),
             Act::Tombstone(tombstone) => Self::withdrawal(tombstone.withdrawal),
+            Act::Identity(report) => match &report.subject {
+                IdentitySubject::Withdrawal(id) => Self::withdrawal(*id),
+                IdentitySubject::WhitelistEntry(_) => Self::default(),
+            },
             Act::Session(_) | Act::Price(_) | Act::Attestation(_) | Act::Policy(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
                 StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),

@@ -41,9 +41,10 @@ pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
 pub use payload::{
-    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, KeygenConfirmation,
-    OutcomeReport, PayloadKind, PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest,
-    SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, key_id,
+    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, IdentityReport,
+    IdentitySubject, KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport,
+    ReplacementAction, ReplacementRequest, SessionReport, SignatureLogged, StateAttestation, SweepRequest,
+    Tombstone, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
@@ -59,6 +60,6 @@ pub use state::{
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
 pub use withdrawal::{
-    Approval, Authorization, BoundTransaction, OutcomeRecord, Positions, TombstoneRecord, Withdrawal,
-    WithdrawalKind, WithdrawalState,
+    Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,
+    Withdrawal, WithdrawalKind, WithdrawalState,
 };

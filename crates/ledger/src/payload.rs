@@ -14,11 +14,13 @@ use crate::ids::{CeremonyId, StateDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 
 mod aftermath;
+mod identity;
 mod replacement;
 mod request;
 mod sweep;
 
 pub use aftermath::{ChainOutcome, OutcomeReport, Tombstone};
+pub use identity::{IdentityReport, IdentitySubject};
 pub use replacement::{ReplacementAction, ReplacementRequest};
 pub use request::{BindTransaction, WithdrawalRequest};
 pub use sweep::SweepRequest;
@@ -40,6 +42,8 @@ pub enum PayloadKind {
     SessionReport,
     /// A provider's report on what an asset is worth.
     PriceReport,
+    /// A provider's attestation that a customer asked for exactly one thing.
+    IdentityAttestation,
     /// A node's confirmation of a key generation.
     KeygenConfirmation,
     /// The commit point of a wallet's epoch.
@@ -64,7 +68,7 @@ pub enum PayloadKind {
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 17] = [
+    pub const ALL: [PayloadKind; 18] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -72,6 +76,7 @@ impl PayloadKind {
         PayloadKind::CancelWithdrawal,
         PayloadKind::SessionReport,
         PayloadKind::PriceReport,
+        PayloadKind::IdentityAttestation,
         PayloadKind::KeygenConfirmation,
         PayloadKind::EpochActivated,
         PayloadKind::Authorize,
@@ -94,6 +99,7 @@ impl PayloadKind {
             PayloadKind::CancelWithdrawal => "application/vnd.holdfast.cancel-withdrawal.v1+json",
             PayloadKind::SessionReport => "application/vnd.holdfast.session-report.v1+json",
             PayloadKind::PriceReport => "application/vnd.holdfast.price-report.v1+json",
+            PayloadKind::IdentityAttestation => "application/vnd.holdfast.identity-attestation.v1+json",
             PayloadKind::KeygenConfirmation => "application/vnd.holdfast.keygen-confirmation.v1+json",
             PayloadKind::EpochActivated => "application/vnd.holdfast.epoch-activated.v1+json",
             PayloadKind::Authorize => "application/vnd.holdfast.authorize.v1+json",

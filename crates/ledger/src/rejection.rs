@@ -47,6 +47,8 @@ pub enum RejectionCode {
     TransactionAlreadyBound,
     /// The transaction cannot be decoded or does not do what the intent says; the code is the chain's.
     Transaction(&'static str),
+    /// An attestation of identity does not count; the code is the policy's.
+    Identity(&'static str),
     /// Another withdrawal was authorized with the same account nonce.
     AccountNonceUsed,
     /// A replacing transaction has another account nonce, so that both could be mined.
@@ -132,7 +134,7 @@ impl RejectionCode {
             RejectionCode::WithdrawalNotHeld => "WITHDRAWAL_NOT_HELD",
             RejectionCode::WithdrawalNotAuthorizable => "WITHDRAWAL_NOT_AUTHORIZABLE",
             RejectionCode::TransactionAlreadyBound => "TRANSACTION_ALREADY_BOUND",
-            RejectionCode::Transaction(code) => code,
+            RejectionCode::Transaction(code) | RejectionCode::Identity(code) => code,
             RejectionCode::AccountNonceUsed => "ACCOUNT_NONCE_USED",
             RejectionCode::AccountNonceChanged => "ACCOUNT_NONCE_CHANGED",
             RejectionCode::DigestMismatch => "DIGEST_MISMATCH",
@@ -172,6 +174,7 @@ impl RejectionCode {
         matches!(
             self,
             RejectionCode::Transaction(_)
+                | RejectionCode::Identity(_)
                 | RejectionCode::IdempotencyKeyReused
                 | RejectionCode::AccountNonceUsed
                 | RejectionCode::AccountNonceChanged

@@ -33,6 +33,7 @@ mod describe;
 mod digest;
 mod effects;
 mod holds;
+mod identities;
 mod orders;
 mod outcomes;
 mod outflows;
@@ -243,6 +244,7 @@ impl State {
             Act::Tombstone(tombstone) => self.admit_tombstone(tombstone, index, time),
             Act::Session(report) => self.admit_session(report, time),
             Act::Price(report) => self.admit_price(report, time),
+            Act::Identity(report) => self.admit_identity(report, index, time),
             Act::Statement { statement, text, digest } => {
                 self.admit_statement(statement, text, *digest, index, time)
             }

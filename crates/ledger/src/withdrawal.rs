@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_chains::{Digest, Effects, Signature, UnsignedTransaction};
-use holdfast_policy::{Decision, HoldDigest, OfficerId, RoleName, TimestampMs};
+use holdfast_policy::{Decision, HoldDigest, IdentityAttestation, OfficerId, RoleName, TimestampMs};
 use serde::Serialize;
 
 use crate::ids::WithdrawalId;
@@ -91,6 +91,18 @@ pub struct Approval {
     pub index: u64,
 }
 
+/// An attestation of the customer's identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IdentityRecord {
+    /// What was attested.
+    #[serde(flatten)]
+    pub attestation: IdentityAttestation,
+    /// When, by the entry's time.
+    pub time: TimestampMs,
+    /// Log index.
+    pub index: u64,
+}
+
 /// Permission to sign exactly these digests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Authorization {
@@ -145,6 +157,8 @@ pub struct Withdrawal {
     pub transaction: Option<BoundTransaction>,
     /// Officers' approvals so far.
     pub approvals: Vec<Approval>,
+    /// The newest attestation of each identity provider that spoke.
+    pub attestations: Vec<IdentityRecord>,
     /// Permission to sign.
     pub authorization: Option<Authorization>,
     /// The canonical signature.

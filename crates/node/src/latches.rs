@@ -412,6 +412,7 @@ fn statement_of(
             | Act::Tombstone(_)
             | Act::Session(_)
             | Act::Price(_)
+            | Act::Identity(_)
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)

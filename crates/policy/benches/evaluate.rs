@@ -141,6 +141,8 @@ fn withdrawal(to: u32) -> WithdrawalFacts {
         requested_at: NOW,
         place: 0,
         approvals: Vec::new(),
+        intent: holdfast_policy::IntentDigest::from_bytes([0; 32]),
+        attestations: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     digest::PolicyHash,
     facts::PolicyVersion,
     hold::HoldRequirement,
+    identity::IdentityAttestation,
     ids::{OfficerId, RoleName, RuleId},
     reason::ReasonCode,
     risk::RiskScore,
@@ -37,13 +38,13 @@ pub struct Decision {
 pub enum Outcome {
     /// It may be authorized.
     Allow,
-    /// It waits for approvals.
+    /// It waits for approvals, a step-up or both.
     Hold(HoldRequirement),
     /// It is refused.
     Deny,
 }
 
-/// A hold that officers approved.
+/// A hold that officers approved, the customer's step-up ended, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SatisfiedHold {
@@ -51,6 +52,9 @@ pub struct SatisfiedHold {
     pub requirement: HoldRequirement,
     /// Who fills which role, sorted; each officer once.
     pub approvals: Vec<CountedApproval>,
+    /// The attestation that counts, if it required one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step_up: Option<IdentityAttestation>,
 }
 
 /// One officer's approval, counted for one role.
@@ -109,6 +113,8 @@ pub enum RuleKind {
     Grant,
     /// Built in: whether the approvals satisfy the hold.
     Hold,
+    /// Built in: whether the customer's identity is attested, if the hold requires it.
+    StepUp,
 }
 
 /// What one rule says.
@@ -117,6 +123,8 @@ pub enum RuleKind {
 pub enum Verdict {
     /// The rule is content.
     Pass,
+    /// The rule wants the customer's identity attested.
+    StepUp,
     /// The rule wants approvals.
     Hold,
     /// The rule refuses.
@@ -148,8 +156,11 @@ impl Decision {
     pub fn reasons(&self) -> Vec<ReasonCode> {
         let decides = |result: &&RuleResult| match self.outcome {
             Outcome::Allow => false,
-            // That approvals are missing is not a reason but the state of the hold.
-            Outcome::Hold(_) => result.verdict == Verdict::Hold && result.kind != RuleKind::Hold,
+            // That approvals or a step-up are missing is not a reason but the state of the hold.
+            Outcome::Hold(_) => {
+                matches!(result.verdict, Verdict::Hold | Verdict::StepUp)
+                    && !matches!(result.kind, RuleKind::Hold | RuleKind::StepUp)
+            }
             Outcome::Deny => result.verdict == Verdict::Deny,
         };
         self.rules.iter().filter(decides).map(|result| result.code).collect()

@@ -1,4 +1,4 @@
-//! Owns the hashes this crate hands out: of a policy document, of a screening list, of a hold. Each is its own type, so
+//! Owns the hashes this crate hands out: of a policy document, of a screening list, of a hold, of an intent. Each is its own type, so
 //! that an approval of one thing cannot be presented as an approval of another.
 
 use std::{fmt, str::FromStr};
@@ -89,6 +89,8 @@ digests! {
     DiffDigest = "policy diff digest";
     /// SHA-256 over the canonical form of what another policy would have decided about the logged history.
     BacktestDigest = "backtest digest";
+    /// SHA-256 over the exact bytes of what somebody asked for: a withdrawal request, a request for a whitelist entry.
+    IntentDigest = "intent digest";
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {

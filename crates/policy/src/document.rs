@@ -17,6 +17,7 @@ use holdfast_chains::{Amount, AssetSymbol, ChainId};
 use crate::{
     digest::{PolicyHash, sha256},
     exposure::ExposureTerms,
+    identity::IdentityTerms,
     ids::{ClientId, ListId, ProviderId, RoleName, RuleId, WalletId},
     outflow::Outflow,
     risk::{RiskFact, RiskTerms},
@@ -52,6 +53,7 @@ struct Rules {
     authorization_max_age: DurationMs,
     prices: Option<PriceTerms>,
     exposure: Option<ExposureTerms>,
+    identity: Option<IdentityTerms>,
 }
 
 /// What may happen: without a matching grant a withdrawal is denied.
@@ -93,6 +95,15 @@ impl Restriction {
     fn is_in_dollars(&self) -> bool {
         matches!(&self.rule, RestrictionRule::WindowLimit(limit) if limit.unit == LimitUnit::UsdCents)
     }
+
+    fn steps_up(&self) -> bool {
+        match &self.rule {
+            RestrictionRule::LimitPerTransaction(limit) => limit.step_up_above.is_some(),
+            RestrictionRule::WindowLimit(limit) => limit.step_up_above.is_some(),
+            RestrictionRule::Risk(limits) => limits.step_up_at.is_some(),
+            RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => false,
+        }
+    }
 }
 
 /// What a restriction demands.
@@ -112,7 +123,7 @@ pub enum RestrictionRule {
     WindowLimit(WindowLimit),
 }
 
-/// A limit for a sliding window; at least one of the two bounds is set. The withdrawal's own amount is part of the sum.
+/// A limit for a sliding window; at least one of the bounds is set. The withdrawal's own amount is part of the sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowLimit {
     /// What the sums count.
@@ -121,6 +132,8 @@ pub struct WindowLimit {
     pub per: BTreeSet<Dimension>,
     /// How far back the window goes; at most [`MAX_WINDOW`](crate::MAX_WINDOW).
     pub window: DurationMs,
+    /// Sums strictly above this need the customer's identity attested; not above the others.
+    pub step_up_above: Option<Amount>,
     /// Sums strictly above this need approvals.
     pub hold_above: Option<HoldAbove>,
     /// Sums strictly above this are denied.
@@ -191,11 +204,13 @@ impl WindowLimit {
     }
 }
 
-/// A limit for one transaction in one asset; at least one of the two bounds is set.
+/// A limit for one transaction in one asset; at least one of the bounds is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitPerTransaction {
     /// The asset.
     pub asset: AssetSymbol,
+    /// Amounts strictly above this need the customer's identity attested; not above the others.
+    pub step_up_above: Option<Amount>,
     /// Amounts strictly above this need approvals.
     pub hold_above: Option<HoldAbove>,
     /// Amounts strictly above this are denied.
@@ -227,9 +242,11 @@ pub enum OnMatch {
     Deny,
 }
 
-/// Thresholds of the risk score, 0 to 100; `hold_at` is not above `deny_at`.
+/// Thresholds of the risk score, 0 to 100, in rising order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RiskLimits {
+    /// From this score on the customer's identity must be attested.
+    pub step_up_at: Option<u8>,
     /// From this score on the withdrawal is held.
     pub hold_at: u8,
     /// From this score on it is denied.
@@ -322,6 +339,11 @@ impl PolicyDocument {
     /// Who is asked about destinations; `None` when nobody is.
     pub fn exposure(&self) -> Option<&ExposureTerms> {
         self.rules.exposure.as_ref()
+    }
+
+    /// Which attestations of identity count; `None` when the document asks for none and lets customers confirm nothing.
+    pub fn identity(&self) -> Option<&IdentityTerms> {
+        self.rules.identity.as_ref()
     }
 
     /// How old an authorization may be when a node starts to sign it.

@@ -12,6 +12,7 @@ mod limit;
 mod own_transfer;
 mod risk;
 mod screening;
+mod step_up;
 mod whitelist;
 mod window_limit;
 

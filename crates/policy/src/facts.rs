@@ -8,9 +8,11 @@ use std::{collections::BTreeSet, fmt};
 use crate::{
     approvals::Approval,
     crowd::{DestinationStats, DeviceStats},
+    digest::IntentDigest,
     document::PolicyDocument,
     exposure::Exposure,
     history::CustomerHistory,
+    identity::IdentityAttestation,
     ids::{ClientId, CustomerRef, DeviceRef, OfficerId, WalletId},
     look_alike::LookAlikes,
     outflow::{Outflow, Outflows, Place},
@@ -117,6 +119,10 @@ pub struct WithdrawalFacts {
     pub place: Place,
     /// Approvals so far, with the roles that the roster gives each officer now.
     pub approvals: Vec<Approval>,
+    /// What exactly was asked for: attestations of identity are bound to it.
+    pub intent: IntentDigest,
+    /// Attestations of the customer's identity so far, at most the newest of each provider.
+    pub attestations: Vec<IdentityAttestation>,
 }
 
 impl WithdrawalFacts {

@@ -19,6 +19,9 @@ use crate::{
 pub struct HoldRequirement {
     /// How many different officers of each role must approve: the maximum over all rules that hold.
     pub approvals: RequiredApprovals,
+    /// Whether an identity provider must attest that the customer asked for exactly this; approvals do not replace it.
+    #[serde(default, skip_serializing_if = "is_not_required")]
+    pub step_up: bool,
     /// From this time on the withdrawal is denied.
     #[serde(rename = "deadline_ms")]
     pub deadline: TimestampMs,
@@ -38,19 +41,25 @@ pub struct HoldReason {
     pub code: ReasonCode,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_not_required(step_up: &bool) -> bool {
+    !*step_up
+}
+
 impl HoldRequirement {
     /// The digest that officers approve: SHA-256 over [`canonical_text`](Self::canonical_text).
     pub fn digest(&self) -> HoldDigest {
         HoldDigest::from_bytes(sha256(self.canonical_text().as_bytes()))
     }
 
-    /// A first line, then the reasons, then the required approvals, each group sorted as text, with a line feed after every
-    /// line:
+    /// A first line, then the reasons, then the required approvals, each group sorted as text, then whether a step-up is
+    /// required, with a line feed after every line:
     ///
     /// ```text
     /// holdfast-hold/v1
     /// reason <rule> <code>
     /// approval <role> <count>
+    /// step-up required
     /// ```
     ///
     /// Unambiguous, because no rule, code or role holds a space or a line end. Owner and deadline are not in it: they follow
@@ -61,7 +70,9 @@ impl HoldRequirement {
             self.reasons.iter().map(|reason| format!("reason {} {}\n", reason.rule, reason.code)).collect();
         let approvals: BTreeSet<_> =
             self.approvals.iter().map(|(role, count)| format!("approval {role} {count}\n")).collect();
-        std::iter::once("holdfast-hold/v1\n".to_owned()).chain(reasons).chain(approvals).collect()
+        let step_up = self.step_up.then(|| "step-up required\n".to_owned());
+        let first = std::iter::once("holdfast-hold/v1\n".to_owned());
+        first.chain(reasons).chain(approvals).chain(step_up).collect()
     }
 }
 
@@ -75,6 +86,7 @@ mod tests {
         let approval = |(role, count): &(&str, u32)| (RoleName::new(*role).unwrap(), *count);
         HoldRequirement {
             approvals: approvals.iter().map(approval).collect(),
+            step_up: false,
             deadline: TimestampMs(9),
             owner: RoleName::new("desk").unwrap(),
             reasons: reasons.iter().map(reason).collect(),
@@ -111,6 +123,7 @@ mod tests {
             hold(&[LIMIT], &[("b", 2)]),
             hold(&[LIMIT], &[("a", 2), ("b", 1)]),
             hold(&[], &[("a", 2)]),
+            HoldRequirement { step_up: true, ..base.clone() },
         ] {
             assert_ne!(changed.digest(), base.digest(), "{changed:?}");
         }

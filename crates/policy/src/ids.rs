@@ -130,6 +130,10 @@ ids! {
     ClusterId = "cluster id";
     /// A whitelist entry.
     WhitelistEntryId = "whitelist entry id";
+    /// A way to prove who somebody is, as an identity provider names it: `passkey`, `face-match`.
+    IdentityMethod = "identity method";
+    /// A provider's keyed pseudonym of one session of a customer.
+    SessionRef = "session reference";
     /// A screening list.
     ListId = "screening list id";
     /// What a destination is exposed to, in the words of the provider that says so: `sanctions`, `mixer`.

@@ -20,6 +20,7 @@ mod exposure;
 mod facts;
 mod history;
 mod hold;
+mod identity;
 mod ids;
 mod look_alike;
 mod minute;
@@ -37,7 +38,9 @@ pub use approvals::{Approval, quorum_is_met};
 pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
-pub use digest::{BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, ListHash, PolicyHash};
+pub use digest::{
+    BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, IntentDigest, ListHash, PolicyHash,
+};
 pub use document::{
     ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
     LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff, PolicyDocument,
@@ -52,9 +55,11 @@ pub use history::{
     PaymentSeen, RecentPayment, SessionSeen,
 };
 pub use hold::{HoldReason, HoldRequirement};
+pub use identity::{AttestedIntent, IdentityAttestation, IdentityTerms};
 pub use ids::{
-    ClientId, ClusterId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError, ListId, MAX_ID_BYTES,
-    NodeId, OfficerId, ProviderId, RoleName, RuleId, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError, IdentityMethod,
+    ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName, RuleId, SessionRef, WalletId,
+    WhitelistEntryId,
 };
 pub use look_alike::{INDEXED_DIGITS, LookAlikes, shared as shared_digits};
 pub use minute::Minute;

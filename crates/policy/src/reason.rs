@@ -6,9 +6,10 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Customers read one of these three. More would let a thief probe limits, lists and risk signals.
+/// Customers read one of these four. More would let a thief probe limits, lists and risk signals.
 const PROCESSING: &str = "Your withdrawal is being processed.";
 const REVIEWING: &str = "Your withdrawal is being reviewed. You do not need to do anything.";
+const CONFIRM: &str = "Your withdrawal waits until you confirm that it is yours.";
 const REFUSED: &str = "This withdrawal cannot be made. Contact support if you need help.";
 
 macro_rules! reasons {
@@ -56,6 +57,7 @@ reasons! {
     ExposureAcceptable, "EXPOSURE_ACCEPTABLE", PROCESSING, "What the policy's providers report about the destination is below the thresholds.";
     RiskFactsKnown, "RISK_FACTS_KNOWN", PROCESSING, "Every fact that the rule requires for the score is known.";
     RiskAcceptable, "RISK_ACCEPTABLE", PROCESSING, "The risk score is below the rule's thresholds.";
+    StepUpComplete, "STEP_UP_COMPLETE", PROCESSING, "An identity provider attested that the customer asked for exactly this.";
     ApprovalsComplete, "APPROVALS_COMPLETE", PROCESSING, "Enough different officers approved exactly this hold.";
     NotApplicable, "NOT_APPLICABLE", PROCESSING, "The rule says nothing about this withdrawal.";
 
@@ -76,6 +78,17 @@ reasons! {
     ExposureHold, "EXPOSURE_HOLD", REVIEWING, "A provider reports an exposure of the destination that reaches the threshold for a hold.";
     RiskFactMissing, "RISK_FACT_MISSING", REVIEWING, "A fact that the rule requires for the score is not known.";
     RiskHold, "RISK_HOLD", REVIEWING, "The risk score reaches the threshold for a hold.";
+    AboveStepUpLimit, "ABOVE_STEP_UP_LIMIT", CONFIRM, "The amount is above the limit from which the customer's identity must be attested.";
+    WindowAboveStepUpLimit, "WINDOW_ABOVE_STEP_UP_LIMIT", CONFIRM, "With this withdrawal, what leaves within the window is above the limit from which the customer's identity must be attested.";
+    RiskStepUp, "RISK_STEP_UP", CONFIRM, "The risk score reaches the threshold from which the customer's identity must be attested.";
+    StepUpMissing, "STEP_UP_MISSING", CONFIRM, "The withdrawal waits for an identity attestation.";
+    IdentityOtherIntent, "IDENTITY_OTHER_INTENT", CONFIRM, "The identity attestation is for something else than exactly this.";
+    IdentityOtherCustomer, "IDENTITY_OTHER_CUSTOMER", CONFIRM, "The identity attestation is for another customer.";
+    IdentityProviderNotNamed, "IDENTITY_PROVIDER_NOT_NAMED", CONFIRM, "The identity attestation is by a provider that the policy does not name for it.";
+    IdentityMethodNotNamed, "IDENTITY_METHOD_NOT_NAMED", CONFIRM, "The identity attestation is by a method that the policy does not name.";
+    IdentityTooOld, "IDENTITY_TOO_OLD", CONFIRM, "The identity attestation is too old or from the future.";
+    IdentityScoreTooLow, "IDENTITY_SCORE_TOO_LOW", CONFIRM, "The identity attestation has too low a score.";
+    IdentityByRequester, "IDENTITY_BY_REQUESTER", CONFIRM, "The identity attestation is by the party that asked.";
     ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
 
     // Parts of the risk score.
@@ -196,7 +209,7 @@ mod tests {
     fn customers_cannot_tell_which_rule_spoke() {
         let sentences: BTreeSet<_> =
             ReasonCode::ALL.iter().map(|reason| reason.customer_sentence()).collect();
-        assert_eq!(sentences, BTreeSet::from([PROCESSING, REVIEWING, REFUSED]));
+        assert_eq!(sentences, BTreeSet::from([PROCESSING, REVIEWING, CONFIRM, REFUSED]));
     }
 
     #[test]

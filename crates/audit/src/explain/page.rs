@@ -86,6 +86,7 @@ impl Explanation {
         for rule in &decision.rules {
             let verdict = match rule.verdict {
                 Verdict::Pass => "pass",
+                Verdict::StepUp => "STEP",
                 Verdict::Hold => "HOLD",
                 Verdict::Deny => "DENY",
                 Verdict::NotApplicable => "-",

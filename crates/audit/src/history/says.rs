@@ -39,6 +39,10 @@ fn act(state: &State, act: &Act) -> String {
             let price = holdfast_chains::Amount::from_u128(report.price_micro_usd.0.into()).format_units(6);
             format!("reports {price} US dollars for one {}", report.asset)
         }
+        Act::Identity(report) => {
+            let (customer, method, score) = (&report.customer, &report.method, report.score);
+            format!("attests `{customer}` by `{method}` with score {score} for `{}`", report.subject)
+        }
         Act::Statement { statement, .. } => officer(&statement.body),
         Act::Confirmation(confirmation) => {
             format!("confirms public key {} and a restored backup", confirmation.public_key)

@@ -128,6 +128,7 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Cancel(_)
         | Act::Session(_)
         | Act::Price(_)
+        | Act::Identity(_)
         | Act::Confirmation(_)
         | Act::Activate(_)
         | Act::Authorize(_)

@@ -75,6 +75,7 @@ pub(super) fn statement(
         | Act::Bind(_)
         | Act::Cancel(_)
         | Act::Price(_)
+        | Act::Identity(_)
         | Act::Replace(..)
         | Act::Sweep(..)
         | Act::Outcome(_)

@@ -29,8 +29,8 @@ impl FactApi {
     async fn reported(&self, bytes: &[u8]) -> Result<v1::LogPosition, RequestError> {
         let report = envelope::of_kinds(
             bytes,
-            &[PayloadKind::SessionReport, PayloadKind::PriceReport],
-            "a `session-report` or a `price-report`",
+            &[PayloadKind::SessionReport, PayloadKind::PriceReport, PayloadKind::IdentityAttestation],
+            "a `session-report`, a `price-report` or an `identity-attestation`",
         )?;
         let index = match self.0.log(report.clone()).await? {
             Proposed::Logged(logged) => logged.index,

@@ -1,8 +1,9 @@
 //! The canonical form of what decisions and withdrawals are made of.
 
 use holdfast_policy::{
-    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, Outcome, Outflow, ReasonCode,
-    RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold, Verdict, WhitelistEntry,
+    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, IdentityAttestation, Outcome,
+    Outflow, ReasonCode, RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold, Verdict,
+    WhitelistEntry,
 };
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
@@ -12,8 +13,8 @@ use crate::roster::Roster;
 use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
 use crate::withdrawal::{
-    Approval, Authorization, BoundTransaction, OutcomeRecord, Positions, TombstoneRecord, Withdrawal,
-    WithdrawalKind, WithdrawalState,
+    Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,
+    Withdrawal, WithdrawalKind, WithdrawalState,
 };
 
 json_record!(CeremonyKind, KeygenConfirmation, Roster, Wallet, WhitelistEntry);
@@ -29,6 +30,7 @@ record!(Withdrawal {
     decision,
     transaction,
     approvals,
+    attestations,
     authorization,
     signature,
     rejected_by,
@@ -228,11 +230,15 @@ record!(Decision { outcome, satisfied_hold, rules, risk, policy_version, policy_
 
 variants!(Outcome { 0 => Allow, 1 => Hold(requirement), 2 => Deny });
 
-record!(SatisfiedHold { requirement, approvals });
+record!(SatisfiedHold { requirement, approvals, step_up });
+
+record!(IdentityAttestation { provider, method, score, session, customer, intent, observed_at });
+
+record!(IdentityRecord { attestation, time, index });
 
 record!(CountedApproval { role, officer });
 
-record!(HoldRequirement { approvals, deadline, owner, reasons });
+record!(HoldRequirement { approvals, step_up, deadline, owner, reasons });
 
 record!(HoldReason { rule, code });
 
@@ -252,9 +258,10 @@ variants!(RuleKind {
     10 => WindowLimit,
     11 => Exposure,
     30 => RiskFacts,
+    15 => StepUp,
 });
 
-variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable });
+variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable, 4 => StepUp });
 
 record!(RiskScore { score, components });
 

@@ -8,8 +8,9 @@ use holdfast_chains::{
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, HoldDigest, MicroUsd, NodeId, OfficerId, PolicyDocument, PolicyHash,
-    PolicyVersion, ProviderId, ReasonCode, RoleName, RuleId, TimestampMs, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, HoldDigest, IdentityMethod, IntentDigest, MicroUsd, NodeId, OfficerId,
+    PolicyDocument, PolicyHash, PolicyVersion, ProviderId, ReasonCode, RoleName, RuleId, SessionRef,
+    TimestampMs, WalletId, WhitelistEntryId,
 };
 
 use super::{Decode, Encode, Input, Malformed, put_bytes, put_count, put_number};
@@ -112,12 +113,14 @@ text!(
     ClientId = as_str,
     ClusterId = as_str,
     CustomerRef = as_str,
+    IdentityMethod = as_str,
     NodeId = as_str,
     OfficerId = as_str,
     ProviderId = as_str,
     ReasonCode = code,
     RoleName = as_str,
     RuleId = as_str,
+    SessionRef = as_str,
     WalletId = as_str,
     WhitelistEntryId = as_str,
 );
@@ -143,6 +146,7 @@ macro_rules! fixed {
 fixed! {
     Address: as_bytes, |input| Ok(Address::from_bytes(input.array()?));
     HoldDigest: as_bytes, |input| Ok(HoldDigest::from_bytes(input.array()?));
+    IntentDigest: as_bytes, |input| Ok(IntentDigest::from_bytes(input.array()?));
     PolicyHash: as_bytes, |input| Ok(PolicyHash::from_bytes(input.array()?));
     PublicKey: as_bytes, |input| PublicKey::from_sec1(&input.array::<33>()?).map_err(Malformed::new);
     Signature: to_bytes, |input| Signature::from_bytes(&input.array::<65>()?).map_err(Malformed::new);

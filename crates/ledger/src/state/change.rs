@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{TimestampMs, WhitelistEntry, WhitelistEntryId};
+use holdfast_policy::{ProviderId, TimestampMs, WhitelistEntry, WhitelistEntryId};
 
 use super::authority::{ClientRevocation, UploadedPolicy};
 use super::policies::NextPolicy;
@@ -28,6 +28,8 @@ pub(crate) struct Change {
     pub(super) revoked: Option<(WhitelistEntryId, TimestampMs)>,
     pub(super) session: Option<SessionReport>,
     pub(super) price: Option<PriceReport>,
+    /// An attestation's provider and sequence number.
+    pub(super) identity: Option<(ProviderId, u64)>,
     pub(super) statement: Option<StatementDigest>,
     pub(super) account_nonce: Option<AccountNonce>,
     pub(super) attestation: Option<Attestation>,
@@ -51,6 +53,7 @@ impl Encode for Change {
             revoked,
             session,
             price,
+            identity,
             statement,
             account_nonce,
             attestation,
@@ -68,6 +71,7 @@ impl Encode for Change {
         revoked.encode(out);
         session.encode(out);
         price.encode(out);
+        identity.encode(out);
         statement.encode(out);
         account_nonce.encode(out);
         attestation.encode(out);
@@ -104,6 +108,9 @@ impl State {
         if let Some(report) = change.price {
             self.sequences.insert(report.provider.clone(), report.sequence);
             self.prices.insert(&report);
+        }
+        if let Some((provider, sequence)) = change.identity {
+            self.sequences.insert(provider, sequence);
         }
         if let Some(withdrawal) = change.withdrawal {
             admission.withdrawal = Some(withdrawal.id);

@@ -2,32 +2,46 @@
 
 use holdfast_chains::{Asset, AssetSymbol};
 use holdfast_policy::{
-    CustomerRef, Decision, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView,
+    CustomerRef, Decision, IntentDigest, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView,
     ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
     WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 use super::State;
 use crate::payload::{SessionReport, WithdrawalRequest};
-use crate::withdrawal::{Approval, Withdrawal, WithdrawalState};
+use crate::withdrawal::{Approval, IdentityRecord, Withdrawal, WithdrawalState};
+
+/// What a decision is about, and what was said about it since.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) request: &'a WithdrawalRequest,
+    pub(super) to_oneself: bool,
+    /// SHA-256 of the request's payload.
+    pub(super) intent: [u8; 32],
+    pub(super) requested_at: TimestampMs,
+    pub(super) place: Place,
+    pub(super) approvals: &'a [Approval],
+    pub(super) attestations: &'a [IdentityRecord],
+}
 
 impl State {
     /// Evaluates the policy in force at this position of the log.
-    pub(super) fn decide(
-        &self,
-        request: &WithdrawalRequest,
-        to_oneself: bool,
-        requested_at: TimestampMs,
-        place: Place,
-        approvals: &[Approval],
-        at: TimestampMs,
-    ) -> Decision {
-        self.in_force().decide(request, to_oneself, requested_at, place, approvals, at)
+    pub(super) fn decide(&self, asked: &Asked<'_>, at: TimestampMs) -> Decision {
+        self.in_force().decide(asked, at)
     }
 
     /// What [`State::apply`] would decide about this request now: for dry runs.
     pub fn evaluate_request(&self, request: &WithdrawalRequest, at: TimestampMs) -> Decision {
-        self.decide(request, false, at, self.size(), &[], at)
+        let asked = Asked {
+            request,
+            to_oneself: false,
+            intent: [0; 32],
+            requested_at: at,
+            place: self.size(),
+            approvals: &[],
+            attestations: &[],
+        };
+        self.decide(&asked, at)
     }
 
     pub(super) fn redecide(&self, withdrawal: &mut Withdrawal, at: TimestampMs) {
@@ -65,15 +79,8 @@ pub(super) struct Under<'a> {
 }
 
 impl Under<'_> {
-    fn decide(
-        self,
-        request: &WithdrawalRequest,
-        to_oneself: bool,
-        requested_at: TimestampMs,
-        place: Place,
-        approvals: &[Approval],
-        at: TimestampMs,
-    ) -> Decision {
+    fn decide(self, asked: &Asked<'_>, at: TimestampMs) -> Decision {
+        let Asked { request, to_oneself, intent, requested_at, place, approvals, attestations } = *asked;
         let facts = WithdrawalFacts {
             wallet: request.wallet.clone(),
             asset: request.asset.clone(),
@@ -86,6 +93,8 @@ impl Under<'_> {
             requested_at,
             place,
             approvals: approvals.iter().map(|approval| self.state.counted(approval)).collect(),
+            intent: IntentDigest::from_bytes(intent),
+            attestations: attestations.iter().map(|record| record.attestation.clone()).collect(),
         };
         // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
         if to_oneself {
@@ -102,9 +111,16 @@ impl Under<'_> {
         approvals: &[Approval],
         at: TimestampMs,
     ) -> Decision {
-        let Withdrawal { request, to_oneself, received_at, .. } = withdrawal;
-        let place = self.state.place(withdrawal.kind, withdrawal.positions.request);
-        self.decide(request, *to_oneself, *received_at, place, approvals, at)
+        let asked = Asked {
+            request: &withdrawal.request,
+            to_oneself: withdrawal.to_oneself,
+            intent: withdrawal.request_digest,
+            requested_at: withdrawal.received_at,
+            place: self.state.place(withdrawal.kind, withdrawal.positions.request),
+            approvals,
+            attestations: &withdrawal.attestations,
+        };
+        self.decide(&asked, at)
     }
 
     /// The worst of all providers' newest reports that are young enough; if none is, the newest one, which policy then

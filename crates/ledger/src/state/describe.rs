@@ -107,6 +107,9 @@ fn hold(withdrawal: &Withdrawal) -> Details {
     let mut details = vec![line("risk score", withdrawal.decision.risk.score)];
     details.extend(hold.reasons.iter().map(|reason| line("held because", reason.code)));
     details.extend(hold.approvals.iter().map(|(role, count)| line("needs", format!("{count} of {role}"))));
+    if hold.step_up {
+        details.push(line("needs", "the customer's step-up"));
+    }
     details.push(line("hold digest", hold.digest()));
     details
 }

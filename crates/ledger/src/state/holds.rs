@@ -22,6 +22,10 @@ impl State {
         let hold = withdrawal.decision.hold().map(HoldRequirement::digest).ok_or_else(|| {
             Rejection::new(RejectionCode::WithdrawalNotHeld, "nothing holds this withdrawal")
         })?;
+        if withdrawal.decision.hold().is_some_and(|hold| hold.approvals.is_empty()) {
+            let detail = "it waits for the customer's step-up alone: no approval can lift that";
+            return Err(Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("withdrawal"));
+        }
         let repeated = |approval: &Approval| approval.officer == statement.officer && approval.hold == hold;
         if withdrawal.approvals.iter().any(repeated) {
             let detail = format!("`{}` has approved this hold already", statement.officer);

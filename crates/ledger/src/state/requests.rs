@@ -7,7 +7,7 @@ use holdfast_policy::{
     ClientId, Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, ProviderId, TimestampMs,
 };
 
-use super::{Change, State};
+use super::{Change, State, decide};
 use crate::ids::WithdrawalId;
 use crate::payload::{BindTransaction, CancelWithdrawal, SessionReport, WithdrawalRequest};
 use crate::rejection::{Rejection, RejectionCode};
@@ -58,10 +58,20 @@ impl State {
         time: TimestampMs,
     ) -> Result<Withdrawal, Rejection> {
         let Asked { request, request_digest, kind, deposit_index, to_oneself } = asked;
+        let undecided = decide::Asked {
+            request: &request,
+            to_oneself,
+            intent: request_digest,
+            requested_at: time,
+            place: self.place(kind, index),
+            approvals: &[],
+            attestations: &[],
+        };
+        let decision = self.decide(&undecided, time);
         let mut withdrawal = Withdrawal {
             id: request.withdrawal_id(),
             kind,
-            decision: self.decide(&request, to_oneself, time, self.place(kind, index), &[], time).into(),
+            decision: decision.into(),
             request,
             deposit_index,
             to_oneself,
@@ -70,6 +80,7 @@ impl State {
             positions: Positions { request: index, ..Positions::default() },
             transaction: None,
             approvals: Vec::new(),
+            attestations: Vec::new(),
             authorization: None,
             signature: None,
             rejected_by: None,

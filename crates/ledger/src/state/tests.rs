@@ -17,6 +17,7 @@ mod policies;
 mod replacements;
 mod replica;
 mod snapshot;
+mod step_ups;
 mod sweeps;
 mod tombstones;
 mod windows;

@@ -86,7 +86,8 @@ fn is_settled(withdrawal: &Withdrawal) -> bool {
 /// transaction that was bound.
 fn condensed(withdrawal: &Withdrawal) -> Withdrawal {
     let decision = withdrawal.decision.as_ref();
-    let decided = |result: &&RuleResult| matches!(result.verdict, Verdict::Hold | Verdict::Deny);
+    let decided =
+        |result: &&RuleResult| matches!(result.verdict, Verdict::StepUp | Verdict::Hold | Verdict::Deny);
     let added = |component: &&RiskComponent| component.contribution > 0;
     let risk = RiskScore {
         score: decision.risk.score,

@@ -67,7 +67,17 @@ impl PolicyDiff {
     pub fn between(old: &PolicyDocument, new: &PolicyDocument) -> Self {
         let mut changes = Changes(BTreeSet::new());
         let (
-            Rules { grants, restrictions, risk, hold, whitelist, authorization_max_age, prices, exposure },
+            Rules {
+                grants,
+                restrictions,
+                risk,
+                hold,
+                whitelist,
+                authorization_max_age,
+                prices,
+                exposure,
+                identity,
+            },
             next,
         ) = (&old.rules, &new.rules);
         rules::grants(&mut changes, grants, &next.grants);
@@ -78,6 +88,7 @@ impl PolicyDiff {
         terms::authorization(&mut changes, *authorization_max_age, next.authorization_max_age);
         terms::prices(&mut changes, prices.as_ref(), next.prices.as_ref());
         terms::exposure(&mut changes, exposure.as_ref(), next.exposure.as_ref());
+        terms::identity(&mut changes, identity.as_ref(), next.identity.as_ref());
         Self { old: old.hash(), new: new.hash(), changes: changes.0.into_iter().collect() }
     }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     exposure::{ExposureTerms, MAX_EXPOSURE_AGE},
+    identity::IdentityTerms,
     ids::RoleName,
     outflow::MAX_WINDOW,
     price::MAX_PRICE_AGE,
@@ -58,6 +59,7 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
         prices: None,
         exposure: root.optional("exposure").map(|field| exposure(field.table()?)).transpose()?,
+        identity: None,
     };
     let in_dollars = rules.restrictions.iter().any(Restriction::is_in_dollars);
     let prices = match root.optional("prices") {
@@ -65,7 +67,12 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         prices => prices,
     };
     let prices = prices.map(|field| field.table().and_then(price_terms)).transpose()?;
-    let rules = Rules { prices, ..rules };
+    let identity = match root.optional("identity") {
+        None if rules.restrictions.iter().any(Restriction::steps_up) => Some(root.required("identity")?),
+        identity => identity,
+    };
+    let identity = identity.map(|field| field.table().and_then(identity_terms)).transpose()?;
+    let rules = Rules { prices, identity, ..rules };
     root.finish()?;
     Ok(rules)
 }
@@ -131,8 +138,8 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, Polic
 
 fn limit_per_transaction(table: &mut Table<'_>) -> Result<LimitPerTransaction, PolicyError> {
     let asset = table.required("asset")?.parse()?;
-    let (hold_above, deny_above) = bounds(table)?;
-    Ok(LimitPerTransaction { asset, hold_above, deny_above })
+    let Bounds { step_up_above, hold_above, deny_above } = bounds(table)?;
+    Ok(LimitPerTransaction { asset, step_up_above, hold_above, deny_above })
 }
 
 fn window_limit(table: &mut Table<'_>) -> Result<WindowLimit, PolicyError> {
@@ -148,15 +155,31 @@ fn window_limit(table: &mut Table<'_>) -> Result<WindowLimit, PolicyError> {
     };
     let per = set(&table.required("per")?)?;
     let window = DurationMs(table.required("window_ms")?.number(1, MAX_WINDOW.0)?);
-    let (hold_above, deny_above) = bounds(table)?;
-    Ok(WindowLimit { unit, per, window, hold_above, deny_above })
+    let Bounds { step_up_above, hold_above, deny_above } = bounds(table)?;
+    Ok(WindowLimit { unit, per, window, step_up_above, hold_above, deny_above })
 }
 
-fn bounds(table: &mut Table<'_>) -> Result<(Option<HoldAbove>, Option<Amount>), PolicyError> {
-    let hold_above = table.optional("hold_above").map(hold_above).transpose()?;
+struct Bounds {
+    step_up_above: Option<Amount>,
+    hold_above: Option<HoldAbove>,
+    deny_above: Option<Amount>,
+}
+
+fn bounds(table: &mut Table<'_>) -> Result<Bounds, PolicyError> {
+    let step_up_above: Option<Amount> =
+        table.optional("step_up_above").map(|field| field.parse()).transpose()?;
+    let hold_above = match table.optional("hold_above") {
+        Some(field) => {
+            let hold = hold_above(field.clone())?;
+            check::not_below(&field, &hold.amount, step_up_above.as_ref(), "step_up_above")?;
+            Some(hold)
+        }
+        None => None,
+    };
     let deny_above = match (table.optional("deny_above"), &hold_above) {
         (Some(field), hold) => {
             let deny_above = field.parse()?;
+            check::not_below(&field, &deny_above, step_up_above.as_ref(), "step_up_above")?;
             check::not_below(
                 &field,
                 &deny_above,
@@ -166,10 +189,11 @@ fn bounds(table: &mut Table<'_>) -> Result<(Option<HoldAbove>, Option<Amount>), 
             Some(deny_above)
         }
         (None, Some(_)) => None,
-        // A limit that limits nothing is a mistake: ask for the stricter of the two.
+        (None, None) if step_up_above.is_some() => None,
+        // A limit that limits nothing is a mistake: ask for the strictest.
         (None, None) => Some(table.required("deny_above")?.parse()?),
     };
-    Ok((hold_above, deny_above))
+    Ok(Bounds { step_up_above, hold_above, deny_above })
 }
 
 fn hold_above(field: Field<'_>) -> Result<HoldAbove, PolicyError> {
@@ -190,7 +214,10 @@ fn screening(table: &mut Table<'_>) -> Result<ScreeningRule, PolicyError> {
 }
 
 fn risk_limits(table: &mut Table<'_>) -> Result<RiskLimits, PolicyError> {
-    let hold_at = score(&table.required("hold_at")?)?;
+    let step_up_at = table.optional("step_up_at").map(|field| score(&field)).transpose()?;
+    let hold_field = table.required("hold_at")?;
+    let hold_at = score(&hold_field)?;
+    check::not_below(&hold_field, &hold_at, step_up_at.as_ref(), "step_up_at")?;
     let deny_field = table.required("deny_at")?;
     let deny_at = score(&deny_field)?;
     check::not_below(&deny_field, &deny_at, Some(&hold_at), "hold_at")?;
@@ -198,7 +225,8 @@ fn risk_limits(table: &mut Table<'_>) -> Result<RiskLimits, PolicyError> {
         Some(field) => set(&field)?,
         None => BTreeSet::new(),
     };
-    Ok(RiskLimits { hold_at, deny_at, require, approvals: approvals(table.required("approvals")?)? })
+    let approvals = approvals(table.required("approvals")?)?;
+    Ok(RiskLimits { step_up_at, hold_at, deny_at, require, approvals })
 }
 
 fn fee_cap(table: &mut Table<'_>) -> Result<FeeCap, PolicyError> {
@@ -253,6 +281,17 @@ fn exposure(mut table: Table<'_>) -> Result<ExposureTerms, PolicyError> {
 
 fn threshold(field: &Field<'_>) -> Result<u8, PolicyError> {
     field.number(1, MAX_SCORE)
+}
+
+fn identity_terms(mut table: Table<'_>) -> Result<IdentityTerms, PolicyError> {
+    let terms = IdentityTerms {
+        providers: set(&table.required("providers")?)?,
+        methods: set(&table.required("methods")?)?,
+        min_score: score(&table.required("min_score")?)?,
+        max_age: duration(&table.required("max_age_ms")?, 1)?,
+    };
+    table.finish()?;
+    Ok(terms)
 }
 
 fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {

@@ -331,3 +331,50 @@ fn long_untrusted_names_are_cut_and_say_so() {
     assert!(named(&longest).ends_with(&longest));
     assert!(named(&longer).ends_with(&format!("{longest}...")));
 }
+
+const WITH_IDENTITY: &str = "[identity]\nproviders = [\"kyc\"]\nmethods = [\"passkey\"]\nmin_score = 80\nmax_age_ms = 60000\n\n[risk]\n";
+
+#[test]
+fn rule_that_steps_up_wants_the_table_that_says_who_may_attest() {
+    let refused = refusal("hold_at = 40", "step_up_at = 20\nhold_at = 40");
+    assert_eq!((refused.0, refused.2.as_str()), ("POLICY_FIELD_MISSING", "identity"));
+    let text = DEMO.replacen("hold_at = 40", "step_up_at = 20\nhold_at = 40", 1).replacen(
+        "[risk]\n",
+        WITH_IDENTITY,
+        1,
+    );
+    let policy = PolicyDocument::parse(&text).unwrap();
+    let terms = policy.identity().unwrap();
+    assert_eq!((terms.min_score, terms.max_age), (80, DurationMs(60_000)));
+    assert_eq!((terms.providers.len(), terms.methods.len()), (1, 1));
+}
+
+#[test]
+fn step_up_above_a_hold_or_a_denial_is_a_contradiction() {
+    for (from, to, field) in [
+        ("hold_at = 40", "hold_at = 40\nstep_up_at = 41", "restriction[5].hold_at"),
+        (
+            "hold_above = { amount = \"5000000000\"",
+            "step_up_above = \"5000000001\"\nhold_above = { amount = \"5000000000\"",
+            "restriction[2].hold_above",
+        ),
+    ] {
+        let text = DEMO.replacen(from, to, 1).replacen("[risk]\n", WITH_IDENTITY, 1);
+        let error = PolicyDocument::parse(&text).unwrap_err();
+        assert_eq!((error.code(), error.field()), ("POLICY_FIELD_CONTRADICTION", Some(field)));
+    }
+}
+
+#[test]
+fn unusable_terms_of_identity_are_refused() {
+    for (from, to, code) in [
+        ("providers = [\"kyc\"]", "providers = []", "POLICY_FIELD_EMPTY"),
+        ("methods = [\"passkey\"]", "methods = [\"Pass Key\"]", "POLICY_FIELD_INVALID"),
+        ("min_score = 80", "min_score = 101", "POLICY_FIELD_OUT_OF_RANGE"),
+        ("max_age_ms = 60000", "max_age_ms = 0", "POLICY_FIELD_OUT_OF_RANGE"),
+        ("min_score = 80", "min_score = 80\nsessions = 1", "POLICY_FIELD_UNKNOWN"),
+    ] {
+        let text = DEMO.replacen("[risk]\n", &WITH_IDENTITY.replace(from, to), 1);
+        assert_eq!(PolicyDocument::parse(&text).unwrap_err().code(), code, "{to}");
+    }
+}

@@ -7,6 +7,7 @@ use holdfast_chains::{Amount, Asset};
 
 use crate::{
     document::PolicyDocument,
+    evaluate::step_up::StepUp,
     exposure::Exposure,
     facts::{PolicyView, WalletStatus, WithdrawalFacts},
     outflow::Outflow,
@@ -33,6 +34,8 @@ pub(super) struct Case<'a> {
     pub(super) risk: RiskScore,
     /// Facts of the score that nobody knows.
     pub(super) unknown: BTreeSet<RiskFact>,
+    /// The attestation of the customer's identity that counts, or why none does.
+    pub(super) step_up: StepUp<'a>,
     /// What windows count, or why nothing can be counted.
     pub(super) outflow: Result<Outflow, ReasonCode>,
 }
@@ -83,6 +86,7 @@ impl<'a> Case<'a> {
             risk,
             unknown,
             outflow,
+            step_up: StepUp::find(document.identity(), withdrawal, at),
         }
     }
 

@@ -24,6 +24,9 @@ pub(super) fn conclude(
     let hold = Hold::of(&case, &findings);
     let mut rules: Vec<RuleResult> = findings.into_iter().map(|finding| finding.result).collect();
     rules.push(hold.report(&case).result);
+    if case.document.identity().is_some() {
+        rules.push(case.step_up.report(hold.requires_step_up()).result);
+    }
     // Sorted, so that the order of rules in the document changes nothing but the document's hash.
     rules.sort_by(|a, b| (a.kind, &a.rule).cmp(&(b.kind, &b.rule)));
 
@@ -34,7 +37,7 @@ pub(super) fn conclude(
         Hold::None => (Outcome::Allow, None),
         Hold::Satisfied(hold) => (Outcome::Allow, Some(hold)),
         Hold::Waiting { requirement, .. } => (Outcome::Hold(requirement), None),
-        Hold::Expired | Hold::Failed => (Outcome::Deny, None),
+        Hold::Expired { .. } | Hold::Failed => (Outcome::Deny, None),
     };
     Decision {
         outcome,
@@ -51,7 +54,7 @@ enum Hold {
     None,
     Satisfied(SatisfiedHold),
     Waiting { requirement: HoldRequirement, assignment: Assignment },
-    Expired,
+    Expired { step_up: bool },
     Failed,
 }
 
@@ -66,15 +69,29 @@ impl Hold {
             return Self::Failed;
         };
         let approvals = maximum_for_each_role(findings);
-        let requirement = HoldRequirement { approvals, deadline, owner: terms.owner.clone(), reasons };
+        let step_up = findings.iter().filter_map(|finding| finding.hold.as_ref()).any(|hold| hold.step_up);
+        let requirement =
+            HoldRequirement { approvals, step_up, deadline, owner: terms.owner.clone(), reasons };
         let assignment =
             approvals::assign(&requirement.approvals, requirement.digest(), case.withdrawal, case.at);
-        if assignment.is_complete() {
-            Self::Satisfied(SatisfiedHold { requirement, approvals: assignment.filled })
+        let attested = case.step_up.attested().filter(|_| step_up);
+        // INVARIANT (G1): approvals do not replace a step-up, nor the other way round.
+        if assignment.is_complete() && attested.is_some() == step_up {
+            let (approvals, step_up) = (assignment.filled, attested.cloned());
+            Self::Satisfied(SatisfiedHold { requirement, approvals, step_up })
         } else if case.at >= deadline {
-            Self::Expired
+            Self::Expired { step_up }
         } else {
             Self::Waiting { requirement, assignment }
+        }
+    }
+
+    fn requires_step_up(&self) -> bool {
+        match self {
+            Self::None | Self::Failed => false,
+            Self::Satisfied(hold) => hold.requirement.step_up,
+            Self::Waiting { requirement, .. } => requirement.step_up,
+            Self::Expired { step_up } => *step_up,
         }
     }
 
@@ -83,6 +100,9 @@ impl Hold {
         let deadline = case.document.hold().deadline;
         match self {
             Self::None => speaker.does_not_apply(ReasonCode::NotApplicable, "no rule holds the withdrawal"),
+            Self::Satisfied(hold) if hold.approvals.is_empty() => {
+                speaker.does_not_apply(ReasonCode::NotApplicable, "no rule wants approvals")
+            }
             Self::Satisfied(hold) => {
                 let who: Vec<_> = hold
                     .approvals
@@ -91,11 +111,18 @@ impl Hold {
                     .collect();
                 speaker.passes(ReasonCode::ApprovalsComplete, format!("approved by {}", who.join(", ")))
             }
+            Self::Waiting { requirement, .. } if requirement.approvals.is_empty() => {
+                speaker.does_not_apply(ReasonCode::NotApplicable, "no rule wants approvals")
+            }
+            Self::Waiting { requirement, assignment } if assignment.is_complete() => speaker.passes(
+                ReasonCode::ApprovalsComplete,
+                format!("the step-up is missing, until {}", requirement.deadline),
+            ),
             Self::Waiting { requirement, assignment } => {
                 let detail = format!("{}, until {}", outstanding(assignment), requirement.deadline);
                 speaker.waits(ReasonCode::ApprovalsMissing, detail)
             }
-            Self::Expired => {
+            Self::Expired { .. } => {
                 speaker.denies(ReasonCode::HoldExpired, format!("not approved within {deadline}"))
             }
             Self::Failed => {
@@ -123,8 +150,11 @@ fn reasons(findings: &[Finding<'_>]) -> BTreeSet<HoldReason> {
 
 fn maximum_for_each_role(findings: &[Finding<'_>]) -> RequiredApprovals {
     let mut required = RequiredApprovals::new();
-    for (role, count) in
-        findings.iter().filter_map(|finding| finding.hold.as_ref()).flat_map(|hold| hold.approvals)
+    for (role, count) in findings
+        .iter()
+        .filter_map(|finding| finding.hold.as_ref())
+        .filter_map(|hold| hold.approvals)
+        .flatten()
     {
         let most = required.entry(role.clone()).or_insert(*count);
         *most = (*most).max(*count);

@@ -1,4 +1,5 @@
-//! Owns the `limit_per_transaction` restriction: above the automatic limit people approve, above the maximum nobody can.
+//! Owns the `limit_per_transaction` restriction: above one limit the customer's identity must be
+//! attested, above the automatic limit people approve too, above the maximum nobody can.
 
 use super::{
     case::Case,
@@ -19,15 +20,20 @@ pub(super) fn check<'a>(case: &Case<'a>, rule: &RuleId, limit: &'a LimitPerTrans
     {
         return speaker.denies(ReasonCode::AboveMaximum, format!("{shown} is above {}", case.money(max)));
     }
-    match &limit.hold_above {
-        Some(hold) if amount > hold.amount => {
-            let detail = format!("{shown} is above {}", case.money(hold.amount));
-            speaker.holds(ReasonCode::AboveAutomaticLimit, detail, &hold.approvals, Vec::new())
-        }
-        Some(hold) => {
-            let detail = format!("{shown} is not above {}", case.money(hold.amount));
-            speaker.passes(ReasonCode::WithinAutomaticLimit, detail)
-        }
-        None => speaker.passes(ReasonCode::WithinAutomaticLimit, format!("{shown} is not above the maximum")),
+    if let Some(hold) = &limit.hold_above
+        && amount > hold.amount
+    {
+        let detail = format!("{shown} is above {}", case.money(hold.amount));
+        let finding = speaker.holds(ReasonCode::AboveAutomaticLimit, detail, &hold.approvals, Vec::new());
+        return finding.with_step_up(limit.step_up_above.is_some());
     }
+    if let Some(most) = limit.step_up_above
+        && amount > most
+    {
+        let detail = format!("{shown} is above {}", case.money(most));
+        return speaker.steps_up(ReasonCode::AboveStepUpLimit, detail, Vec::new());
+    }
+    let lowest = limit.step_up_above.or(limit.hold_above.as_ref().map(|hold| hold.amount));
+    let bound = lowest.map_or_else(|| "the maximum".to_owned(), |most| case.money(most));
+    speaker.passes(ReasonCode::WithinAutomaticLimit, format!("{shown} is not above {bound}"))
 }

@@ -18,10 +18,14 @@ pub(super) fn session_report<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a Ris
         // INVARIANT (G9): what nobody reported, or reported too long ago, holds.
         SessionReport::Stale { report, age } => {
             let detail = format!("the report of `{}` is {age} old, at most {oldest} count", report.provider);
-            speaker.holds(ReasonCode::SessionReportStale, detail, &limits.approvals, Vec::new())
+            let finding =
+                speaker.holds(ReasonCode::SessionReportStale, detail, &limits.approvals, Vec::new());
+            finding.with_step_up(limits.step_up_at.is_some())
         }
         SessionReport::Absent { because } => {
-            speaker.holds(ReasonCode::SessionReportAbsent, because, &limits.approvals, Vec::new())
+            let finding =
+                speaker.holds(ReasonCode::SessionReportAbsent, because, &limits.approvals, Vec::new());
+            finding.with_step_up(limits.step_up_at.is_some())
         }
     }
 }
@@ -35,7 +39,8 @@ pub(super) fn facts<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) 
         speaker.passes(ReasonCode::RiskFactsKnown, "every required fact is known")
     } else {
         let detail = format!("unknown: {}", missing.join(", "));
-        speaker.holds(ReasonCode::RiskFactMissing, detail, &limits.approvals, Vec::new())
+        let finding = speaker.holds(ReasonCode::RiskFactMissing, detail, &limits.approvals, Vec::new());
+        finding.with_step_up(limits.step_up_at.is_some())
     }
 }
 
@@ -43,11 +48,16 @@ pub(super) fn score<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) 
     let speaker = Speaker { kind: RuleKind::Risk, rule };
     let score = case.risk.score;
     let because: Vec<_> = case.risk.contributing().map(|part| part.code).collect();
-    let detail = format!("score {score}, held from {}, denied from {}", limits.hold_at, limits.deny_at);
+    let step_up = limits.step_up_at.map_or_else(String::new, |from| format!("stepped up from {from}, "));
+    let detail =
+        format!("score {score}, {step_up}held from {}, denied from {}", limits.hold_at, limits.deny_at);
     if score >= limits.deny_at {
         speaker.denies(ReasonCode::RiskDeny, detail)
     } else if score >= limits.hold_at {
-        speaker.holds(ReasonCode::RiskHold, detail, &limits.approvals, because)
+        let finding = speaker.holds(ReasonCode::RiskHold, detail, &limits.approvals, because);
+        finding.with_step_up(limits.step_up_at.is_some())
+    } else if limits.step_up_at.is_some_and(|from| score >= from) {
+        speaker.steps_up(ReasonCode::RiskStepUp, detail, because)
     } else {
         speaker.passes(ReasonCode::RiskAcceptable, detail)
     }

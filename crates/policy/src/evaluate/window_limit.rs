@@ -1,5 +1,5 @@
-//! Owns the `limit_window` restriction: what leaves within a sliding window, this withdrawal included. Above the automatic limit
-//! people approve, above the maximum nobody can.
+//! Owns the `limit_window` restriction: what leaves within a sliding window, this withdrawal included. Above one limit the
+//! customer's identity must be attested, above the automatic limit people approve too, above the maximum nobody can.
 
 use holdfast_chains::Amount;
 
@@ -32,11 +32,12 @@ pub(super) fn check<'a>(
     match sum(case, outflows, rule, limit, mine, value) {
         Ok(sum) => compare(case, speaker, limit, sum),
         // INVARIANT (G9): a sum that nobody knows may be any sum.
-        Err(Unknown { code, because }) => match &limit.hold_above {
-            Some(hold) if limit.deny_above.is_none() => {
-                speaker.holds(code, because, &hold.approvals, Vec::new())
-            }
-            Some(_) | None => speaker.denies(code, because),
+        Err(Unknown { code, because }) => match (&limit.hold_above, limit.deny_above) {
+            (Some(hold), None) => speaker
+                .holds(code, because, &hold.approvals, Vec::new())
+                .with_step_up(limit.step_up_above.is_some()),
+            (None, None) => speaker.steps_up(code, because, Vec::new()),
+            (_, Some(_)) => speaker.denies(code, because),
         },
     }
 }
@@ -76,17 +77,22 @@ fn compare<'a>(case: &Case<'a>, speaker: Speaker<'_>, limit: &'a WindowLimit, su
         };
         return speaker.denies(code, format!("{total} is above {}", shown(max)));
     }
-    match &limit.hold_above {
-        Some(HoldAbove { amount, approvals }) if sum > *amount => {
-            let detail = format!("{total} is above {}", shown(*amount));
-            speaker.holds(ReasonCode::WindowAboveAutomaticLimit, detail, approvals, Vec::new())
-        }
-        Some(HoldAbove { amount, .. }) => {
-            let detail = format!("{total} is not above {}", shown(*amount));
-            speaker.passes(ReasonCode::WithinWindowLimit, detail)
-        }
-        None => speaker.passes(ReasonCode::WithinWindowLimit, format!("{total} is not above the maximum")),
+    if let Some(HoldAbove { amount, approvals }) = &limit.hold_above
+        && sum > *amount
+    {
+        let detail = format!("{total} is above {}", shown(*amount));
+        let finding = speaker.holds(ReasonCode::WindowAboveAutomaticLimit, detail, approvals, Vec::new());
+        return finding.with_step_up(limit.step_up_above.is_some());
     }
+    if let Some(most) = limit.step_up_above
+        && sum > most
+    {
+        let detail = format!("{total} is above {}", shown(most));
+        return speaker.steps_up(ReasonCode::WindowAboveStepUpLimit, detail, Vec::new());
+    }
+    let lowest = limit.step_up_above.or(limit.hold_above.as_ref().map(|hold| hold.amount));
+    let bound = lowest.map_or_else(|| "the maximum".to_owned(), shown);
+    speaker.passes(ReasonCode::WithinWindowLimit, format!("{total} is not above {bound}"))
 }
 
 fn shown(case: &Case<'_>, unit: &LimitUnit, amount: Amount) -> String {

@@ -45,6 +45,8 @@ fn assess(terms: &RiskTerms, listed: Option<bool>, session: Option<&SessionSigna
         requested_at: TimestampMs(0),
         place: 0,
         approvals: Vec::new(),
+        intent: crate::digest::IntentDigest::from_bytes([0; 32]),
+        attestations: Vec::new(),
     };
     let facts = RiskFacts {
         at: TimestampMs(0),

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use holdfast_chains::{Amount, Asset, ChainId};
 use holdfast_policy::{
-    ComponentState, Decision, EntryOwner, Outcome, ReasonCode, TimestampMs, Verdict, WalletId, WalletStatus,
-    WithdrawalFacts,
+    ComponentState, Decision, EntryOwner, IdentityAttestation, IntentDigest, Outcome, ReasonCode,
+    TimestampMs, Verdict, WalletId, WalletStatus, WithdrawalFacts,
 };
 
 use crate::exposure;
 use crate::world::{
-    DAY, DEMO_POLICY, NOW, SANCTIONED, World, address, approved_by, customer, eth, large_withdrawal, result,
-    session, symbol, usdt, withdrawal,
+    DAY, DEMO_POLICY, IDENTITY, NOW, SANCTIONED, World, address, approved_by, attestation, customer, eth,
+    large_withdrawal, result, session, stepping_up, symbol, usdt, withdrawal,
 };
 
 type Change = fn(&mut World, &mut WithdrawalFacts);
@@ -110,7 +110,25 @@ const HOLDS: &[(ReasonCode, Change)] = &[
         exposure::report(world, "tracer", 50, NOW);
     }),
     (ReasonCode::RiskHold, |world, _| world.alice().second_factor_reset = true),
+    (ReasonCode::AboveStepUpLimit, |world, _| *world = stepping_up("1249999999", 40)),
+    (ReasonCode::WindowAboveStepUpLimit, |world, w| {
+        let with_identity = DEMO_POLICY.replacen("[risk]", IDENTITY, 1);
+        *world = World::with_policy(&with_identity);
+        world.limit_windows("asset = \"USDT\"", "step_up_above = \"2000000000\"");
+        world.paid(w, 750_000_001);
+    }),
+    (ReasonCode::RiskStepUp, |world, _| {
+        *world = stepping_up("5000000000", 25);
+        world.alice().new_device = true;
+    }),
 ];
+
+fn poorly(world: &mut World, w: &mut WithdrawalFacts, change: fn(&mut IdentityAttestation)) {
+    *world = stepping_up("0", 40);
+    let mut made = attestation();
+    change(&mut made);
+    w.attestations = vec![made];
+}
 
 // Codes that explain a result without being the decision's main reason.
 const EXPLANATIONS: &[(ReasonCode, Change)] = &[
@@ -129,6 +147,25 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
     (ReasonCode::NewDevice, |world, _| world.alice().new_device = true),
     (ReasonCode::SecondFactorReset, |world, _| world.alice().second_factor_reset = true),
     (ReasonCode::ListedAddress, |_, w| w.destination = address(SANCTIONED)),
+    (ReasonCode::StepUpMissing, |world, _| *world = stepping_up("0", 40)),
+    (ReasonCode::StepUpComplete, |world, w| poorly(world, w, |_| {})),
+    (ReasonCode::IdentityOtherIntent, |world, w| {
+        poorly(world, w, |made| made.intent = IntentDigest::from_bytes([2; 32]));
+    }),
+    (ReasonCode::IdentityOtherCustomer, |world, w| poorly(world, w, |made| made.customer = customer("bob"))),
+    (ReasonCode::IdentityByRequester, |world, w| {
+        poorly(world, w, |made| made.provider = "pipeline".parse().unwrap());
+    }),
+    (ReasonCode::IdentityProviderNotNamed, |world, w| {
+        poorly(world, w, |made| made.provider = "sessions".parse().unwrap());
+    }),
+    (ReasonCode::IdentityMethodNotNamed, |world, w| {
+        poorly(world, w, |made| made.method = "email".parse().unwrap());
+    }),
+    (ReasonCode::IdentityTooOld, |world, w| {
+        poorly(world, w, |made| made.observed_at = TimestampMs(NOW - 60_001));
+    }),
+    (ReasonCode::IdentityScoreTooLow, |world, w| poorly(world, w, |made| made.score = 79)),
 ];
 
 fn decide(change: Change) -> Decision {

@@ -13,5 +13,6 @@ mod lists;
 mod own_transfers;
 mod properties;
 mod risk;
+mod step_up;
 mod windows;
 mod world;

@@ -3,13 +3,14 @@
 
 use holdfast_chains::Amount;
 use holdfast_policy::{
-    Decision, EntryOwner, HoldDigest, Outcome, TimestampMs, WalletStatus, WithdrawalFacts,
+    Decision, EntryOwner, HoldDigest, IdentityAttestation, Outcome, TimestampMs, WalletStatus,
+    WithdrawalFacts,
 };
 use proptest::{prelude::*, strategy::ValueTree};
 
 use crate::world::{
-    APPROVER, DAY, GOOD, NOW, SANCTIONED, World, address, approval, customer, entry, list, session, symbol,
-    withdrawal,
+    APPROVER, DAY, GOOD, NOW, SANCTIONED, World, address, approval, attestation, customer, entry, list,
+    session, symbol, withdrawal,
 };
 
 /// What a random case is made of; the policy is written as TOML, so that properties hold for the real reader too.
@@ -31,6 +32,7 @@ struct Facts {
     status: WalletStatus,
     requested_before: u64,
     approvers: Vec<(u8, bool)>,
+    attested: Option<(u8, u64)>,
 }
 
 fn restriction() -> impl Strategy<Value = String> {
@@ -38,19 +40,24 @@ fn restriction() -> impl Strategy<Value = String> {
         let second = if two_roles { ", compliance = 1" } else { "" };
         format!("approvals = {{ {APPROVER} = {count}{second} }}")
     });
-    let limit = (0_u64..8, 2_u64..9, approvals.clone(), prop::sample::select(vec!["USDT", "ETH"])).prop_map(
-        |(hold, more, approvals, asset)| {
+    let asset = prop::sample::select(vec!["USDT", "ETH"]);
+    let limit = (0_u64..8, 2_u64..9, prop::option::of(0_u64..8), approvals.clone(), asset).prop_map(
+        |(hold, more, step_up, approvals, asset)| {
             let deny = hold + more;
+            let step_up =
+                step_up.map_or_else(String::new, |at| format!("step_up_above = \"{}\"\n", at.min(hold)));
             format!(
-                "type = \"limit_per_transaction\"\nasset = \"{asset}\"\n\
+                "type = \"limit_per_transaction\"\nasset = \"{asset}\"\n{step_up}\
                  hold_above = {{ amount = \"{hold}\", {approvals} }}\ndeny_above = \"{deny}\"\n"
             )
         },
     );
-    let risk = (0_u8..=100, 30_u8..=100, approvals).prop_map(|(one, other, approvals)| {
-        let (hold, deny) = (one.min(other), one.max(other));
-        format!("type = \"risk\"\nhold_at = {hold}\ndeny_at = {deny}\n{approvals}\n")
-    });
+    let risk =
+        (0_u8..=100, 30_u8..=100, any::<bool>(), approvals).prop_map(|(one, other, steps, approvals)| {
+            let (hold, deny) = (one.min(other), one.max(other));
+            let step_up = if steps { format!("step_up_at = {}\n", hold / 2) } else { String::new() };
+            format!("type = \"risk\"\n{step_up}hold_at = {hold}\ndeny_at = {deny}\n{approvals}\n")
+        });
     let screening = prop::sample::select(vec!["\"ofac-eth\"", "\"extra\"", "\"ofac-eth\", \"extra\""])
         .prop_map(|lists| format!("type = \"screening\"\nlists = [{lists}]\non_match = \"deny\"\n"));
     let fee_cap = (1_u8..3, 0_u8..8)
@@ -79,6 +86,7 @@ fn facts() -> impl Strategy<Value = Facts> {
     let status = prop_oneof![9 => Just(WalletStatus::Active), 1 => Just(WalletStatus::Paused)];
     let customer = prop::option::weighted(0.9, Just("alice"));
     let approvers = prop::collection::vec((0_u8..4, any::<bool>()), 0..5);
+    let attested = prop::option::weighted(0.7, (78_u8..=100, 0..60_020_u64));
     let requested = prop_oneof![4 => Just(0_u64), 1 => Just(DAY)];
     (
         0_u128..10,
@@ -89,7 +97,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         entries,
         status,
         requested,
-        approvers,
+        (approvers, attested),
     )
         .prop_map(
             |(
@@ -101,7 +109,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 entries,
                 status,
                 requested_before,
-                approvers,
+                (approvers, attested),
             )| Facts {
                 amount,
                 fee_cap,
@@ -112,6 +120,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 status,
                 requested_before,
                 approvers,
+                attested,
             },
         )
 }
@@ -128,7 +137,7 @@ fn policy(restrictions: &[(usize, String)], [listed, device, factor]: [u8; 3]) -
         "version = 1\n[[grant]]\nid = \"g\"\nwallets = [\"hot-1\"]\nassets = [\"USDT\"]\ndestinations = \"whitelisted\"\n\
          {rules}[risk]\nlisted_address = {listed}\nnew_device = {device}\nsecond_factor_reset = {factor}\n\
          max_report_age_ms = {DAY}\n[hold]\ndeadline_ms = {DAY}\nowner = \"{APPROVER}\"\n\
-         [whitelist]\ncooling_off_ms = 0\nmax_life_ms = {}\n[authorization]\nmax_age_ms = 1000\n[prices]\nmax_age_ms = 1000\nproviders = [\"prices\"]\n",
+         [whitelist]\ncooling_off_ms = 0\nmax_life_ms = {}\n[identity]\nproviders = [\"kyc\"]\nmethods = [\"passkey\"]\nmin_score = 80\nmax_age_ms = 60000\n[authorization]\nmax_age_ms = 1000\n[prices]\nmax_age_ms = 1000\nproviders = [\"prices\"]\n",
         365 * DAY
     )
 }
@@ -172,6 +181,12 @@ impl Recipe {
             approval(&format!("officer-{officer}"), roles, hold)
         };
         withdrawal.approvals = facts.approvers.iter().map(approve).collect();
+        let attest = |(score, age): &(u8, u64)| IdentityAttestation {
+            score: *score,
+            observed_at: TimestampMs(NOW - age),
+            ..attestation()
+        };
+        withdrawal.attestations = facts.attested.iter().map(attest).collect();
         withdrawal
     }
 
@@ -235,6 +250,7 @@ fn removals(world: &World, withdrawal: &WithdrawalFacts) -> Vec<(World, Withdraw
     for n in 0..world.lists.len() {
         without(&move |world, _| drop(world.lists.remove(n)));
     }
+    without(&|_, withdrawal| withdrawal.attestations.clear());
     for n in 0..withdrawal.approvals.len() {
         without(&move |_, withdrawal| drop(withdrawal.approvals.remove(n)));
     }
@@ -302,7 +318,8 @@ proptest! {
         let said = |verdict| decision.rules.iter().any(|result| result.verdict == verdict);
         if decision.is_allowed() {
             prop_assert!(!said(holdfast_policy::Verdict::Deny));
-            prop_assert_eq!(said(holdfast_policy::Verdict::Hold), decision.satisfied_hold.is_some());
+            let held = said(holdfast_policy::Verdict::Hold) || said(holdfast_policy::Verdict::StepUp);
+            prop_assert_eq!(held, decision.satisfied_hold.is_some());
         } else {
             prop_assert_eq!(&decision.satisfied_hold, &None);
             prop_assert!(decision.main_reason().is_some());

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, Approval, CalendarDate, ClientId, CustomerHistory, CustomerRef, Decision, DestinationStats,
-    DeviceRef, DeviceStats, EntryOwner, Exposure, ExposureSignal, HoldDigest, ListId, LookAlikes, MicroUsd,
-    OfficerId, OutflowStage, Outflows, PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName,
-    RuleId, RuleResult, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice,
-    WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
-    evaluate_own_transfer,
+    DeviceRef, DeviceStats, EntryOwner, Exposure, ExposureSignal, HoldDigest, IdentityAttestation,
+    IntentDigest, ListId, LookAlikes, MicroUsd, OfficerId, OutflowStage, Outflows, PolicyDocument,
+    PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex, ScreeningList,
+    SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry,
+    WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -190,6 +190,8 @@ pub(crate) fn withdrawal() -> WithdrawalFacts {
         requested_at: TimestampMs(NOW),
         place: 100,
         approvals: Vec::new(),
+        intent: IntentDigest::from_bytes([1; 32]),
+        attestations: Vec::new(),
     }
 }
 
@@ -212,6 +214,30 @@ pub(crate) fn approved_by(world: &World, withdrawal: &WithdrawalFacts, officers:
     let hold = world.evaluate(withdrawal).hold().expect("the withdrawal is held").digest();
     let approvals = officers.iter().map(|officer| approval(officer, &[APPROVER], hold)).collect();
     WithdrawalFacts { approvals, ..withdrawal.clone() }
+}
+
+pub(crate) const IDENTITY: &str = "[identity]\nproviders = [\"kyc\"]\nmethods = [\"passkey\"]\nmin_score = 80\nmax_age_ms = 60000\n\n[risk]";
+
+/// An attestation that counts for the standard withdrawal.
+pub(crate) fn attestation() -> IdentityAttestation {
+    IdentityAttestation {
+        provider: ProviderId::new("kyc").unwrap(),
+        method: "passkey".parse().unwrap(),
+        score: 80,
+        session: "s-1".parse().unwrap(),
+        customer: customer("alice"),
+        intent: withdrawal().intent,
+        observed_at: TimestampMs(NOW),
+    }
+}
+
+/// The demo's policy, in which USDT above this many base units and scores from this one on need a step-up.
+pub(crate) fn stepping_up(usdt: &str, score: u8) -> World {
+    let text = DEMO_POLICY
+        .replacen("asset = \"USDT\"\n", &format!("asset = \"USDT\"\nstep_up_above = \"{usdt}\"\n"), 1)
+        .replacen("hold_at = 40", &format!("step_up_at = {score}\nhold_at = 40"), 1)
+        .replacen("[risk]", IDENTITY, 1);
+    World::with_policy(&text)
 }
 
 pub(crate) fn result<'d>(decision: &'d Decision, rule: &str) -> &'d RuleResult {

@@ -36,6 +36,7 @@ pub fn decision(decision: &Decision) -> v1::Decision {
 fn rule_result(result: &RuleResult) -> v1::RuleResult {
     let verdict = match result.verdict {
         Verdict::Pass => v1::Verdict::Pass,
+        Verdict::StepUp => v1::Verdict::StepUp,
         Verdict::Hold => v1::Verdict::Hold,
         Verdict::Deny => v1::Verdict::Deny,
         Verdict::NotApplicable => v1::Verdict::NotApplicable,
@@ -65,6 +66,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
         RuleKind::Risk => "risk",
         RuleKind::Grant => "grant",
         RuleKind::Hold => "hold",
+        RuleKind::StepUp => "step_up",
     }
 }
 
@@ -86,6 +88,7 @@ fn hold(requirement: &HoldRequirement) -> v1::HoldRequirement {
         owner_role: requirement.owner.to_string(),
         hold_digest: requirement.digest().as_bytes().to_vec(),
         reasons: requirement.reasons.iter().map(why).collect(),
+        step_up_required: requirement.step_up,
     }
 }
 

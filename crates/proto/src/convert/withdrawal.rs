@@ -2,8 +2,8 @@
 
 use holdfast_chains::{Asset, Effects};
 use holdfast_ledger::{
-    Approval, BoundTransaction, ChainOutcome, OutcomeRecord, Positions, Withdrawal, WithdrawalKind,
-    WithdrawalRequest, WithdrawalState,
+    Approval, BoundTransaction, ChainOutcome, IdentityRecord, OutcomeRecord, Positions, Withdrawal,
+    WithdrawalKind, WithdrawalRequest, WithdrawalState,
 };
 use holdfast_policy::{NodeId, ReasonCode, TimestampMs};
 
@@ -50,6 +50,7 @@ impl WithdrawalView<'_> {
                 .map(|bound| bound.transaction.as_bytes().to_vec())
                 .unwrap_or_default(),
             outcomes: withdrawal.outcomes.iter().map(|record| outcome(record, self.times)).collect(),
+            attestations: withdrawal.attestations.iter().map(|record| identity(record, self.times)).collect(),
             ..self.summary()
         }
     }
@@ -146,6 +147,19 @@ fn approvals(withdrawal: &Withdrawal) -> Vec<v1::HoldApproval> {
         time_ms: approval.time.0,
     };
     withdrawal.approvals.iter().filter(counts).map(approval).collect()
+}
+
+/// An attestation of the customer's identity.
+fn identity(record: &IdentityRecord, times: EntryTimes<'_>) -> v1::IdentityAttestation {
+    let attestation = &record.attestation;
+    v1::IdentityAttestation {
+        provider: attestation.provider.to_string(),
+        method: attestation.method.to_string(),
+        score: attestation.score.into(),
+        session: attestation.session.to_string(),
+        observed_at_ms: attestation.observed_at.0,
+        position: Some(times.position(record.index)),
+    }
 }
 
 fn positions(positions: &Positions, times: EntryTimes<'_>) -> v1::WithdrawalPositions {

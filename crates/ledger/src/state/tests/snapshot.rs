@@ -273,8 +273,10 @@ fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision()
         withdrawal.decision.rules.iter().map(|result| (result.rule.to_string(), result.verdict)).collect()
     };
     use holdfast_policy::Verdict;
-    let decided: Vec<_> =
-        rules(&whole).into_iter().filter(|(_, v)| matches!(v, Verdict::Hold | Verdict::Deny)).collect();
+    let decided: Vec<_> = rules(&whole)
+        .into_iter()
+        .filter(|(_, v)| matches!(v, Verdict::StepUp | Verdict::Hold | Verdict::Deny))
+        .collect();
     assert!(decided.len() > 1 && decided.len() < rules(&whole).len());
     assert_eq!(rules(condensed), decided);
     let parts: Vec<_> = condensed.decision.risk.components.iter().map(|part| part.contribution).collect();

@@ -119,18 +119,20 @@ pub(super) fn kind(rule: &RestrictionRule) -> &'static str {
 }
 
 fn limit_per_transaction(subject: &mut Subject<'_>, old: &LimitPerTransaction, new: &LimitPerTransaction) {
-    let LimitPerTransaction { asset, hold_above, deny_above } = old;
+    let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = old;
     subject.value("asset", asset, &new.asset);
+    subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
     hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
 }
 
 fn window(subject: &mut Subject<'_>, old: &WindowLimit, new: &WindowLimit) {
-    let WindowLimit { unit, per, window, hold_above, deny_above } = old;
+    let WindowLimit { unit, per, window, step_up_above, hold_above, deny_above } = old;
     subject.value("unit", &unit_name(unit), &unit_name(&new.unit));
     // More in common is a smaller sum: no direction is safe to tell from the names alone.
     subject.value("per", &listed(per.iter()), &listed(new.per.iter()));
     subject.value("window_ms", &window.0, &new.window.0);
+    subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
     hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
 }
@@ -171,8 +173,10 @@ fn match_name(on_match: OnMatch) -> &'static str {
 }
 
 fn risk(subject: &mut Subject<'_>, old: &RiskLimits, new: &RiskLimits) {
-    let RiskLimits { hold_at, deny_at, require, approvals } = old;
+    let RiskLimits { step_up_at, hold_at, deny_at, require, approvals } = old;
     subject.demanded("require", require, &new.require);
+    // What a rule holds needs its step-up too, so that one more threshold only takes away.
+    subject.limit("step_up_at", step_up_at.as_ref(), new.step_up_at.as_ref());
     subject.limit("hold_at", Some(hold_at), Some(&new.hold_at));
     subject.limit("deny_at", Some(deny_at), Some(&new.deny_at));
     approvals_of(subject, approvals, &new.approvals);

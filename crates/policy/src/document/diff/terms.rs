@@ -7,6 +7,7 @@ use super::Changes;
 use crate::{
     document::{HoldTerms, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
+    identity::IdentityTerms,
     ids::ProviderId,
     risk::RiskTerms,
     time::DurationMs,
@@ -36,6 +37,24 @@ pub(super) fn whitelist(changes: &mut Changes, old: &WhitelistTerms, new: &White
     let mut subject = changes.about("[whitelist]");
     subject.value("cooling_off_ms", &cooling_off.0, &new.cooling_off.0);
     subject.limit("max_life_ms", Some(&max_life.0), Some(&new.max_life.0));
+}
+
+/// Who may attest and how can only be told apart name by name: fewer names and a higher score accept less, and so does a lower age.
+/// Without the table nobody can attest, so that adding it loosens.
+pub(super) fn identity(changes: &mut Changes, old: Option<&IdentityTerms>, new: Option<&IdentityTerms>) {
+    let mut subject = changes.about("[identity]");
+    match (old, new) {
+        (None, None) => {}
+        (None, Some(_)) => subject.loosens("added"),
+        (Some(_), None) => subject.tightens("removed"),
+        (Some(old), Some(new)) => {
+            let IdentityTerms { providers, methods, min_score, max_age } = old;
+            subject.given("providers", providers, &new.providers);
+            subject.given("methods", methods, &new.methods);
+            subject.value("min_score", min_score, &new.min_score);
+            subject.limit("max_age_ms", Some(&max_age.0), Some(&new.max_age.0));
+        }
+    }
 }
 
 pub(super) fn authorization(changes: &mut Changes, old: DurationMs, new: DurationMs) {

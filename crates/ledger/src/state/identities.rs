@@ -1,0 +1,136 @@
+//! Attestations of customers' identities: which are taken, and what they are about.
+
+use holdfast_policy::{
+    AttestedIntent, ClientId, IdentityAttestation, IntentDigest, ProviderId, ReasonCode, TimestampMs,
+};
+
+use super::{Change, State};
+use crate::ids::WithdrawalId;
+use crate::payload::{IdentityReport, IdentitySubject};
+use crate::rejection::{Rejection, RejectionCode};
+use crate::withdrawal::{IdentityRecord, WithdrawalState};
+
+impl State {
+    pub(super) fn admit_identity(
+        &self,
+        report: &IdentityReport,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&report.cluster)?;
+        self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
+        if report.score > 100 {
+            let detail = "a score is 0 to 100";
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("score"));
+        }
+        let named = self.policy().identity().map(|terms| &terms.providers);
+        self.check_named(&report.provider, named, "identity")?;
+        let change = match &report.subject {
+            IdentitySubject::Withdrawal(id) => self.attest_withdrawal(report, id, index, time)?,
+            IdentitySubject::WhitelistEntry(id) => {
+                return Err(super::statements::unknown_entry(id));
+            }
+        };
+        Ok(Change { identity: Some((report.provider.clone(), report.sequence)), ..change })
+    }
+
+    /// A score that is too low is recorded too: it takes the place of what the provider said before.
+    fn attest_withdrawal(
+        &self,
+        report: &IdentityReport,
+        id: &WithdrawalId,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        let known = self.withdrawal(id).ok_or_else(|| {
+            Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
+                .with_field("subject")
+        })?;
+        let state = known.state_at(time);
+        match state {
+            WithdrawalState::Received
+            | WithdrawalState::Held
+            | WithdrawalState::Allowed
+            | WithdrawalState::Bound
+            | WithdrawalState::Authorized => {}
+            WithdrawalState::Signed
+            | WithdrawalState::Denied
+            | WithdrawalState::Cancelled
+            | WithdrawalState::Expired
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => {
+                let detail = "the withdrawal is closed and waits for no attestation";
+                return Err(Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("subject"));
+            }
+        }
+        let about = AttestedIntent {
+            client: &known.request.client,
+            customer: Some(&known.request.customer),
+            intent: IntentDigest::from_bytes(known.request_digest),
+        };
+        let attestation = match self.attested(report, &about, time) {
+            Ok(attestation) => attestation,
+            Err((ReasonCode::IdentityScoreTooLow, attestation)) => attestation,
+            Err((code, _)) => return Err(refusal(code)),
+        };
+        let mut withdrawal = known.clone();
+        withdrawal.attestations.retain(|record| record.attestation.provider != report.provider);
+        withdrawal.attestations.push(IdentityRecord { attestation, time, index });
+        // What is authorized stays so; it is decided again when it is authorized anew, and by each node when it signs.
+        if state != WithdrawalState::Authorized {
+            self.redecide(&mut withdrawal, time);
+            withdrawal.settle(index);
+        }
+        Ok(Change::withdrawal(withdrawal))
+    }
+
+    /// The attestation, and what is wrong with it under the policy in force.
+    ///
+    /// INVARIANT (G1): whoever asked cannot attest, whatever the roster lets one key or one name be.
+    pub(super) fn attested(
+        &self,
+        report: &IdentityReport,
+        about: &AttestedIntent<'_>,
+        time: TimestampMs,
+    ) -> Result<IdentityAttestation, (ReasonCode, IdentityAttestation)> {
+        let attestation = IdentityAttestation {
+            provider: report.provider.clone(),
+            method: report.method.clone(),
+            score: report.score,
+            session: report.session.clone(),
+            customer: report.customer.clone(),
+            intent: report.intent,
+            // A provider's clock may be ahead by the skew; the log's time is then what counts.
+            observed_at: report.observed_at_ms.min(time),
+        };
+        let checked = match self.policy().identity() {
+            _ if self.share_a_key(&report.provider, about.client) => Err(ReasonCode::IdentityByRequester),
+            Some(terms) => terms.check(&attestation, about, time),
+            None => Err(ReasonCode::IdentityProviderNotNamed),
+        };
+        match checked {
+            Ok(()) => Ok(attestation),
+            Err(code) => Err((code, attestation)),
+        }
+    }
+
+    fn share_a_key(&self, provider: &ProviderId, client: &ClientId) -> bool {
+        let roster = self.roster();
+        let key = roster.provider(provider).map(|provider| provider.key);
+        key.is_some() && key == roster.client(client).map(|client| client.key)
+    }
+}
+
+pub(super) fn refusal(code: ReasonCode) -> Rejection {
+    let field = [
+        (ReasonCode::IdentityOtherIntent, "intent"),
+        (ReasonCode::IdentityOtherCustomer, "customer"),
+        (ReasonCode::IdentityMethodNotNamed, "method"),
+        (ReasonCode::IdentityTooOld, "observed_at_ms"),
+        (ReasonCode::IdentityScoreTooLow, "score"),
+    ];
+    let field = field.iter().find(|(known, _)| *known == code).map_or("provider", |(_, field)| field);
+    let sentence = code.officer_sentence();
+    let detail = sentence.strip_suffix('.').unwrap_or(sentence).replacen("The ", "the ", 1);
+    Rejection::new(RejectionCode::Identity(code.code()), detail).with_field(field)
+}
