@@ -252,8 +252,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "8b7981338b24ef4d4a0075842c22f296b2e87c653dcbf5ecf470a49cdd9307fb";
-const SNAPSHOT: &str = "6bc2a48d30b6efbd4e168a41b01a4b704459daf1910fa5ba1295a4207e24b743";
+const DIGEST: &str = "b38a1e68c8b3004f46cbe5c3c1027c78fa6d3cf9d5339a9ecf478a528d2536fc";
+const SNAPSHOT: &str = "fccf00e7241e87e5a86178a1577ece9eb064c42f64898edce47801925c79f54b";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
