@@ -237,8 +237,20 @@ mod tests {
     fn ids_round_trip_and_refuse_upper_case() {
         let id = WithdrawalId::of("c", "a", "k");
         assert_eq!(id.to_string().parse::<WithdrawalId>().unwrap(), id);
-        assert!(id.to_string().to_uppercase().parse::<WithdrawalId>().is_err());
+        let upper = format!("w-{}", id.to_string().strip_prefix("w-").unwrap().to_uppercase());
+        assert_ne!(upper, id.to_string(), "there is a letter in it");
+        assert!(upper.parse::<WithdrawalId>().is_err());
         assert!("w-00".parse::<WithdrawalId>().is_err());
         assert!(id.to_string().parse::<CeremonyId>().is_err());
+    }
+
+    #[test]
+    fn digests_round_trip_and_refuse_upper_case() {
+        let digest = StatementDigest::of(b"pause");
+        assert_eq!(digest.to_string().parse::<StatementDigest>().unwrap(), digest);
+        let upper = digest.to_string().to_uppercase();
+        assert_ne!(upper, digest.to_string(), "there is a letter in it");
+        assert!(upper.parse::<StatementDigest>().is_err());
+        assert!("00".parse::<StatementDigest>().is_err());
     }
 }

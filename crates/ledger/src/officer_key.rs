@@ -195,5 +195,27 @@ mod tests {
     fn rsa_and_garbage_keys_are_refused() {
         assert!(OfficerKey::parse("ssh-rsa AAAA").is_err());
         assert!(OfficerKey::parse("").is_err());
+        let number = |bytes: &[u8]| ssh_key::Mpint::from_positive_bytes(bytes).unwrap();
+        let rsa = ssh_key::public::RsaPublicKey { e: number(&[1, 0, 1]), n: number(&[0xC5; 256]) };
+        let line = PublicKey::from(ssh_key::public::KeyData::Rsa(rsa)).to_openssh().unwrap();
+        let refused = OfficerKey::parse(&line).unwrap_err();
+        assert!(matches!(refused, OfficerKeyError::Algorithm(_)), "a well-formed RSA key: {refused:?}");
+    }
+
+    #[test]
+    fn padded_signature_is_not_read_beyond_its_bound() {
+        // Given a good signature with so much text before it that it is as long as it may be
+        let alice = key();
+        let signature = OfficerKey::sign(&alice, OFFICER_NAMESPACE, b"pause").unwrap();
+        let padded = |length: usize| {
+            let mut padded = vec![b'x'; length - signature.len() - 1];
+            padded.push(b'\n');
+            padded.extend(&signature);
+            padded
+        };
+        public(&alice).verify(OFFICER_NAMESPACE, b"pause", &padded(MAX_SIGNATURE_BYTES)).unwrap();
+        // When it is one byte longer, then it is refused unread
+        let refused = public(&alice).verify(OFFICER_NAMESPACE, b"pause", &padded(MAX_SIGNATURE_BYTES + 1));
+        assert!(matches!(refused, Err(OfficerKeyError::SignatureMalformed)), "{refused:?}");
     }
 }

@@ -226,3 +226,9 @@ fn signature_under_another_officers_name_is_none() {
     let entry = holdfast_log::Entry::stamp(super::cell::START, &envelope).unwrap();
     assert!(Genesis::from_entry(&entry).unwrap_err().to_string().contains("has not signed"));
 }
+
+#[test]
+fn node_that_is_listed_twice_under_other_keys_is_refused() {
+    let message = refused(|d| d["nodes"][1]["name"] = json!("node-1"));
+    assert!(message.contains("a node is listed twice"), "{message}");
+}

@@ -170,3 +170,27 @@ fn ceremony_that_makes_no_key_takes_no_confirmation() {
     assert_names(&mut cell, &confirmation(id, "hot-1", 1, "aa"), "CEREMONY_PHASE", Some("ceremony"));
     assert_eq!(cell.state.approved_keygen(&id).unwrap_err().code(), "ORDER_NOT_PERMITTED");
 }
+
+#[test]
+fn last_node_that_contradicts_fails_the_ceremony_like_any_other() {
+    let mut cell = Cell::new();
+    let id = generating(&mut cell);
+    for (node, transcript) in [(1, "aa"), (2, "aa"), (3, "bb")] {
+        cell.accept(&confirmation(id, "hot-1", node, transcript));
+    }
+    assert_eq!(cell.phase(id), CeremonyPhase::Failed);
+    assert_names(&mut cell, &activation(id, "epoch", json!(0)), "CEREMONY_PHASE", Some("ceremony"));
+}
+
+#[test]
+fn node_of_the_roster_outside_the_committee_confirms_nothing() {
+    // Given a committee that is narrower than the roster, as no proposal today can make one
+    let mut cell = Cell::new();
+    let id = generating(&mut cell);
+    let mut ceremony = cell.state.ceremony(&id).unwrap().clone();
+    let CeremonyKind::CreateWallet(proposal) = &mut ceremony.kind else { panic!("{ceremony:?}") };
+    proposal.nodes.pop();
+    cell.state.ceremonies.insert(id, ceremony.into());
+    // When the node outside confirms, then it is refused for being outside
+    assert_names(&mut cell, &confirmation(id, "hot-1", 3, "aa"), "SIGNER_NOT_AUTHORIZED", Some("node"));
+}

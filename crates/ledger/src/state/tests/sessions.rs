@@ -1,0 +1,56 @@
+//! Session reports of several providers: no clean report hides another provider's warning while that one is young.
+
+use serde_json::json;
+
+use super::cell::{Cell, PAYEE, document, ed25519, genesis_entry, sign};
+use crate::*;
+
+/// How old a report may be by the demo policy.
+const MAX_AGE: u64 = 86_400_000;
+
+/// A cell in which the provider `devices` reports about sessions, too.
+fn cell() -> Cell {
+    let mut document = document();
+    let key = hex::encode(ed25519("devices").verifying_key().to_bytes());
+    document["providers"].as_array_mut().unwrap().push(json!({"name": "devices", "public_key": key}));
+    let mut cell = Cell::from_genesis(genesis_entry(&document).unwrap());
+    cell.make_ready();
+    cell.whitelist(PAYEE, 10 * MAX_AGE);
+    cell
+}
+
+/// The first report of `devices`: the second factor was reset.
+fn warn(cell: &mut Cell) {
+    let report = json!({"cluster": "demo-1", "provider": "devices", "sequence": 1, "customer": "c-1",
+        "observed_at_ms": cell.now, "new_device": false, "second_factor_reset": true});
+    cell.accept(&sign(PayloadKind::SessionReport, &report, "provider", "devices"));
+}
+
+fn asked(cell: &mut Cell, key: &str) -> WithdrawalState {
+    let request = cell.request(key, 10);
+    let id = cell.ask(&request);
+    cell.state_of(id)
+}
+
+#[test]
+fn newer_clean_report_does_not_hide_another_providers_warning() {
+    let mut cell = cell();
+    assert_eq!(asked(&mut cell, "k-1"), WithdrawalState::Bound);
+    warn(&mut cell);
+    cell.now += 1;
+    cell.session(false, false);
+    assert_eq!(asked(&mut cell, "k-2"), WithdrawalState::Held);
+}
+
+#[test]
+fn warning_counts_as_long_as_reports_do_and_not_a_millisecond_longer() {
+    let mut cell = cell();
+    let warned_at = cell.now;
+    warn(&mut cell);
+    cell.now = warned_at + MAX_AGE - 10;
+    cell.session(false, false);
+    // The request's entry is the next millisecond.
+    cell.now = warned_at + MAX_AGE - 1;
+    assert_eq!(asked(&mut cell, "k-1"), WithdrawalState::Held);
+    assert_eq!(asked(&mut cell, "k-2"), WithdrawalState::Bound);
+}
