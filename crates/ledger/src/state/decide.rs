@@ -123,8 +123,8 @@ impl Under<'_> {
         self.decide(&asked, at)
     }
 
-    /// The worst of all providers' newest reports that are young enough; if none is, the newest one, which policy then
-    /// finds stale.
+    /// The worst of all providers' newest reports that are young enough, with the newest one's name and time: if that one is
+    /// too old, all are, and policy finds it stale whatever it says.
     fn session_signals(self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
         let reports = self.state.sessions.get(customer)?;
         let newest = reports.values().max_by_key(|report| report.observed_at_ms)?;
@@ -133,8 +133,8 @@ impl Under<'_> {
         let counted: Vec<_> = reports.values().filter(young).collect();
         let worst = |signal: fn(&SessionReport) -> bool| counted.iter().any(|report| signal(report));
         Some(SessionSignals {
-            new_device: newest.new_device || worst(|report| report.new_device),
-            second_factor_reset: newest.second_factor_reset || worst(|report| report.second_factor_reset),
+            new_device: worst(|report| report.new_device),
+            second_factor_reset: worst(|report| report.second_factor_reset),
             // Reports carry nothing more yet: every other signal is unknown.
             details: holdfast_policy::SessionDetails::default(),
             observed_at: newest.observed_at_ms,

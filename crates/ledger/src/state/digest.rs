@@ -66,11 +66,9 @@ impl State {
         self.size / ATTEST_EVERY
     }
 
-    /// Before the first entry of each period.
+    /// Before each entry; only the first one of a period finds anything.
     pub(super) fn pack(&mut self) {
-        if self.size.is_multiple_of(ATTEST_EVERY) {
-            self.withdrawals.pack(self.period());
-        }
+        self.withdrawals.pack(self.period());
     }
 
     /// After the last entry of each period.

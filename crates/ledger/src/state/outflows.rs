@@ -1,8 +1,10 @@
 //! Which withdrawals count in sliding windows, and from when to when: follows every change of a withdrawal.
 
+use std::sync::Arc;
+
 use holdfast_policy::{ClientId, Outflow, OutflowStage, Outflows, Place, PolicyDocument, TimestampMs};
 
-use super::State;
+use super::{Authority, State};
 use crate::codec::{Decode, Encode, Input, Malformed};
 use crate::ids::WithdrawalId;
 use crate::withdrawal::{Withdrawal, WithdrawalKind, WithdrawalState};
@@ -32,6 +34,12 @@ impl State {
         let place = first.positions.request;
         match self.standing(first) {
             Standing::Over => self.each_outflows(|outflows| outflows.leave(place)),
+            // An officer may still approve what a revoked client asked for: that takes no place again.
+            Standing::Counts(OutflowStage::Reserved { .. })
+                if !may_be_authorized(&self.authority, &first.request.client, place) =>
+            {
+                self.each_outflows(|outflows| outflows.leave(place));
+            }
             Standing::Counts(stage) => {
                 let Some(outflow) = self.outflow_of(first, self.policy(), time) else { return };
                 let supposed = self.supposed_document();
@@ -55,17 +63,9 @@ impl State {
 
     /// After a change of clients: what nobody can authorize any more takes no place.
     pub(super) fn free_places(&mut self) {
-        let stands: Vec<(ClientId, u64)> = self
-            .roster()
-            .clients()
-            .iter()
-            .filter(|(name, _)| self.client_revocation(name).is_none())
-            .map(|(name, client)| (name.clone(), client.since))
-            .collect();
+        let authority = Arc::clone(&self.authority);
         self.each_outflows(|outflows| {
-            outflows.free_places(|place, outflow| {
-                stands.iter().any(|(client, since)| *client == outflow.client && *since < place)
-            });
+            outflows.free_places(|place, outflow| may_be_authorized(&authority, &outflow.client, place));
         });
     }
 
@@ -124,6 +124,12 @@ impl State {
             usd_cents: worth.and_then(|worth| worth.price.cents(request.amount, asset.decimals)),
         })
     }
+}
+
+/// Whether the client stands under the key with which it asked for this place.
+fn may_be_authorized(authority: &Authority, client: &ClientId, place: Place) -> bool {
+    !authority.revocations.contains_key(client)
+        && authority.roster.client(client).is_some_and(|known| known.since < place)
 }
 
 enum Standing {

@@ -14,6 +14,7 @@ mod incarnations;
 mod keygen;
 mod officers;
 mod outcomes;
+mod places;
 mod policies;
 mod replacements;
 mod replica;

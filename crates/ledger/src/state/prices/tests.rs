@@ -60,6 +60,15 @@ fn late_report_of_an_earlier_higher_price_counts_while_it_is_young() {
 }
 
 #[test]
+fn late_report_of_the_same_price_makes_no_price_older() {
+    let (mut once, mut twice) = (Prices::default(), Prices::default());
+    once.insert(&report(200, 10));
+    twice.insert(&report(200, 10));
+    twice.insert(&report(100, 10));
+    assert_eq!(once.to_bytes(), twice.to_bytes());
+}
+
+#[test]
 fn prices_of_other_assets_do_not_count() {
     let mut prices = Prices::default();
     prices.insert(&report(200, 10));

@@ -155,3 +155,15 @@ fn new_incarnation_of_a_node_speaks_for_itself_from_the_beginning() {
     cell.accept(&Envelope::sign_ed25519(kind, payload, "node:node-2", &key).unwrap());
     assert_eq!(cell.state.agreeing_nodes().len(), 1);
 }
+
+#[test]
+fn digests_of_the_last_64_periods_are_kept_and_no_more() {
+    let mut state = Cell::new().state;
+    for period in 1..=65 {
+        state.size = period * ATTEST_EVERY;
+        state.keep_digest();
+        assert_eq!(state.digest_at(ATTEST_EVERY).is_some(), period <= 64, "{period}");
+    }
+    assert_eq!(state.digests.len(), 64);
+    assert!(state.digest_at(2 * ATTEST_EVERY).is_some());
+}

@@ -19,10 +19,10 @@ fn cell() -> Cell {
     cell
 }
 
-/// The first report of `devices`: the second factor was reset.
-fn warn(cell: &mut Cell) {
+/// The first report of `devices`.
+fn warn(cell: &mut Cell, new_device: bool, second_factor_reset: bool) {
     let report = json!({"cluster": "demo-1", "provider": "devices", "sequence": 1, "customer": "c-1",
-        "observed_at_ms": cell.now, "new_device": false, "second_factor_reset": true});
+        "observed_at_ms": cell.now, "new_device": new_device, "second_factor_reset": second_factor_reset});
     cell.accept(&sign(PayloadKind::SessionReport, &report, "provider", "devices"));
 }
 
@@ -36,17 +36,32 @@ fn asked(cell: &mut Cell, key: &str) -> WithdrawalState {
 fn newer_clean_report_does_not_hide_another_providers_warning() {
     let mut cell = cell();
     assert_eq!(asked(&mut cell, "k-1"), WithdrawalState::Bound);
-    warn(&mut cell);
+    warn(&mut cell, false, true);
     cell.now += 1;
     cell.session(false, false);
     assert_eq!(asked(&mut cell, "k-2"), WithdrawalState::Held);
 }
 
 #[test]
+fn each_warning_adds_its_own_part_of_the_score() {
+    for (new_device, second_factor_reset, score) in
+        [(false, false, 0), (true, false, 25), (false, true, 45), (true, true, 70)]
+    {
+        let mut cell = cell();
+        warn(&mut cell, new_device, second_factor_reset);
+        cell.now += 1;
+        cell.session(false, false);
+        let request = cell.request("k-1", 10);
+        let id = cell.ask(&request);
+        assert_eq!(cell.withdrawal(id).decision.risk.score, score);
+    }
+}
+
+#[test]
 fn warning_counts_as_long_as_reports_do_and_not_a_millisecond_longer() {
     let mut cell = cell();
     let warned_at = cell.now;
-    warn(&mut cell);
+    warn(&mut cell, false, true);
     cell.now = warned_at + MAX_AGE - 10;
     cell.session(false, false);
     // The request's entry is the next millisecond.
