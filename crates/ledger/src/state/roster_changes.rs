@@ -141,9 +141,9 @@ fn without(ceremony: &mut Ceremony, officer: &OfficerId, next: &Roster) {
     }
 }
 
-/// Every node takes part in every key generation.
+/// Every node takes part in every key generation, and nothing else is open beyond its proposal.
 fn without_incarnation(ceremony: &mut Ceremony) {
-    if matches!(ceremony.kind, CeremonyKind::CreateWallet(_)) && ceremony.phase != CeremonyPhase::Proposed {
+    if ceremony.phase != CeremonyPhase::Proposed {
         ceremony.phase = CeremonyPhase::Superseded;
     }
 }

@@ -194,3 +194,40 @@ fn statement_lives_a_week_and_begins_within_the_skew() {
     let earliest = dated(&cell, cell.now + 1 + SKEW, cell.now + WEEK);
     cell.accept(&earliest);
 }
+
+#[test]
+fn note_that_would_forge_a_line_gets_no_text() {
+    let cell = Cell::new();
+    let statement = |note: &str| Statement {
+        cluster: cell.state.cluster().clone(),
+        officer: "bob".parse().unwrap(),
+        issued_at: holdfast_policy::TimestampMs(cell.now),
+        expires_at: None,
+        note: note.to_owned(),
+        body: StatementBody::RevokeClient("pipeline".parse().unwrap()),
+    };
+    assert!(cell.state.statement_text(&statement("called back")).unwrap().contains("note: \"called back\"\n"));
+    for note in ["x\"\nofficer: \"alice", "\u{e4}", &"x".repeat(121)] {
+        let refused = cell.state.statement_text(&statement(note)).unwrap_err();
+        assert_eq!((refused.code().as_str(), refused.field()), ("FIELD_INVALID", Some("note")), "{note}");
+    }
+    let lasting =
+        Statement { expires_at: Some(holdfast_policy::TimestampMs(cell.now + 1)), ..statement("called back") };
+    assert_eq!(cell.state.statement_text(&lasting).unwrap_err().field(), Some("expires"));
+}
+
+#[test]
+fn asset_of_one_chain_is_unknown_on_another() {
+    let mut document = super::cell::document();
+    let polygon = json!({"symbol": "POL", "chain_id": 137, "contract": null, "decimals": 18});
+    document["assets"].as_array_mut().unwrap().push(polygon);
+    let mut cell = Cell::from_genesis(super::cell::genesis_entry(&document).unwrap());
+    cell.make_ready();
+    for (asset, chain_id) in [("POL", 1), ("USDT", 137)] {
+        let mut request = cell.request("k-1", 10);
+        request["asset"] = json!(asset);
+        request["chain_id"] = json!(chain_id);
+        request["transaction"] = json!(null);
+        assert_refused(&mut cell, &asking(&request), "UNKNOWN_ASSET", Some("asset"));
+    }
+}

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::after::{by_pipeline, gwei, own_address, pays_usdt};
 use super::authority::add_client;
-use super::cell::{Cell, START, sign};
+use super::cell::{Cell, START};
 use super::windows::{USDT_2000, limited};
 use crate::codec::{Decode as _, Encode as _};
 use crate::*;

@@ -237,6 +237,22 @@ fn withdrawal_that_is_settled_again_stays_whole_for_another_period() {
     assert_ne!(withdrawals.get(&id), Some(&whole));
 }
 
+#[test]
+fn withdrawal_that_is_settled_a_period_after_it_was_asked_for_stays_whole_as_long_as_any() {
+    let mut cell = Cell::ready();
+    let id = cell.authorized("k-0", 1250, 0);
+    let mut withdrawals = super::super::withdrawals::Withdrawals::default();
+    withdrawals.insert(cell.withdrawal(id).clone(), 0);
+    let signature = cell.signature_of(id);
+    cell.accept(&signature);
+    let whole = cell.withdrawal(id).clone();
+    withdrawals.insert(whole.clone(), 1);
+    withdrawals.pack(2);
+    assert_eq!(withdrawals.get(&id), Some(&whole));
+    withdrawals.pack(3);
+    assert_ne!(withdrawals.get(&id), Some(&whole));
+}
+
 /// Nodes of two versions compare digests, and a node loads what its last version stored. If this fails and was meant to: entries
 /// that mean something else need a new rules version; another form of a snapshot needs a new `VERSION` in `snapshot.rs`.
 #[test]
@@ -303,9 +319,26 @@ fn withdrawals_out_of_order_are_no_snapshot() {
     assert!(read([&first, &second]));
     assert!(!read([&second, &first]));
     assert!(!read([&first, &first]));
-    // Nor is one under another one's id, nor an open one among the settled. An id has 32 bytes, the form follows.
-    let alone = |record: &[u8]| Withdrawals::from_bytes(&[&[1], record].concat()).is_ok();
-    assert!(alone(&first));
-    assert!(!alone(&[&first[..32], &second[32..]].concat()));
-    assert!(!alone(&[&first[..32], &[1, 0], &first[33..]].concat()));
+    // Nor is one under another one's id, nor an open one among the settled. An id has 16 bytes, the form follows.
+    let alone = |record: &[u8]| Withdrawals::from_bytes(&[&[1], record].concat()).err().map(|refused| refused.0);
+    let misplaced = Some("a withdrawal is not in its place".to_owned());
+    assert_eq!(alone(&first), None);
+    assert_eq!(alone(&[&first[..16], &second[16..]].concat()), misplaced);
+    assert_eq!(first[16], 0, "it is open");
+    assert_eq!(alone(&[&first[..16], &[1, 0], &first[17..]].concat()), misplaced);
+}
+
+#[test]
+fn maps_and_sets_out_of_order_are_no_snapshot() {
+    use crate::codec::{Decode as _, Encode as _};
+    type Map = imbl::OrdMap<u64, u64>;
+    type Set = imbl::OrdSet<u64>;
+    let map = |keys: [u64; 2]| Map::from_bytes(&keys.map(|key| (key, 7_u64)).to_vec().to_bytes());
+    let set = |items: [u64; 2]| Set::from_bytes(&items.to_vec().to_bytes());
+    assert_eq!(map([3, 4]).unwrap(), Map::from_iter([(3_u64, 7_u64), (4, 7)]));
+    assert_eq!(set([3, 4]).unwrap(), Set::from_iter([3_u64, 4]));
+    for keys in [[4, 3], [3, 3]] {
+        assert_eq!(map(keys).unwrap_err().0, "a map is not in order");
+        assert_eq!(set(keys).unwrap_err().0, "a set is not in order");
+    }
 }
