@@ -253,3 +253,13 @@ fn empty_note_has_no_line() {
     assert_eq!(Statement::parse(text.as_bytes()).unwrap().0, pause);
     assert_eq!(field_at_fault(&format!("{text}note: \"\"\n")), "note");
 }
+
+#[test]
+fn text_that_a_screen_could_show_as_another_is_refused_even_in_lines_that_only_describe() {
+    let pause = statement(StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()));
+    let described = |value: &str| pause.render(&[("address".to_owned(), value.to_owned())]);
+    assert_eq!(Statement::parse(described(" ~").as_bytes()).unwrap().0, pause);
+    for bad in ["0x\u{202e}00", "0x00\r", "0x00\u{8}1", "0x00\t", "0x00\u{7f}", "\u{e4}"] {
+        assert_eq!(field_at_fault(&described(bad)), "statement", "{bad:?}");
+    }
+}

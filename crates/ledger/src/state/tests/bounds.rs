@@ -231,3 +231,18 @@ fn asset_of_one_chain_is_unknown_on_another() {
         assert_refused(&mut cell, &asking(&request), "UNKNOWN_ASSET", Some("asset"));
     }
 }
+
+#[test]
+fn entries_of_one_moment_are_taken_and_one_of_an_earlier_moment_never_is() {
+    let mut cell = Cell::ready();
+    let now = cell.now;
+    cell.now = now - 1;
+    let first = cell.request("k-1", 10);
+    cell.ask(&first);
+    assert_eq!(cell.state.last_time().0, now, "as the entry before it");
+    let late = holdfast_log::Entry::stamp(now - 1, &asking(&cell.request("k-2", 10))).unwrap();
+    let size = cell.state.size();
+    let refused = cell.state.apply(&late).unwrap_err();
+    assert_eq!(refused, ApplyError::TimeRegress { previous: now, found: now - 1 });
+    assert_eq!(cell.state.size(), size);
+}
