@@ -27,5 +27,8 @@ mod tests {
         assert_eq!(parse_rfc3339_ms(&text), Some(at));
         assert_eq!(parse_rfc3339_ms("2025-11-21T04:40:00Z"), None);
         assert_eq!(parse_rfc3339_ms("2025-11-21T04:40:00.0040Z"), None);
+        let signed = "+2025-11-21T04:40:00.004Z";
+        assert!(time::PrimitiveDateTime::parse(signed, RFC3339_MS).is_ok(), "the library reads it");
+        assert_eq!(parse_rfc3339_ms(signed), None);
     }
 }

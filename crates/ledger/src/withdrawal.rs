@@ -186,8 +186,8 @@ impl Withdrawal {
                 | WithdrawalState::Allowed
                 | WithdrawalState::Bound
         );
-        let deadline_passed = self.state == WithdrawalState::Held
-            && self.decision.hold().is_some_and(|hold| now >= hold.deadline);
+        // The decision is a hold exactly while the state is `Held`, or was when it was closed.
+        let deadline_passed = self.decision.hold().is_some_and(|hold| now >= hold.deadline);
         if open && (now >= self.request.expires_at_ms || deadline_passed) {
             return WithdrawalState::Expired;
         }

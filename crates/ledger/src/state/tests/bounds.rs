@@ -206,13 +206,17 @@ fn note_that_would_forge_a_line_gets_no_text() {
         note: note.to_owned(),
         body: StatementBody::RevokeClient("pipeline".parse().unwrap()),
     };
-    assert!(cell.state.statement_text(&statement("called back")).unwrap().contains("note: \"called back\"\n"));
+    assert!(
+        cell.state.statement_text(&statement("called back")).unwrap().contains("note: \"called back\"\n")
+    );
     for note in ["x\"\nofficer: \"alice", "\u{e4}", &"x".repeat(121)] {
         let refused = cell.state.statement_text(&statement(note)).unwrap_err();
         assert_eq!((refused.code().as_str(), refused.field()), ("FIELD_INVALID", Some("note")), "{note}");
     }
-    let lasting =
-        Statement { expires_at: Some(holdfast_policy::TimestampMs(cell.now + 1)), ..statement("called back") };
+    let lasting = Statement {
+        expires_at: Some(holdfast_policy::TimestampMs(cell.now + 1)),
+        ..statement("called back")
+    };
     assert_eq!(cell.state.statement_text(&lasting).unwrap_err().field(), Some("expires"));
 }
 

@@ -77,7 +77,8 @@ fn approval_of_what_a_revoked_client_asked_for_takes_no_place_again() {
     let request = cell.request("k-2", 20_000);
     let payload = serde_json::to_vec(&request).unwrap();
     let (kind, key) = (PayloadKind::WithdrawalRequest, super::cell::ed25519("pipeline-2"));
-    let by_new_key = holdfast_log::Envelope::sign_ed25519(kind.payload_type(), payload, "client:pipeline", &key);
+    let by_new_key =
+        holdfast_log::Envelope::sign_ed25519(kind.payload_type(), payload, "client:pipeline", &key);
     cell.accept(&by_new_key.unwrap());
     assert_eq!(open(&cell), 1);
 }
@@ -107,7 +108,10 @@ fn snapshot_with_places_or_payments_out_of_order_is_refused() {
         paid.encode(&mut bytes);
         Outflows::from_bytes(&bytes).map(|outflows| outflows.to_bytes() == bytes)
     };
-    assert!(read(&[3, 4], &[(7, 2), (7, 1)]).unwrap(), "payments of one moment are in the order of their signatures");
+    assert!(
+        read(&[3, 4], &[(7, 2), (7, 1)]).unwrap(),
+        "payments of one moment are in the order of their signatures"
+    );
     for (open, paid) in [
         (vec![4, 3], vec![]),
         (vec![3, 3], vec![]),

@@ -320,7 +320,8 @@ fn withdrawals_out_of_order_are_no_snapshot() {
     assert!(!read([&second, &first]));
     assert!(!read([&first, &first]));
     // Nor is one under another one's id, nor an open one among the settled. An id has 16 bytes, the form follows.
-    let alone = |record: &[u8]| Withdrawals::from_bytes(&[&[1], record].concat()).err().map(|refused| refused.0);
+    let alone =
+        |record: &[u8]| Withdrawals::from_bytes(&[&[1], record].concat()).err().map(|refused| refused.0);
     let misplaced = Some("a withdrawal is not in its place".to_owned());
     assert_eq!(alone(&first), None);
     assert_eq!(alone(&[&first[..16], &second[16..]].concat()), misplaced);
