@@ -100,6 +100,24 @@ fn reservation_ends_at_its_moment_whether_or_not_an_entry_says_so() {
 }
 
 #[test]
+fn window_in_which_nothing_counts_any_more_takes_no_memory() {
+    let mut window = Window::new("\"customer\"", "unit = \"usd_cents\"");
+    assert_eq!(window.outflows.meters.len(), 0);
+    for (place, customer, usd_cents) in [(1, "a", Some(60)), (2, "b", Some(50)), (3, "c", None)] {
+        let outflow = Outflow { usd_cents, ..outflow(customer, 1) };
+        window.outflows.hold_place(place, outflow, OutflowStage::Authorized);
+    }
+    assert_eq!(window.outflows.meters.len(), 3);
+    window.outflows.leave(1);
+    assert_eq!(window.outflows.meters.len(), 2);
+    window.outflows.pay(2, TimestampMs(10));
+    window.outflows.pay(3, TimestampMs(10));
+    assert_eq!(window.outflows.meters.len(), 2);
+    window.outflows.advance(TimestampMs(10 + MAX_WINDOW.0));
+    assert_eq!(window.outflows.meters.len(), 0);
+}
+
+#[test]
 fn place_that_was_given_up_is_free() {
     let mut window = Window::per_customer();
     window.outflows.hold_place(1, outflow("a", 60), OutflowStage::Authorized);
@@ -116,6 +134,53 @@ fn replacement_of_what_was_paid_does_not_find_itself_in_the_window() {
     window.outflows.hold_place(1, mine.clone(), reserved(9_000));
     assert_eq!(window.taken(&mine, 1, 20), known(0));
     assert_eq!(window.taken(&mine, 2, 20), known(60), "and it counts once for others");
+}
+
+#[test]
+fn bump_of_what_was_paid_takes_its_own_payment_back_and_no_other() {
+    // Given payments of one amount at two times, and another amount between them
+    let mut window = Window::per_customer();
+    for (place, amount, time) in [(1, 60, 5), (2, 50, 7), (3, 60, 10), (4, 60, 20)] {
+        window.outflows.hold_place(place, outflow("a", amount), OutflowStage::Authorized);
+        window.outflows.pay(place, TimestampMs(time));
+    }
+    // When the one of the second time is authorized again, by a bump
+    window.outflows.hold_place(3, outflow("a", 60), OutflowStage::Authorized);
+    // Then it is open, the others are paid, and each of them leaves the window in its own time
+    let paid: Vec<_> = window.outflows.paid().map(|(_, place, _)| place).collect();
+    assert_eq!(paid, [1, 2, 4]);
+    let mine = outflow("a", 1);
+    for (at, sum) in [(30, 230), (1_004, 230), (1_005, 170), (1_007, 120), (1_010, 120), (1_020, 60)] {
+        assert_eq!(window.taken(&mine, 9, at), known(sum), "at {at}");
+    }
+}
+
+#[test]
+fn what_was_never_paid_is_not_taken_back() {
+    let mut series = series::Series::default();
+    series.push(TimestampMs(10), Amount::from_u128(7));
+    for (time, amount) in [(10, 6), (9, 7), (11, 7)] {
+        series.remove(TimestampMs(time), Amount::from_u128(amount));
+        assert_eq!(
+            series.sum(TimestampMs(10), DurationMs(5)),
+            total::Total::of(Amount::from_u128(7)),
+            "{amount} at {time}"
+        );
+    }
+    series.remove(TimestampMs(10), Amount::from_u128(7));
+    assert!(series.is_empty());
+}
+
+#[test]
+fn only_what_was_asked_for_and_nobody_can_use_gives_its_place_up() {
+    let mut window = Window::per_customer();
+    window.outflows.hold_place(1, outflow("a", 1), OutflowStage::Authorized);
+    for (place, customer) in [(2, "a"), (3, "b"), (4, "a")] {
+        window.outflows.hold_place(place, outflow(customer, 1), reserved(9_000));
+    }
+    let b = CustomerRef::new("b").unwrap();
+    window.outflows.free_places(|place, outflow| place == 4 || outflow.customer.as_ref() == Some(&b));
+    assert_eq!(window.outflows.open().map(|(place, ..)| place).collect::<Vec<_>>(), [1, 3, 4]);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! do not fit together.
 
 use holdfast_chains::Amount;
-use holdfast_policy::{OutflowStage, ReasonCode, TimestampMs, WithdrawalFacts};
+use holdfast_policy::{OutflowStage, PolicyDocument, ReasonCode, TimestampMs, WithdrawalFacts};
 
-use crate::world::{DAY, NOW, World, usdt, withdrawal};
+use crate::world::{DAY, DEMO_POLICY, NOW, World, usdt, withdrawal};
 
 fn world(unit: &str, bounds: &str) -> World {
     let mut world = World::demo();
@@ -28,6 +28,26 @@ fn window_limit_is_exact_to_one_base_unit() {
     world = limited();
     world.paid(&withdrawal(), 750_000_001);
     assert_eq!(world.evaluate(&withdrawal()).main_reason(), Some(ReasonCode::WindowLimitReached));
+}
+
+#[test]
+fn automatic_limit_of_a_window_is_exact_to_one_base_unit() {
+    let hold = "hold_above = { amount = \"2000000000\", approvals = { withdrawal-approver = 2 } }";
+    for (bounds, deny_at) in [
+        (hold.to_owned(), None),
+        (format!("{hold}\ndeny_above = \"3000000000\""), Some(ReasonCode::WindowLimitReached)),
+    ] {
+        for (paid, reason) in [
+            (750_000_000, None),
+            (750_000_001, Some(ReasonCode::WindowAboveAutomaticLimit)),
+            (1_750_000_000, Some(ReasonCode::WindowAboveAutomaticLimit)),
+            (1_750_000_001, deny_at.or(Some(ReasonCode::WindowAboveAutomaticLimit))),
+        ] {
+            let mut world = world("asset = \"USDT\"", &bounds);
+            world.paid(&withdrawal(), paid);
+            assert_eq!(world.evaluate(&withdrawal()).main_reason(), reason, "{paid} of {bounds}");
+        }
+    }
 }
 
 #[test]
@@ -80,6 +100,23 @@ fn of_hundreds_at_once_exactly_those_that_fit_together_pass_whatever_the_order_o
         assert!(!world.evaluate(&asking(each, 0)).is_allowed() || passed.contains(&0));
     }
     assert_eq!(world.evaluate(&asking(each, 601)).main_reason(), Some(ReasonCode::WindowLimitReached));
+}
+
+#[test]
+fn window_in_dollars_says_which_prices_count() {
+    let with = |unit: &str, prices: &str| {
+        let rule = format!(
+            "[[restriction]]\nid = \"w\"\ntype = \"limit_window\"\n{unit}\nper = [\"wallet\"]\nwindow_ms = 1000\ndeny_above = \"1\"\n\n{prices}[risk]"
+        );
+        PolicyDocument::parse(&DEMO_POLICY.replacen("[risk]", &rule, 1))
+    };
+    let prices = "[prices]\nmax_age_ms = 60000\nproviders = [\"prices\"]\n\n";
+    assert!(with("unit = \"usd_cents\"", prices).unwrap().prices().is_some());
+    let refused = with("unit = \"usd_cents\"", "").unwrap_err();
+    assert_eq!((refused.code(), refused.field()), ("POLICY_FIELD_MISSING", Some("prices")));
+    for unit in ["unit = \"count\"", "asset = \"USDT\""] {
+        assert!(with(unit, "").unwrap().prices().is_none());
+    }
 }
 
 #[test]
