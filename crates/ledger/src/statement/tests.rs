@@ -179,6 +179,21 @@ fn protective_statements_never_expire_and_all_others_must() {
 }
 
 #[test]
+fn validity_and_note_are_judged_when_a_statement_is_read() {
+    let mut pause = statement(StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()));
+    pause.expires_at = Some(TimestampMs(pause.issued_at.0 + 1));
+    assert_eq!(field_at_fault(&pause.render(&[])), "expires", "a protective statement with an end");
+    pause.expires_at = None;
+    pause.note = "x".repeat(121);
+    assert_eq!(field_at_fault(&pause.render(&[])), "note");
+    let mut approve = statement(StatementBody::ApproveHold(WithdrawalId::of("c", "p", "k")));
+    for expires_at in [None, Some(approve.issued_at)] {
+        approve.expires_at = expires_at;
+        assert_eq!(field_at_fault(&approve.render(&[])), "expires");
+    }
+}
+
+#[test]
 fn longest_note_and_longest_statement_are_read_and_nothing_longer() {
     let mut pause = statement(StatementBody::PauseWallet(WalletId::new("hot-1").unwrap()));
     pause.note = "~ !".repeat(40);
