@@ -11,9 +11,10 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
-    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, IdentityReport, KeygenConfirmation,
-    OutcomeReport, PayloadKind, PolicyUpload, PriceReport, ReplacementRequest, SessionReport,
-    SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, parse,
+    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, ExposureReport, IdentityReport,
+    KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport, ReplacementRequest,
+    ScreeningPart, ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation, SweepRequest,
+    Tombstone, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -63,6 +64,12 @@ pub enum Act {
     Outcome(OutcomeReport),
     /// A node's oath never to sign a withdrawal.
     Tombstone(Tombstone),
+    /// The coordinator announces an update of a screening list.
+    ScreeningUpdate(Box<ScreeningUpdate>),
+    /// The coordinator passes some of its addresses on.
+    ScreeningPart(Box<ScreeningPart>),
+    /// A provider's report about a destination.
+    Exposure(ExposureReport),
 }
 
 impl Act {
@@ -85,6 +92,9 @@ impl Act {
             | Act::Signature(_)
             | Act::Attestation(_)
             | Act::Policy(_)
+            | Act::ScreeningUpdate(_)
+            | Act::ScreeningPart(_)
+            | Act::Exposure(_)
             | Act::Tombstone(_) => None,
         }
     }
@@ -108,6 +118,9 @@ impl Act {
             | Act::Activate(_)
             | Act::Authorize(_)
             | Act::Signature(_)
+            | Act::ScreeningUpdate(_)
+            | Act::ScreeningPart(_)
+            | Act::Exposure(_)
             | Act::Policy(_) => None,
         }
     }
@@ -234,6 +247,17 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
         }
         PayloadKind::PolicyDocument => {
             coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Policy))?
+        }
+        PayloadKind::ScreeningUpdate => coordinator(roster, envelope)
+            .map(|()| parse(&envelope.payload).map(Box::new).map(Act::ScreeningUpdate))?,
+        PayloadKind::ScreeningPart => coordinator(roster, envelope)
+            .map(|()| parse(&envelope.payload).map(Box::new).map(Act::ScreeningPart))?,
+        PayloadKind::ExposureReport => {
+            let provider = provider(roster, envelope)?;
+            parse(&envelope.payload).and_then(|report: ExposureReport| {
+                speaks_for("provider", &report.provider, &provider)?;
+                Ok(Act::Exposure(report))
+            })
         }
     };
     Ok(VerifiedAct { kind, act })

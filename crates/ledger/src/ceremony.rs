@@ -17,7 +17,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_policy::{NodeId, OfficerId, RoleName, TimestampMs, WalletId, WhitelistEntryId};
+use holdfast_chains::Address;
+use holdfast_policy::{ListId, NodeId, OfficerId, RoleName, TimestampMs, WalletId, WhitelistEntryId};
 use serde::{Deserialize, Serialize};
 
 use crate::genesis::Quorum;
@@ -27,11 +28,22 @@ use crate::roster::RosterProposal;
 
 mod proposal;
 
-pub use proposal::{PolicyProposal, WalletProposal, WhitelistProposal};
+pub use proposal::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
 
 /// Names under which genesis lists quorums.
 pub(crate) const QUORUM_NAMES: [&str; 5] =
     ["create-wallet", "add-whitelist-entry", "resume-wallet", "change-roster", "change-policy"];
+
+/// Quorums that genesis may leave out: that of the policy serves then.
+pub(crate) const OPTIONAL_QUORUMS: [&str; 2] = [EXTEND_LIST, REDUCE_LIST];
+const EXTEND_LIST: &str = "extend-screening-list";
+const REDUCE_LIST: &str = "reduce-screening-list";
+
+/// The quorum that genesis gives a ceremony of this name.
+pub(crate) fn quorum_of<'a>(quorums: &'a BTreeMap<String, Quorum>, name: &str) -> Option<&'a Quorum> {
+    let other = || OPTIONAL_QUORUMS.contains(&name).then(|| quorums.get("change-policy")).flatten();
+    quorums.get(name).or_else(other)
+}
 
 /// How long after its proposal's expiry an approved key generation may still finish: 7 days. Then its name is free again.
 const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -55,6 +67,15 @@ pub enum CeremonyKind {
     ChangeRoster(Box<RosterProposal>),
     /// Puts another policy in force.
     ChangePolicy(PolicyProposal),
+    /// Puts the next version of a screening list in force.
+    UpdateScreeningList(ScreeningProposal),
+    /// Takes off a screening list what single officers added to it.
+    LiftScreeningAdditions {
+        /// The list.
+        list: ListId,
+        /// The addresses, in order.
+        addresses: Vec<Address>,
+    },
 }
 
 impl CeremonyKind {
@@ -66,6 +87,8 @@ impl CeremonyKind {
             CeremonyKind::ResumeWallet { .. } => "resume-wallet",
             CeremonyKind::ChangeRoster(_) => "change-roster",
             CeremonyKind::ChangePolicy(_) => "change-policy",
+            CeremonyKind::UpdateScreeningList(proposal) if proposal.removed == 0 => EXTEND_LIST,
+            CeremonyKind::UpdateScreeningList(_) | CeremonyKind::LiftScreeningAdditions { .. } => REDUCE_LIST,
         }
     }
 }
@@ -182,7 +205,9 @@ impl Ceremony {
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ResumeWallet { .. }
             | CeremonyKind::ChangeRoster(_)
-            | CeremonyKind::ChangePolicy(_) => Vec::new(),
+            | CeremonyKind::ChangePolicy(_)
+            | CeremonyKind::UpdateScreeningList(_)
+            | CeremonyKind::LiftScreeningAdditions { .. } => Vec::new(),
         }
     }
 }

@@ -136,7 +136,9 @@ impl<'a> Event<'a> {
             CeremonyKind::ResumeWallet { wallet, .. } => Some(wallet),
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ChangeRoster(_)
-            | CeremonyKind::ChangePolicy(_) => None,
+            | CeremonyKind::ChangePolicy(_)
+            | CeremonyKind::UpdateScreeningList(_)
+            | CeremonyKind::LiftScreeningAdditions { .. } => None,
         });
         of_ceremony.or(self.wallet.as_ref())
     }
@@ -176,7 +178,13 @@ impl Subject {
                 IdentitySubject::Withdrawal(id) => Self::withdrawal(*id),
                 IdentitySubject::WhitelistEntry(_) => Self::default(),
             },
-            Act::Session(_) | Act::Price(_) | Act::Attestation(_) | Act::Policy(_) => Self::default(),
+            Act::Session(_)
+            | Act::Price(_)
+            | Act::Attestation(_)
+            | Act::Policy(_)
+            | Act::ScreeningUpdate(_)
+            | Act::ScreeningPart(_)
+            | Act::Exposure(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
                 StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),
                 StatementBody::ApproveCeremony(id) => Self::ceremony(*id),
@@ -188,11 +196,15 @@ impl Subject {
                 }
                 StatementBody::ProposeWhitelistEntry(_)
                 | StatementBody::ProposeRosterChange(_)
-                | StatementBody::ProposePolicy(_) => Self::ceremony(CeremonyId::of(digest)),
+                | StatementBody::ProposePolicy(_)
+                | StatementBody::ProposeScreening(_)
+                | StatementBody::ProposeScreeningLift { .. } => Self::ceremony(CeremonyId::of(digest)),
                 StatementBody::PauseWallet(wallet) => {
                     Self { wallet: Some(wallet.clone()), ..Self::default() }
                 }
-                StatementBody::RevokeWhitelistEntry(_) | StatementBody::RevokeClient(_) => Self::default(),
+                StatementBody::RevokeWhitelistEntry(_)
+                | StatementBody::RevokeClient(_)
+                | StatementBody::AddToScreeningList { .. } => Self::default(),
             },
         }
     }

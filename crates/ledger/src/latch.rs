@@ -1,6 +1,7 @@
 //! Officers' direct path: what a protective statement stops at a node, before any log contains it.
 
-use holdfast_policy::{ClientId, ClusterId, NodeId, TimestampMs, WalletId, WhitelistEntryId};
+use holdfast_chains::Address;
+use holdfast_policy::{ClientId, ClusterId, ListId, NodeId, TimestampMs, WalletId, WhitelistEntryId};
 use serde::{Deserialize, Serialize};
 
 use crate::statement::{Statement, StatementBody};
@@ -15,6 +16,13 @@ pub enum LatchScope {
     WhitelistEntry(WhitelistEntryId),
     /// Every withdrawal that this client asked for.
     Client(ClientId),
+    /// Every withdrawal to this address, which an officer put on a screening list.
+    Listed {
+        /// The list.
+        list: ListId,
+        /// The address.
+        address: Address,
+    },
 }
 
 /// A refuse-only latch: it stops signing until the node's log contains the statement and its rules take over.
@@ -55,11 +63,16 @@ pub fn latch_of(statement: &Statement) -> Option<Latch> {
         StatementBody::PauseWallet(wallet) => LatchScope::Wallet(wallet.clone()),
         StatementBody::RevokeWhitelistEntry(entry) => LatchScope::WhitelistEntry(entry.clone()),
         StatementBody::RevokeClient(client) => LatchScope::Client(client.clone()),
+        StatementBody::AddToScreeningList { list, address } => {
+            LatchScope::Listed { list: list.clone(), address: *address }
+        }
         StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
         | StatementBody::ProposePolicy(_)
+        | StatementBody::ProposeScreening(_)
+        | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
         | StatementBody::RejectHold(_) => return None,

@@ -27,8 +27,8 @@ mod withdrawal;
 
 pub use act::{Act, ActError, VerifiedAct, verify_act};
 pub use ceremony::{
-    Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal, QuorumMet, WalletProposal,
-    WhitelistProposal,
+    Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal, QuorumMet, ScreeningProposal,
+    WalletProposal, WhitelistProposal,
 };
 pub use event::Event;
 pub use fingerprint::fingerprint;
@@ -41,10 +41,10 @@ pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
 pub use payload::{
-    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, IdentityReport,
-    IdentitySubject, KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport,
-    ReplacementAction, ReplacementRequest, SessionReport, SignatureLogged, StateAttestation, SweepRequest,
-    Tombstone, WithdrawalRequest, key_id,
+    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, ExposureReport,
+    IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES, PayloadKind,
+    PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest, ScreeningPart, ScreeningUpdate,
+    SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
@@ -54,8 +54,8 @@ pub use roster::{
 };
 pub use rules::RULES_VERSION;
 pub use state::{
-    ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, ClientRevocation, Outcome, PolicyRecord,
-    Sender, SnapshotError, State, UploadedPolicy,
+    ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, ClientRevocation, ListRecord, ListVersion,
+    Outcome, PolicyRecord, Sender, SnapshotError, State, UploadedPolicy, UrgentAddition, WaitingUpdate,
 };
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};

@@ -14,15 +14,19 @@ use crate::ids::{CeremonyId, StateDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 
 mod aftermath;
+mod exposure;
 mod identity;
 mod replacement;
 mod request;
+mod screening;
 mod sweep;
 
 pub use aftermath::{ChainOutcome, OutcomeReport, Tombstone};
+pub use exposure::ExposureReport;
 pub use identity::{IdentityReport, IdentitySubject};
 pub use replacement::{ReplacementAction, ReplacementRequest};
 pub use request::{BindTransaction, WithdrawalRequest};
+pub use screening::{PART_ADDRESSES, ScreeningPart, ScreeningUpdate};
 pub use sweep::SweepRequest;
 
 /// Which payload an envelope carries; the text form is the envelope's `payloadType`.
@@ -64,11 +68,17 @@ pub enum PayloadKind {
     OutcomeReport,
     /// A node's oath never to sign a withdrawal.
     Tombstone,
+    /// An update of a screening list, without effect until a ceremony puts it in force.
+    ScreeningUpdate,
+    /// Some of the addresses of such an update.
+    ScreeningPart,
+    /// A provider's report on how far a destination is exposed to crime.
+    ExposureReport,
 }
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 18] = [
+    pub const ALL: [PayloadKind; 21] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -87,6 +97,9 @@ impl PayloadKind {
         PayloadKind::SweepRequest,
         PayloadKind::OutcomeReport,
         PayloadKind::Tombstone,
+        PayloadKind::ScreeningUpdate,
+        PayloadKind::ScreeningPart,
+        PayloadKind::ExposureReport,
     ];
 
     /// The DSSE `payloadType`.
@@ -110,6 +123,9 @@ impl PayloadKind {
             PayloadKind::SweepRequest => "application/vnd.holdfast.sweep-request.v1+json",
             PayloadKind::OutcomeReport => "application/vnd.holdfast.outcome-report.v1+json",
             PayloadKind::Tombstone => "application/vnd.holdfast.tombstone.v1+json",
+            PayloadKind::ScreeningUpdate => "application/vnd.holdfast.screening-update.v1+json",
+            PayloadKind::ScreeningPart => "application/vnd.holdfast.screening-part.v1+json",
+            PayloadKind::ExposureReport => "application/vnd.holdfast.exposure-report.v1+json",
         }
     }
 

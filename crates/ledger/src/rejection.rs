@@ -93,6 +93,14 @@ pub enum RejectionCode {
     UnknownPolicy,
     /// The policy document cannot be read.
     PolicyInvalid,
+    /// No screening list of this name is in force.
+    UnknownScreeningList,
+    /// No such update of a screening list is in the log, or not all of it.
+    UnknownScreeningUpdate,
+    /// The update of a screening list is malformed or does not fit the list.
+    ScreeningUpdateInvalid,
+    /// The policy does not name this provider for this kind of report.
+    ProviderNotNamed,
     /// An officer revoked the client.
     ClientRevoked,
     /// The withdrawal is not one that can be replaced now.
@@ -157,6 +165,10 @@ impl RejectionCode {
             RejectionCode::UnknownParty => "UNKNOWN_PARTY",
             RejectionCode::UnknownPolicy => "UNKNOWN_POLICY",
             RejectionCode::PolicyInvalid => "POLICY_INVALID",
+            RejectionCode::UnknownScreeningList => "UNKNOWN_SCREENING_LIST",
+            RejectionCode::UnknownScreeningUpdate => "UNKNOWN_SCREENING_UPDATE",
+            RejectionCode::ScreeningUpdateInvalid => "SCREENING_UPDATE_INVALID",
+            RejectionCode::ProviderNotNamed => "PROVIDER_NOT_NAMED",
             RejectionCode::ClientRevoked => "CLIENT_REVOKED",
             RejectionCode::ReplacementNotPermitted => "REPLACEMENT_NOT_PERMITTED",
             RejectionCode::ReplacementFeeTooLow => "REPLACEMENT_FEE_TOO_LOW",

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, ScreeningIndex,
-    TimestampMs, WalletId, Whitelist, WhitelistEntry,
+    ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, TimestampMs, WalletId,
+    Whitelist, WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -32,8 +32,10 @@ mod decide;
 mod describe;
 mod digest;
 mod effects;
+mod exposures;
 mod holds;
 mod identities;
+mod lists;
 mod orders;
 mod outcomes;
 mod outflows;
@@ -54,6 +56,10 @@ pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
 pub use authority::{ClientRevocation, PolicyRecord, UploadedPolicy};
 pub(crate) use change::Change;
+use exposures::Exposures;
+use lists::Lists;
+pub(crate) use lists::MAX_LIFTED;
+pub use lists::{ListRecord, ListVersion, UrgentAddition, WaitingUpdate};
 use prices::Prices;
 use senders::AccountNonce;
 pub use senders::Sender;
@@ -69,7 +75,8 @@ use withdrawals::Withdrawals;
 pub struct State {
     genesis: Arc<Genesis>,
     authority: Arc<Authority>,
-    screening: Arc<ScreeningIndex>,
+    lists: Lists,
+    exposures: Exposures,
     size: u64,
     last_time: TimestampMs,
     wallets: OrdMap<WalletId, Arc<Wallet>>,
@@ -162,10 +169,7 @@ impl State {
     /// [`GenesisError`] if the entry is not a complete, fully signed genesis document.
     pub fn from_genesis(entry: &Entry) -> Result<Self, GenesisError> {
         let genesis = Genesis::from_entry(entry)?;
-        let mut screening = ScreeningIndex::new();
-        for list in &genesis.screening {
-            screening.insert(list.clone());
-        }
+        let lists = Lists::from_genesis(&genesis);
         let digest = StateDigest::of_genesis(&genesis.hash);
         let authority = Authority::from_genesis(&genesis);
         let mut outflows = Outflows::default();
@@ -173,7 +177,8 @@ impl State {
         Ok(Self {
             authority: Arc::new(authority),
             genesis: Arc::new(genesis),
-            screening: Arc::new(screening),
+            lists,
+            exposures: Exposures::none(),
             size: 1,
             last_time: TimestampMs(entry.time_ms()),
             wallets: OrdMap::new(),
@@ -254,6 +259,9 @@ impl State {
             Act::Signature(signature) => self.admit_signature(signature, index),
             Act::Attestation(attestation) => self.admit_attestation(attestation, index, time),
             Act::Policy(upload) => self.admit_policy(upload, index),
+            Act::ScreeningUpdate(update) => self.admit_screening_update(update, index),
+            Act::ScreeningPart(part) => self.admit_screening_part(part, index),
+            Act::Exposure(report) => self.admit_exposure(report, time),
         }
     }
 

@@ -1,7 +1,9 @@
 //! What officers propose about wallets, destinations and the policy. Changes of the roster are in [`crate::RosterProposal`].
 
 use holdfast_chains::{Address, AssetSymbol, ChainId};
-use holdfast_policy::{CustomerRef, NodeId, PolicyHash, PolicyVersion, TimestampMs, WalletId};
+use holdfast_policy::{
+    CustomerRef, DeltaHash, ListHash, ListId, NodeId, PolicyHash, PolicyVersion, TimestampMs, WalletId,
+};
 use serde::{Deserialize, Serialize};
 
 /// A wallet to be created.
@@ -45,4 +47,23 @@ pub struct PolicyProposal {
     pub replaces: PolicyHash,
     /// SHA-256 of the new policy, whose document is in the log already.
     pub policy: PolicyHash,
+}
+
+/// The next version of a screening list, and the one it replaces. Its addresses are in the log already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScreeningProposal {
+    /// The list.
+    pub list: ListId,
+    /// The version that it replaces, 0 for a new list; under any other version it is void.
+    pub version: u64,
+    /// SHA-256 of that version; none for a new list.
+    pub replaces: Option<ListHash>,
+    /// SHA-256 of the next version.
+    pub result: ListHash,
+    /// SHA-256 over the addresses that come and go.
+    pub delta: DeltaHash,
+    /// How many come.
+    pub added: u64,
+    /// How many go: any makes it a matter of the larger quorum.
+    pub removed: u64,
 }

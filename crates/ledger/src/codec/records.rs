@@ -8,7 +8,10 @@ use holdfast_policy::{
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
 use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
-use crate::payload::{ChainOutcome, KeygenConfirmation, PriceReport, SessionReport, WithdrawalRequest};
+use crate::payload::{
+    ChainOutcome, ExposureReport, KeygenConfirmation, PriceReport, ScreeningUpdate, SessionReport,
+    WithdrawalRequest,
+};
 use crate::roster::Roster;
 use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
@@ -115,6 +118,32 @@ variants!(CeremonyPhase {
 record!(Outflow { wallet, asset, client, customer, chain_id, destination, amount, usd_cents });
 
 record!(PriceReport { cluster, provider, sequence, asset, price_micro_usd, observed_at_ms });
+
+record!(ExposureReport {
+    cluster,
+    provider,
+    sequence,
+    chain_id,
+    destination,
+    score,
+    category,
+    hops,
+    observed_at_ms,
+});
+
+record!(ScreeningUpdate {
+    cluster,
+    list,
+    source,
+    as_of,
+    version,
+    replaces,
+    result,
+    delta,
+    added,
+    removed,
+    parts,
+});
 
 record!(SessionReport {
     cluster,

@@ -8,9 +8,9 @@ use holdfast_chains::{
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, HoldDigest, IdentityMethod, IntentDigest, MicroUsd, NodeId, OfficerId,
-    PolicyDocument, PolicyHash, PolicyVersion, ProviderId, ReasonCode, RoleName, RuleId, SessionRef,
-    TimestampMs, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, DeltaHash, ExposureCategory, HoldDigest, IdentityMethod, IntentDigest,
+    ListHash, ListId, MicroUsd, NodeId, OfficerId, PolicyDocument, PolicyHash, PolicyVersion, ProviderId,
+    ReasonCode, RoleName, RuleId, SessionRef, TimestampMs, WalletId, WhitelistEntryId,
 };
 
 use super::{Decode, Encode, Input, Malformed, put_bytes, put_count, put_number};
@@ -114,6 +114,8 @@ text!(
     ClusterId = as_str,
     CustomerRef = as_str,
     IdentityMethod = as_str,
+    ExposureCategory = as_str,
+    ListId = as_str,
     NodeId = as_str,
     OfficerId = as_str,
     ProviderId = as_str,
@@ -145,6 +147,8 @@ macro_rules! fixed {
 
 fixed! {
     Address: as_bytes, |input| Ok(Address::from_bytes(input.array()?));
+    DeltaHash: as_bytes, |input| Ok(DeltaHash::from_bytes(input.array()?));
+    ListHash: as_bytes, |input| Ok(ListHash::from_bytes(input.array()?));
     HoldDigest: as_bytes, |input| Ok(HoldDigest::from_bytes(input.array()?));
     IntentDigest: as_bytes, |input| Ok(IntentDigest::from_bytes(input.array()?));
     PolicyHash: as_bytes, |input| Ok(PolicyHash::from_bytes(input.array()?));

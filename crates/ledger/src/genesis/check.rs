@@ -7,7 +7,7 @@ use holdfast_log::KeyName;
 use holdfast_policy::{CalendarDate, ScreeningList};
 
 use super::{GenesisDocument, GenesisError, NodeEntry, ScreeningListEntry, ThresholdEntry};
-use crate::ceremony::QUORUM_NAMES;
+use crate::ceremony::{OPTIONAL_QUORUMS, QUORUM_NAMES, quorum_of};
 use crate::roster::Roster;
 use crate::rules::RULES_VERSION;
 
@@ -98,10 +98,27 @@ pub(super) fn check_quorums(document: &GenesisDocument, roster: &Roster) -> Resu
         let people: u32 = quorum.values().fold(0, |sum, count| sum.saturating_add(*count));
         ensure(people >= 2, || format!("quorum `{kind}` needs at least two people"))?;
     }
+    for kind in OPTIONAL_QUORUMS {
+        let people: u32 = document.quorums.get(kind).map_or(2, |quorum| quorum.values().sum());
+        ensure(people >= 2, || format!("quorum `{kind}` needs at least two people"))?;
+    }
+    check_list_quorums(document)?;
     if let Some(kind) = roster.unfillable(&document.quorums) {
         return Err(GenesisError(format!("quorum `{kind}` can never be met")));
     }
-    ensure(document.quorums.len() == QUORUM_NAMES.len(), || "a quorum has an unknown name".to_owned())
+    let known =
+        |name: &&String| QUORUM_NAMES.contains(&name.as_str()) || OPTIONAL_QUORUMS.contains(&name.as_str());
+    ensure(document.quorums.keys().all(|name| known(&name)), || "a quorum has an unknown name".to_owned())
+}
+
+/// INVARIANT (G4): taking an address off a list never needs fewer people of any role than putting one on it.
+fn check_list_quorums(document: &GenesisDocument) -> Result<(), GenesisError> {
+    let [extend, reduce] =
+        OPTIONAL_QUORUMS.map(|name| quorum_of(&document.quorums, name).cloned().unwrap_or_default());
+    let covers = extend.iter().all(|(role, count)| reduce.get(role).is_some_and(|of| of >= count));
+    ensure(covers, || {
+        "quorum `reduce-screening-list` must need at least what `extend-screening-list` needs".to_owned()
+    })
 }
 
 pub(super) fn screening_list(entry: &ScreeningListEntry) -> Result<ScreeningList, GenesisError> {

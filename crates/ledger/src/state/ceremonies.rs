@@ -7,7 +7,7 @@ use holdfast_policy::{TimestampMs, WalletId};
 
 use super::statements::unknown_wallet;
 use super::{Change, State};
-use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
+use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet, quorum_of};
 use crate::ids::{CeremonyId, StatementDigest};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::Statement;
@@ -46,7 +46,7 @@ impl State {
         text: &str,
         index: u64,
     ) -> Result<Change, Rejection> {
-        let quorum = self.genesis.document.quorums.get(kind.name()).cloned().unwrap_or_default();
+        let quorum = quorum_of(&self.genesis.document.quorums, kind.name()).cloned().unwrap_or_default();
         if self.roles_of(&statement.officer).is_disjoint(&quorum.keys().cloned().collect()) {
             let detail = format!("`{}` has no role in the quorum for `{}`", statement.officer, kind.name());
             return Err(Rejection::new(RejectionCode::SignerNotAuthorized, detail).with_field("officer"));
@@ -131,6 +131,16 @@ impl State {
             }
             CeremonyKind::ChangePolicy(proposal) => {
                 let change = self.change_policy(&proposal, ceremony.id, index, time)?;
+                ceremony.phase = CeremonyPhase::Activated;
+                Ok(Change { ceremony: Some(ceremony), ..change })
+            }
+            CeremonyKind::UpdateScreeningList(proposal) => {
+                let change = self.update_list(&proposal, ceremony.id, index, time)?;
+                ceremony.phase = CeremonyPhase::Activated;
+                Ok(Change { ceremony: Some(ceremony), ..change })
+            }
+            CeremonyKind::LiftScreeningAdditions { list, addresses } => {
+                let change = self.lift_additions(&list, &addresses)?;
                 ceremony.phase = CeremonyPhase::Activated;
                 Ok(Change { ceremony: Some(ceremony), ..change })
             }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use holdfast_policy::{ProviderId, TimestampMs, WhitelistEntry, WhitelistEntryId};
 
 use super::authority::{ClientRevocation, UploadedPolicy};
+use super::lists::{NextList, NextPart, Urgent};
 use super::policies::NextPolicy;
 use super::senders::AccountNonce;
 use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
 use crate::ids::StatementDigest;
-use crate::payload::{PriceReport, SessionReport};
+use crate::payload::{ExposureReport, PriceReport, ScreeningUpdate, SessionReport};
 use crate::roster::Roster;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
@@ -39,6 +40,11 @@ pub(crate) struct Change {
     pub(super) client_revocation: Option<ClientRevocation>,
     pub(super) policy_upload: Option<UploadedPolicy>,
     pub(super) policy: Option<NextPolicy>,
+    pub(super) screening_update: Option<(ScreeningUpdate, u64)>,
+    pub(super) screening_part: Option<NextPart>,
+    pub(super) screening_list: Option<NextList>,
+    pub(super) urgent: Option<Urgent>,
+    pub(super) exposure: Option<ExposureReport>,
 }
 
 /// What the state's digest covers: everything that is written.
@@ -62,6 +68,11 @@ impl Encode for Change {
             client_revocation,
             policy_upload,
             policy,
+            screening_update,
+            screening_part,
+            screening_list,
+            urgent,
+            exposure,
         } = self;
         withdrawal.encode(out);
         replaced.encode(out);
@@ -80,6 +91,11 @@ impl Encode for Change {
         client_revocation.encode(out);
         policy_upload.encode(out);
         policy.encode(out);
+        screening_update.encode(out);
+        screening_part.encode(out);
+        screening_list.encode(out);
+        urgent.encode(out);
+        exposure.encode(out);
     }
 }
 
@@ -167,6 +183,22 @@ impl State {
         if let Some(policy) = change.policy {
             self.write_policy(policy);
             admission.policy = Some(self.policy_version());
+        }
+        if let Some((update, index)) = change.screening_update {
+            self.write_screening_update(update, index);
+        }
+        if let Some(part) = change.screening_part {
+            self.write_screening_part(part);
+        }
+        if let Some(list) = change.screening_list {
+            self.write_list(list);
+        }
+        if let Some(urgent) = change.urgent {
+            self.write_urgent(urgent);
+        }
+        if let Some(report) = change.exposure {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.exposures.insert(report, time);
         }
         admission
     }

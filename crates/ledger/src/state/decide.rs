@@ -1,14 +1,14 @@
 //! The one way from facts in the log to a decision.
 
-use holdfast_chains::{Asset, AssetSymbol};
+use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    CustomerRef, Decision, IntentDigest, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView,
-    ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
-    WithdrawalFacts, evaluate, evaluate_own_transfer,
+    CustomerRef, Decision, Exposure, IntentDigest, Outcome, Outflows, Place, PolicyDocument, PolicyVersion,
+    PolicyView, ProviderId, ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus,
+    Whitelist, WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 use super::State;
-use crate::payload::{SessionReport, WithdrawalRequest};
+use crate::payload::{ExposureReport, SessionReport, WithdrawalRequest};
 use crate::withdrawal::{Approval, IdentityRecord, Withdrawal, WithdrawalState};
 
 /// What a decision is about, and what was said about it since.
@@ -163,7 +163,7 @@ impl PolicyView for View<'_> {
     }
 
     fn screening(&self) -> &ScreeningIndex {
-        &self.under.state.screening
+        self.under.state.lists.index()
     }
 
     fn session_signals(&self, _customer: &CustomerRef) -> Option<&SessionSignals> {
@@ -176,6 +176,13 @@ impl PolicyView for View<'_> {
 
     fn outflows(&self) -> &Outflows {
         self.under.outflows
+    }
+
+    fn exposure(&self, chain_id: ChainId, destination: &Address, at: TimestampMs) -> Exposure {
+        let newest = |provider: &ProviderId| {
+            self.under.state.exposure_report(provider, chain_id, destination).map(ExposureReport::signal)
+        };
+        Exposure::of(self.under.document.exposure(), newest, at)
     }
 
     fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {

@@ -3,7 +3,9 @@
 use holdfast_chains::Amount;
 
 use super::State;
+use super::lists::unknown_list;
 use super::statements::{unknown_entry, unknown_wallet};
+use crate::ceremony::ScreeningProposal;
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::StatementBody;
@@ -13,6 +15,9 @@ mod authority;
 
 use authority::client_lines;
 
+/// Most addresses of an update of a list that a statement shows, of each kind.
+const MAX_SHOWN: usize = 12;
+
 pub(super) type Details = Vec<(String, String)>;
 
 impl State {
@@ -21,9 +26,16 @@ impl State {
             // Proposals carry all their data themselves.
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeWhitelistEntry(_)
+            | StatementBody::ProposeScreeningLift { .. }
             | StatementBody::ProposeResume { .. } => Ok(Details::new()),
             StatementBody::ProposeRosterChange(proposal) => self.describe_roster_change(&proposal.change),
             StatementBody::ProposePolicy(proposal) => self.describe_policy(&proposal.policy),
+            StatementBody::ProposeScreening(proposal) => self.describe_screening(proposal),
+            // Nothing that may change before it arrives: it must act on every version.
+            StatementBody::AddToScreeningList { list, .. } => match self.screening_list(list) {
+                Some(_) => Ok(Details::new()),
+                None => Err(unknown_list(list)),
+            },
             StatementBody::ApproveCeremony(ceremony) => self.describe_ceremony(ceremony),
             StatementBody::ApproveHold(withdrawal) | StatementBody::RejectHold(withdrawal) => {
                 self.describe_withdrawal(withdrawal)
@@ -58,6 +70,30 @@ impl State {
             })
             .collect();
         details.push(line("proposed by", &ceremony.proposer));
+        Ok(details)
+    }
+
+    /// Where the update comes from, and the first addresses that come and go.
+    fn describe_screening(&self, proposal: &ScreeningProposal) -> Result<Details, Rejection> {
+        let waiting = self.proposed_update(proposal)?;
+        let update = &waiting.update;
+        let mut details = vec![
+            line("new list version", update.version.saturating_add(1)),
+            line("source", format!("\"{}\"", update.source)),
+            line("as of", &update.as_of),
+        ];
+        let delta = waiting.delta();
+        for (key, addresses, others, count) in [
+            ("adds address", &delta.added, &delta.other_added, update.added),
+            ("removes address", &delta.removed, &delta.other_removed, update.removed),
+        ] {
+            let shown = addresses.iter().map(ToString::to_string).chain(others.iter().cloned());
+            details.extend(shown.take(MAX_SHOWN).map(|address| line(key, address)));
+            let shown = u64::try_from(MAX_SHOWN).unwrap_or(u64::MAX);
+            if let Some(more) = count.checked_sub(shown).filter(|more| *more > 0) {
+                details.push(line(key, format!("and {more} more")));
+            }
+        }
         Ok(details)
     }
 

@@ -37,7 +37,7 @@ impl State {
             return Err(refuse(format!("longer than {MAX_POLICY_BYTES} bytes")));
         }
         let document = PolicyDocument::parse(&upload.policy).map_err(|error| refuse(error.to_string()))?;
-        let missing = |list: &&holdfast_policy::ListId| self.screening.list(list).is_none();
+        let missing = |list: &&holdfast_policy::ListId| self.lists.index().list(list).is_none();
         if let Some(list) = document.screening_lists().into_iter().find(missing) {
             return Err(refuse(format!("screening list `{list}` is not in this log")));
         }

@@ -9,6 +9,7 @@ use imbl::{OrdMap, OrdSet};
 use sha2::{Digest as _, Sha256};
 
 use super::State;
+use super::lists::KeptLists;
 use crate::codec::{Decode, Encode, Input, Malformed, put_count};
 use crate::genesis::GenesisError;
 
@@ -62,7 +63,8 @@ impl State {
         let Self {
             genesis,
             authority,
-            screening: _,
+            lists,
+            exposures,
             size,
             last_time,
             wallets,
@@ -95,6 +97,8 @@ impl State {
         sequences.encode(&mut out);
         prices.encode(&mut out);
         outflows.encode(&mut out);
+        lists.encode(&mut out);
+        exposures.encode(&mut out);
         statements.encode(&mut out);
         account_nonces.encode(&mut out);
         withdrawals.encode(&mut out);
@@ -111,6 +115,19 @@ impl State {
     /// # Errors
     /// [`SnapshotError`] if these are not such bytes; replay the log then.
     pub fn from_snapshot(bytes: &[u8], genesis: &Entry) -> Result<Self, SnapshotError> {
+        Self::restore(bytes, genesis, &mut |_| None)
+    }
+
+    /// The same of a state whose screening lists were updated: their addresses are in the log and not in the snapshot, and
+    /// `entries` reads them from there by index. What it gives need not be authenticated: the snapshot has the hashes.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] if these are not such bytes, or an entry is not at hand; replay the log then.
+    pub fn restore(
+        bytes: &[u8],
+        genesis: &Entry,
+        entries: &mut dyn FnMut(u64) -> Option<Entry>,
+    ) -> Result<Self, SnapshotError> {
         let body = checked(bytes)?;
         let first = Self::from_genesis(genesis)?;
         let mut input = Input::new(body);
@@ -120,7 +137,6 @@ impl State {
         let input = &mut input;
         let mut state = Self {
             genesis: first.genesis,
-            screening: first.screening,
             size: Decode::decode(input)?,
             last_time: Decode::decode(input)?,
             digest: Decode::decode(input)?,
@@ -134,6 +150,8 @@ impl State {
             sequences: Decode::decode(input)?,
             prices: Decode::decode(input)?,
             outflows: Decode::decode(input)?,
+            lists: KeptLists::decode(input)?.restored(&first.lists, entries)?,
+            exposures: Decode::decode(input)?,
             statements: Decode::decode(input)?,
             account_nonces: Decode::decode(input)?,
             withdrawals: Decode::decode(input)?,

@@ -68,6 +68,12 @@ impl State {
             StatementBody::ProposePolicy(proposal) => {
                 self.propose_policy(statement, proposal, text, index)?
             }
+            StatementBody::ProposeScreening(proposal) => {
+                self.propose_screening(statement, proposal, text, index)?
+            }
+            StatementBody::ProposeScreeningLift { list, addresses } => {
+                self.propose_lift(statement, list, addresses, text, index)?
+            }
             StatementBody::ApproveCeremony(ceremony) => {
                 self.approve_ceremony(statement, ceremony, index, time)?
             }
@@ -81,6 +87,9 @@ impl State {
             StatementBody::PauseWallet(wallet) => self.pause(statement, wallet, digest, index, time)?,
             StatementBody::RevokeClient(client) => {
                 self.revoke_client(statement, client, digest, index, time)?
+            }
+            StatementBody::AddToScreeningList { list, address } => {
+                self.add_to_list(statement, list, address, digest, index, time)?
             }
         };
         Ok(Change { statement: Some(digest), ..change })
@@ -100,6 +109,9 @@ impl State {
         match body {
             StatementBody::ProposeRosterChange(proposal) => self.roster().check_version(proposal),
             StatementBody::ProposePolicy(proposal) => self.check_policy_version(proposal),
+            StatementBody::ProposeScreening(proposal) => {
+                self.check_list_version(&proposal.list, proposal.version, proposal.replaces)
+            }
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeResume { .. }
@@ -108,6 +120,8 @@ impl State {
             | StatementBody::RejectHold(_)
             | StatementBody::RevokeWhitelistEntry(_)
             | StatementBody::PauseWallet(_)
+            | StatementBody::ProposeScreeningLift { .. }
+            | StatementBody::AddToScreeningList { .. }
             | StatementBody::RevokeClient(_) => Ok(()),
         }
     }

@@ -7,8 +7,9 @@ use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 
 use super::lines::{Reader, StatementError};
 use super::{MAX_LIFTS, Statement, StatementBody, TITLE, roster};
-use crate::ceremony::{PolicyProposal, WalletProposal, WhitelistProposal};
+use crate::ceremony::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
 use crate::ids::StatementDigest;
+use crate::state::MAX_LIFTED;
 use crate::time::parse_rfc3339_ms;
 
 const MAX_NODES: usize = 16;
@@ -55,6 +56,30 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
             replaces: value(reader, "policy")?,
             policy: value(reader, "new policy")?,
         })),
+        "propose to update a screening list" => Ok(StatementBody::ProposeScreening(ScreeningProposal {
+            list: value(reader, "screening list")?,
+            version: value(reader, "list version")?,
+            replaces: match reader.take("list")? {
+                "none" => None,
+                hash => Some(typed("list", hash)?),
+            },
+            result: value(reader, "new list")?,
+            delta: value(reader, "changes")?,
+            added: value(reader, "adds")?,
+            removed: value(reader, "removes")?,
+        })),
+        "propose to lift additions to a screening list" => {
+            let list = value(reader, "screening list")?;
+            let addresses = reader.take_all("lifts address", MAX_LIFTED)?;
+            let addresses = addresses.into_iter().map(|text| address("lifts address", text));
+            let addresses = addresses.collect::<Result<_, _>>()?;
+            Ok(StatementBody::ProposeScreeningLift { list, addresses })
+        }
+        "add to a screening list" => {
+            let list = value(reader, "screening list")?;
+            let address = address("address", reader.take("address")?)?;
+            Ok(StatementBody::AddToScreeningList { list, address })
+        }
         "approve a ceremony" => Ok(StatementBody::ApproveCeremony(value(reader, "ceremony")?)),
         "approve a held withdrawal" => Ok(StatementBody::ApproveHold(value(reader, "withdrawal")?)),
         "reject a held withdrawal" => Ok(StatementBody::RejectHold(value(reader, "withdrawal")?)),
@@ -86,9 +111,7 @@ fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementE
 
 fn whitelist_proposal(reader: &mut Reader<'_>) -> Result<WhitelistProposal, StatementError> {
     let chain_id = ChainId(value(reader, "chain id")?);
-    let address = reader.take("address")?;
-    let address =
-        Address::parse(address).map_err(|error| StatementError::new("address", error.to_string()))?;
+    let address = address("address", reader.take("address")?)?;
     let assets = reader.take_all("asset", MAX_ASSETS)?;
     let assets = assets
         .into_iter()
@@ -109,6 +132,10 @@ fn whitelist_proposal(reader: &mut Reader<'_>) -> Result<WhitelistProposal, Stat
     let not_before = reader.take_if("valid from").map(|text| time("valid from", text)).transpose()?;
     let expires_at = time("valid until", reader.take("valid until")?)?;
     Ok(WhitelistProposal { chain_id, address, assets, customer, not_before, expires_at })
+}
+
+fn address(key: &str, text: &str) -> Result<Address, StatementError> {
+    Address::parse(text).map_err(|error| StatementError::new(key, error.to_string()))
 }
 
 pub(super) fn value<T: FromStr>(reader: &mut Reader<'_>, key: &str) -> Result<T, StatementError>

@@ -1,7 +1,7 @@
 //! Owns the difference between two versions of a list: what officers sign when they update one. It adds only what was not
 //! there and removes only what was, so that the numbers that officers read are the numbers that count.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::Address;
 use sha2::{Digest as _, Sha256};
@@ -150,6 +150,35 @@ impl ScreeningList {
     }
 }
 
+impl ScreeningList {
+    /// What comes out of many updates at once: `true` names an address, `false` does not, whatever this version says.
+    pub fn overlaid(
+        &self,
+        ethereum: &BTreeMap<Address, bool>,
+        other_chains: &BTreeMap<String, bool>,
+        source: &str,
+        as_of: CalendarDate,
+    ) -> Result<Self, ScreeningError> {
+        let (ethereum, other_chains) =
+            (overlay(&self.ethereum, ethereum), overlay(&self.other_chains, other_chains));
+        Self::of(self.id.clone(), source, as_of, ethereum, other_chains)
+    }
+}
+
+fn overlay<T: Ord + Clone>(base: &[T], changes: &BTreeMap<T, bool>) -> Vec<T> {
+    let mut next = Vec::with_capacity(base.len().saturating_add(changes.len()));
+    let mut base = base.iter().peekable();
+    for (item, named) in changes {
+        next.extend(std::iter::from_fn(|| base.next_if(|known| *known < item)).cloned());
+        let _ = base.next_if(|known| *known == item);
+        if *named {
+            next.push(item.clone());
+        }
+    }
+    next.extend(base.cloned());
+    next
+}
+
 fn count<A, B>(one: &[A], other: &[B]) -> u64 {
     u64::try_from(one.len().saturating_add(other.len())).unwrap_or(u64::MAX)
 }
@@ -230,6 +259,20 @@ mod tests {
             assert_eq!((updated.hash(), &updated), (new.hash(), &new));
             assert_eq!(delta.is_empty(), old == new);
         }
+    }
+
+    #[test]
+    fn overlay_is_what_the_updates_one_by_one_lead_to() {
+        let (first, then, last) =
+            (list(&[1, 3, 5], &["a"]), list(&[0, 3, 4, 9], &["b"]), list(&[1, 4, 8], &["a", "c"]));
+        let (mut ethereum, mut others) = (BTreeMap::new(), BTreeMap::new());
+        for delta in [ScreeningDelta::between(&first, &then), ScreeningDelta::between(&then, &last)] {
+            ethereum.extend(delta.added.into_iter().map(|a| (a, true)));
+            ethereum.extend(delta.removed.into_iter().map(|a| (a, false)));
+            others.extend(delta.other_added.into_iter().map(|a| (a, true)));
+            others.extend(delta.other_removed.into_iter().map(|a| (a, false)));
+        }
+        assert_eq!(first.overlaid(&ethereum, &others, "a test", day()).unwrap(), last);
     }
 
     #[test]

@@ -32,7 +32,9 @@ impl State {
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ResumeWallet { .. }
             | CeremonyKind::ChangeRoster(_)
-            | CeremonyKind::ChangePolicy(_) => false,
+            | CeremonyKind::ChangePolicy(_)
+            | CeremonyKind::UpdateScreeningList(_)
+            | CeremonyKind::LiftScreeningAdditions { .. } => false,
         };
         if self.wallet(&proposal.wallet).is_some() || self.ceremonies().any(in_progress) {
             let detail = format!("wallet `{}` exists or is being created", proposal.wallet);

@@ -1,0 +1,99 @@
+//! What outside providers said about destinations: each provider's newest report about each, as long as any policy may still
+//! count it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use holdfast_chains::{Address, ChainId};
+use holdfast_policy::{MAX_EXPOSURE_AGE, ProviderId, TimestampMs};
+use imbl::OrdMap;
+
+use super::{Change, State};
+use crate::codec::record;
+use crate::payload::ExposureReport;
+use crate::rejection::{Rejection, RejectionCode};
+
+const MAX_SCORE: u8 = 100;
+
+type Reports = OrdMap<(ChainId, Address), Arc<BTreeMap<ProviderId, ExposureReport>>>;
+
+/// In two halves: after the longest age that any policy accepts the older one is dropped and the newer one takes its place, so
+/// that destinations nobody pays any more do not pile up.
+#[derive(Clone, Debug)]
+pub(super) struct Exposures {
+    newer: Reports,
+    older: Reports,
+    /// When the newer half began.
+    since: TimestampMs,
+}
+
+record!(Exposures { newer, older, since });
+
+impl Exposures {
+    pub(super) fn none() -> Self {
+        Self { newer: Reports::new(), older: Reports::new(), since: TimestampMs(0) }
+    }
+
+    pub(super) fn insert(&mut self, report: ExposureReport, time: TimestampMs) {
+        if time.0.saturating_sub(self.since.0) > MAX_EXPOSURE_AGE.0 {
+            self.older = std::mem::take(&mut self.newer);
+            self.since = time;
+        }
+        let about = (report.chain_id, report.destination);
+        let reports = self.newer.entry(about).or_default();
+        Arc::make_mut(reports).insert(report.provider.clone(), report);
+    }
+
+    fn newest(&self, about: (ChainId, Address), provider: &ProviderId) -> Option<&ExposureReport> {
+        let newer = self.newer.get(&about).and_then(|reports| reports.get(provider));
+        newer.or_else(|| self.older.get(&about)?.get(provider))
+    }
+}
+
+impl State {
+    pub(super) fn admit_exposure(
+        &self,
+        report: &ExposureReport,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        self.check_cluster(&report.cluster)?;
+        let named = self.policy().exposure().map(|terms| &terms.providers);
+        self.check_named(&report.provider, named, "exposure")?;
+        self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
+        if report.score > MAX_SCORE {
+            let detail = format!("a score is 0 to {MAX_SCORE}");
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("score"));
+        }
+        if !self.genesis.document.assets.iter().any(|asset| asset.chain_id == report.chain_id) {
+            let detail = format!("no asset of this cell is on chain {}", report.chain_id);
+            return Err(Rejection::new(RejectionCode::UnknownChain, detail).with_field("chain_id"));
+        }
+        Ok(Change { exposure: Some(self.worse_of_both(report)), ..Change::default() })
+    }
+
+    /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.
+    fn worse_of_both(&self, report: &ExposureReport) -> ExposureReport {
+        let about = (report.chain_id, report.destination);
+        match self.exposures.newest(about, &report.provider) {
+            Some(known) if known.observed_at_ms > report.observed_at_ms => {
+                let worse = if known.score > report.score { known } else { report };
+                ExposureReport {
+                    sequence: report.sequence,
+                    observed_at_ms: known.observed_at_ms,
+                    ..worse.clone()
+                }
+            }
+            Some(_) | None => report.clone(),
+        }
+    }
+
+    /// A provider's newest report about a destination.
+    pub fn exposure_report(
+        &self,
+        provider: &ProviderId,
+        chain_id: ChainId,
+        destination: &Address,
+    ) -> Option<&ExposureReport> {
+        self.exposures.newest((chain_id, *destination), provider)
+    }
+}

@@ -1,0 +1,184 @@
+//! What providers say about destinations: replays, gaps and lies are refused, the worst counts, silence holds.
+
+use holdfast_policy::{ReasonCode, TimestampMs};
+use serde_json::{Value, json};
+
+use super::cell::{Cell, PAYEE, document, ed25519, genesis_entry, sign};
+use crate::*;
+
+const HOUR: u64 = 3_600_000;
+const TABLE: &str = "[exposure]\nproviders = [\"chainwatch\", \"tracer\"]\nmax_age_ms = 300000\nrequired = true\nhold_at = 50\n\
+                     deny_at = 80\napprovals = { withdrawal-approver = 2 }\n\n[hold]";
+
+fn cell() -> Cell {
+    let mut genesis = document();
+    let key = |name: &str| hex::encode(ed25519(name).verifying_key().to_bytes());
+    for name in ["chainwatch", "tracer", "stranger"] {
+        let provider = json!({"name": name, "public_key": key(name)});
+        genesis["providers"].as_array_mut().unwrap().push(provider);
+    }
+    genesis["policy"] = json!(genesis["policy"].as_str().unwrap().replacen("[hold]", TABLE, 1));
+    let mut cell = Cell::from_genesis(genesis_entry(&genesis).unwrap());
+    cell.make_ready();
+    cell
+}
+
+fn report(cell: &Cell, provider: &str, sequence: u64, score: u64) -> Value {
+    json!({"cluster": "demo-1", "provider": provider, "sequence": sequence, "chain_id": 1, "destination": PAYEE,
+        "score": score, "category": "mixer", "observed_at_ms": cell.now})
+}
+
+fn signed(report: &Value, by: &str) -> holdfast_log::Envelope {
+    sign(PayloadKind::ExposureReport, report, "provider", by)
+}
+
+fn says(cell: &mut Cell, provider: &str, sequence: u64, score: u64) {
+    let report = report(cell, provider, sequence, score);
+    cell.accept(&signed(&report, provider));
+}
+
+fn ask(cell: &mut Cell, key: &str) -> WithdrawalId {
+    let request = cell.request(key, 1250);
+    cell.ask(&request)
+}
+
+#[test]
+fn payment_is_held_until_every_required_provider_spoke() {
+    let mut cell = cell();
+    let held = ask(&mut cell, "k-1");
+    assert_eq!(cell.withdrawal(held).decision.main_reason(), Some(ReasonCode::ExposureAbsent));
+    says(&mut cell, "chainwatch", 1, 0);
+    let held = ask(&mut cell, "k-2");
+    assert_eq!(cell.state_of(held), WithdrawalState::Held);
+    says(&mut cell, "tracer", 1, 10);
+    let allowed = ask(&mut cell, "k-3");
+    assert_eq!(cell.state_of(allowed), WithdrawalState::Bound);
+}
+
+#[test]
+fn worse_report_stops_at_authorization_and_signing() {
+    let mut cell = cell();
+    says(&mut cell, "chainwatch", 1, 0);
+    says(&mut cell, "tracer", 1, 0);
+    let id = ask(&mut cell, "k-1");
+    let mut other = cell.state.clone();
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    assert!(cell.state.authorized_withdrawal(&id, 0, TimestampMs(cell.now)).is_ok());
+    says(&mut cell, "tracer", 2, 80);
+    let refusal = cell.state.authorized_withdrawal(&id, 0, TimestampMs(cell.now)).unwrap_err();
+    assert_eq!(refusal.code(), "POLICY_REFUSES");
+    // The same before the authorization.
+    std::mem::swap(&mut cell.state, &mut other);
+    says(&mut cell, "tracer", 2, 80);
+    cell.accept(&authorize);
+    assert_eq!(cell.state_of(id), WithdrawalState::Denied);
+}
+
+#[test]
+fn reports_grow_too_old_for_a_node_that_signs_later() {
+    let mut cell = cell();
+    says(&mut cell, "chainwatch", 1, 0);
+    says(&mut cell, "tracer", 1, 0);
+    cell.now += 290_000;
+    cell.session(false, false);
+    let id = ask(&mut cell, "k-1");
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    assert!(cell.state.authorized_withdrawal(&id, 0, TimestampMs(cell.now)).is_ok());
+    let refusal = cell.state.authorized_withdrawal(&id, 0, TimestampMs(cell.now + 20_000)).unwrap_err();
+    assert_eq!(refusal.code(), "POLICY_REFUSES");
+}
+
+#[test]
+fn worse_report_cannot_be_dropped_without_a_gap() {
+    let mut cell = cell();
+    says(&mut cell, "tracer", 1, 0);
+    let (worse, better) = (report(&cell, "tracer", 2, 90), report(&cell, "tracer", 3, 0));
+    assert_eq!(cell.refuse(&signed(&better, "tracer")), "SEQUENCE_GAP");
+    cell.accept(&signed(&worse, "tracer"));
+    cell.accept(&signed(&better, "tracer"));
+}
+
+#[test]
+fn replayed_report_and_one_about_an_earlier_moment_clear_nothing() {
+    let mut cell = cell();
+    says(&mut cell, "chainwatch", 1, 0);
+    says(&mut cell, "tracer", 1, 0);
+    let good = report(&cell, "tracer", 1, 0);
+    assert_eq!(cell.refuse(&signed(&good, "tracer")), "ALREADY_RECORDED");
+    let mut late = report(&cell, "tracer", 3, 5);
+    late["observed_at_ms"] = json!(cell.now - 50);
+    says(&mut cell, "tracer", 2, 85);
+    cell.accept(&signed(&late, "tracer"));
+    let id = ask(&mut cell, "k-1");
+    assert_eq!(cell.withdrawal(id).decision.main_reason(), Some(ReasonCode::ExposureDeny));
+    says(&mut cell, "tracer", 4, 5);
+    let id = ask(&mut cell, "k-2");
+    assert_eq!(cell.state_of(id), WithdrawalState::Bound, "a later look clears");
+}
+
+#[test]
+fn report_that_lies_about_who_where_or_when_is_refused() {
+    let mut cell = cell();
+    let good = report(&cell, "tracer", 1, 0);
+    let with = |member: &str, value: Value| {
+        let mut report = good.clone();
+        report[member] = value;
+        report
+    };
+    assert_eq!(cell.refuse(&signed(&good, "chainwatch")), "SIGNER_NOT_AUTHORIZED");
+    assert_eq!(cell.refuse(&signed(&with("cluster", json!("demo-2")), "tracer")), "CLUSTER_MISMATCH");
+    assert_eq!(cell.refuse(&signed(&with("score", json!(101)), "tracer")), "FIELD_INVALID");
+    assert_eq!(cell.refuse(&signed(&with("chain_id", json!(5)), "tracer")), "UNKNOWN_CHAIN");
+    assert_eq!(
+        cell.refuse(&signed(&with("observed_at_ms", json!(cell.now + 6000)), "tracer")),
+        "FIELD_INVALID"
+    );
+    assert_eq!(cell.refuse(&signed(&with("category", json!("Two Words")), "tracer")), "FIELD_INVALID");
+    let stranger = report(&cell, "stranger", 1, 0);
+    assert_eq!(cell.refuse(&signed(&stranger, "stranger")), "PROVIDER_NOT_NAMED");
+}
+
+#[test]
+fn restored_state_knows_what_was_reported() {
+    let mut cell = cell();
+    says(&mut cell, "chainwatch", 1, 0);
+    says(&mut cell, "tracer", 1, 60);
+    let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    let about = holdfast_chains::Address::parse(PAYEE).unwrap();
+    for provider in ["chainwatch", "tracer"] {
+        let provider = provider.parse().unwrap();
+        let chain = holdfast_chains::ChainId(1);
+        assert!(restored.exposure_report(&provider, chain, &about).is_some());
+        assert_eq!(
+            restored.exposure_report(&provider, chain, &about),
+            cell.state.exposure_report(&provider, chain, &about)
+        );
+    }
+}
+
+#[test]
+fn reports_that_no_policy_can_count_any_more_are_forgotten() {
+    const DAY: u64 = 24 * HOUR;
+    let mut cell = cell();
+    let elsewhere = |cell: &Cell, sequence: u64| {
+        let mut report = report(cell, "tracer", sequence, 0);
+        report["destination"] = json!(format!("0x{sequence:040x}"));
+        signed(&report, "tracer")
+    };
+    let known = |cell: &Cell, sequence: u64| {
+        let about = holdfast_chains::Address::parse(&format!("0x{sequence:040x}")).unwrap();
+        cell.state.exposure_report(&"tracer".parse().unwrap(), holdfast_chains::ChainId(1), &about).is_some()
+    };
+    for sequence in 1..=5 {
+        let report = elsewhere(&cell, sequence);
+        cell.accept(&report);
+        assert!(known(&cell, sequence));
+        if sequence > 1 {
+            assert!(known(&cell, sequence - 1), "20 days old");
+        }
+        cell.now += 20 * DAY;
+    }
+    assert!(!known(&cell, 1));
+}
