@@ -16,7 +16,9 @@ use crate::init::{self, InitArgs};
 use crate::officer::{self, OfficerCommand};
 use crate::output::{Answer, Output};
 use crate::policy::{self, PolicyCommand};
+use crate::provider::{self, ProviderCommand};
 use crate::roster::{self, RosterCommand};
+use crate::screening::{self, ScreeningCommand};
 use crate::session::Session;
 use crate::status::{self, StatusArgs};
 use crate::wallet::{self, WalletCommand};
@@ -68,6 +70,10 @@ enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
     #[command(subcommand)]
+    Screening(ScreeningCommand),
+    #[command(subcommand)]
+    Provider(ProviderCommand),
+    #[command(subcommand)]
     Audit(AuditCommand),
 }
 
@@ -117,6 +123,8 @@ async fn dispatch(cli: &Cli, output: Output) -> Result<Answer, Failure> {
         Command::Officer(command) => Box::pin(officer::run(&session()?, command)).await,
         Command::Roster(command) => Box::pin(roster::run(&session()?, command)).await,
         Command::Policy(command) => Box::pin(policy::run(&session()?, command)).await,
+        Command::Screening(command) => Box::pin(screening::run(&session()?, command)).await,
+        Command::Provider(command) => Box::pin(provider::run(&session()?, command)).await,
         Command::Audit(command) => Box::pin(audit::run(&cli.profile, output, command)).await,
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn probe(channel: &Channel, limit: Duration) -> Result<(), Fail
 }
 
 /// INVARIANT (G1): a certificate of another role or name is not used by mistake; TLS would say nothing about it.
-fn identity(profile: &Profile, who: &Who) -> Result<TlsIdentity, Failure> {
+pub(crate) fn identity(profile: &Profile, who: &Who) -> Result<TlsIdentity, Failure> {
     let person = profile.person(who)?;
     let load = TlsIdentity::load(
         &profile.path(&person.certificate),

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use holdfast_chains::{Amount, AssetSymbol};
-use holdfast_ledger::{IdentityReport, IdentitySubject, PayloadKind, PriceReport, SessionReport, State};
+use holdfast_chains::{Address, Amount, AssetSymbol, ChainId};
+use holdfast_ledger::{
+    ExposureReport, IdentityReport, IdentitySubject, PayloadKind, PriceReport, SessionReport, State,
+};
 use holdfast_policy::{
-    ClusterId, CustomerRef, IdentityMethod, IntentDigest, MicroUsd, ProviderId, SessionRef,
+    ClusterId, CustomerRef, ExposureCategory, IdentityMethod, IntentDigest, MicroUsd, ProviderId, SessionRef,
 };
 use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
@@ -33,6 +35,8 @@ pub(crate) enum FactCommand {
     Session(SessionFact),
     /// Report what one whole unit of an asset is worth
     Price(PriceFact),
+    /// Report how far a destination is exposed to crime
+    Exposure(ExposureFact),
     /// Attest that a customer asked for exactly one withdrawal or whitelist entry
     Identity(IdentityFact),
 }
@@ -102,6 +106,28 @@ pub(crate) struct IdentityFact {
     pub(crate) reporter: Reporter,
 }
 
+/// A report about a destination.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ExposureFact {
+    /// The destination, with its EIP-55 checksum
+    #[arg(long)]
+    pub(crate) address: String,
+    /// EIP-155 chain id
+    #[arg(long, default_value_t = 1)]
+    pub(crate) chain_id: u64,
+    /// 0, nothing known against it, to 100
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) score: u8,
+    /// What it is exposed to, for example `mixer`
+    #[arg(long)]
+    pub(crate) category: ExposureCategory,
+    /// How many transfers lie between it and the crime
+    #[arg(long)]
+    pub(crate) hops: Option<u8>,
+    #[command(flatten)]
+    pub(crate) reporter: Reporter,
+}
+
 fn micro_usd(text: &str) -> Result<MicroUsd, String> {
     let amount = Amount::parse_units(text, 6).map_err(|error| error.to_string())?;
     match amount.to_u64() {
@@ -115,6 +141,7 @@ fn micro_usd(text: &str) -> Result<MicroUsd, String> {
 enum Fact<'a> {
     Session(&'a SessionFact),
     Price(&'a PriceFact),
+    Exposure(&'a ExposureFact, Address),
     Identity(&'a IdentityFact, &'a Intended),
 }
 
@@ -131,6 +158,7 @@ impl Fact<'_> {
         match self {
             Self::Session(fact) => &fact.reporter,
             Self::Price(fact) => &fact.reporter,
+            Self::Exposure(fact, _) => &fact.reporter,
             Self::Identity(fact, _) => &fact.reporter,
         }
     }
@@ -139,6 +167,7 @@ impl Fact<'_> {
         match self {
             Self::Session(fact) => fact.customer.as_str(),
             Self::Price(fact) => fact.asset.as_str(),
+            Self::Exposure(fact, _) => &fact.address,
             Self::Identity(_, intended) => &intended.subject,
         }
     }
@@ -169,6 +198,20 @@ impl Fact<'_> {
                     PriceReport { cluster, provider, sequence, asset, price_micro_usd, observed_at_ms };
                 (PayloadKind::PriceReport, serde_json::to_vec(&report))
             }
+            Self::Exposure(fact, destination) => {
+                let report = ExposureReport {
+                    cluster,
+                    provider,
+                    sequence,
+                    chain_id: ChainId(fact.chain_id),
+                    destination: *destination,
+                    score: fact.score,
+                    category: fact.category.clone(),
+                    hops: fact.hops,
+                    observed_at_ms,
+                };
+                (PayloadKind::ExposureReport, serde_json::to_vec(&report))
+            }
             Self::Identity(fact, intended) => {
                 let report = IdentityReport {
                     cluster,
@@ -192,6 +235,11 @@ pub(crate) async fn run(session: &Session, command: &FactCommand) -> Result<Answ
     match command {
         FactCommand::Session(fact) => report(session, fact).await,
         FactCommand::Price(fact) => logged(session, Fact::Price(fact)).await,
+        FactCommand::Exposure(fact) => {
+            let destination = Address::parse(&fact.address)
+                .map_err(|error| Failure::new(Exit::Usage, "ADDRESS_CHECKSUM", error.to_string()))?;
+            logged(session, Fact::Exposure(fact, destination)).await
+        }
         FactCommand::Identity(fact) => {
             let intended = intended(session, fact).await?;
             logged(session, Fact::Identity(fact, &intended)).await

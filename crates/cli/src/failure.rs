@@ -257,6 +257,8 @@ impl From<Rejection> for Failure {
             | RejectionCode::UnknownCeremony
             | RejectionCode::UnknownWhitelistEntry
             | RejectionCode::UnknownParty
+            | RejectionCode::UnknownScreeningList
+            | RejectionCode::UnknownScreeningUpdate
             | RejectionCode::UnknownPolicy => Exit::NotFound,
             RejectionCode::Transaction(_)
             | RejectionCode::SignerNotAuthorized
@@ -271,6 +273,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::ClusterMismatch
             | RejectionCode::UnknownChain
             | RejectionCode::UnknownAsset
+            | RejectionCode::ScreeningUpdateInvalid
             | RejectionCode::PolicyInvalid => Exit::Usage,
             RejectionCode::WalletNotActive
             | RejectionCode::IntentExpired

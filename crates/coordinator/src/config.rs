@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use holdfast_policy::{ClusterId, NodeId};
+use holdfast_policy::{ClusterId, NodeId, ProviderId};
 use holdfast_store::{BackendKind, StoreConfig};
 use holdfast_transport::files::{self, FileError};
 use serde::Deserialize;
@@ -29,6 +29,7 @@ pub struct CoordinatorConfig {
     pub(crate) tiles_listen: Option<SocketAddr>,
     pub(crate) witnesses: Vec<WitnessAddress>,
     pub(crate) client_calls: CallRate,
+    pub(crate) risk_providers: Vec<ProviderAddress>,
 }
 
 /// Files of the coordinator's TLS identity.
@@ -111,6 +112,16 @@ pub(crate) struct NodeAddress {
     pub(crate) address: String,
 }
 
+/// Where a risk provider is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProviderAddress {
+    /// Its name in the roster and in its certificate.
+    pub(crate) name: ProviderId,
+    /// `host:port`. Only a hint: the TLS identity decides who answers.
+    pub(crate) address: String,
+}
+
 /// The file as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +143,8 @@ struct ConfigFile {
     witnesses: Vec<WitnessAddress>,
     #[serde(default)]
     client_calls: CallRate,
+    #[serde(default)]
+    risk_providers: Vec<ProviderAddress>,
 }
 
 /// Why a configuration is not used.
@@ -185,6 +198,11 @@ impl CoordinatorConfig {
         if names.len() != file.nodes.len() {
             return Err(member("nodes", "names a node twice"));
         }
+        let providers: BTreeSet<&ProviderId> =
+            file.risk_providers.iter().map(|provider| &provider.name).collect();
+        if providers.len() != file.risk_providers.len() {
+            return Err(member("risk_providers", "names a provider twice"));
+        }
         if file.client_calls.per_second == 0 || file.client_calls.burst == 0 {
             return Err(member("client_calls", "must allow at least one call"));
         }
@@ -214,6 +232,7 @@ impl CoordinatorConfig {
             tiles_listen: file.tiles_listen,
             witnesses: witnesses(file.witnesses, directory)?,
             client_calls: file.client_calls,
+            risk_providers: file.risk_providers,
         })
     }
 
@@ -345,6 +364,18 @@ mod tests {
         }
         let twice = with("http://127.0.0.1:80", "[[witnesses]]\nname = \"w\"\nurl = \"http://127.0.0.1:81\"");
         assert_eq!(field(&twice), "witnesses");
+    }
+
+    #[test]
+    fn risk_providers_are_named_once() {
+        let with = |names: [&str; 2]| {
+            let [one, other] =
+                names.map(|name| format!("[[risk_providers]]\nname = \"{name}\"\naddress = \"p:1\"\n"));
+            format!("{GOOD}\n{one}{other}")
+        };
+        assert_eq!(parse(&with(["chainwatch", "tracer"])).unwrap().risk_providers.len(), 2);
+        assert_eq!(field(&with(["tracer", "tracer"])), "risk_providers");
+        assert!(parse(GOOD).unwrap().risk_providers.is_empty());
     }
 
     #[test]

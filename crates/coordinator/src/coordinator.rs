@@ -8,6 +8,7 @@ use crate::given_up::GivenUp;
 use crate::log_book::LogBook;
 use crate::nodes::Nodes;
 use crate::progress::Progress;
+use crate::risk_providers::RiskProviders;
 use crate::sequencer::Sequencer;
 use crate::speaker::Speaker;
 use crate::witnesses::WitnessBoard;
@@ -25,6 +26,8 @@ pub(crate) struct Coordinator {
     pub nodes: Arc<Nodes>,
     /// Outside witnesses.
     pub witnesses: Arc<WitnessBoard>,
+    /// Who is asked about destinations.
+    pub risk_providers: Arc<RiskProviders>,
     /// What is going on.
     pub progress: Arc<Progress>,
     /// What is not signed any more because somebody gave it up.

@@ -20,6 +20,7 @@ mod log_book;
 mod nodes;
 mod progress;
 mod receipt;
+mod risk_providers;
 mod run;
 mod seeding;
 mod sequencer;

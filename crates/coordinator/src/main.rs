@@ -41,6 +41,9 @@ coordinator.toml (relative paths are relative to the file):
   name = \"witness.example/w1\"
   url = \"https://witness.example\"
   ca = \"witness-ca.pem\"
+  [[risk_providers]]                   # who is asked about destinations, if the policy has an [exposure] table
+  name = \"chainwatch\"
+  address = \"chainwatch.example:7300\"
   [[nodes]]                            # one for each node of the genesis document
   name = \"node-1\"
   address = \"node-1.example:7101\""

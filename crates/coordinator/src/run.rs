@@ -11,7 +11,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use holdfast_ledger::{Roster, WithdrawalId};
 use holdfast_log::{Entry, EntryError};
-use holdfast_policy::NodeId;
+use holdfast_policy::{NodeId, ProviderId};
 use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::client::{ConnectError, Endpoint, Timeouts, connect_lazy};
 use holdfast_transport::files::{self, FileError};
@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
+use tonic::transport::Channel;
 
 use crate::call_rate::CallRates;
 use crate::ceremonies::Ceremonies;
@@ -37,6 +38,7 @@ use crate::given_up::GivenUp;
 use crate::log_book::{LogBook, LogFailed, OpenError, Reader, Snapshots, schema};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
+use crate::risk_providers::RiskProviders;
 use crate::seeding::{SeedError, Seeding};
 use crate::sequencer::Sequencer;
 use crate::server::{self, ServicesError};
@@ -173,7 +175,7 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     }
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-    let parts = assemble(&config, Arc::clone(&book), nodes, entry_keys, &stopped, &mut tasks).await?;
+    let parts = assemble(&config, &tls, Arc::clone(&book), nodes, entry_keys, &stopped, &mut tasks).await?;
 
     let listener = listen(config.listen).await?;
     publish_tiles(&config, &tls, &parts, &hooks, &stopped, &mut tasks).await?;
@@ -273,6 +275,7 @@ async fn seed(config: &CoordinatorConfig, book: &Arc<LogBook>, nodes: &Arc<Nodes
 /// Puts the parts together and starts what runs beside the server.
 async fn assemble(
     config: &CoordinatorConfig,
+    tls: &TlsIdentity,
     book: Arc<LogBook>,
     nodes: Arc<Nodes>,
     entry_keys: Vec<SigningKey>,
@@ -295,6 +298,7 @@ async fn assemble(
         cosigned: Arc::new(Cosigned::load(Arc::clone(&book)).await?),
         nodes,
         witnesses: Arc::default(),
+        risk_providers: Arc::new(RiskProviders::new(risk_providers(config, tls)?)),
         progress: Arc::new(Progress::default()),
         given_up: Arc::new(GivenUp::load(book.store())?),
         speaker: Arc::new(Speaker::new(config.cluster.clone(), &config.name, entry_keys)),
@@ -444,6 +448,18 @@ fn outside_witnesses(config: &CoordinatorConfig) -> Result<Vec<OutsideWitness>, 
         Ok(OutsideWitness { name: listed.name.clone(), url: listed.url.clone(), server })
     };
     config.witnesses.iter().map(witness).collect()
+}
+
+fn risk_providers(
+    config: &CoordinatorConfig,
+    tls: &TlsIdentity,
+) -> Result<Vec<(ProviderId, Channel)>, RunError> {
+    let channel = |provider: &crate::config::ProviderAddress| {
+        let expected = PeerIdentity::new(config.cluster.as_str(), Role::Provider, provider.name.as_str())?;
+        let endpoint = Endpoint { address: provider.address.clone(), expected };
+        Ok((provider.name.clone(), connect_lazy(&endpoint, tls, &Timeouts::default())?))
+    };
+    config.risk_providers.iter().map(channel).collect()
 }
 
 fn clients(config: &CoordinatorConfig, tls: &TlsIdentity) -> Result<Vec<(NodeId, NodeClient)>, RunError> {

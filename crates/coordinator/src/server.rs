@@ -36,7 +36,7 @@ const LOG_READERS: &[Role] = &[Role::Officer, Role::Auditor];
 const REPORTERS: &[Role] = &[Role::Client, Role::Provider];
 
 /// `docs/api.md` prints this table, and a test compares the two.
-const METHODS: [Grant<'static>; 34] = [
+const METHODS: [Grant<'static>; 35] = [
     ("/holdfast.v1.WithdrawalService/Evaluate", CLIENT),
     ("/holdfast.v1.WithdrawalService/Submit", CLIENT),
     ("/holdfast.v1.WithdrawalService/BindTransaction", CLIENT),
@@ -62,6 +62,7 @@ const METHODS: [Grant<'static>; 34] = [
     ("/holdfast.v1.CeremonyService/List", REVIEWERS),
     ("/holdfast.v1.CeremonyService/Watch", REVIEWERS),
     ("/holdfast.v1.CeremonyService/UploadPolicy", OFFICER),
+    ("/holdfast.v1.CeremonyService/UploadScreening", OFFICER),
     ("/holdfast.v1.FactService/Report", REPORTERS),
     ("/holdfast.v1.LogService/Entries", LOG_READERS),
     ("/holdfast.v1.LogService/Checkpoint", READERS),

@@ -112,6 +112,11 @@ impl Voice<'_> {
         self.say(PayloadKind::PolicyDocument, &PolicyUpload { cluster, policy })
     }
 
+    /// Passes an update of a screening list on, or a part of one, exactly as an officer uploaded it.
+    pub(crate) fn screening(&self, kind: PayloadKind, payload: Vec<u8>) -> Result<Envelope, SpeakError> {
+        Ok(Envelope::sign_ed25519(kind.payload_type(), payload, &self.speaker.key_id, self.key)?)
+    }
+
     fn say(&self, kind: PayloadKind, payload: &impl Serialize) -> Result<Envelope, SpeakError> {
         let payload = serde_json::to_vec(payload)?;
         Ok(Envelope::sign_ed25519(kind.payload_type(), payload, &self.speaker.key_id, self.key)?)

@@ -230,6 +230,9 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::UnknownParty
         | RejectionCode::UnknownPolicy
         | RejectionCode::PolicyInvalid
+        | RejectionCode::UnknownScreeningList
+        | RejectionCode::UnknownScreeningUpdate
+        | RejectionCode::ScreeningUpdateInvalid
         | RejectionCode::ClientRevoked
         | RejectionCode::ReplacementNotPermitted
         | RejectionCode::ReplacementFeeTooLow

@@ -99,8 +99,6 @@ pub enum RejectionCode {
     UnknownScreeningUpdate,
     /// The update of a screening list is malformed or does not fit the list.
     ScreeningUpdateInvalid,
-    /// The policy does not name this provider for this kind of report.
-    ProviderNotNamed,
     /// An officer revoked the client.
     ClientRevoked,
     /// The withdrawal is not one that can be replaced now.
@@ -168,7 +166,6 @@ impl RejectionCode {
             RejectionCode::UnknownScreeningList => "UNKNOWN_SCREENING_LIST",
             RejectionCode::UnknownScreeningUpdate => "UNKNOWN_SCREENING_UPDATE",
             RejectionCode::ScreeningUpdateInvalid => "SCREENING_UPDATE_INVALID",
-            RejectionCode::ProviderNotNamed => "PROVIDER_NOT_NAMED",
             RejectionCode::ClientRevoked => "CLIENT_REVOKED",
             RejectionCode::ReplacementNotPermitted => "REPLACEMENT_NOT_PERMITTED",
             RejectionCode::ReplacementFeeTooLow => "REPLACEMENT_FEE_TOO_LOW",

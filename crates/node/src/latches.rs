@@ -418,7 +418,10 @@ fn statement_of(
             | Act::Authorize(_)
             | Act::Signature(_)
             | Act::Attestation(_)
-            | Act::Policy(_),
+            | Act::Policy(_)
+            | Act::ScreeningUpdate(_)
+            | Act::ScreeningPart(_)
+            | Act::Exposure(_),
         ) => Err(DeliverRefusal::NotAStatement),
         Err(rejection) => Err(Rejection::clone(rejection).into()),
     }

@@ -278,7 +278,9 @@ fn lifts(ceremony: &Ceremony) -> &[StatementDigest] {
         CeremonyKind::CreateWallet(_)
         | CeremonyKind::AddWhitelistEntry(_)
         | CeremonyKind::ChangeRoster(_)
-        | CeremonyKind::ChangePolicy(_) => &[],
+        | CeremonyKind::ChangePolicy(_)
+        | CeremonyKind::UpdateScreeningList(_)
+        | CeremonyKind::LiftScreeningAdditions { .. } => &[],
     }
 }
 

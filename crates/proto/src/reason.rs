@@ -64,6 +64,8 @@ pub const REASONS: &[ReasonRow] = {
         row("UNKNOWN_WHITELIST_ENTRY", Code::NotFound, Correct),
         row("UNKNOWN_PARTY", Code::NotFound, Correct),
         row("UNKNOWN_POLICY", Code::NotFound, Correct),
+        row("UNKNOWN_SCREENING_LIST", Code::NotFound, Correct),
+        row("UNKNOWN_SCREENING_UPDATE", Code::NotFound, Correct),
         row("UNKNOWN_LOG_ENTRY", Code::NotFound, Wait),
         // withdrawals
         row("IDEMPOTENCY_KEY_REUSED", Code::AlreadyExists, NewKey),
@@ -96,6 +98,7 @@ pub const REASONS: &[ReasonRow] = {
         row("KEY_ALREADY_USED", Code::AlreadyExists, Correct),
         row("QUORUM_UNFILLABLE", Code::FailedPrecondition, Correct),
         row("POLICY_INVALID", Code::InvalidArgument, Correct),
+        row("SCREENING_UPDATE_INVALID", Code::InvalidArgument, Correct),
         row("CLIENT_REVOKED", Code::PermissionDenied, AskPerson),
         row("WALLET_PAUSE_STATE", Code::FailedPrecondition, Nothing),
         row("SEQUENCE_GAP", Code::FailedPrecondition, Correct),

@@ -54,6 +54,15 @@ fn act(state: &State, act: &Act) -> String {
         }
         Act::Attestation(attestation) => format!("attests its state at size {}", attestation.size),
         Act::Policy(upload) => format!("uploads a policy of {} bytes", upload.policy.len()),
+        Act::ScreeningUpdate(update) => format!(
+            "announces an update of screening list `{}`: {} added, {} removed",
+            update.list, update.added, update.removed
+        ),
+        Act::ScreeningPart(part) => format!("uploads part {} of screening update {}", part.part, part.delta),
+        Act::Exposure(report) => format!(
+            "reports an exposure of {} of 100, category `{}`, for {} on chain {}",
+            report.score, report.category, report.destination, report.chain_id
+        ),
         Act::Signature(logged) => {
             let signers: Vec<_> = logged.signers.iter().map(ToString::to_string).collect();
             format!("logs the signature made by {}", signers.join(" and "))
@@ -77,6 +86,19 @@ fn officer(body: &StatementBody) -> String {
             format!("proposes to change the roster: {}", proposal.change.name())
         }
         StatementBody::ProposePolicy(proposal) => format!("proposes policy {}", proposal.policy),
+        StatementBody::ProposeScreening(proposal) => {
+            format!(
+                "proposes version {} of screening list `{}`",
+                proposal.version.saturating_add(1),
+                proposal.list
+            )
+        }
+        StatementBody::ProposeScreeningLift { list, addresses } => {
+            format!("proposes to take {} additions off screening list `{list}`", addresses.len())
+        }
+        StatementBody::AddToScreeningList { list, address } => {
+            format!("adds {address} to screening list `{list}`")
+        }
         StatementBody::RevokeClient(client) => format!("revokes client `{client}`"),
     }
 }

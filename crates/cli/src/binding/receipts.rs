@@ -31,11 +31,16 @@ pub(crate) fn scope(body: &StatementBody) -> Option<LatchScope> {
         StatementBody::PauseWallet(wallet) => Some(LatchScope::Wallet(wallet.clone())),
         StatementBody::RevokeWhitelistEntry(entry) => Some(LatchScope::WhitelistEntry(entry.clone())),
         StatementBody::RevokeClient(client) => Some(LatchScope::Client(client.clone())),
+        StatementBody::AddToScreeningList { list, address } => {
+            Some(LatchScope::Listed { list: list.clone(), address: *address })
+        }
         StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
         | StatementBody::ProposePolicy(_)
+        | StatementBody::ProposeScreening(_)
+        | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
         | StatementBody::RejectHold(_) => None,

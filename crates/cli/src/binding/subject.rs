@@ -136,16 +136,24 @@ pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
         StatementBody::PauseWallet(_)
         | StatementBody::RevokeWhitelistEntry(_)
         | StatementBody::RevokeClient(_)
+        | StatementBody::AddToScreeningList { .. }
         | StatementBody::RejectHold(_) => true,
         StatementBody::ApproveCeremony(id) => state.ceremony(id).is_some_and(|ceremony| {
             ceremony.quorum_met.is_some()
-                && matches!(ceremony.kind, CeremonyKind::ChangeRoster(_) | CeremonyKind::ChangePolicy(_))
+                && matches!(
+                    ceremony.kind,
+                    CeremonyKind::ChangeRoster(_)
+                        | CeremonyKind::ChangePolicy(_)
+                        | CeremonyKind::UpdateScreeningList(_)
+                )
         }),
         StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
         | StatementBody::ProposePolicy(_)
+        | StatementBody::ProposeScreening(_)
+        | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveHold(_) => false,
     }
 }
@@ -158,6 +166,7 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
             .is_some_and(|wallet| wallet.pauses.iter().all(|pause| pause.statement != *digest)),
         // Whoever revoked it: a second revocation of the same client lifts nothing.
         StatementBody::RevokeClient(client) => state.client_revocation(client).is_none(),
+        StatementBody::AddToScreeningList { list, address } => !state.is_listed(list, address),
         StatementBody::RevokeWhitelistEntry(_)
         | StatementBody::RejectHold(_)
         | StatementBody::ProposeWallet(_)
@@ -165,6 +174,8 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
         | StatementBody::ProposePolicy(_)
+        | StatementBody::ProposeScreening(_)
+        | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_) => false,
     }

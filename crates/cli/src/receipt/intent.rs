@@ -135,6 +135,9 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Signature(_)
         | Act::Attestation(_)
         | Act::Policy(_)
+        | Act::ScreeningUpdate(_)
+        | Act::ScreeningPart(_)
+        | Act::Exposure(_)
         | Act::Outcome(_)
         | Act::Tombstone(_) => None,
     }

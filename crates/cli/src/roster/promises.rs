@@ -204,11 +204,14 @@ fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'sta
         StatementBody::PauseWallet(wallet) => state.wallet(wallet).is_some(),
         StatementBody::RevokeWhitelistEntry(id) => state.whitelist().any(|entry| entry.id == *id),
         StatementBody::RevokeClient(client) => state.roster().client(client).is_some(),
+        StatementBody::AddToScreeningList { list, .. } => state.screening_list(list).is_some(),
         StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
         | StatementBody::ProposePolicy(_)
+        | StatementBody::ProposeScreening(_)
+        | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
         | StatementBody::RejectHold(_) => false,

@@ -180,7 +180,8 @@ fn resumed(
     held: &LogKeys,
     snapshots: &Snapshots,
 ) -> Option<Inner> {
-    let kept = snapshots.read(genesis)?;
+    let mut entries = |index: u64| Entry::parse(&store.read(ENTRIES, &index_key(index)).ok()??).ok();
+    let kept = snapshots.read(genesis, &mut entries)?;
     let size = kept.tree.size();
     let resumed = check_kept(store, &kept.tree).and_then(|()| {
         let Kept { state, tree, index, keys } = kept;

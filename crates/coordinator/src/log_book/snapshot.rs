@@ -111,9 +111,14 @@ impl Snapshots {
         Self { path, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
     }
 
-    /// The log in the file, or `None` if there is no file or it cannot be used.
-    pub(super) fn read(&self, genesis: &Entry) -> Option<Kept> {
-        self.try_read(genesis).unwrap_or_else(|error| {
+    /// The log in the file, or `None` if there is no file or it cannot be used. `entries` reads the stored log: the addresses of
+    /// screening lists are there and not in the file.
+    pub(super) fn read(
+        &self,
+        genesis: &Entry,
+        entries: &mut dyn FnMut(u64) -> Option<Entry>,
+    ) -> Option<Kept> {
+        self.try_read(genesis, entries).unwrap_or_else(|error| {
             let path = self.path.display();
             tracing::warn!(error = cause(&error), %path, "the snapshot is not used: replaying the log");
             None
@@ -130,7 +135,11 @@ impl Snapshots {
         self.kept.load(Ordering::Relaxed)
     }
 
-    fn try_read(&self, genesis: &Entry) -> Result<Option<Kept>, KeepError> {
+    fn try_read(
+        &self,
+        genesis: &Entry,
+        entries: &mut dyn FnMut(u64) -> Option<Entry>,
+    ) -> Result<Option<Kept>, KeepError> {
         let Some(bytes) = read_bounded(&self.path)? else { return Ok(None) };
         let (covered, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or(KeepError::Altered)?;
         let rest = covered.strip_prefix(MAGIC).ok_or(KeepError::OtherVersion)?;
@@ -148,7 +157,7 @@ impl Snapshots {
         // The two take about as long, and a start has nothing else to do.
         let (state, tree) = thread::scope(|scope| {
             let tree = scope.spawn(|| tree_of(leaves));
-            (State::from_snapshot(state, genesis), tree.join())
+            (State::restore(state, genesis, entries), tree.join())
         });
         let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);

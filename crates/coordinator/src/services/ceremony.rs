@@ -1,6 +1,6 @@
 //! `CeremonyService`: what officers propose and approve together.
 
-use holdfast_ledger::{CeremonyId, StatementBody, StatementDigest};
+use holdfast_ledger::{CeremonyId, PayloadKind, ScreeningPart, StatementBody, StatementDigest};
 use holdfast_log::Envelope;
 use holdfast_proto::convert::{self, CeremonyView, FieldError};
 use holdfast_proto::v1;
@@ -20,6 +20,9 @@ mod watch;
 
 /// The largest policy document: as an entry it is a JSON string, which may be twice as long.
 const POLICY_BYTES: usize = 32_768;
+
+/// The largest part of a screening list: base64 in an envelope takes a third more.
+const SCREENING_BYTES: usize = 48_000;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -68,6 +71,13 @@ impl CeremonyService for CeremonyApi {
         Ok(Response::new(self.uploaded(request.into_inner().toml).await?))
     }
 
+    async fn upload_screening(
+        &self,
+        request: Request<v1::UploadScreeningRequest>,
+    ) -> Result<Response<v1::UploadScreeningResponse>, Status> {
+        Ok(Response::new(self.uploaded_screening(request.into_inner().payload).await?))
+    }
+
     async fn watch(
         &self,
         request: Request<v1::WatchCeremoniesRequest>,
@@ -83,16 +93,18 @@ impl CeremonyApi {
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeResume { .. }
             | StatementBody::ProposeRosterChange(_)
-            | StatementBody::ProposePolicy(_) => {}
+            | StatementBody::ProposePolicy(_)
+            | StatementBody::ProposeScreening(_)
+            | StatementBody::ProposeScreeningLift { .. } => {}
             StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ApproveCeremony(_)
             | StatementBody::ApproveHold(_)
             | StatementBody::RejectHold(_)
             | StatementBody::RevokeWhitelistEntry(_)
             | StatementBody::PauseWallet(_)
+            | StatementBody::AddToScreeningList { .. }
             | StatementBody::RevokeClient(_) => {
-                let expected =
-                    "a statement that proposes to create or resume a wallet, or to change roster or policy";
+                let expected = "a statement that proposes to create or resume a wallet, or to change roster, policy or a screening list";
                 return Err(RequestError::OtherPayload { expected });
             }
         }
@@ -132,6 +144,30 @@ impl CeremonyApi {
             version_in_force: state.policy_version().0,
             hash_in_force: state.policy_digest().as_bytes().to_vec(),
         })
+    }
+
+    /// Puts an update of a screening list, or some of its addresses, into the log. Officers name the hashes of what comes out.
+    async fn uploaded_screening(
+        &self,
+        payload: Vec<u8>,
+    ) -> Result<v1::UploadScreeningResponse, RequestError> {
+        if payload.len() > SCREENING_BYTES {
+            return Err(
+                FieldError::new("payload", format!("must have at most {SCREENING_BYTES} bytes")).into()
+            );
+        }
+        let kind = if serde_json::from_slice::<ScreeningPart>(&payload).is_ok() {
+            PayloadKind::ScreeningPart
+        } else {
+            PayloadKind::ScreeningUpdate
+        };
+        let envelope = self.parts.voice().await?.screening(kind, payload)?;
+        let index = match self.parts.log(envelope).await? {
+            Proposed::Logged(logged) => Some(logged.index),
+            Proposed::Repeated => None,
+        };
+        let reader = self.parts.book.read().await?;
+        Ok(v1::UploadScreeningResponse { position: index.map(|index| reader.times().position(index)) })
     }
 
     async fn act(&self, id: &CeremonyId, envelope: Envelope) -> Result<v1::Ceremony, RequestError> {

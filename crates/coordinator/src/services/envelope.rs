@@ -86,7 +86,10 @@ pub(super) fn statement(
         | Act::Authorize(_)
         | Act::Signature(_)
         | Act::Attestation(_)
-        | Act::Policy(_) => {
+        | Act::Policy(_)
+        | Act::ScreeningUpdate(_)
+        | Act::ScreeningPart(_)
+        | Act::Exposure(_) => {
             return Err(RequestError::OtherPayload { expected: PayloadKind::Statement.as_str() });
         }
     };

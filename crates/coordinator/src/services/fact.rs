@@ -29,8 +29,13 @@ impl FactApi {
     async fn reported(&self, bytes: &[u8]) -> Result<v1::LogPosition, RequestError> {
         let report = envelope::of_kinds(
             bytes,
-            &[PayloadKind::SessionReport, PayloadKind::PriceReport, PayloadKind::IdentityAttestation],
-            "a `session-report`, a `price-report` or an `identity-attestation`",
+            &[
+                PayloadKind::SessionReport,
+                PayloadKind::PriceReport,
+                PayloadKind::IdentityAttestation,
+                PayloadKind::ExposureReport,
+            ],
+            "a `session-report`, a `price-report`, an `identity-attestation` or an `exposure-report`",
         )?;
         let index = match self.0.log(report.clone()).await? {
             Proposed::Logged(logged) => logged.index,

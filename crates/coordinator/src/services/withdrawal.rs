@@ -190,6 +190,7 @@ impl WithdrawalApi {
             [PayloadKind::WithdrawalRequest, PayloadKind::ReplacementRequest, PayloadKind::SweepRequest];
         let (envelope, kind) = envelope::by_caller_of(bytes, &KINDS, "a request for a withdrawal", caller)?;
         let id = requested(kind, &envelope.payload);
+        self.ask_providers(kind, &envelope).await?;
         match self.parts.log(envelope).await {
             Ok(Proposed::Logged(_) | Proposed::Repeated) => Ok(id?),
             Err(ProposeError::Rejected { rejection, logged })
@@ -199,6 +200,24 @@ impl WithdrawalApi {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Providers are asked before the decision, and only about a request that will be decided.
+    async fn ask_providers(&self, kind: PayloadKind, envelope: &Envelope) -> Result<(), RequestError> {
+        if kind != PayloadKind::WithdrawalRequest {
+            return Ok(());
+        }
+        let Ok(request) = WithdrawalRequest::parse(&envelope.payload) else { return Ok(()) };
+        {
+            let reader = self.parts.book.read().await?;
+            let state = reader.state();
+            let asks = state.policy().exposure().is_some();
+            if !asks || !matches!(state.check(envelope, self.parts.clock.now()), Ok(Ok(()))) {
+                return Ok(());
+            }
+        }
+        self.parts.ask_about(request.chain_id, request.destination).await;
+        Ok(())
     }
 
     async fn bound(&self, caller: &Caller, bytes: &[u8]) -> Result<WithdrawalId, RequestError> {

@@ -108,6 +108,7 @@ impl Cell {
             sequencer,
             nodes: Arc::new(nodes),
             witnesses: Arc::default(),
+            risk_providers: Arc::default(),
             progress: Arc::new(Progress::default()),
             speaker: Arc::new(Speaker::new(
                 ClusterId::new("demo-1").unwrap(),

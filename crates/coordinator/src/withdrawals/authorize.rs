@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use holdfast_chains::{Digest, PublicKey, Signature};
+use holdfast_chains::{Address, ChainId, Digest, PublicKey, Signature};
 use holdfast_ledger::{State, Withdrawal, WithdrawalId, WithdrawalState};
 use holdfast_log::SignedCheckpoint;
 use holdfast_policy::{NodeId, TimestampMs};
@@ -29,6 +29,8 @@ pub(super) struct Order {
     /// Index of the newest authorization.
     pub(super) authorized_at: Option<u64>,
     received_at: TimestampMs,
+    /// Whom it pays, unless that is the wallet itself.
+    pays: Option<(ChainId, Address)>,
 }
 
 impl Driver {
@@ -45,6 +47,9 @@ impl Driver {
     pub(super) async fn authorized(&self, order: Order, renew: bool) -> Result<Order, Failure> {
         if order.authorized_at.is_some() && !renew {
             return Ok(order);
+        }
+        if let Some((chain_id, destination)) = order.pays {
+            self.parts.ask_about(chain_id, destination).await;
         }
         let envelope = self.parts.voice().await?.authorize(order.withdrawal, order.digests)?;
         self.parts.sequencer.propose(envelope).await?;
@@ -96,6 +101,8 @@ fn order_of(state: &State, id: &WithdrawalId, now: TimestampMs) -> Option<Order>
         threshold: wallet.t.into(),
         authorized_at: withdrawal.authorization.as_ref().map(|authorization| authorization.index),
         received_at: withdrawal.received_at,
+        pays: (!withdrawal.to_oneself)
+            .then_some((withdrawal.request.chain_id, withdrawal.request.destination)),
     })
 }
 

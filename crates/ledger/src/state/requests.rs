@@ -177,20 +177,6 @@ impl State {
         Ok(Change { session: Some(self.merged(report)), ..Change::default() })
     }
 
-    /// A report of a provider that the policy does not name for this kind changes nothing.
-    pub(super) fn check_named(
-        &self,
-        provider: &ProviderId,
-        named: Option<&BTreeSet<ProviderId>>,
-        table: &str,
-    ) -> Result<(), Rejection> {
-        if named.is_some_and(|named| named.contains(provider)) {
-            return Ok(());
-        }
-        let detail = format!("the policy does not name `{provider}` in `[{table}]`");
-        Err(Rejection::new(RejectionCode::ProviderNotNamed, detail).with_field("provider"))
-    }
-
     /// What holds for every provider's report: the next sequence number, and not from the future.
     pub(super) fn check_report(
         &self,

@@ -3,11 +3,12 @@
 //! Owns the comparison of a statement with the log. It must never call a statement over before the log says so, and never
 //! let one that no log can contain stop more than it names.
 
+use holdfast_chains::Address;
 use holdfast_ledger::{
     LatchScope, Rejection, RejectionCode, Roster, State, Statement, StatementBody, StatementDigest,
     WithdrawalId,
 };
-use holdfast_policy::{ClientId, WalletId, WhitelistEntry, WhitelistEntryId};
+use holdfast_policy::{ClientId, ListId, WalletId, WhitelistEntry, WhitelistEntryId};
 
 /// A client's public key.
 type ClientKey = [u8; 32];
@@ -21,6 +22,11 @@ pub(super) enum Subject {
     Client {
         id: ClientId,
         key: ClientKey,
+    },
+    /// An address that an officer put on a screening list.
+    Listed {
+        list: ListId,
+        address: Address,
     },
     /// Whatever key the client has: a record of an earlier form, which did not have to name one.
     ClientName(ClientId),
@@ -44,6 +50,9 @@ impl Subject {
             LatchScope::Wallet(id) => Some(Self::Wallet(id.clone())),
             LatchScope::WhitelistEntry(id) => Some(Self::WhitelistEntry(id.clone())),
             LatchScope::Client(id) => Some(Self::Client { id: id.clone(), key: client_key(text)? }),
+            LatchScope::Listed { list, address } => {
+                Some(Self::Listed { list: list.clone(), address: *address })
+            }
         }
     }
 
@@ -53,6 +62,7 @@ impl Subject {
             LatchScope::Wallet(id) => Self::Wallet(id.clone()),
             LatchScope::WhitelistEntry(id) => Self::WhitelistEntry(id.clone()),
             LatchScope::Client(id) => Self::ClientName(id.clone()),
+            LatchScope::Listed { list, address } => Self::Listed { list: list.clone(), address: *address },
         })
     }
 
@@ -61,6 +71,7 @@ impl Subject {
             Self::Wallet(id) => LatchScope::Wallet(id.clone()),
             Self::WhitelistEntry(id) => LatchScope::WhitelistEntry(id.clone()),
             Self::Client { id, .. } | Self::ClientName(id) => LatchScope::Client(id.clone()),
+            Self::Listed { list, address } => LatchScope::Listed { list: list.clone(), address: *address },
         }
     }
 
@@ -78,6 +89,10 @@ impl Subject {
             Self::Client { id, key } => {
                 is_key_of(state.roster(), id, key)
                     && state.withdrawal(withdrawal).is_none_or(|known| known.request.client == *id)
+            }
+            // INVARIANT (G9): a withdrawal that is not known here may go there.
+            Self::Listed { address, .. } => {
+                state.withdrawal(withdrawal).is_none_or(|known| known.request.destination == *address)
             }
             Self::ClientName(id) => {
                 state.roster().client(id).is_some()
@@ -119,6 +134,11 @@ impl Subject {
                 Logged::UsedUp
             }
             Self::Client { .. } => Logged::Not,
+            // Whoever put it there, and whether the list came to name it itself: it is refused.
+            Self::Listed { list, address } if state.is_listed(list, address) => Logged::TakenOver,
+            // A quorum took it off again.
+            Self::Listed { .. } if acted => Logged::UsedUp,
+            Self::Listed { .. } => Logged::Not,
             Self::ClientName(id) if state.client_revocation(id).is_some() => Logged::TakenOver,
             Self::ClientName(_) if acted => Logged::UsedUp,
             Self::ClientName(_) => Logged::Not,
@@ -134,7 +154,12 @@ impl Subject {
 pub(super) fn check_words(state: &State, statement: &Statement, text: &str) -> Result<(), Rejection> {
     let Err(rejection) = state.check_protective(statement, text) else { return Ok(()) };
     let not_shown = match (&statement.body, rejection.code()) {
-        (_, RejectionCode::UnknownWallet | RejectionCode::UnknownWhitelistEntry) => true,
+        (
+            _,
+            RejectionCode::UnknownWallet
+            | RejectionCode::UnknownWhitelistEntry
+            | RejectionCode::UnknownScreeningList,
+        ) => true,
         // A client of this name may have come, or come back under this key, since.
         (StatementBody::RevokeClient(_), RejectionCode::UnknownParty | RejectionCode::StatementMismatch) => {
             client_key(text).is_some_and(|key| !is_known(state, &key))

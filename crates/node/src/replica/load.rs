@@ -118,7 +118,8 @@ fn resumed(
     genesis: &Entry,
     snapshots: &Snapshots,
 ) -> Option<(Replica, MemoryTree)> {
-    let Kept { state, tree } = snapshots.read(genesis)?;
+    let mut entries = |index: u64| Entry::parse(&store.read(ENTRIES, &index.to_be_bytes()).ok()??).ok();
+    let Kept { state, tree } = snapshots.read(genesis, &mut entries)?;
     let size = state.size();
     let resumed = Replica::resume(state, tree.edge().clone(), pinned)
         .map_err(LoadError::from)

@@ -112,9 +112,14 @@ impl Snapshots {
         Self { path, vault, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
     }
 
-    /// The replica in the file, or `None` if there is no file or it cannot be used.
-    pub(super) fn read(&self, genesis: &Entry) -> Option<Kept> {
-        match self.try_read(genesis) {
+    /// The replica in the file, or `None` if there is no file or it cannot be used. `entries` reads the stored log: the addresses
+    /// of screening lists are there and not in the file.
+    pub(super) fn read(
+        &self,
+        genesis: &Entry,
+        entries: &mut dyn FnMut(u64) -> Option<Entry>,
+    ) -> Option<Kept> {
+        match self.try_read(genesis, entries) {
             Ok(kept) => kept,
             Err(error) => {
                 tracing::warn!(%error, path = %self.path.display(), "the snapshot is not used: replaying the log");
@@ -129,7 +134,11 @@ impl Snapshots {
     }
 
     // INVARIANT (G9): everything in the file is covered by the manifest, and the manifest by the passphrase.
-    fn try_read(&self, genesis: &Entry) -> Result<Option<Kept>, KeepError> {
+    fn try_read(
+        &self,
+        genesis: &Entry,
+        entries: &mut dyn FnMut(u64) -> Option<Entry>,
+    ) -> Result<Option<Kept>, KeepError> {
         let Some(bytes) = read_bounded(&self.path)? else { return Ok(None) };
         let rest = bytes.strip_prefix(MAGIC).ok_or(KeepError::OtherVersion)?;
         let (length, rest) = rest.split_first_chunk::<4>().ok_or(KeepError::Altered)?;
@@ -148,7 +157,7 @@ impl Snapshots {
         // The two take about as long, and a start has nothing else to do.
         let (state, tree) = thread::scope(|scope| {
             let tree = scope.spawn(|| tree_of(leaves));
-            (State::from_snapshot(state, genesis), tree.join())
+            (State::restore(state, genesis, entries), tree.join())
         });
         let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);

@@ -115,6 +115,7 @@ pub(super) fn latch(delivered: &Delivered) -> v1::RefusalLatch {
         LatchScope::Wallet(id) => ("wallet", id.to_string()),
         LatchScope::WhitelistEntry(id) => ("whitelist-entry", id.to_string()),
         LatchScope::Client(id) => ("client", id.to_string()),
+        LatchScope::Listed { list, address } => ("screening-list", format!("{list}:{address}")),
     };
     v1::RefusalLatch {
         scope: scope.to_owned(),

@@ -90,6 +90,8 @@ fn results(ceremony: &Ceremony) -> Vec<String> {
         CeremonyKind::AddWhitelistEntry(_) => {
             ceremony.whitelist_entry.iter().map(ToString::to_string).collect()
         }
+        CeremonyKind::UpdateScreeningList(proposal) => vec![proposal.list.to_string()],
+        CeremonyKind::LiftScreeningAdditions { list, .. } => vec![list.to_string()],
         CeremonyKind::ResumeWallet { .. } | CeremonyKind::ChangeRoster(_) | CeremonyKind::ChangePolicy(_) => {
             Vec::new()
         }

@@ -77,6 +77,7 @@ pub fn latch(latch: &LatchReport) -> v1::RefusalLatch {
         LatchScope::Wallet(wallet) => ("wallet", wallet.to_string()),
         LatchScope::WhitelistEntry(entry) => ("whitelist-entry", entry.to_string()),
         LatchScope::Client(client) => ("client", client.to_string()),
+        LatchScope::Listed { list, address } => ("screening-list", format!("{list}:{address}")),
     };
     v1::RefusalLatch {
         scope: scope.to_owned(),

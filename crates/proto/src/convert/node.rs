@@ -5,8 +5,9 @@ use holdfast_log::{Cosignature, Hash};
 use super::{FieldError, client_id, wallet_id, whitelist_entry_id};
 use crate::limits::NODE_MESSAGE_BYTES;
 use crate::v1;
+use holdfast_chains::Address;
 use holdfast_ledger::{LatchScope, StatementDigest};
-use holdfast_policy::OfficerId;
+use holdfast_policy::{ListId, OfficerId};
 
 /// More latches than this are not kept.
 const MAX_LATCHES: usize = 64;
@@ -132,6 +133,7 @@ impl TryFrom<v1::RefusalLatch> for LatchReport {
             "wallet" => LatchScope::Wallet(wallet_id("id", &wire.id)?),
             "whitelist-entry" => LatchScope::WhitelistEntry(whitelist_entry_id("id", &wire.id)?),
             "client" => LatchScope::Client(client_id("id", &wire.id)?),
+            "screening-list" => listed(&wire.id)?,
             _ => return Err(FieldError::new("scope", "is unknown")),
         };
         let statement = hex_digest(&wire.statement_hash)?;
@@ -139,6 +141,15 @@ impl TryFrom<v1::RefusalLatch> for LatchReport {
             OfficerId::new(wire.officer).map_err(|error| FieldError::new("officer", error.to_string()))?;
         Ok(Self { scope, officer, statement, since_ms: wire.since_ms })
     }
+}
+
+/// `list:address`.
+fn listed(id: &str) -> Result<LatchScope, FieldError> {
+    let invalid = |detail: String| FieldError::new("id", detail);
+    let (list, address) = id.split_once(':').ok_or_else(|| invalid("must be `LIST:ADDRESS`".to_owned()))?;
+    let list = ListId::new(list).map_err(|error| invalid(error.to_string()))?;
+    let address = Address::parse(address).map_err(|error| invalid(error.to_string()))?;
+    Ok(LatchScope::Listed { list, address })
 }
 
 fn hex_digest(bytes: &[u8]) -> Result<StatementDigest, FieldError> {
