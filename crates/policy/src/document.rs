@@ -5,9 +5,9 @@ mod check;
 mod diff;
 mod error;
 mod lines;
-mod read;
+pub(crate) mod read;
 mod read_risk;
-mod toml_field;
+pub(crate) mod toml_field;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::{fmt, str::FromStr};

@@ -10,6 +10,7 @@
 
 mod activity;
 mod approvals;
+mod cases;
 mod crowd;
 mod date;
 mod decision;
@@ -17,11 +18,13 @@ mod digest;
 mod document;
 mod evaluate;
 mod exposure;
+mod explain;
 mod facts;
 mod history;
 mod hold;
 mod identity;
 mod ids;
+mod lint;
 mod look_alike;
 mod minute;
 mod outflow;
@@ -36,6 +39,7 @@ mod whitelist;
 pub use activity::Activity;
 pub use approvals::{Approval, quorum_is_met};
 pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
+pub use cases::{CaseResult, Expected, ExpectedOutcome, PolicyCase, PolicyCases};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
 pub use digest::{
@@ -54,6 +58,7 @@ pub use history::{
     AmountStats, CustomerHistory, Deviation, DeviceSeen, HistoryError, Log2, MAX_HISTORY_BYTES, NeverSeen,
     PaymentSeen, RecentPayment, SessionSeen,
 };
+pub use explain::{explain_decision, explain_policy};
 pub use hold::{HoldReason, HoldRequirement};
 pub use identity::{AttestedIntent, IdentityAttestation, IdentityTerms};
 pub use ids::{
@@ -67,6 +72,7 @@ pub use outflow::{
     Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows,
     Place, Taken,
 };
+pub use lint::{KnownParties, LintCode, PolicyFinding, Severity, lint};
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
 pub use risk::{

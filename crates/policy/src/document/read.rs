@@ -294,7 +294,7 @@ fn identity_terms(mut table: Table<'_>) -> Result<IdentityTerms, PolicyError> {
     Ok(terms)
 }
 
-fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {
+pub(crate) fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {
     let mut required = RequiredApprovals::new();
     for (role, count) in field.clone().table()?.entries() {
         let role = RoleName::new(role).map_err(|error| count.invalid(error))?;
@@ -307,15 +307,15 @@ fn approvals(field: Field<'_>) -> Result<RequiredApprovals, PolicyError> {
     }
 }
 
-pub(super) fn score(field: &Field<'_>) -> Result<u8, PolicyError> {
+pub(crate) fn score(field: &Field<'_>) -> Result<u8, PolicyError> {
     field.number(0, MAX_SCORE)
 }
 
-pub(super) fn duration(field: &Field<'_>, min: u64) -> Result<DurationMs, PolicyError> {
+pub(crate) fn duration(field: &Field<'_>, min: u64) -> Result<DurationMs, PolicyError> {
     field.number(min, MAX_DURATION_MS).map(DurationMs)
 }
 
-fn set<T: FromStr<Err: fmt::Display> + Ord + fmt::Display>(
+pub(crate) fn set<T: FromStr<Err: fmt::Display> + Ord + fmt::Display>(
     field: &Field<'_>,
 ) -> Result<BTreeSet<T>, PolicyError> {
     let mut values = BTreeSet::new();

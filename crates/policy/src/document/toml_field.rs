@@ -12,7 +12,7 @@ use super::error::{FieldProblem, PolicyError, excerpt};
 
 /// One value of the document.
 #[derive(Clone)]
-pub(super) struct Field<'t> {
+pub(crate) struct Field<'t> {
     text: &'t str,
     path: String,
     span: Range<usize>,
@@ -20,7 +20,7 @@ pub(super) struct Field<'t> {
 }
 
 /// One table of the document. Fields are taken out by name; [`finish`](Table::finish) refuses what is left.
-pub(super) struct Table<'t> {
+pub(crate) struct Table<'t> {
     text: &'t str,
     path: String,
     span: Range<usize>,
@@ -28,7 +28,7 @@ pub(super) struct Table<'t> {
 }
 
 /// Parses the document's text as TOML.
-pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
+pub(crate) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
     DeTable::parse(text).map_err(|error| PolicyError::Syntax {
         line: line_at(text, error.span().map_or(0, |span| span.start)),
         message: excerpt(error.message()),
@@ -36,7 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, PolicyError> {
 }
 
 impl<'t> Table<'t> {
-    pub(super) fn root(text: &'t str, table: &'t Spanned<DeTable<'t>>) -> Self {
+    pub(crate) fn root(text: &'t str, table: &'t Spanned<DeTable<'t>>) -> Self {
         Self::new(text, String::new(), table.span(), table.get_ref())
     }
 
@@ -50,7 +50,7 @@ impl<'t> Table<'t> {
         Self { text, path, span, left }
     }
 
-    pub(super) fn required(&mut self, name: &'static str) -> Result<Field<'t>, PolicyError> {
+    pub(crate) fn required(&mut self, name: &'static str) -> Result<Field<'t>, PolicyError> {
         self.optional(name).ok_or_else(|| {
             let field = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
             let line = line_at(self.text, self.span.start);
@@ -58,42 +58,60 @@ impl<'t> Table<'t> {
         })
     }
 
-    pub(super) fn optional(&mut self, name: &str) -> Option<Field<'t>> {
+    pub(crate) fn optional(&mut self, name: &str) -> Option<Field<'t>> {
         self.left.remove(name)
     }
 
+    /// This table, and what another one has besides.
+    pub(crate) fn over(mut self, other: &Self) -> Self {
+        for (name, field) in &other.left {
+            self.left.entry(name).or_insert_with(|| field.clone());
+        }
+        self
+    }
+
     /// All fields of a table whose keys are values, such as role names.
-    pub(super) fn entries(self) -> impl Iterator<Item = (&'t str, Field<'t>)> {
+    pub(crate) fn entries(self) -> impl Iterator<Item = (&'t str, Field<'t>)> {
         self.left.into_iter()
     }
 
     /// Refuses fields that nobody took.
-    pub(super) fn finish(self) -> Result<(), PolicyError> {
+    pub(crate) fn finish(self) -> Result<(), PolicyError> {
         let first = self.left.into_values().min_by_key(|field| field.span.start);
         first.map_or(Ok(()), |field| Err(field.error(FieldProblem::Unknown)))
     }
 }
 
 impl<'t> Field<'t> {
-    pub(super) fn error(&self, problem: FieldProblem) -> PolicyError {
+    pub(crate) fn error(&self, problem: FieldProblem) -> PolicyError {
         PolicyError::Field { line: line_at(self.text, self.span.start), field: self.path.clone(), problem }
     }
 
-    pub(super) fn invalid(&self, reason: impl fmt::Display) -> PolicyError {
+    pub(crate) fn invalid(&self, reason: impl fmt::Display) -> PolicyError {
         self.error(FieldProblem::Invalid { reason: reason.to_string() })
     }
 
-    pub(super) fn string(&self) -> Result<&'t str, PolicyError> {
+    /// The line it is in.
+    pub(crate) fn line(&self) -> usize {
+        line_at(self.text, self.span.start)
+    }
+
+    /// Its value, where it is `true` or `false`.
+    pub(crate) fn flag(&self) -> Option<bool> {
+        self.value.as_bool()
+    }
+
+    pub(crate) fn string(&self) -> Result<&'t str, PolicyError> {
         self.value.as_str().ok_or_else(|| self.wrong_type("a string"))
     }
 
     /// A string that `T` reads.
-    pub(super) fn parse<T: FromStr<Err: fmt::Display>>(&self) -> Result<T, PolicyError> {
+    pub(crate) fn parse<T: FromStr<Err: fmt::Display>>(&self) -> Result<T, PolicyError> {
         self.string()?.parse().map_err(|error| self.invalid(error))
     }
 
     /// A whole number from `min` to `max`.
-    pub(super) fn number<T>(&self, min: T, max: T) -> Result<T, PolicyError>
+    pub(crate) fn number<T>(&self, min: T, max: T) -> Result<T, PolicyError>
     where
         T: TryFrom<u64> + Into<u64> + PartialOrd + Copy,
     {
@@ -105,17 +123,17 @@ impl<'t> Field<'t> {
             .ok_or_else(|| self.error(FieldProblem::OutOfRange { min: min.into(), max: max.into() }))
     }
 
-    pub(super) fn boolean(&self) -> Result<bool, PolicyError> {
+    pub(crate) fn boolean(&self) -> Result<bool, PolicyError> {
         self.value.as_bool().ok_or_else(|| self.wrong_type("`true` or `false`"))
     }
 
-    pub(super) fn table(self) -> Result<Table<'t>, PolicyError> {
+    pub(crate) fn table(self) -> Result<Table<'t>, PolicyError> {
         let table = self.value.as_table().ok_or_else(|| self.wrong_type("a table"))?;
         Ok(Table::new(self.text, self.path, self.span, table))
     }
 
     /// The elements of an array, at least one and at most `max`.
-    pub(super) fn elements(&self, max: usize) -> Result<Vec<Field<'t>>, PolicyError> {
+    pub(crate) fn elements(&self, max: usize) -> Result<Vec<Field<'t>>, PolicyError> {
         let array = self.value.as_array().ok_or_else(|| self.wrong_type("an array"))?;
         if array.is_empty() {
             return Err(self.error(FieldProblem::Empty));
@@ -137,6 +155,6 @@ impl<'t> Field<'t> {
     }
 }
 
-pub(super) fn line_at(text: &str, offset: usize) -> usize {
+pub(crate) fn line_at(text: &str, offset: usize) -> usize {
     text.bytes().take(offset).filter(|b| *b == b'\n').count().saturating_add(1)
 }

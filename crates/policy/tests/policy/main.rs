@@ -6,6 +6,7 @@
 mod approvals;
 mod boundaries;
 mod codes;
+mod diffs;
 mod docs;
 mod exposure;
 mod holds;

@@ -1,0 +1,99 @@
+//! Owns the invented facts of one case, as the file gives them.
+
+use std::collections::BTreeSet;
+
+use holdfast_chains::{Address, Amount, AssetSymbol};
+
+use crate::{
+    approvals::Approval,
+    facts::{WalletStatus, WithdrawalFacts},
+    ids::{ClientId, CustomerRef, ListId, WalletId},
+    price::MicroUsd,
+    time::{DurationMs, TimestampMs},
+    whitelist::EntryOwner,
+};
+
+#[derive(Debug, Clone)]
+pub(super) struct CaseFacts {
+    pub(super) at: TimestampMs,
+    pub(super) requested_ago: DurationMs,
+    pub(super) wallet: WalletId,
+    pub(super) wallet_status: Option<WalletStatus>,
+    pub(super) asset: AssetSymbol,
+    pub(super) amount: Amount,
+    pub(super) destination: Address,
+    pub(super) fee_cap: Amount,
+    pub(super) client: ClientId,
+    pub(super) customer: Option<CustomerRef>,
+    pub(super) whitelist: Option<ListedDestination>,
+    pub(super) session: Option<Session>,
+    pub(super) listed_on: BTreeSet<ListId>,
+    pub(super) not_loaded: BTreeSet<ListId>,
+    pub(super) price: Option<MicroUsd>,
+    pub(super) earlier: Vec<Earlier>,
+    pub(super) approvals: Vec<Approval>,
+}
+
+/// A whitelist entry for the destination.
+#[derive(Debug, Clone)]
+pub(super) struct ListedDestination {
+    pub(super) owner: EntryOwner,
+    pub(super) assets: Option<BTreeSet<AssetSymbol>>,
+    pub(super) active_since: DurationMs,
+    pub(super) active_in: DurationMs,
+    pub(super) expires_in: DurationMs,
+    pub(super) revoked: bool,
+}
+
+/// What a provider reported about the customer's session.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) new_device: bool,
+    pub(super) second_factor_reset: bool,
+    pub(super) age: DurationMs,
+}
+
+/// A withdrawal that was paid before, like this one but for what is named.
+#[derive(Debug, Clone)]
+pub(super) struct Earlier {
+    pub(super) amount: Amount,
+    pub(super) ago: DurationMs,
+    pub(super) usd_cents: Option<u64>,
+    pub(super) wallet: Option<WalletId>,
+    pub(super) asset: Option<AssetSymbol>,
+    pub(super) client: Option<ClientId>,
+    pub(super) customer: Option<CustomerRef>,
+    pub(super) destination: Option<Address>,
+}
+
+/// The withdrawal's own place in windows: after all earlier ones.
+pub(super) const PLACE: u64 = 1_000_000;
+
+impl CaseFacts {
+    /// The withdrawal, without approvals: they are of a hold that is not known yet.
+    pub(super) fn withdrawal(&self) -> WithdrawalFacts {
+        WithdrawalFacts {
+            wallet: self.wallet.clone(),
+            asset: self.asset.clone(),
+            amount: self.amount,
+            destination: self.destination,
+            fee_cap: self.fee_cap,
+            client: self.client.clone(),
+            requesters: BTreeSet::new(),
+            customer: self.customer.clone(),
+            requested_at: before(self.at, self.requested_ago),
+            place: PLACE,
+            approvals: Vec::new(),
+        }
+    }
+}
+
+/// A point in time so long ago; the epoch at the earliest.
+pub(super) fn before(at: TimestampMs, span: DurationMs) -> TimestampMs {
+    at.checked_sub(span).unwrap_or(TimestampMs(0))
+}
+
+/// A point in time so much later; the end of time at the latest.
+pub(super) fn after(at: TimestampMs, span: DurationMs) -> TimestampMs {
+    at.checked_add(span).unwrap_or(TimestampMs(u64::MAX))
+}

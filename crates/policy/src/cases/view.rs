@@ -1,0 +1,147 @@
+//! Owns the world that a case's facts describe, as evaluation looks at it.
+
+use holdfast_chains::{Asset, AssetSymbol, ChainId};
+
+use super::facts::{CaseFacts, ListedDestination, after, before};
+use crate::{
+    date::CalendarDate,
+    document::PolicyDocument,
+    facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus},
+    ids::{CustomerRef, ListId, ProviderId, WalletId, WhitelistEntryId},
+    outflow::{Outflow, OutflowStage, Outflows},
+    price::UsdPrice,
+    screening::{ScreeningIndex, ScreeningList},
+    time::TimestampMs,
+    whitelist::{Whitelist, WhitelistEntry},
+};
+
+/// Nobody's address, so that a list is not empty.
+const NOBODY: &str = "0x000000000000000000000000000000000000dEaD";
+
+pub(super) struct CaseView<'a> {
+    document: &'a PolicyDocument,
+    assets: &'a [Asset],
+    facts: &'a CaseFacts,
+    whitelist: Whitelist,
+    screening: ScreeningIndex,
+    session: Option<SessionSignals>,
+    outflows: Outflows,
+}
+
+impl<'a> CaseView<'a> {
+    pub(super) fn new(document: &'a PolicyDocument, assets: &'a [Asset], facts: &'a CaseFacts) -> Self {
+        let chain = assets.iter().find(|asset| asset.symbol == facts.asset).map(|asset| asset.chain_id);
+        let mut whitelist = Whitelist::new();
+        if let (Some(chain), Some(listed)) = (chain, &facts.whitelist)
+            && let Some(entry) = entry(facts, chain, listed)
+        {
+            // The only entry, with an asset and a life: it cannot be refused.
+            let _ = whitelist.insert(entry);
+        }
+        let mut screening = ScreeningIndex::new();
+        for id in document.screening_lists() {
+            if let Some(list) = list(facts, id) {
+                screening.insert(list);
+            }
+        }
+        let session = facts.session.as_ref().and_then(|session| {
+            Some(SessionSignals {
+                new_device: session.new_device,
+                second_factor_reset: session.second_factor_reset,
+                observed_at: before(facts.at, session.age),
+                provider: ProviderId::new("case").ok()?,
+            })
+        });
+        let outflows = outflows(document, assets, facts);
+        Self { document, assets, facts, whitelist, screening, session, outflows }
+    }
+}
+
+fn entry(facts: &CaseFacts, chain_id: ChainId, listed: &ListedDestination) -> Option<WhitelistEntry> {
+    let ListedDestination { owner, assets, active_since, active_in, expires_in, revoked } = listed;
+    let not_before = before(after(facts.at, *active_in), *active_since);
+    Some(WhitelistEntry {
+        id: WhitelistEntryId::new("case").ok()?,
+        chain_id,
+        address: facts.destination,
+        assets: assets.clone().unwrap_or_else(|| [facts.asset.clone()].into()),
+        owner: owner.clone(),
+        not_before,
+        expires_at: after(facts.at, *expires_in).max(TimestampMs(not_before.0.saturating_add(1))),
+        revoked_at: revoked.then_some(facts.at),
+    })
+}
+
+fn list(facts: &CaseFacts, id: &ListId) -> Option<ScreeningList> {
+    if facts.not_loaded.contains(id) {
+        return None;
+    }
+    let listed = facts.listed_on.contains(id).then(|| facts.destination.to_string());
+    let text = format!("{NOBODY}\n{}\n", listed.unwrap_or_default());
+    let as_of = CalendarDate::parse("2026-01-01").ok()?;
+    ScreeningList::parse(id.clone(), "a case", as_of, &text).ok()
+}
+
+fn outflows(document: &PolicyDocument, assets: &[Asset], facts: &CaseFacts) -> Outflows {
+    let mut outflows = Outflows::default();
+    outflows.measure(document);
+    let mut earlier: Vec<_> = facts.earlier.iter().collect();
+    earlier.sort_by_key(|earlier| std::cmp::Reverse(earlier.ago));
+    for (place, earlier) in (1..).zip(earlier) {
+        let symbol = earlier.asset.as_ref().unwrap_or(&facts.asset);
+        let Some(asset) = assets.iter().find(|asset| asset.symbol == *symbol) else { continue };
+        let worth = facts.price.and_then(|price| price.cents(earlier.amount, asset.decimals));
+        let outflow = Outflow {
+            wallet: earlier.wallet.as_ref().unwrap_or(&facts.wallet).clone(),
+            asset: symbol.clone(),
+            client: earlier.client.as_ref().unwrap_or(&facts.client).clone(),
+            customer: earlier.customer.clone().or_else(|| facts.customer.clone()),
+            chain_id: asset.chain_id,
+            destination: earlier.destination.unwrap_or(facts.destination),
+            amount: earlier.amount,
+            usd_cents: earlier.usd_cents.or(worth),
+        };
+        outflows.hold_place(place, outflow, OutflowStage::Authorized);
+        outflows.pay(place, before(facts.at, earlier.ago));
+    }
+    outflows
+}
+
+impl PolicyView for CaseView<'_> {
+    fn document(&self) -> &PolicyDocument {
+        self.document
+    }
+
+    fn policy_version(&self) -> PolicyVersion {
+        PolicyVersion(1)
+    }
+
+    fn whitelist(&self) -> &Whitelist {
+        &self.whitelist
+    }
+
+    fn screening(&self) -> &ScreeningIndex {
+        &self.screening
+    }
+
+    fn session_signals(&self, _customer: &CustomerRef) -> Option<&SessionSignals> {
+        self.session.as_ref()
+    }
+
+    fn asset(&self, symbol: &AssetSymbol) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.symbol == *symbol)
+    }
+
+    fn outflows(&self) -> &Outflows {
+        &self.outflows
+    }
+
+    fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
+        let price = self.facts.price.filter(|_| *symbol == self.facts.asset)?;
+        Some(UsdPrice { price, observed_at: at })
+    }
+
+    fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
+        self.facts.wallet_status.filter(|_| *wallet == self.facts.wallet)
+    }
+}

@@ -1,0 +1,151 @@
+//! Owns a policy in plain words, rule by rule, and a decision in plain words, result by result. It describes and never decides.
+
+mod rules;
+
+use std::fmt::Write as _;
+
+use holdfast_chains::{Amount, Asset, AssetSymbol};
+
+use crate::{
+    decision::{Decision, Outcome, Verdict},
+    document::{PolicyDocument, RequiredApprovals, RiskTerms},
+    risk::ComponentState,
+    time::DurationMs,
+    whitelist::WhitelistTerms,
+};
+
+/// Words that need to know how assets are counted; without a registry amounts are in base units.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    assets: &'a [Asset],
+}
+
+/// What a policy says, on a page. `assets` is the registry, if one is at hand: with it amounts are in whole units.
+pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
+    let words = Words { assets };
+    let mut page = format!("policy {}\n", document.hash());
+    section(&mut page, "What may be paid. Without one of these grants a withdrawal is denied.");
+    for grant in document.grants() {
+        item(&mut page, grant.id.as_str(), &words.grant(grant));
+    }
+    section(&mut page, "What limits every grant. Each is asked, and one that denies is enough.");
+    for restriction in document.restrictions() {
+        item(&mut page, restriction.id.as_str(), &words.restriction(&restriction.rule));
+    }
+    if document.restrictions().is_empty() {
+        page.push_str("  nothing\n");
+    }
+    section(&mut page, "Terms.");
+    item(&mut page, "[risk]", &risk(document.risk()));
+    let hold = document.hold();
+    let deadline = span(hold.deadline);
+    let held = format!(
+        "a hold that is not approved {deadline} after the request is denied; `{}` looks after holds",
+        hold.owner
+    );
+    item(&mut page, "[hold]", &held);
+    item(&mut page, "[whitelist]", &whitelist(document.whitelist()));
+    if let Some(age) = document.max_price_age() {
+        let text = format!("prices count for {}; of those that count the highest does", span(age));
+        item(&mut page, "[prices]", &text);
+    }
+    let age = span(document.authorization_max_age());
+    item(&mut page, "[authorization]", &format!("nodes start to sign at most {age} after the authorization"));
+    page
+}
+
+/// What a decision says, rule by rule, on a page.
+pub fn explain_decision(decision: &Decision) -> String {
+    let outcome = match &decision.outcome {
+        Outcome::Allow => "ALLOWED".to_owned(),
+        Outcome::Deny => "DENIED".to_owned(),
+        Outcome::Hold(hold) => format!("HELD until {} for {}", hold.deadline, approvals(&hold.approvals)),
+    };
+    let reasons: Vec<_> = decision.reasons().iter().map(|reason| reason.code()).collect();
+    let because = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+    let mut page = format!("{outcome}{because}\nby policy {}\n", decision.policy_hash);
+    section(&mut page, "Each rule.");
+    for result in &decision.rules {
+        let verdict = match result.verdict {
+            Verdict::Pass => "passes",
+            Verdict::Hold => "HOLDS",
+            Verdict::Deny => "DENIES",
+            Verdict::NotApplicable => "does not apply",
+        };
+        let text = format!("{verdict}, {}: {}", result.code.code(), result.detail);
+        item(&mut page, result.rule.as_str(), &text);
+    }
+    section(&mut page, &format!("Risk score {}.", decision.risk.score));
+    for component in &decision.risk.components {
+        let state = match component.state {
+            ComponentState::Present => format!("adds {} of {}", component.contribution, component.weight),
+            ComponentState::Absent => format!("adds nothing of {}", component.weight),
+            ComponentState::Unknown => format!("unknown, would add {}", component.weight),
+        };
+        item(&mut page, component.code.code(), &state);
+    }
+    page
+}
+
+fn section(page: &mut String, title: &str) {
+    let _ = write!(page, "\n{title}\n");
+}
+
+fn item(page: &mut String, name: &str, text: &str) {
+    let _ = writeln!(page, "  {name:<24} {text}");
+}
+
+fn risk(terms: &RiskTerms) -> String {
+    let RiskTerms { listed_address, new_device, second_factor_reset, max_report_age } = terms;
+    format!(
+        "the score adds {listed_address} for a listed address, {new_device} for a new device, {second_factor_reset} for a \
+         second factor reset; a session report counts for {}",
+        span(*max_report_age)
+    )
+}
+
+fn whitelist(terms: &WhitelistTerms) -> String {
+    let WhitelistTerms { cooling_off, max_life } = terms;
+    let first = match cooling_off {
+        DurationMs(0) => "entries are usable at once".to_owned(),
+        wait => format!("entries are usable {} after they were added", span(*wait)),
+    };
+    format!("{first}, and at most for {}", span(*max_life))
+}
+
+impl Words<'_> {
+    fn money(self, symbol: &AssetSymbol, amount: Amount) -> String {
+        match self.assets.iter().find(|asset| asset.symbol == *symbol) {
+            Some(asset) => format!("{} {symbol}", amount.format_units(asset.decimals)),
+            None => format!("{amount} base units of {symbol}"),
+        }
+    }
+}
+
+fn approvals(required: &RequiredApprovals) -> String {
+    let people = required.iter().map(|(role, count)| match count {
+        1 => format!("1 person as `{role}`"),
+        count => format!("{count} people as `{role}`"),
+    });
+    people.collect::<Vec<_>>().join(" and ")
+}
+
+fn listed(values: impl Iterator<Item = impl ToString>) -> String {
+    values.map(|value| format!("`{}`", value.to_string())).collect::<Vec<_>>().join(", ")
+}
+
+/// In the largest unit that it is whole in.
+fn span(span: DurationMs) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second")];
+    for (unit, name) in UNITS {
+        let (count, rest) = (span.0.checked_div(unit), span.0.checked_rem(unit));
+        if let (Some(count @ 1..), Some(0)) = (count, rest) {
+            return format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+        }
+    }
+    format!("{} ms", span.0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Owns the sentence for each grant and each kind of restriction.
+
+use holdfast_chains::Amount;
+
+use super::{Words, approvals, listed, span};
+use crate::document::{
+    Destinations, FeeCap, Grant, HoldAbove, LimitPerTransaction, LimitUnit, OnMatch, RestrictionRule,
+    RiskLimits, ScreeningRule, WindowLimit,
+};
+
+impl Words<'_> {
+    pub(super) fn grant(self, grant: &Grant) -> String {
+        let Grant { id: _, wallets, assets, clients, destinations, max_amount } = grant;
+        let clients = match clients {
+            Some(clients) => format!("asked by {}", listed(clients.iter())),
+            None => "asked by any registered client".to_owned(),
+        };
+        let destinations = match destinations {
+            Destinations::Whitelisted => "destinations with an active whitelist entry",
+        };
+        let given = assets.iter().map(|asset| match max_amount.get(asset) {
+            Some(max) => format!("{asset} up to {}", self.money(asset, *max)),
+            None => format!("{asset}"),
+        });
+        let given: Vec<_> = given.collect();
+        format!("{} pay {} to {destinations}, {clients}", listed(wallets.iter()), given.join(", "))
+    }
+
+    pub(super) fn restriction(self, rule: &RestrictionRule) -> String {
+        match rule {
+            RestrictionRule::Whitelist => {
+                "denies unless an active whitelist entry covers destination, asset and customer".to_owned()
+            }
+            RestrictionRule::LimitPerTransaction(limit) => self.per_transaction(limit),
+            RestrictionRule::Screening(rule) => screening(rule),
+            RestrictionRule::Risk(limits) => risk(limits),
+            RestrictionRule::FeeCap(cap) => fee_cap(cap),
+            RestrictionRule::WindowLimit(limit) => self.window(limit),
+        }
+    }
+
+    fn per_transaction(self, limit: &LimitPerTransaction) -> String {
+        let LimitPerTransaction { asset, hold_above, deny_above } = limit;
+        let shown = |amount: Amount| self.money(asset, amount);
+        format!("one transaction in {asset}{}", bounds(hold_above.as_ref(), *deny_above, shown))
+    }
+
+    fn window(self, limit: &WindowLimit) -> String {
+        let WindowLimit { unit, per, window, hold_above, deny_above } = limit;
+        let shown = |amount: Amount| match unit {
+            LimitUnit::Asset(asset) => self.money(asset, amount),
+            LimitUnit::UsdCents => format!("{} USD", amount.format_units(2)),
+            LimitUnit::Count => format!("{amount} withdrawals"),
+        };
+        let what = match unit {
+            LimitUnit::Asset(asset) => format!("all {asset}"),
+            LimitUnit::UsdCents => "all worth in US dollars".to_owned(),
+            LimitUnit::Count => "the number of withdrawals".to_owned(),
+        };
+        let same = per.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        let bounds = bounds(hold_above.as_ref(), *deny_above, shown);
+        format!("{what} within {} of the same {same}{bounds}", span(*window))
+    }
+}
+
+fn bounds(hold: Option<&HoldAbove>, deny: Option<Amount>, shown: impl Fn(Amount) -> String) -> String {
+    let hold = hold.map(|HoldAbove { amount, approvals: needed }| {
+        format!(" is held above {} for {}", shown(*amount), approvals(needed))
+    });
+    let deny = deny.map(|amount| format!(" is denied above {}", shown(amount)));
+    hold.into_iter().chain(deny).collect::<Vec<_>>().join(", and")
+}
+
+fn screening(rule: &ScreeningRule) -> String {
+    let ScreeningRule { lists, on_match } = rule;
+    let does = match on_match {
+        OnMatch::Deny => "denies",
+    };
+    format!(
+        "{does} a destination that is on {}, and everything while one of them is not loaded",
+        listed(lists.iter())
+    )
+}
+
+fn risk(limits: &RiskLimits) -> String {
+    let RiskLimits { hold_at, deny_at, approvals: needed } = limits;
+    format!(
+        "a risk score from {hold_at} on, or one without a current session report, is held for {}, and from {deny_at} on denied",
+        approvals(needed)
+    )
+}
+
+fn fee_cap(cap: &FeeCap) -> String {
+    let FeeCap { chain_id, max } = cap;
+    format!("denies a fee cap above {max} wei on chain {chain_id}")
+}

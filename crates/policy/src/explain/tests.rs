@@ -1,0 +1,40 @@
+//! Tests of the pages: the demo's policy as people read it.
+
+use holdfast_chains::ChainId;
+
+use super::*;
+
+const DEMO: &str = include_str!("../../fixtures/demo-policy.toml");
+
+#[test]
+fn demo_is_explained_rule_by_rule_in_whole_units() {
+    let usdt = Asset {
+        symbol: AssetSymbol::parse("USDT").unwrap(),
+        chain_id: ChainId(1),
+        contract: None,
+        decimals: 6,
+    };
+    let page = explain_policy(&PolicyDocument::parse(DEMO).unwrap(), &[usdt]);
+    for line in [
+        "hot-payouts              `hot-1` pay ETH, USDT to destinations with an active whitelist entry, asked by `pipeline`",
+        "one transaction in USDT is held above 5000 USDT for 2 people as `withdrawal-approver`, and is denied above 100000 USDT",
+        "one transaction in ETH is held above 2000000000000000000 base units of ETH",
+        "sanctions                denies a destination that is on `ofac-eth`, and everything while one of them is not loaded",
+        "a hold that is not approved 1 day after the request is denied; `withdrawal-approver` looks after holds",
+        "entries are usable at once, and at most for 90 days",
+        "nodes start to sign at most 10 minutes after the authorization",
+    ] {
+        assert!(page.contains(line), "{line}\nis not in\n{page}");
+    }
+    let rules = PolicyDocument::parse(DEMO).unwrap();
+    assert!(rules.restrictions().iter().all(|rule| page.contains(&format!("\n  {:<24} ", rule.id.as_str()))));
+}
+
+#[test]
+fn spans_are_in_their_largest_whole_unit() {
+    for (ms, text) in
+        [(0, "0 ms"), (999, "999 ms"), (1000, "1 second"), (90_000, "90 seconds"), (7_200_000, "2 hours")]
+    {
+        assert_eq!(span(DurationMs(ms)), text);
+    }
+}

@@ -1,0 +1,216 @@
+//! Owns the question whether a rule can ever speak, and whether what it says makes sense beside the others.
+
+use std::collections::BTreeSet;
+
+use holdfast_chains::{Amount, AssetSymbol};
+
+use super::{LintCode, Report};
+use crate::{
+    document::{
+        Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits,
+        RiskTerms, WindowLimit,
+    },
+    risk::MAX_SCORE,
+};
+
+pub(super) fn check(report: &mut Report<'_>) {
+    let document = report.document;
+    for (index, grant) in document.grants().iter().enumerate() {
+        shadowed_grant(report, index, grant);
+    }
+    for (index, restriction) in document.restrictions().iter().enumerate() {
+        match &restriction.rule {
+            RestrictionRule::LimitPerTransaction(limit) => per_transaction(report, index, limit),
+            RestrictionRule::WindowLimit(limit) => window(report, index, limit),
+            RestrictionRule::Risk(limits) => risk(report, index, limits),
+            RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => {}
+        }
+    }
+}
+
+/// Of two equal grants the later one is shadowed.
+fn shadowed_grant(report: &mut Report<'_>, index: usize, grant: &Grant) {
+    let grants = report.document.grants();
+    let shadows = |(other_index, other): &(usize, &Grant)| {
+        *other_index != index && gives_all(other, grant) && (*other_index < index || !gives_all(grant, other))
+    };
+    if let Some((_, other)) = grants.iter().enumerate().find(shadows) {
+        let sentence = format!("grant `{}` gives all that `{}` gives", other.id, grant.id);
+        report.grant(index, "id", LintCode::GrantShadowed, sentence);
+    }
+    for asset in &grant.assets {
+        let given = grant.max_amount.get(asset).is_some_and(Amount::is_zero);
+        if given {
+            let sentence = format!("`{}` gives {asset} and at most 0 of it", grant.id);
+            report.grant(index, &format!("max_amount.{asset}"), LintCode::GrantNeverUsed, sentence);
+        }
+    }
+}
+
+fn gives_all(wide: &Grant, narrow: &Grant) -> bool {
+    let Grant { id: _, wallets, assets, clients, destinations, max_amount } = narrow;
+    let amounts = assets.iter().all(|asset| match (wide.max_amount.get(asset), max_amount.get(asset)) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wide), Some(narrow)) => wide >= narrow,
+    });
+    let every_client = match (&wide.clients, clients) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wide), Some(narrow)) => wide.is_superset(narrow),
+    };
+    wide.wallets.is_superset(wallets)
+        && wide.assets.is_superset(assets)
+        && wide.destinations == *destinations
+        && every_client
+        && amounts
+}
+
+fn per_transaction(report: &mut Report<'_>, index: usize, limit: &LimitPerTransaction) {
+    let LimitPerTransaction { asset, hold_above, deny_above } = limit;
+    if !is_granted(report, asset) {
+        let sentence = format!("no grant gives {asset}");
+        report.restriction(index, "asset", LintCode::RestrictionNeverApplies, sentence);
+        return;
+    }
+    let cap = cap(report, index, &Measured::Amount(asset));
+    bounds(report, index, hold_above.as_ref(), *deny_above, cap);
+}
+
+fn window(report: &mut Report<'_>, index: usize, limit: &WindowLimit) {
+    let WindowLimit { unit, per: _, window: _, hold_above, deny_above } = limit;
+    match unit {
+        LimitUnit::Asset(asset) if !is_granted(report, asset) => {
+            let sentence = format!("no grant gives {asset}");
+            report.restriction(index, "asset", LintCode::RestrictionNeverApplies, sentence);
+            return;
+        }
+        LimitUnit::Asset(_) | LimitUnit::UsdCents | LimitUnit::Count => {}
+    }
+    let cap = cap(report, index, &Measured::Window(limit));
+    bounds(report, index, hold_above.as_ref(), *deny_above, cap);
+}
+
+fn is_granted(report: &Report<'_>, asset: &AssetSymbol) -> bool {
+    report.document.grants().iter().any(|grant| grant.assets.contains(asset))
+}
+
+/// What a limit compares with its bounds.
+enum Measured<'a> {
+    Amount(&'a AssetSymbol),
+    Window(&'a WindowLimit),
+}
+
+/// The most that another rule lets through of what is measured, and which rule that is.
+struct Cap {
+    amount: Amount,
+    by: String,
+    // Of two equal rules the later one never speaks.
+    earlier: bool,
+}
+
+fn cap(report: &Report<'_>, index: usize, measured: &Measured<'_>) -> Option<Cap> {
+    let others = report.document.restrictions().iter().enumerate().filter(|(other, _)| *other != index);
+    let by_rules = others.filter_map(|(other, Restriction { id, rule })| {
+        let amount = match (rule, measured) {
+            (RestrictionRule::LimitPerTransaction(limit), Measured::Amount(asset)) => {
+                limit.deny_above.filter(|_| limit.asset == **asset)
+            }
+            (RestrictionRule::WindowLimit(limit), Measured::Amount(asset)) => {
+                limit.deny_above.filter(|_| limit.unit == LimitUnit::Asset((*asset).clone()))
+            }
+            (RestrictionRule::WindowLimit(limit), Measured::Window(mine)) => {
+                limit.deny_above.filter(|_| is_wider(limit, mine))
+            }
+            _ => None,
+        }?;
+        Some(Cap { amount, by: format!("`{id}` denies above {amount}"), earlier: other < index })
+    });
+    let by_grants = match measured {
+        Measured::Amount(asset) => most_given(report, asset),
+        Measured::Window(_) => None,
+    };
+    let by_grants = by_grants.map(|amount| Cap {
+        amount,
+        by: format!("no grant gives more than {amount}"),
+        earlier: true,
+    });
+    by_rules.chain(by_grants).min_by_key(|cap| cap.amount)
+}
+
+/// Whether a window's sum is never below another's.
+fn is_wider(limit: &WindowLimit, than: &WindowLimit) -> bool {
+    limit.unit == than.unit && limit.per.is_subset(&than.per) && limit.window >= than.window
+}
+
+/// The most of an asset that any grant gives at once; `None` without a maximum.
+fn most_given(report: &Report<'_>, asset: &AssetSymbol) -> Option<Amount> {
+    let giving = report.document.grants().iter().filter(|grant| grant.assets.contains(asset));
+    let maxima: Option<BTreeSet<Amount>> = giving.map(|grant| grant.max_amount.get(asset).copied()).collect();
+    maxima?.into_iter().next_back()
+}
+
+fn bounds(
+    report: &mut Report<'_>,
+    index: usize,
+    hold: Option<&HoldAbove>,
+    deny: Option<Amount>,
+    cap: Option<Cap>,
+) {
+    if deny.is_some_and(|deny| deny.is_zero()) {
+        let sentence = "`deny_above` is 0".to_owned();
+        report.restriction(index, "deny_above", LintCode::DeniesEverything, sentence);
+        return;
+    }
+    let hold = hold.map(|hold| hold.amount);
+    if hold.is_some_and(|hold| hold.is_zero()) {
+        let sentence = "`hold_above.amount` is 0".to_owned();
+        report.restriction(index, "hold_above", LintCode::HoldsEverything, sentence);
+    }
+    if let (Some(hold), Some(deny)) = (hold, deny)
+        && hold >= deny
+    {
+        let sentence = format!("`hold_above` is {hold} and `deny_above` is {deny}: nothing is held");
+        report.restriction(index, "hold_above", LintCode::HoldBandEmpty, sentence);
+    }
+    let Some(cap) = cap else { return };
+    let never = |bound: Amount| bound > cap.amount || (bound == cap.amount && cap.earlier);
+    if let Some(hold) = hold.filter(|hold| *hold >= cap.amount) {
+        let sentence = format!("holds above {hold}, but {}", cap.by);
+        report.restriction(index, "hold_above", LintCode::HoldNeverReached, sentence);
+    }
+    if let Some(deny) = deny.filter(|deny| never(*deny)) {
+        let sentence = format!("denies above {deny}, but {}", cap.by);
+        report.restriction(index, "deny_above", LintCode::DenyNeverReached, sentence);
+    }
+}
+
+fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
+    let RiskLimits { hold_at, deny_at, approvals: _ } = limits;
+    let highest = highest_score(report.document.risk());
+    if *deny_at == 0 {
+        let sentence = "`deny_at` is 0: every score reaches it".to_owned();
+        report.restriction(index, "deny_at", LintCode::DeniesEverything, sentence);
+        return;
+    }
+    if *hold_at == 0 {
+        let sentence = "`hold_at` is 0: every score reaches it".to_owned();
+        report.restriction(index, "hold_at", LintCode::HoldsEverything, sentence);
+    }
+    if hold_at == deny_at {
+        let sentence = format!("`hold_at` and `deny_at` are both {hold_at}: no score is held");
+        report.restriction(index, "hold_at", LintCode::HoldBandEmpty, sentence);
+    }
+    for (field, threshold) in [("hold_at", *hold_at), ("deny_at", *deny_at)] {
+        if threshold > highest {
+            let sentence = format!("`{field}` is {threshold}, all weights together are {highest}");
+            report.restriction(index, field, LintCode::RiskNeverReached, sentence);
+        }
+    }
+}
+
+fn highest_score(terms: &RiskTerms) -> u8 {
+    let RiskTerms { listed_address, new_device, second_factor_reset, max_report_age: _ } = terms;
+    let weights = [listed_address, new_device, second_factor_reset];
+    weights.into_iter().fold(0_u8, |sum, weight| sum.saturating_add(*weight)).min(MAX_SCORE)
+}

@@ -1,0 +1,151 @@
+//! Owns the question whether a document gives more than it seems to: what is not limited, and what is not asked.
+
+use holdfast_chains::AssetSymbol;
+
+use super::{LintCode, Report};
+use crate::{
+    document::{Destinations, Grant, HoldAbove, LimitUnit, RequiredApprovals, Restriction, RestrictionRule},
+    time::DurationMs,
+};
+
+const HOUR: DurationMs = DurationMs(60 * 60 * 1000);
+
+pub(super) fn check(report: &mut Report<'_>) {
+    let document = report.document;
+    let limits = document.restrictions();
+    for (index, grant) in document.grants().iter().enumerate() {
+        if grant.clients.is_none() {
+            let sentence = format!("`{}` names no clients", grant.id);
+            report.grant(index, "id", LintCode::EveryClient, sentence);
+        }
+        for asset in &grant.assets {
+            amounts(report, index, grant, asset, limits);
+        }
+    }
+    for (index, restriction) in limits.iter().enumerate() {
+        for (field, approvals) in holds(&restriction.rule) {
+            if approvals.values().fold(0_u32, |sum, count| sum.saturating_add(*count)) == 1 {
+                let sentence = "its hold needs one approval".to_owned();
+                report.restriction(index, field, LintCode::OnePersonApproves, sentence);
+            }
+        }
+    }
+    missing(report, limits);
+    terms(report);
+}
+
+fn amounts(
+    report: &mut Report<'_>,
+    index: usize,
+    grant: &Grant,
+    asset: &AssetSymbol,
+    limits: &[Restriction],
+) {
+    let covering: Vec<Cover> = limits.iter().filter_map(|limit| Cover::of(&limit.rule, asset)).collect();
+    let has_maximum = grant.max_amount.contains_key(asset);
+    if covering.is_empty() && !has_maximum {
+        let sentence = format!("`{}` gives {asset}, and no limit is about it", grant.id);
+        report.grant(index, "assets", LintCode::AssetWithoutLimit, sentence);
+    } else if !has_maximum && !covering.iter().any(|cover| cover.denies) {
+        let sentence = format!("`{}` gives {asset} without a maximum, and no limit denies", grant.id);
+        report.grant(index, "assets", LintCode::GrantWithoutMaximum, sentence);
+    }
+    if !covering.iter().any(|cover| cover.adds_up) {
+        let sentence = format!("`{}` gives {asset}, and no window adds it up", grant.id);
+        report.grant(index, "assets", LintCode::AssetWithoutWindow, sentence);
+    }
+}
+
+/// How a restriction limits amounts of an asset.
+struct Cover {
+    denies: bool,
+    adds_up: bool,
+}
+
+impl Cover {
+    fn of(rule: &RestrictionRule, asset: &AssetSymbol) -> Option<Self> {
+        match rule {
+            RestrictionRule::LimitPerTransaction(limit) => {
+                (limit.asset == *asset).then_some(Self { denies: limit.deny_above.is_some(), adds_up: false })
+            }
+            RestrictionRule::WindowLimit(limit) => match &limit.unit {
+                LimitUnit::Asset(other) if other != asset => None,
+                LimitUnit::Asset(_) | LimitUnit::UsdCents => {
+                    Some(Self { denies: limit.deny_above.is_some(), adds_up: true })
+                }
+                // So many withdrawals, each of any size.
+                LimitUnit::Count => None,
+            },
+            RestrictionRule::Whitelist
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::FeeCap(_) => None,
+        }
+    }
+}
+
+/// Every hold that a rule can make, with the field that asks for its approvals.
+pub(super) fn holds<'r>(rule: &'r RestrictionRule) -> Vec<(&'static str, &'r RequiredApprovals)> {
+    let above = |hold: &'r Option<HoldAbove>| {
+        hold.iter().map(|hold| ("hold_above", &hold.approvals)).collect::<Vec<_>>()
+    };
+    match rule {
+        RestrictionRule::LimitPerTransaction(limit) => above(&limit.hold_above),
+        RestrictionRule::WindowLimit(limit) => above(&limit.hold_above),
+        RestrictionRule::Risk(limits) => vec![("approvals", &limits.approvals)],
+        RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => Vec::new(),
+    }
+}
+
+#[derive(Default)]
+struct Present {
+    whitelist: bool,
+    screening: bool,
+    risk: bool,
+    fee_cap: bool,
+}
+
+fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
+    let mut present = Present::default();
+    for restriction in restrictions {
+        match &restriction.rule {
+            RestrictionRule::Whitelist => present.whitelist = true,
+            RestrictionRule::Screening(_) => present.screening = true,
+            RestrictionRule::Risk(_) => present.risk = true,
+            RestrictionRule::FeeCap(_) => present.fee_cap = true,
+            RestrictionRule::LimitPerTransaction(_) | RestrictionRule::WindowLimit(_) => {}
+        }
+    }
+    let open = report.document.grants().iter().filter(|grant| match grant.destinations {
+        Destinations::Whitelisted => false,
+    });
+    let open: Vec<_> = open.map(|grant| format!("`{}`", grant.id)).collect();
+    let whitelist = match open.is_empty() {
+        true => "the grants alone ask for whitelist entries".to_owned(),
+        false => format!("{} pay addresses that nobody listed", open.join(", ")),
+    };
+    let none = |what: &str| format!("the document has no `{what}` restriction");
+    for (is_present, code, sentence) in [
+        (present.whitelist, LintCode::NoWhitelist, whitelist),
+        (present.screening, LintCode::NoScreening, none("screening")),
+        (present.risk, LintCode::NoRisk, none("risk")),
+        (present.fee_cap, LintCode::NoFeeCap, none("fee_cap")),
+    ] {
+        if !is_present {
+            report.find(code, "version", None, sentence);
+        }
+    }
+}
+
+fn terms(report: &mut Report<'_>) {
+    let document = report.document;
+    if document.whitelist().cooling_off == DurationMs(0) {
+        let sentence = "`cooling_off_ms` is 0".to_owned();
+        report.find(LintCode::NoCoolingOff, "whitelist.cooling_off_ms", None, sentence);
+    }
+    let age = document.risk().max_report_age;
+    if age >= HOUR {
+        let sentence = format!("`max_report_age_ms` is {}", age.0);
+        report.find(LintCode::ReportAgeLong, "risk.max_report_age_ms", None, sentence);
+    }
+}

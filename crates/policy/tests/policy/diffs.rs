@@ -1,0 +1,524 @@
+//! The property behind the smaller quorum: a diff that only tightens allows nothing, in any state, that was not allowed.
+
+use std::fmt::Write;
+
+use holdfast_chains::{Amount, AssetSymbol};
+use holdfast_policy::{
+    ChangeEffect, Decision, HoldDigest, MicroUsd, Outcome, Outflow, OutflowStage, PolicyDiff, TimestampMs,
+    UsdPrice, WalletStatus, WithdrawalFacts,
+};
+use proptest::{prelude::*, strategy::ValueTree};
+
+use crate::world::{
+    APPROVER, DAY, GOOD, NOW, SANCTIONED, World, address, approval, customer, entry, list, session, symbol,
+    withdrawal,
+};
+
+/// A document, small enough that its points meet the facts.
+#[derive(Debug, Clone)]
+struct Doc {
+    grants: Vec<Option<Grant>>,
+    rules: Vec<Option<Rule>>,
+    weights: [u8; 3],
+    report_age: u64,
+    deadline: u64,
+    max_life: u64,
+    prices: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Grant {
+    wallets: u8,
+    assets: u8,
+    clients: u8,
+    max: [Option<u64>; 2],
+}
+
+#[derive(Debug, Clone)]
+struct Bounds {
+    hold: Option<(u64, u8, bool)>,
+    deny: Option<u64>,
+}
+
+#[derive(Debug, Clone)]
+enum Rule {
+    Whitelist,
+    Limit { eth: bool, bounds: Bounds },
+    Window { unit: u8, per: u8, window: u64, bounds: Bounds },
+    Screening { lists: u8 },
+    Risk { hold: u8, more: u8, count: u8 },
+    FeeCap { chain: u64, max: u64 },
+}
+
+fn named(mask: u8, names: &[&str]) -> String {
+    let chosen = names.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
+    chosen.map(|(_, name)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+impl Bounds {
+    fn toml(&self) -> String {
+        let mut text = String::new();
+        // As the reader wants it: something is bounded, and a denial not below a hold.
+        let deny = self.deny.map(|deny| deny.max(self.hold.map_or(0, |(hold, ..)| hold)));
+        let deny = if self.hold.is_none() { Some(deny.unwrap_or(9)) } else { deny };
+        if let Some((hold, count, two)) = self.hold {
+            let second = if two { ", compliance = 1" } else { "" };
+            let _ = writeln!(
+                text,
+                "hold_above = {{ amount = \"{hold}\", approvals = {{ {APPROVER} = {count}{second} }} }}"
+            );
+        }
+        if let Some(deny) = deny {
+            let _ = writeln!(text, "deny_above = \"{deny}\"");
+        }
+        text
+    }
+
+    fn lowered(&self, by: u64) -> Self {
+        Self {
+            hold: self
+                .hold
+                .map(|(hold, count, two)| (hold.saturating_sub(by & 1), count, two))
+                .or((by == 3).then_some((4, 1, false))),
+            deny: self.deny.map(|deny| deny.saturating_sub(by)).or((by == 2).then_some(8)),
+        }
+    }
+}
+
+impl Rule {
+    fn toml(&self) -> String {
+        match self {
+            Self::Whitelist => "type = \"whitelist\"\n".to_owned(),
+            Self::Limit { eth, bounds } => {
+                let asset = if *eth { "ETH" } else { "USDT" };
+                format!("type = \"limit_per_transaction\"\nasset = \"{asset}\"\n{}", bounds.toml())
+            }
+            Self::Window { unit, per, window, bounds } => {
+                let unit =
+                    ["asset = \"USDT\"", "unit = \"count\"", "unit = \"usd_cents\""][usize::from(*unit)];
+                let per = named(*per, &["wallet", "asset", "client", "customer", "destination"]);
+                format!(
+                    "type = \"limit_window\"\n{unit}\nper = [{per}]\nwindow_ms = {window}\n{}",
+                    bounds.toml()
+                )
+            }
+            Self::Screening { lists } => {
+                format!(
+                    "type = \"screening\"\nlists = [{}]\non_match = \"deny\"\n",
+                    named(*lists, &["ofac-eth", "extra", "absent"])
+                )
+            }
+            Self::Risk { hold, more, count } => {
+                let deny = hold.saturating_add(*more).min(100);
+                format!(
+                    "type = \"risk\"\nhold_at = {hold}\ndeny_at = {deny}\napprovals = {{ {APPROVER} = {count} }}\n"
+                )
+            }
+            Self::FeeCap { chain, max } => {
+                format!("type = \"fee_cap\"\nchain_id = {chain}\nmax = \"{max}\"\n")
+            }
+        }
+    }
+
+    fn lowered(&self, by: u64) -> Self {
+        let mut rule = self.clone();
+        match &mut rule {
+            Self::Whitelist => {}
+            Self::Limit { bounds, .. } | Self::Window { bounds, .. } => *bounds = bounds.lowered(by),
+            Self::Screening { lists } => *lists |= 1 << (by % 3),
+            Self::Risk { hold, .. } => *hold = hold.saturating_sub(u8::try_from(by).unwrap() * 20),
+            Self::FeeCap { max, .. } => *max = max.saturating_sub(by),
+        }
+        rule
+    }
+}
+
+impl Doc {
+    fn toml(&self) -> String {
+        let mut text = "version = 1\n".to_owned();
+        for (n, grant) in self.grants.iter().enumerate() {
+            let Some(Grant { wallets, assets, clients, max }) = grant else { continue };
+            let _ = writeln!(
+                text,
+                "[[grant]]\nid = \"g{n}\"\nwallets = [{}]\nassets = [{}]\ndestinations = \"whitelisted\"",
+                named(*wallets, &["hot-1", "hot-2"]),
+                named(*assets, &["USDT", "ETH"])
+            );
+            if *clients != 0 {
+                let _ = writeln!(text, "clients = [{}]", named(*clients, &["pipeline", "other"]));
+            }
+            let max = ["USDT", "ETH"].iter().zip(max).enumerate().filter(|(bit, _)| assets & (1 << bit) != 0);
+            let max: Vec<_> =
+                max.filter_map(|(_, (asset, max))| Some(format!("{asset} = \"{}\"", (*max)?))).collect();
+            if !max.is_empty() {
+                let _ = writeln!(text, "max_amount = {{ {} }}", max.join(", "));
+            }
+        }
+        for (n, rule) in self.rules.iter().enumerate() {
+            if let Some(rule) = rule {
+                let _ = writeln!(text, "[[restriction]]\nid = \"r{n}\"\n{}", rule.toml());
+            }
+        }
+        let [listed, device, factor] = self.weights;
+        let Self { report_age, deadline, max_life, .. } = self;
+        let in_dollars = text.contains("usd_cents");
+        let _ = writeln!(
+            text,
+            "[risk]\nlisted_address = {listed}\nnew_device = {device}\nsecond_factor_reset = {factor}\nmax_report_age_ms = {report_age}\n[hold]\ndeadline_ms = {deadline}\nowner = \"{APPROVER}\"\n[whitelist]\ncooling_off_ms = 0\nmax_life_ms = {max_life}\n[authorization]\nmax_age_ms = 1000"
+        );
+        if let Some(age) = self.prices.or(in_dollars.then_some(1000)) {
+            let _ = writeln!(text, "[prices]\nmax_age_ms = {age}");
+        }
+        text
+    }
+
+    /// Less of everything that can be less, more of everything that can only take away.
+    fn tighter(&self, more: &Self, tweaks: &[u64; 12]) -> Self {
+        let mut doc = self.clone();
+        for (grant, tweak) in doc.grants.iter_mut().zip(tweaks) {
+            match (tweak, grant) {
+                (0, grant) => *grant = None,
+                (1, Some(grant)) => {
+                    grant.max = grant.max.map(|max| Some(max.map_or(5, |max| max.saturating_sub(1))))
+                }
+                (2, Some(grant)) if grant.wallets == 3 => grant.wallets = 1,
+                (3, Some(grant)) if grant.assets == 3 => grant.assets = 1,
+                (2 | 3, Some(grant)) if grant.clients == 0 => grant.clients = 1,
+                (_, _) => {}
+            }
+        }
+        // A policy has a grant.
+        if doc.grants.iter().all(Option::is_none) {
+            doc.grants.clone_from(&self.grants);
+        }
+        for ((rule, other), tweak) in doc.rules.iter_mut().zip(&more.rules).zip(&tweaks[3..]) {
+            match rule {
+                Some(rule) => *rule = rule.lowered(*tweak),
+                None if tweak % 2 == 0 => rule.clone_from(other),
+                None => {}
+            }
+        }
+        doc.max_life = doc.max_life.saturating_sub(tweaks[11] * DAY / 2).max(1);
+        // The first rule in dollars brings its table.
+        doc
+    }
+
+    fn mixed(&self, other: &Self, mask: u32) -> Self {
+        let bit = |n: usize| mask & (1 << n) != 0;
+        let pick = |n: usize, mine: &Self, theirs: &Self| if bit(n) { theirs.clone() } else { mine.clone() };
+        let mut doc = self.clone();
+        for n in 0..self.grants.len() {
+            doc.grants[n] = pick(n, self, other).grants[n].clone();
+        }
+        if doc.grants.iter().all(Option::is_none) {
+            doc.grants.clone_from(&self.grants);
+        }
+        for n in 0..self.rules.len() {
+            doc.rules[n] = pick(n + 4, self, other).rules[n].clone();
+        }
+        doc.weights = pick(12, self, other).weights;
+        doc.report_age = pick(13, self, other).report_age;
+        doc.deadline = pick(14, self, other).deadline;
+        doc.max_life = pick(15, self, other).max_life;
+        doc.prices = pick(16, self, other).prices;
+        doc
+    }
+}
+
+fn bounds() -> impl Strategy<Value = Bounds> {
+    let hold = prop::option::weighted(0.7, (0_u64..8, 1_u8..3, prop::bool::weighted(0.2)));
+    (hold, prop::option::weighted(0.6, 2_u64..12)).prop_map(|(hold, deny)| Bounds { hold, deny })
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let window = (0_u8..3, 1_u8..32, prop::sample::select(vec![DAY, DAY / 2]), bounds());
+    prop_oneof![
+        Just(Rule::Whitelist),
+        (any::<bool>(), bounds()).prop_map(|(eth, bounds)| Rule::Limit { eth, bounds }),
+        window.prop_map(|(unit, per, window, bounds)| Rule::Window { unit, per, window, bounds }),
+        (1_u8..4).prop_map(|lists| Rule::Screening { lists }),
+        (1_u8..90, 0_u8..50, 1_u8..3).prop_map(|(hold, more, count)| Rule::Risk { hold, more, count }),
+        (1_u64..3, 1_u64..8).prop_map(|(chain, max)| Rule::FeeCap { chain, max }),
+    ]
+}
+
+fn doc() -> impl Strategy<Value = Doc> {
+    let max = || prop::option::weighted(0.5, 1_u64..10);
+    let grant = (1_u8..4, 1_u8..4, 0_u8..4, [max(), max()])
+        .prop_map(|(wallets, assets, clients, max)| Grant { wallets, assets, clients, max });
+    let wide = Grant { wallets: 3, assets: 3, clients: 0, max: [None, None] };
+    let first = prop_oneof![Just(wide), grant.clone()];
+    let rules = prop::collection::vec(prop::option::weighted(0.5, rule()), 8);
+    let prices = prop::option::weighted(0.5, prop::sample::select(vec![1000_u64, 5000]));
+    (
+        first,
+        prop::collection::vec(prop::option::weighted(0.4, grant), 2),
+        rules,
+        [0_u8..60, 0..60, 0..60],
+        prices,
+    )
+        .prop_map(|(first, mut grants, rules, weights, prices)| {
+            grants.insert(0, Some(first));
+            Doc { grants, rules, weights, report_age: DAY, deadline: DAY, max_life: 3 * DAY, prices }
+        })
+}
+
+/// Two documents, of which the second often only tightens.
+fn pair() -> impl Strategy<Value = (Doc, Doc)> {
+    let tighter = (doc(), doc(), prop::array::uniform12(0_u64..4)).prop_map(|(old, more, tweaks)| {
+        let new = old.tighter(&more, &tweaks);
+        (old, new)
+    });
+    let mixed = (doc(), doc(), any::<u32>(), any::<u32>()).prop_map(|(old, other, a, b)| {
+        let new = old.mixed(&other, a & b);
+        (old, new)
+    });
+    prop_oneof![3 => tighter, 1 => mixed]
+}
+
+#[derive(Debug, Clone)]
+struct Facts {
+    amount: u64,
+    fee_cap: u64,
+    who: [bool; 3],
+    sanctioned: bool,
+    customer: bool,
+    report: Option<(bool, bool, u64)>,
+    entry_age: u64,
+    paused: bool,
+    lists: u8,
+    price: Option<u64>,
+    earlier: Vec<(u8, u64, u8, Option<u64>)>,
+    approvers: Vec<(u8, bool)>,
+    requested_before: u64,
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let report = prop::option::weighted(0.9, (any::<bool>(), any::<bool>(), 0..DAY + DAY / 8));
+    let earlier =
+        prop::collection::vec((0_u8..3, 1_u64..5, 0_u8..32, prop::option::weighted(0.9, 1_u64..5)), 0..4);
+    let approvers = prop::collection::vec((0_u8..4, any::<bool>()), 0..5);
+    let first = (
+        0_u64..10,
+        0_u64..8,
+        [prop::bool::weighted(0.5), prop::bool::weighted(0.2), prop::bool::weighted(0.2)],
+        prop::bool::weighted(0.15),
+        prop::bool::weighted(0.9),
+    );
+    let second = (
+        report,
+        0..3 * DAY,
+        prop::bool::weighted(0.05),
+        prop::sample::select(vec![7_u8, 7, 7, 1, 3]),
+        prop::option::weighted(0.7, 1_u64..4),
+    );
+    (first, second, earlier, approvers, prop::sample::select(vec![0_u64, 0, 0, DAY])).prop_map(
+        |(
+            (amount, fee_cap, who, sanctioned, customer),
+            (report, entry_age, paused, lists, price),
+            earlier,
+            approvers,
+            requested_before,
+        )| Facts {
+            amount,
+            fee_cap,
+            who,
+            sanctioned,
+            customer,
+            report,
+            entry_age,
+            paused,
+            lists,
+            price,
+            earlier,
+            approvers,
+            requested_before,
+        },
+    )
+}
+
+impl Facts {
+    fn asset(&self) -> AssetSymbol {
+        symbol(if self.who[0] { "ETH" } else { "USDT" })
+    }
+
+    fn world(&self, document: &str) -> World {
+        let mut world = World::with_policy(document);
+        let names = ["ofac-eth", "extra", "absent"];
+        world.lists = (0..3)
+            .filter(|bit| self.lists & (1 << bit) != 0)
+            .map(|bit| list(names[bit], &[SANCTIONED]))
+            .collect();
+        let status = if self.paused { WalletStatus::Paused } else { WalletStatus::Active };
+        world.wallets = ["hot-1", "hot-2"].map(|wallet| (wallet.parse().unwrap(), status)).into();
+        world.sessions.clear();
+        if let Some((device, factor, age)) = self.report {
+            let mut report = session(device, factor);
+            report.observed_at = TimestampMs(NOW - age);
+            world.sessions.insert(customer("alice"), report);
+        }
+        for entry in &mut world.entries {
+            entry.not_before = TimestampMs(NOW - self.entry_age);
+        }
+        world.entries.push(entry("other", GOOD));
+        world.prices.clear();
+        if let Some(price) = self.price.filter(|_| world.document.max_price_age().is_some()) {
+            let price = UsdPrice { price: MicroUsd(price * 10_000_000_000), observed_at: TimestampMs(NOW) };
+            world.prices = [(symbol("USDT"), price), (symbol("ETH"), price)].into();
+        }
+        let mine = self.bare();
+        for (place, (stage, amount, same, cents)) in (1_u64..).zip(&self.earlier) {
+            let outflow = self.earlier(
+                &mine,
+                *amount,
+                *same,
+                cents.filter(|_| world.document.max_price_age().is_some()),
+            );
+            match stage {
+                0 => world.outflows.hold_place(place, outflow, OutflowStage::Authorized),
+                1 => world.outflows.hold_place(
+                    place,
+                    outflow,
+                    OutflowStage::Reserved { until: TimestampMs(NOW + 1) },
+                ),
+                _ => {
+                    world.outflows.hold_place(place, outflow, OutflowStage::Authorized);
+                    world.outflows.pay(place, TimestampMs(NOW - DAY / 4));
+                }
+            }
+        }
+        world
+    }
+
+    fn earlier(&self, mine: &WithdrawalFacts, amount: u64, same: u8, usd_cents: Option<u64>) -> Outflow {
+        let like = |bit: u8| same & (1 << bit) != 0;
+        Outflow {
+            wallet: if like(0) { mine.wallet.clone() } else { "hot-2".parse().unwrap() },
+            asset: if like(1) { mine.asset.clone() } else { symbol("USDT") },
+            client: if like(2) { mine.client.clone() } else { "other".parse().unwrap() },
+            customer: mine.customer.clone().filter(|_| like(3)),
+            chain_id: holdfast_chains::ChainId(1),
+            destination: if like(4) { mine.destination } else { address(GOOD) },
+            amount: Amount::from_u128(amount.into()),
+            usd_cents,
+        }
+    }
+
+    fn bare(&self) -> WithdrawalFacts {
+        WithdrawalFacts {
+            wallet: if self.who[1] { "hot-2" } else { "hot-1" }.parse().unwrap(),
+            client: if self.who[2] { "other" } else { "pipeline" }.parse().unwrap(),
+            asset: self.asset(),
+            amount: Amount::from_u128(self.amount.into()),
+            fee_cap: Amount::from_u128(self.fee_cap.into()),
+            destination: address(if self.sanctioned { SANCTIONED } else { GOOD }),
+            customer: self.customer.then(|| customer("alice")),
+            requested_at: TimestampMs(NOW - self.requested_before),
+            ..withdrawal()
+        }
+    }
+
+    /// The same people approve whatever hold this document makes.
+    fn decide(&self, document: &str) -> Decision {
+        let world = self.world(document);
+        let mut mine = self.bare();
+        // What is asked for is looked at before its deadline, so that the hold can be seen.
+        let early = WithdrawalFacts { requested_at: TimestampMs(NOW), ..mine.clone() };
+        let hold = world.evaluate(&early).hold().map(|hold| hold.digest());
+        let hold = hold.unwrap_or(HoldDigest::from_bytes([0; 32]));
+        let roles = |both: bool| if both { vec![APPROVER, "compliance"] } else { vec![APPROVER] };
+        let approve =
+            |(officer, both): &(u8, bool)| approval(&format!("officer-{officer}"), &roles(*both), hold);
+        mine.approvals = self.approvers.iter().map(approve).collect();
+        world.evaluate(&mine)
+    }
+
+    fn decide_own(&self, document: &str) -> Decision {
+        self.world(document).evaluate_own(&self.bare())
+    }
+}
+
+fn severity(decision: &Decision) -> u8 {
+    match decision.outcome {
+        Outcome::Allow => 0,
+        Outcome::Hold(_) => 1,
+        Outcome::Deny => 2,
+    }
+}
+
+fn diff(old: &str, new: &str) -> PolicyDiff {
+    let parse = |text: &str| {
+        holdfast_policy::PolicyDocument::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    };
+    PolicyDiff::between(&parse(old), &parse(new))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn what_only_tightens_allows_nothing_that_was_not_allowed((old, new) in pair(), facts in prop::collection::vec(facts(), 4)) {
+        let (old, new) = (old.toml(), new.toml());
+        let diff = diff(&old, &new);
+        if !diff.loosens() {
+            for facts in &facts {
+                let (before, after) = (facts.decide(&old), facts.decide(&new));
+                prop_assert!(severity(&after) >= severity(&before), "{:#?}\n{before:#?}\n{after:#?}\n{old}\n{new}", diff.changes());
+                let (before, after) = (facts.decide_own(&old), facts.decide_own(&new));
+                prop_assert!(severity(&after) >= severity(&before), "{:#?}\n{before:#?}\n{after:#?}\n{old}\n{new}", diff.changes());
+            }
+        }
+    }
+
+    #[test]
+    fn every_difference_is_seen_from_both_sides((old, new) in pair()) {
+        let (old, new) = (old.toml(), new.toml());
+        let (there, back) = (diff(&old, &new), diff(&new, &old));
+        prop_assert_eq!(there.changes().is_empty(), back.changes().is_empty());
+        prop_assert!(diff(&old, &old).changes().is_empty());
+        // No change tightens in both directions
+        let tight = |diff: &PolicyDiff| !diff.changes().is_empty() && !diff.loosens();
+        prop_assert!(!(tight(&there) && tight(&back)), "{:#?}", there.changes());
+    }
+}
+
+/// The property says nothing if what it is about never comes up.
+#[test]
+fn random_pairs_reach_what_the_property_is_about() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = (pair(), facts());
+    let (mut tightened, mut stricter, mut laxer, mut kinds) =
+        (0_u32, 0_u32, 0_u32, std::collections::BTreeSet::new());
+    for _ in 0..800 {
+        let ((old, new), facts) = strategy.new_tree(&mut runner).unwrap().current();
+        let (old, new) = (old.toml(), new.toml());
+        let diff = diff(&old, &new);
+        let (before, after) = (severity(&facts.decide(&old)), severity(&facts.decide(&new)));
+        if diff.loosens() {
+            laxer += u32::from(after < before);
+        } else {
+            tightened += u32::from(!diff.changes().is_empty());
+            stricter += u32::from(after > before);
+            let tightens = diff.changes().iter().filter(|change| change.effect == ChangeEffect::Tightens);
+            kinds.extend(tightens.map(|change| change.what.split(' ').next().unwrap().to_owned()));
+        }
+    }
+    assert!(
+        tightened >= 150 && stricter >= 30 && laxer >= 5,
+        "{tightened} tighten, {stricter} stricter, {laxer} laxer"
+    );
+    for kind in [
+        "removed",
+        "added",
+        "wallets",
+        "assets",
+        "clients",
+        "hold_above",
+        "deny_above",
+        "hold_at",
+        "lists",
+        "max",
+    ] {
+        assert!(kinds.contains(kind), "`{kind}` is never what tightens: {kinds:?}");
+    }
+}
