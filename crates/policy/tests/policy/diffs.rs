@@ -203,6 +203,25 @@ impl Doc {
         doc
     }
 
+    /// One value that is no limit is another one, in one rule or table.
+    fn nudged(&self, at: usize, by: u8) -> Self {
+        let mut doc = self.clone();
+        match doc.rules.get_mut(at) {
+            Some(Some(Rule::Window { unit, per, window, .. })) => match by % 3 {
+                0 => *unit = (*unit + 1) % 3,
+                1 => *per = (*per ^ (1 << (by % 5))).max(1),
+                _ => *window = if *window == DAY { DAY / 2 } else { DAY },
+            },
+            Some(Some(Rule::Limit { eth, .. })) => *eth = !*eth,
+            Some(Some(Rule::Screening { lists })) => *lists = (*lists ^ (1 << (by % 3))).max(1),
+            Some(Some(Rule::Risk { count, .. })) => *count = 3 - *count,
+            Some(Some(Rule::FeeCap { chain, .. })) => *chain = 3 - *chain,
+            Some(rule) => *rule = None,
+            None => doc.weights = doc.weights.map(|weight| weight.saturating_sub(by % 40)),
+        }
+        doc
+    }
+
     fn mixed(&self, other: &Self, mask: u32) -> Self {
         let bit = |n: usize| mask & (1 << n) != 0;
         let pick = |n: usize, mine: &Self, theirs: &Self| if bit(n) { theirs.clone() } else { mine.clone() };
@@ -273,7 +292,16 @@ fn pair() -> impl Strategy<Value = (Doc, Doc)> {
         let new = old.mixed(&other, a & b);
         (old, new)
     });
-    prop_oneof![3 => tighter, 1 => mixed]
+    // With nothing beside it that would hide what the change does.
+    let window = (0_u8..3, 1_u8..32, prop::sample::select(vec![DAY, DAY / 2]), bounds())
+        .prop_map(|(unit, per, window, bounds)| Rule::Window { unit, per, window, bounds });
+    let nudged = (doc(), prop_oneof![window, rule()], any::<u8>()).prop_map(|(mut old, rule, by)| {
+        old.grants = vec![Some(Grant { wallets: 3, assets: 3, clients: 0, max: [None, None] })];
+        old.rules = vec![Some(rule)];
+        let new = old.nudged(usize::from(by % 16 == 0), by);
+        (old, new)
+    });
+    prop_oneof![3 => tighter, 1 => mixed, 2 => nudged]
 }
 
 #[derive(Debug, Clone)]
@@ -383,7 +411,7 @@ impl Facts {
                 ),
                 _ => {
                     world.outflows.hold_place(place, outflow, OutflowStage::Authorized);
-                    world.outflows.pay(place, TimestampMs(NOW - DAY / 4));
+                    world.outflows.pay(place, TimestampMs(NOW - DAY / 4 * 3));
                 }
             }
         }
