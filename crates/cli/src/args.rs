@@ -125,6 +125,7 @@ async fn dispatch(cli: &Cli, output: Output) -> Result<Answer, Failure> {
         Command::Policy(command) => Box::pin(policy::run(&session()?, command)).await,
         Command::Screening(command) => Box::pin(screening::run(&session()?, command)).await,
         Command::Provider(command) => Box::pin(provider::run(&session()?, command)).await,
+        Command::Policy(command) => Box::pin(policy::run(&cli.profile, output, command)).await,
         Command::Audit(command) => Box::pin(audit::run(&cli.profile, output, command)).await,
     }
 }
@@ -183,6 +184,11 @@ mod tests {
         "roster replace-coordinator-keys --log-key 00 --officer alice",
         "policy show",
         "policy propose policy.toml --officer alice --write-statement s.txt",
+        "policy check policy.toml --genesis genesis.json --accept NO_COOLING_OFF --accept REPORT_AGE_LONG",
+        "policy check policy.toml --log out --genesis-sha256 00",
+        "policy test policy.toml cases.toml",
+        "policy diff old.toml new.toml",
+        "policy explain policy.toml --withdrawal-facts facts.toml",
         "officer statements --node node-1",
         "officer binding 17 --against hostile-nodes --timeout 5s",
         "officer binding c-00112233445566778899aabbccddeeff --officer alice",

@@ -3,9 +3,11 @@
 //! Whatever goes wrong below becomes a [`Failure`] here; nothing else decides about exit codes.
 
 use std::fmt;
+use std::path::Path;
 
 use holdfast_audit::Finding;
 use holdfast_ledger::{Rejection, RejectionCode, ReplicaError};
+use holdfast_policy::PolicyError;
 use holdfast_proto::{CallerAction, FieldViolation, field_violations, reason_of};
 use holdfast_transport::client::{ConnectError, ProbeError};
 use holdfast_transport::files::FileError;
@@ -37,7 +39,7 @@ Exit codes:
   5  not found
   6  unavailable: a server cannot be reached or is busy, try again
   7  verification failed: a proof, a signature or a log is not what it should be
-  8  alarm: `audit monitor --once` found something that a person must look at";
+  8  alarm: `audit monitor --once`, `policy check` or `policy test` found something that a person must look at";
 
 impl Exit {
     pub(crate) fn code(self) -> u8 {
@@ -86,6 +88,14 @@ impl Failure {
 
     pub(crate) fn other(reason: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(Exit::Other, reason, message)
+    }
+
+    /// A policy, or a file of cases, that cannot be read: with line and field.
+    pub(crate) fn policy(file: &Path, error: &PolicyError) -> Self {
+        let message = format!("`{}`: {error}", file.display());
+        let mut failure = Self::new(Exit::Usage, "POLICY_INVALID", message);
+        failure.0.finding = Some(json!({"code": error.code(), "line": error.line(), "field": error.field()}));
+        failure
     }
 
     /// What the person should do next.

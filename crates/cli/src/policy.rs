@@ -1,6 +1,11 @@
-//! `holdfast policy`: the policy in force, and the ceremony that replaces it.
+//! `holdfast policy`: the policy in force, the ceremony that replaces it, and what-if tools for the people who approve it.
 
-use std::path::PathBuf;
+mod check;
+mod diff;
+mod explain;
+mod test;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use holdfast_ledger::{PolicyProposal, State, StatementBody};
@@ -10,9 +15,9 @@ use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
 use serde_json::json;
 
 use crate::ceremony;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 use crate::files;
-use crate::output::Answer;
+use crate::output::{Answer, Output};
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
 use crate::statement::Signing;
@@ -24,6 +29,14 @@ pub(crate) enum PolicyCommand {
     Show,
     /// Upload a document and propose to put it in force
     Propose(ProposeArgs),
+    /// Find rules that never speak, contradict each other or give more than they seem to; needs no cluster
+    Check(check::CheckArgs),
+    /// Run cases from a file through a policy; needs no cluster
+    Test(test::TestArgs),
+    /// Show what differs between two policies by meaning, and whether it tightens or loosens; needs no cluster
+    Diff(diff::DiffArgs),
+    /// Say in plain words what a policy says, or what it says about a withdrawal
+    Explain(explain::ExplainArgs),
 }
 
 /// A proposal.
@@ -35,11 +48,21 @@ pub(crate) struct ProposeArgs {
     signing: Signing,
 }
 
-pub(crate) async fn run(session: &Session, command: &PolicyCommand) -> Result<Answer, Failure> {
+pub(crate) async fn run(profile: &Path, output: Output, command: &PolicyCommand) -> Result<Answer, Failure> {
+    let session = || Session::open(profile, output);
     match command {
-        PolicyCommand::Show => Ok(shown(&replica::download(session).await?)),
-        PolicyCommand::Propose(args) => propose(session, args).await,
+        PolicyCommand::Show => Ok(shown(&replica::download(&session()?).await?)),
+        PolicyCommand::Propose(args) => Box::pin(propose(&session()?, args)).await,
+        PolicyCommand::Check(args) => check::run(profile, output, args).await,
+        PolicyCommand::Test(args) => test::run(args),
+        PolicyCommand::Diff(args) => diff::run(args),
+        PolicyCommand::Explain(args) => explain::run(args),
     }
+}
+
+/// A document from a file.
+fn read(file: &Path) -> Result<PolicyDocument, Failure> {
+    PolicyDocument::parse(&files::read_text(file)?).map_err(|error| Failure::policy(file, &error))
 }
 
 fn shown(replica: &LocalReplica) -> Answer {
@@ -66,13 +89,10 @@ fn shown(replica: &LocalReplica) -> Answer {
 
 /// What officers will sign names the hash of the very bytes that were read here.
 async fn propose(session: &Session, args: &ProposeArgs) -> Result<Answer, Failure> {
-    let toml = files::read_text(&args.file)?;
-    let document = PolicyDocument::parse(&toml).map_err(|error| {
-        Failure::new(Exit::Usage, "POLICY_INVALID", format!("`{}`: {error}", args.file.display()))
-    })?;
+    let document = read(&args.file)?;
     let mut replica = replica::download(session).await?;
     if !waits(replica.state(), &document.hash()) {
-        replica = upload(session, &args.signing, toml, &document.hash()).await?;
+        replica = upload(session, &args.signing, document.source().to_owned(), &document.hash()).await?;
     }
     let state = replica.state();
     let body = StatementBody::ProposePolicy(PolicyProposal {

@@ -39,6 +39,7 @@ mod lists;
 mod orders;
 mod outcomes;
 mod outflows;
+mod parties;
 mod policies;
 mod prices;
 mod replacements;

@@ -8,7 +8,8 @@ use holdfast_chains::{Amount, Asset, AssetSymbol};
 
 use crate::{
     decision::{Decision, Outcome, Verdict},
-    document::{PolicyDocument, RequiredApprovals, RiskTerms},
+    document::{PolicyDocument, PriceTerms, RequiredApprovals, RiskTerms},
+    exposure::ExposureTerms,
     risk::ComponentState,
     time::DurationMs,
     whitelist::WhitelistTerms,
@@ -45,9 +46,13 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
     );
     item(&mut page, "[hold]", &held);
     item(&mut page, "[whitelist]", &whitelist(document.whitelist()));
-    if let Some(age) = document.max_price_age() {
-        let text = format!("prices count for {}; of those that count the highest does", span(age));
+    if let Some(PriceTerms { max_age, providers }) = document.prices() {
+        let (age, who) = (span(*max_age), listed(providers.iter()));
+        let text = format!("prices of {who} count for {age}; of those that count the highest does");
         item(&mut page, "[prices]", &text);
+    }
+    if let Some(terms) = document.exposure() {
+        item(&mut page, "[exposure]", &exposure(terms));
     }
     let age = span(document.authorization_max_age());
     item(&mut page, "[authorization]", &format!("nodes start to sign at most {age} after the authorization"));
@@ -111,6 +116,20 @@ fn whitelist(terms: &WhitelistTerms) -> String {
         wait => format!("entries are usable {} after they were added", span(*wait)),
     };
     format!("{first}, and at most for {}", span(*max_life))
+}
+
+fn exposure(terms: &ExposureTerms) -> String {
+    let ExposureTerms { providers, max_age, required, hold_at, deny_at, approvals: needed } = terms;
+    let who = listed(providers.iter());
+    let mut parts =
+        vec![format!("{who} report about destinations, and what they report counts for {}", span(*max_age))];
+    parts.extend(hold_at.map(|score| format!("the worst report from {score} on is held")));
+    parts.extend(deny_at.map(|score| format!("from {score} on it is denied")));
+    parts.push(match required {
+        true => "silence is held".to_owned(),
+        false => "silence changes nothing".to_owned(),
+    });
+    format!("{}; what is held needs {}", parts.join(", "), approvals(needed))
 }
 
 impl Words<'_> {

@@ -17,8 +17,8 @@ mod decision;
 mod digest;
 mod document;
 mod evaluate;
-mod exposure;
 mod explain;
+mod exposure;
 mod facts;
 mod history;
 mod hold;
@@ -68,11 +68,11 @@ pub use ids::{
 };
 pub use look_alike::{INDEXED_DIGITS, LookAlikes, shared as shared_digits};
 pub use minute::Minute;
+pub use explain::{explain_decision, explain_policy};
 pub use outflow::{
     Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows,
     Place, Taken,
 };
-pub use lint::{KnownParties, LintCode, PolicyFinding, Severity, lint};
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};
 pub use risk::{

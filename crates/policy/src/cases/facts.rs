@@ -29,6 +29,8 @@ pub(super) struct CaseFacts {
     pub(super) session: Option<Session>,
     pub(super) listed_on: BTreeSet<ListId>,
     pub(super) not_loaded: BTreeSet<ListId>,
+    /// What every provider that the policy names reported about the destination.
+    pub(super) exposure: Option<u8>,
     pub(super) price: Option<MicroUsd>,
     pub(super) earlier: Vec<Earlier>,
     pub(super) approvals: Vec<Approval>,

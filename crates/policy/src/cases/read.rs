@@ -137,6 +137,7 @@ fn facts(table: &mut Table<'_>) -> Result<CaseFacts, PolicyError> {
         session: present(table, "session", session)?,
         listed_on: ids(table, "listed_on")?,
         not_loaded: ids(table, "not_loaded")?,
+        exposure: present(table, "exposure", |field| score(&field))?,
         price: present(table, "price_micro_usd", |field| field.number(1, u64::MAX).map(MicroUsd))?,
         earlier: many(table, "earlier", earlier)?,
         approvals: many(table, "approvals", |field| approval(field, at))?,

@@ -1,13 +1,14 @@
 //! Owns the world that a case's facts describe, as evaluation looks at it.
 
-use holdfast_chains::{Asset, AssetSymbol, ChainId};
+use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 
 use super::facts::{CaseFacts, ListedDestination, after, before};
 use crate::{
     date::CalendarDate,
     document::PolicyDocument,
+    exposure::{Exposure, ExposureSignal},
     facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus},
-    ids::{CustomerRef, ListId, ProviderId, WalletId, WhitelistEntryId},
+    ids::{CustomerRef, ExposureCategory, ListId, ProviderId, WalletId, WhitelistEntryId},
     outflow::{Outflow, OutflowStage, Outflows},
     price::UsdPrice,
     screening::{ScreeningIndex, ScreeningList},
@@ -139,6 +140,19 @@ impl PolicyView for CaseView<'_> {
     fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
         let price = self.facts.price.filter(|_| *symbol == self.facts.asset)?;
         Some(UsdPrice { price, observed_at: at })
+    }
+
+    fn exposure(&self, _chain_id: ChainId, _destination: &Address, at: TimestampMs) -> Exposure {
+        let reported = |provider: &ProviderId| {
+            Some(ExposureSignal {
+                score: self.facts.exposure?,
+                category: ExposureCategory::new("case").ok()?,
+                hops: None,
+                observed_at: at,
+                provider: provider.clone(),
+            })
+        };
+        Exposure::of(self.document.exposure(), reported, at)
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

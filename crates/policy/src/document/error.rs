@@ -44,6 +44,14 @@ impl PolicyError {
         }
     }
 
+    /// The line, where one is known; from 1.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::TooLarge { .. } => None,
+            Self::Syntax { line, .. } | Self::Field { line, .. } => Some(*line),
+        }
+    }
+
     /// The field's path, where one is known.
     pub fn field(&self) -> Option<&str> {
         match self {

@@ -9,6 +9,7 @@ use super::{KnownParties, LintCode, Report, width};
 use crate::{
     approvals::quorum_is_met,
     document::{LimitUnit, RequiredApprovals, RestrictionRule},
+    ids::RuleId,
 };
 
 pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
@@ -33,8 +34,12 @@ pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
     for (index, restriction) in document.restrictions().iter().enumerate() {
         names(report, known, index, &restriction.rule);
         for (field, approvals) in width::holds(&restriction.rule) {
-            unfilled(report, known, index, field, approvals);
+            let path = format!("restriction[{index}].{field}");
+            unfilled(report, known, &path, Some(&restriction.id), approvals);
         }
+    }
+    if let Some(terms) = document.exposure() {
+        unfilled(report, known, "exposure.approvals", None, &terms.approvals);
     }
     uncapped_chains(report, assets);
     let owner = &document.hold().owner;
@@ -77,8 +82,8 @@ fn names(report: &mut Report<'_>, known: &KnownParties, index: usize, rule: &Res
 fn unfilled(
     report: &mut Report<'_>,
     known: &KnownParties,
-    index: usize,
-    field: &'static str,
+    path: &str,
+    rule: Option<&RuleId>,
     approvals: &RequiredApprovals,
 ) {
     if quorum_is_met(approvals, &known.officers) {
@@ -86,7 +91,7 @@ fn unfilled(
     }
     let wanted: Vec<_> = approvals.iter().map(|(role, count)| format!("{count} of `{role}`")).collect();
     let sentence = format!("needs {}, which the roster cannot fill", wanted.join(" and "));
-    report.restriction(index, field, LintCode::HoldRoleUnfilled, sentence);
+    report.find(LintCode::HoldRoleUnfilled, path, rule, sentence);
 }
 
 /// With the registry at hand: a chain on which something is given and that has no cap, where other chains have one.

@@ -167,7 +167,7 @@ impl Doc {
             "[risk]\nlisted_address = {listed}\nnew_device = {device}\nsecond_factor_reset = {factor}\nmax_report_age_ms = {report_age}\n[hold]\ndeadline_ms = {deadline}\nowner = \"{APPROVER}\"\n[whitelist]\ncooling_off_ms = 0\nmax_life_ms = {max_life}\n[authorization]\nmax_age_ms = 1000"
         );
         if let Some(age) = self.prices.or(in_dollars.then_some(1000)) {
-            let _ = writeln!(text, "[prices]\nmax_age_ms = {age}");
+            let _ = writeln!(text, "[prices]\nmax_age_ms = {age}\nproviders = [\"sessions\"]");
         }
         text
     }
@@ -390,18 +390,14 @@ impl Facts {
         }
         world.entries.push(entry("other", GOOD));
         world.prices.clear();
-        if let Some(price) = self.price.filter(|_| world.document.max_price_age().is_some()) {
+        if let Some(price) = self.price.filter(|_| world.document.prices().is_some()) {
             let price = UsdPrice { price: MicroUsd(price * 10_000_000_000), observed_at: TimestampMs(NOW) };
             world.prices = [(symbol("USDT"), price), (symbol("ETH"), price)].into();
         }
         let mine = self.bare();
         for (place, (stage, amount, same, cents)) in (1_u64..).zip(&self.earlier) {
-            let outflow = self.earlier(
-                &mine,
-                *amount,
-                *same,
-                cents.filter(|_| world.document.max_price_age().is_some()),
-            );
+            let outflow =
+                self.earlier(&mine, *amount, *same, cents.filter(|_| world.document.prices().is_some()));
             match stage {
                 0 => world.outflows.hold_place(place, outflow, OutflowStage::Authorized),
                 1 => world.outflows.hold_place(
