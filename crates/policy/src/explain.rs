@@ -8,7 +8,7 @@ use holdfast_chains::{Amount, Asset, AssetSymbol};
 
 use crate::{
     decision::{Decision, Outcome, Verdict},
-    document::{PolicyDocument, PriceTerms, RequiredApprovals, RiskTerms},
+    document::{PolicyDocument, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
     risk::ComponentState,
     time::DurationMs,
@@ -37,7 +37,9 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
         page.push_str("  nothing\n");
     }
     section(&mut page, "Terms.");
-    item(&mut page, "[risk]", &risk(document.risk()));
+    for (name, text) in document.risk().described() {
+        item(&mut page, &format!("[risk] {name}"), &text);
+    }
     let hold = document.hold();
     let deadline = span(hold.deadline);
     let held = format!(
@@ -98,15 +100,6 @@ fn section(page: &mut String, title: &str) {
 
 fn item(page: &mut String, name: &str, text: &str) {
     let _ = writeln!(page, "  {name:<24} {text}");
-}
-
-fn risk(terms: &RiskTerms) -> String {
-    let RiskTerms { listed_address, new_device, second_factor_reset, max_report_age } = terms;
-    format!(
-        "the score adds {listed_address} for a listed address, {new_device} for a new device, {second_factor_reset} for a \
-         second factor reset; a session report counts for {}",
-        span(*max_report_age)
-    )
 }
 
 fn whitelist(terms: &WhitelistTerms) -> String {

@@ -38,8 +38,8 @@ mod whitelist;
 
 pub use activity::Activity;
 pub use approvals::{Approval, quorum_is_met};
-pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
 pub use cases::{CaseResult, Expected, ExpectedOutcome, PolicyCase, PolicyCases};
+pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
 pub use digest::{
@@ -52,13 +52,13 @@ pub use document::{
     WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
+pub use explain::{explain_decision, explain_policy};
 pub use exposure::{Exposure, ExposureSignal, ExposureTerms, MAX_EXPOSURE_AGE};
 pub use facts::{PolicyVersion, PolicyView, WalletStatus, WithdrawalFacts};
 pub use history::{
     AmountStats, CustomerHistory, Deviation, DeviceSeen, HistoryError, Log2, MAX_HISTORY_BYTES, NeverSeen,
     PaymentSeen, RecentPayment, SessionSeen,
 };
-pub use explain::{explain_decision, explain_policy};
 pub use hold::{HoldReason, HoldRequirement};
 pub use identity::{AttestedIntent, IdentityAttestation, IdentityTerms};
 pub use ids::{
@@ -66,9 +66,9 @@ pub use ids::{
     ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName, RuleId, SessionRef, WalletId,
     WhitelistEntryId,
 };
+pub use lint::{KnownParties, LintCode, PolicyFinding, Severity, lint};
 pub use look_alike::{INDEXED_DIGITS, LookAlikes, shared as shared_digits};
 pub use minute::Minute;
-pub use explain::{explain_decision, explain_policy};
 pub use outflow::{
     Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows,
     Place, Taken,

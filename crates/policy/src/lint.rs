@@ -6,6 +6,7 @@
 mod contradictions;
 mod finding;
 mod parties;
+mod weights;
 mod width;
 
 use std::collections::BTreeSet;

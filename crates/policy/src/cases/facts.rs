@@ -9,6 +9,7 @@ use crate::{
     facts::{WalletStatus, WithdrawalFacts},
     ids::{ClientId, CustomerRef, ListId, WalletId},
     price::MicroUsd,
+    session::SessionDetails,
     time::{DurationMs, TimestampMs},
     whitelist::EntryOwner,
 };
@@ -27,6 +28,9 @@ pub(super) struct CaseFacts {
     pub(super) customer: Option<CustomerRef>,
     pub(super) whitelist: Option<ListedDestination>,
     pub(super) session: Option<Session>,
+    /// When the customer's account was opened. With it, what is kept of customers, destinations and devices is known: what
+    /// earlier withdrawals and the session make of it.
+    pub(super) account_opened: Option<DurationMs>,
     pub(super) listed_on: BTreeSet<ListId>,
     pub(super) not_loaded: BTreeSet<ListId>,
     /// What every provider that the policy names reported about the destination.
@@ -52,6 +56,7 @@ pub(super) struct ListedDestination {
 pub(super) struct Session {
     pub(super) new_device: bool,
     pub(super) second_factor_reset: bool,
+    pub(super) details: SessionDetails,
     pub(super) age: DurationMs,
 }
 

@@ -6,13 +6,13 @@ use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 
 use super::{
     Expected, ExpectedOutcome, PolicyCase, PolicyCases,
-    facts::{CaseFacts, Earlier, ListedDestination, Session, after},
+    facts::{CaseFacts, Earlier, ListedDestination, Session, after, before},
 };
 use crate::{
     approvals::Approval,
     digest::HoldDigest,
     document::{
-        FieldProblem, PolicyError,
+        PolicyError,
         read::{approvals as required_approvals, duration, score, set},
         toml_field::{self, Field, Table},
     },
@@ -20,6 +20,7 @@ use crate::{
     ids::ListId,
     price::MicroUsd,
     reason::ReasonCode,
+    session::{Moment, Network, SessionDetails},
     time::{DurationMs, TimestampMs},
     whitelist::EntryOwner,
 };
@@ -134,7 +135,8 @@ fn facts(table: &mut Table<'_>) -> Result<CaseFacts, PolicyError> {
         client: table.required("client")?.parse()?,
         customer: present(table, "customer", |field| field.parse())?,
         whitelist: present(table, "whitelist", listed_destination)?,
-        session: present(table, "session", session)?,
+        session: present(table, "session", |field| session(field, at))?,
+        account_opened: present(table, "account_opened_ms_ago", |field| duration(&field, 0))?,
         listed_on: ids(table, "listed_on")?,
         not_loaded: ids(table, "not_loaded")?,
         exposure: present(table, "exposure", |field| score(&field))?,
@@ -175,8 +177,7 @@ fn span(table: &mut Table<'_>, name: &'static str, default: DurationMs) -> Resul
 }
 
 fn flag(table: &mut Table<'_>, name: &'static str) -> Result<bool, PolicyError> {
-    let Some(field) = table.optional(name) else { return Ok(false) };
-    field.flag().ok_or_else(|| field.error(FieldProblem::WrongType { expected: "true or false" }))
+    table.optional(name).map_or(Ok(false), |field| field.boolean())
 }
 
 fn address(field: &Field<'_>) -> Result<Address, PolicyError> {
@@ -222,18 +223,47 @@ fn listed_destination(field: Field<'_>) -> Result<ListedDestination, PolicyError
 }
 
 /// `true` is a report of a minute ago about nothing special.
-fn session(field: Field<'_>) -> Result<Session, PolicyError> {
+fn session(field: Field<'_>, at: TimestampMs) -> Result<Session, PolicyError> {
     if field.flag() == Some(true) {
-        return Ok(Session { new_device: false, second_factor_reset: false, age: MINUTE });
+        let details = SessionDetails::default();
+        return Ok(Session { new_device: false, second_factor_reset: false, details, age: MINUTE });
     }
     let mut table = field.table()?;
     let session = Session {
         new_device: flag(&mut table, "new_device")?,
         second_factor_reset: flag(&mut table, "second_factor_reset")?,
         age: span(&mut table, "age_ms", MINUTE)?,
+        details: SessionDetails {
+            device: optional(&mut table, "device")?,
+            network: table.optional("network").map(|field| network(&field)).transpose()?,
+            country_changed: table.optional("country_changed").map(|field| field.boolean()).transpose()?,
+            second_factor_reset_at: moment(&mut table, "second_factor_reset_ms_ago", at)?,
+            password_reset_at: moment(&mut table, "password_reset_ms_ago", at)?,
+            email_changed_at: moment(&mut table, "email_changed_ms_ago", at)?,
+            api_key_made_at: moment(&mut table, "api_key_made_ms_ago", at)?,
+        },
     };
     table.finish()?;
     Ok(session)
+}
+
+fn network(field: &Field<'_>) -> Result<Network, PolicyError> {
+    match field.string()? {
+        "ordinary" => Ok(Network::Ordinary),
+        "hosting" => Ok(Network::Hosting),
+        "vpn" => Ok(Network::Vpn),
+        "tor" => Ok(Network::Tor),
+        _ => Err(field.invalid("use `ordinary`, `hosting`, `vpn` or `tor`")),
+    }
+}
+
+/// So long ago, or `false`: not within the provider's memory. A field that is not there is unknown.
+fn moment(table: &mut Table<'_>, name: &'static str, at: TimestampMs) -> Result<Option<Moment>, PolicyError> {
+    match table.optional(name) {
+        None => Ok(None),
+        Some(field) if field.flag() == Some(false) => Ok(Some(Moment::NotLately)),
+        Some(field) => Ok(Some(Moment::At(before(at, duration(&field, 0)?)))),
+    }
 }
 
 fn earlier(field: Field<'_>) -> Result<Earlier, PolicyError> {

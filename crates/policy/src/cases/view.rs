@@ -4,14 +4,19 @@ use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 
 use super::facts::{CaseFacts, ListedDestination, after, before};
 use crate::{
+    activity::Activity,
+    crowd::{DestinationStats, DeviceStats},
     date::CalendarDate,
     document::PolicyDocument,
     exposure::{Exposure, ExposureSignal},
-    facts::{PolicyVersion, PolicyView, SessionSignals, WalletStatus},
-    ids::{CustomerRef, ExposureCategory, ListId, ProviderId, WalletId, WhitelistEntryId},
+    facts::{PolicyVersion, PolicyView, WalletStatus},
+    history::{CustomerHistory, PaymentSeen},
+    ids::{CustomerRef, DeviceRef, ExposureCategory, ListId, ProviderId, WalletId, WhitelistEntryId},
+    look_alike::LookAlikes,
     outflow::{Outflow, OutflowStage, Outflows},
     price::UsdPrice,
     screening::{ScreeningIndex, ScreeningList},
+    session::SessionSignals,
     time::TimestampMs,
     whitelist::{Whitelist, WhitelistEntry},
 };
@@ -27,6 +32,7 @@ pub(super) struct CaseView<'a> {
     screening: ScreeningIndex,
     session: Option<SessionSignals>,
     outflows: Outflows,
+    activity: Option<Activity>,
 }
 
 impl<'a> CaseView<'a> {
@@ -49,12 +55,17 @@ impl<'a> CaseView<'a> {
             Some(SessionSignals {
                 new_device: session.new_device,
                 second_factor_reset: session.second_factor_reset,
+                details: session.details.clone(),
                 observed_at: before(facts.at, session.age),
                 provider: ProviderId::new("case").ok()?,
             })
         });
-        let outflows = outflows(document, assets, facts);
-        Self { document, assets, facts, whitelist, screening, session, outflows }
+        let (outflows, payments) = outflows(document, assets, facts);
+        let activity = facts.account_opened.map(|opened| {
+            let opened = before(facts.at, opened);
+            activity(facts.customer.as_ref(), opened, session.as_ref(), &payments)
+        });
+        Self { document, assets, facts, whitelist, screening, session, outflows, activity }
     }
 }
 
@@ -83,8 +94,11 @@ fn list(facts: &CaseFacts, id: &ListId) -> Option<ScreeningList> {
     ScreeningList::parse(id.clone(), "a case", as_of, &text).ok()
 }
 
-fn outflows(document: &PolicyDocument, assets: &[Asset], facts: &CaseFacts) -> Outflows {
-    let mut outflows = Outflows::default();
+/// What was paid before, with the times, the oldest first.
+type Payments = Vec<(TimestampMs, Outflow)>;
+
+fn outflows(document: &PolicyDocument, assets: &[Asset], facts: &CaseFacts) -> (Outflows, Payments) {
+    let (mut outflows, mut payments) = (Outflows::default(), Payments::new());
     outflows.measure(document);
     let mut earlier: Vec<_> = facts.earlier.iter().collect();
     earlier.sort_by_key(|earlier| std::cmp::Reverse(earlier.ago));
@@ -102,10 +116,34 @@ fn outflows(document: &PolicyDocument, assets: &[Asset], facts: &CaseFacts) -> O
             amount: earlier.amount,
             usd_cents: earlier.usd_cents.or(worth),
         };
-        outflows.hold_place(place, outflow, OutflowStage::Authorized);
-        outflows.pay(place, before(facts.at, earlier.ago));
+        let paid_at = before(facts.at, earlier.ago);
+        outflows.hold_place(place, outflow.clone(), OutflowStage::Authorized);
+        outflows.pay(place, paid_at);
+        payments.push((paid_at, outflow));
     }
-    outflows
+    (outflows, payments)
+}
+
+fn activity(
+    customer: Option<&CustomerRef>,
+    opened: TimestampMs,
+    session: Option<&SessionSignals>,
+    payments: &Payments,
+) -> Activity {
+    let mut activity = Activity::default();
+    if let Some(customer) = customer {
+        activity.register(customer, opened, None);
+    }
+    for (at, outflow) in payments {
+        let Outflow { wallet, client, customer, chain_id, destination, usd_cents, asset: _, amount: _ } =
+            outflow;
+        let seen = PaymentSeen { at: *at, destination, usd_cents: *usd_cents, client };
+        activity.record_payment(wallet, *chain_id, customer.as_ref(), &seen);
+    }
+    if let (Some(customer), Some(session)) = (customer, session) {
+        activity.record_session(customer, session);
+    }
+    activity
 }
 
 impl PolicyView for CaseView<'_> {
@@ -153,6 +191,22 @@ impl PolicyView for CaseView<'_> {
             })
         };
         Exposure::of(self.document.exposure(), reported, at)
+    }
+
+    fn customer_history(&self, customer: &CustomerRef) -> Option<CustomerHistory> {
+        self.activity.as_ref()?.customer(customer)
+    }
+
+    fn destination_stats(&self, chain: ChainId, destination: &Address) -> Option<DestinationStats> {
+        Some(self.activity.as_ref()?.destination(chain, destination))
+    }
+
+    fn device_stats(&self, device: &DeviceRef) -> Option<DeviceStats> {
+        Some(self.activity.as_ref()?.device(device))
+    }
+
+    fn look_alikes(&self) -> Option<&LookAlikes> {
+        Some(self.activity.as_ref()?.look_alikes())
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

@@ -17,6 +17,7 @@ impl Words<'_> {
         };
         let destinations = match destinations {
             Destinations::Whitelisted => "destinations with an active whitelist entry",
+            Destinations::Any => "any destination",
         };
         let given = assets.iter().map(|asset| match max_amount.get(asset) {
             Some(max) => format!("{asset} up to {}", self.money(asset, *max)),
@@ -83,9 +84,13 @@ fn screening(rule: &ScreeningRule) -> String {
 }
 
 fn risk(limits: &RiskLimits) -> String {
-    let RiskLimits { hold_at, deny_at, approvals: needed } = limits;
+    let RiskLimits { hold_at, deny_at, approvals: needed, require } = limits;
+    let unknown = match require.is_empty() {
+        true => String::new(),
+        false => format!(", or without {}", listed(require.iter())),
+    };
     format!(
-        "a risk score from {hold_at} on, or one without a current session report, is held for {}, and from {deny_at} on denied",
+        "a risk score from {hold_at} on, or one without a current session report{unknown}, is held for {}, and from {deny_at} on denied",
         approvals(needed)
     )
 }

@@ -4,13 +4,9 @@ use std::collections::BTreeSet;
 
 use holdfast_chains::{Amount, AssetSymbol};
 
-use super::{LintCode, Report};
-use crate::{
-    document::{
-        Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits,
-        RiskTerms, WindowLimit,
-    },
-    risk::MAX_SCORE,
+use super::{LintCode, Report, weights::highest_score};
+use crate::document::{
+    Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits, WindowLimit,
 };
 
 pub(super) fn check(report: &mut Report<'_>) {
@@ -186,7 +182,7 @@ fn bounds(
 }
 
 fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
-    let RiskLimits { hold_at, deny_at, approvals: _ } = limits;
+    let RiskLimits { hold_at, deny_at, approvals: _, require: _ } = limits;
     let highest = highest_score(report.document.risk());
     if *deny_at == 0 {
         let sentence = "`deny_at` is 0: every score reaches it".to_owned();
@@ -207,10 +203,4 @@ fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
             report.restriction(index, field, LintCode::RiskNeverReached, sentence);
         }
     }
-}
-
-fn highest_score(terms: &RiskTerms) -> u8 {
-    let RiskTerms { listed_address, new_device, second_factor_reset, max_report_age: _ } = terms;
-    let weights = [listed_address, new_device, second_factor_reset];
-    weights.into_iter().fold(0_u8, |sum, weight| sum.saturating_add(*weight)).min(MAX_SCORE)
 }

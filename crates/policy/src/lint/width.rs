@@ -118,6 +118,7 @@ fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
     }
     let open = report.document.grants().iter().filter(|grant| match grant.destinations {
         Destinations::Whitelisted => false,
+        Destinations::Any => true,
     });
     let open: Vec<_> = open.map(|grant| format!("`{}`", grant.id)).collect();
     let whitelist = match open.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_policy::{PolicyDocument, ReasonCode};
+use holdfast_policy::{LintCode, PolicyCases, PolicyDocument, ReasonCode};
 
 use crate::world::{DEMO_POLICY, World, large_withdrawal};
 
@@ -43,4 +43,22 @@ fn docs_list_no_reason_that_does_not_exist() {
     let codes: Vec<_> = ReasonCode::ALL.iter().map(|reason| reason.code()).collect();
     assert_eq!(documented, codes, "same rows in the same order");
     assert_eq!(documented.iter().collect::<BTreeSet<_>>().len(), codes.len());
+}
+
+#[test]
+fn findings_in_the_docs_are_those_of_the_code() {
+    let section = DOCS.split("### `policy check`").nth(1).unwrap().split("### `policy test`").next().unwrap();
+    let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    let row = |code: &LintCode| {
+        format!("| `{}` | {} | {} | {} |", code.code(), code.severity().name(), code.about(), code.advice())
+    };
+    assert_eq!(rows, LintCode::ALL.iter().map(row).collect::<Vec<_>>());
+}
+
+#[test]
+fn cases_in_the_docs_are_read_and_pass() {
+    let section = DOCS.split("### `policy test`").nth(1).unwrap();
+    let cases = section.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let results = PolicyCases::parse(cases).unwrap().run(&PolicyDocument::parse(DEMO_POLICY).unwrap());
+    assert!(results.iter().all(|result| result.differences.is_empty()), "{results:?}");
 }
