@@ -10,6 +10,7 @@ use crate::{
     decision::{Decision, Outcome, Verdict},
     document::{PolicyDocument, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
+    identity::IdentityTerms,
     risk::ComponentState,
     time::DurationMs,
     whitelist::WhitelistTerms,
@@ -53,6 +54,15 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
         let text = format!("prices of {who} count for {age}; of those that count the highest does");
         item(&mut page, "[prices]", &text);
     }
+    if let Some(IdentityTerms { providers, methods, min_score, max_age }) = document.identity() {
+        let text = format!(
+            "attestations of {} by {} count for {} from score {min_score} on",
+            listed(providers.iter()),
+            listed(methods.iter()),
+            span(*max_age)
+        );
+        item(&mut page, "[identity]", &text);
+    }
     if let Some(terms) = document.exposure() {
         item(&mut page, "[exposure]", &exposure(terms));
     }
@@ -75,6 +85,7 @@ pub fn explain_decision(decision: &Decision) -> String {
     for result in &decision.rules {
         let verdict = match result.verdict {
             Verdict::Pass => "passes",
+            Verdict::StepUp => "STEPS UP",
             Verdict::Hold => "HOLDS",
             Verdict::Deny => "DENIES",
             Verdict::NotApplicable => "does not apply",

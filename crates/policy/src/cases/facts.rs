@@ -6,8 +6,10 @@ use holdfast_chains::{Address, Amount, AssetSymbol};
 
 use crate::{
     approvals::Approval,
+    digest::IntentDigest,
     facts::{WalletStatus, WithdrawalFacts},
-    ids::{ClientId, CustomerRef, ListId, WalletId},
+    identity::{IdentityAttestation, IdentityTerms},
+    ids::{ClientId, CustomerRef, ListId, SessionRef, WalletId},
     price::MicroUsd,
     session::SessionDetails,
     time::{DurationMs, TimestampMs},
@@ -38,6 +40,14 @@ pub(super) struct CaseFacts {
     pub(super) price: Option<MicroUsd>,
     pub(super) earlier: Vec<Earlier>,
     pub(super) approvals: Vec<Approval>,
+    pub(super) attestation: Option<Attested>,
+}
+
+/// An identity attestation for exactly this withdrawal, by a provider and a method that the policy names.
+#[derive(Debug, Clone)]
+pub(super) struct Attested {
+    pub(super) score: u8,
+    pub(super) age: DurationMs,
 }
 
 /// A whitelist entry for the destination.
@@ -75,10 +85,12 @@ pub(super) struct Earlier {
 
 /// The withdrawal's own place in windows: after all earlier ones.
 pub(super) const PLACE: u64 = 1_000_000;
+/// What exactly is asked for: attestations are about it.
+const INTENT: IntentDigest = IntentDigest::from_bytes([7; 32]);
 
 impl CaseFacts {
     /// The withdrawal, without approvals: they are of a hold that is not known yet.
-    pub(super) fn withdrawal(&self) -> WithdrawalFacts {
+    pub(super) fn withdrawal(&self, identity: Option<&IdentityTerms>) -> WithdrawalFacts {
         WithdrawalFacts {
             wallet: self.wallet.clone(),
             asset: self.asset.clone(),
@@ -91,7 +103,22 @@ impl CaseFacts {
             requested_at: before(self.at, self.requested_ago),
             place: PLACE,
             approvals: Vec::new(),
+            intent: INTENT,
+            attestations: identity.and_then(|terms| self.attestation(terms)).into_iter().collect(),
         }
+    }
+
+    fn attestation(&self, terms: &IdentityTerms) -> Option<IdentityAttestation> {
+        let Attested { score, age } = self.attestation.as_ref()?;
+        Some(IdentityAttestation {
+            provider: terms.providers.first()?.clone(),
+            method: terms.methods.first()?.clone(),
+            score: *score,
+            session: SessionRef::new("case").ok()?,
+            customer: self.customer.clone()?,
+            intent: INTENT,
+            observed_at: before(self.at, *age),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 
 use super::{
     Expected, ExpectedOutcome, PolicyCase, PolicyCases,
-    facts::{CaseFacts, Earlier, ListedDestination, Session, after, before},
+    facts::{Attested, CaseFacts, Earlier, ListedDestination, Session, after, before},
 };
 use crate::{
     approvals::Approval,
@@ -20,6 +20,7 @@ use crate::{
     ids::ListId,
     price::MicroUsd,
     reason::ReasonCode,
+    risk::MAX_SCORE,
     session::{Moment, Network, SessionDetails},
     time::{DurationMs, TimestampMs},
     whitelist::EntryOwner,
@@ -142,6 +143,7 @@ fn facts(table: &mut Table<'_>) -> Result<CaseFacts, PolicyError> {
         exposure: present(table, "exposure", |field| score(&field))?,
         price: present(table, "price_micro_usd", |field| field.number(1, u64::MAX).map(MicroUsd))?,
         earlier: many(table, "earlier", earlier)?,
+        attestation: present(table, "attestation", attestation)?,
         approvals: many(table, "approvals", |field| approval(field, at))?,
     })
 }
@@ -245,6 +247,20 @@ fn session(field: Field<'_>, at: TimestampMs) -> Result<Session, PolicyError> {
     };
     table.finish()?;
     Ok(session)
+}
+
+/// `true` is an attestation of a minute ago that could not be surer.
+fn attestation(field: Field<'_>) -> Result<Attested, PolicyError> {
+    if field.flag() == Some(true) {
+        return Ok(Attested { score: MAX_SCORE, age: MINUTE });
+    }
+    let mut table = field.table()?;
+    let attested = Attested {
+        score: table.optional("score").map(|field| score(&field)).transpose()?.unwrap_or(MAX_SCORE),
+        age: span(&mut table, "age_ms", MINUTE)?,
+    };
+    table.finish()?;
+    Ok(attested)
 }
 
 fn network(field: &Field<'_>) -> Result<Network, PolicyError> {

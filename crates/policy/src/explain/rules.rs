@@ -41,13 +41,16 @@ impl Words<'_> {
     }
 
     fn per_transaction(self, limit: &LimitPerTransaction) -> String {
-        let LimitPerTransaction { asset, hold_above, deny_above } = limit;
+        let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = limit;
         let shown = |amount: Amount| self.money(asset, amount);
-        format!("one transaction in {asset}{}", bounds(hold_above.as_ref(), *deny_above, shown))
+        format!(
+            "one transaction in {asset}{}",
+            bounds(*step_up_above, hold_above.as_ref(), *deny_above, shown)
+        )
     }
 
     fn window(self, limit: &WindowLimit) -> String {
-        let WindowLimit { unit, per, window, hold_above, deny_above } = limit;
+        let WindowLimit { unit, per, window, step_up_above, hold_above, deny_above } = limit;
         let shown = |amount: Amount| match unit {
             LimitUnit::Asset(asset) => self.money(asset, amount),
             LimitUnit::UsdCents => format!("{} USD", amount.format_units(2)),
@@ -59,17 +62,23 @@ impl Words<'_> {
             LimitUnit::Count => "the number of withdrawals".to_owned(),
         };
         let same = per.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        let bounds = bounds(hold_above.as_ref(), *deny_above, shown);
+        let bounds = bounds(*step_up_above, hold_above.as_ref(), *deny_above, shown);
         format!("{what} within {} of the same {same}{bounds}", span(*window))
     }
 }
 
-fn bounds(hold: Option<&HoldAbove>, deny: Option<Amount>, shown: impl Fn(Amount) -> String) -> String {
+fn bounds(
+    step_up: Option<Amount>,
+    hold: Option<&HoldAbove>,
+    deny: Option<Amount>,
+    shown: impl Fn(Amount) -> String,
+) -> String {
+    let step_up = step_up.map(|amount| format!(" needs an identity attestation above {}", shown(amount)));
     let hold = hold.map(|HoldAbove { amount, approvals: needed }| {
         format!(" is held above {} for {}", shown(*amount), approvals(needed))
     });
     let deny = deny.map(|amount| format!(" is denied above {}", shown(amount)));
-    hold.into_iter().chain(deny).collect::<Vec<_>>().join(", and")
+    step_up.into_iter().chain(hold).chain(deny).collect::<Vec<_>>().join(", and")
 }
 
 fn screening(rule: &ScreeningRule) -> String {
@@ -84,13 +93,16 @@ fn screening(rule: &ScreeningRule) -> String {
 }
 
 fn risk(limits: &RiskLimits) -> String {
-    let RiskLimits { hold_at, deny_at, approvals: needed, require } = limits;
+    let RiskLimits { step_up_at, hold_at, deny_at, approvals: needed, require } = limits;
+    let step_up = step_up_at
+        .map(|score| format!("a risk score from {score} on needs an identity attestation; "))
+        .unwrap_or_default();
     let unknown = match require.is_empty() {
         true => String::new(),
         false => format!(", or without {}", listed(require.iter())),
     };
     format!(
-        "a risk score from {hold_at} on, or one without a current session report{unknown}, is held for {}, and from {deny_at} on denied",
+        "{step_up}a risk score from {hold_at} on, or one without a current session report{unknown}, is held for {}, and from {deny_at} on denied",
         approvals(needed)
     )
 }

@@ -63,18 +63,19 @@ fn gives_all(wide: &Grant, narrow: &Grant) -> bool {
 }
 
 fn per_transaction(report: &mut Report<'_>, index: usize, limit: &LimitPerTransaction) {
-    let LimitPerTransaction { asset, hold_above, deny_above } = limit;
+    let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = limit;
     if !is_granted(report, asset) {
         let sentence = format!("no grant gives {asset}");
         report.restriction(index, "asset", LintCode::RestrictionNeverApplies, sentence);
         return;
     }
     let cap = cap(report, index, &Measured::Amount(asset));
-    bounds(report, index, hold_above.as_ref(), *deny_above, cap);
+    bounds(report, index, hold_above.as_ref(), *deny_above, cap.as_ref());
+    step_up(report, index, *step_up_above, cap.as_ref());
 }
 
 fn window(report: &mut Report<'_>, index: usize, limit: &WindowLimit) {
-    let WindowLimit { unit, per: _, window: _, hold_above, deny_above } = limit;
+    let WindowLimit { unit, per: _, window: _, step_up_above, hold_above, deny_above } = limit;
     match unit {
         LimitUnit::Asset(asset) if !is_granted(report, asset) => {
             let sentence = format!("no grant gives {asset}");
@@ -84,7 +85,8 @@ fn window(report: &mut Report<'_>, index: usize, limit: &WindowLimit) {
         LimitUnit::Asset(_) | LimitUnit::UsdCents | LimitUnit::Count => {}
     }
     let cap = cap(report, index, &Measured::Window(limit));
-    bounds(report, index, hold_above.as_ref(), *deny_above, cap);
+    bounds(report, index, hold_above.as_ref(), *deny_above, cap.as_ref());
+    step_up(report, index, *step_up_above, cap.as_ref());
 }
 
 fn is_granted(report: &Report<'_>, asset: &AssetSymbol) -> bool {
@@ -151,7 +153,7 @@ fn bounds(
     index: usize,
     hold: Option<&HoldAbove>,
     deny: Option<Amount>,
-    cap: Option<Cap>,
+    cap: Option<&Cap>,
 ) {
     if deny.is_some_and(|deny| deny.is_zero()) {
         let sentence = "`deny_above` is 0".to_owned();
@@ -181,8 +183,16 @@ fn bounds(
     }
 }
 
+fn step_up(report: &mut Report<'_>, index: usize, step_up: Option<Amount>, cap: Option<&Cap>) {
+    let never = step_up.zip(cap).filter(|(step_up, cap)| *step_up >= cap.amount);
+    if let Some((step_up, cap)) = never {
+        let sentence = format!("steps up above {step_up}, but {}", cap.by);
+        report.restriction(index, "step_up_above", LintCode::HoldNeverReached, sentence);
+    }
+}
+
 fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
-    let RiskLimits { hold_at, deny_at, approvals: _, require: _ } = limits;
+    let RiskLimits { step_up_at, hold_at, deny_at, approvals: _, require: _ } = limits;
     let highest = highest_score(report.document.risk());
     if *deny_at == 0 {
         let sentence = "`deny_at` is 0: every score reaches it".to_owned();
@@ -197,7 +207,8 @@ fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
         let sentence = format!("`hold_at` and `deny_at` are both {hold_at}: no score is held");
         report.restriction(index, "hold_at", LintCode::HoldBandEmpty, sentence);
     }
-    for (field, threshold) in [("hold_at", *hold_at), ("deny_at", *deny_at)] {
+    let thresholds = [("step_up_at", *step_up_at), ("hold_at", Some(*hold_at)), ("deny_at", Some(*deny_at))];
+    for (field, threshold) in thresholds.into_iter().filter_map(|(field, at)| Some((field, at?))) {
         if threshold > highest {
             let sentence = format!("`{field}` is {threshold}, all weights together are {highest}");
             report.restriction(index, field, LintCode::RiskNeverReached, sentence);
