@@ -122,7 +122,6 @@ async fn dispatch(cli: &Cli, output: Output) -> Result<Answer, Failure> {
         Command::Fact(command) => Box::pin(fact::run(&session()?, command)).await,
         Command::Officer(command) => Box::pin(officer::run(&session()?, command)).await,
         Command::Roster(command) => Box::pin(roster::run(&session()?, command)).await,
-        Command::Policy(command) => Box::pin(policy::run(&session()?, command)).await,
         Command::Screening(command) => Box::pin(screening::run(&session()?, command)).await,
         Command::Provider(command) => Box::pin(provider::run(&session()?, command)).await,
         Command::Policy(command) => Box::pin(policy::run(&cli.profile, output, command)).await,

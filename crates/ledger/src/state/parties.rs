@@ -19,7 +19,7 @@ impl Genesis {
 impl State {
     /// Who and what the cell has now.
     pub fn known_parties(&self) -> KnownParties {
-        let lists = self.screening.iter().map(|list| list.id().clone()).collect();
+        let lists = self.screening_lists().map(|(list, _)| list.id().clone()).collect();
         let wallets = self.wallets().map(|wallet| wallet.id.clone()).collect();
         KnownParties { wallets: Some(wallets), ..self.roster().known_parties(self.genesis(), lists) }
     }
