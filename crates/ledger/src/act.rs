@@ -11,10 +11,10 @@ use sha2::{Digest as _, Sha256};
 use crate::ids::StatementDigest;
 use crate::officer_key::OFFICER_NAMESPACE;
 use crate::payload::{
-    Authorize, BindTransaction, CancelWithdrawal, EpochActivated, ExposureReport, IdentityReport,
-    KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport, ReplacementRequest,
-    ScreeningPart, ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation, SweepRequest,
-    Tombstone, WithdrawalRequest, parse,
+    Authorize, BindTransaction, CancelWithdrawal, CustomerReport, EpochActivated, ExposureReport,
+    IdentityReport, KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport,
+    ReplacementRequest, ScreeningPart, ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation,
+    SweepRequest, Tombstone, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -40,6 +40,8 @@ pub enum Act {
     Cancel(CancelWithdrawal),
     /// A provider's report.
     Session(SessionReport),
+    /// A provider's word on a customer's account.
+    Customer(CustomerReport),
     /// A provider's price.
     Price(PriceReport),
     /// A provider's attestation of a customer's identity.
@@ -84,6 +86,7 @@ impl Act {
             Act::Outcome(report) => Some(&report.client),
             Act::Statement { .. }
             | Act::Session(_)
+            | Act::Customer(_)
             | Act::Price(_)
             | Act::Identity(_)
             | Act::Confirmation(_)
@@ -113,6 +116,7 @@ impl Act {
             | Act::Outcome(_)
             | Act::Statement { .. }
             | Act::Session(_)
+            | Act::Customer(_)
             | Act::Price(_)
             | Act::Identity(_)
             | Act::Activate(_)
@@ -213,6 +217,13 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             parse(&envelope.payload).and_then(|report: SessionReport| {
                 speaks_for("provider", &report.provider, &provider)?;
                 Ok(Act::Session(report))
+            })
+        }
+        PayloadKind::CustomerReport => {
+            let provider = provider(roster, envelope)?;
+            parse(&envelope.payload).and_then(|report: CustomerReport| {
+                speaks_for("provider", &report.provider, &provider)?;
+                Ok(Act::Customer(report))
             })
         }
         PayloadKind::PriceReport => {

@@ -179,6 +179,7 @@ impl Subject {
                 IdentitySubject::WhitelistEntry(_) => Self::default(),
             },
             Act::Session(_)
+            | Act::Customer(_)
             | Act::Price(_)
             | Act::Attestation(_)
             | Act::Policy(_)

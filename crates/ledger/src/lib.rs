@@ -41,10 +41,11 @@ pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
 pub use payload::{
-    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, EpochActivated, ExposureReport,
-    IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES, PayloadKind,
-    PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest, ScreeningPart, ScreeningUpdate,
-    SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone, WithdrawalRequest, key_id,
+    Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, CustomerReport, EpochActivated,
+    ExposureReport, IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES,
+    PayloadKind, PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest, ScreeningPart,
+    ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone,
+    WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};

@@ -5,7 +5,8 @@
 use holdfast_chains::{AssetSymbol, Digest, PublicKey, Signature};
 use holdfast_log::{Hash, PayloadType};
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, MicroUsd, NodeId, ProviderId, TimestampMs, WalletId,
+    ClientId, ClusterId, CustomerRef, MicroUsd, NodeId, ProviderId, SessionDetails, SessionSignals,
+    TimestampMs, WalletId,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ pub enum PayloadKind {
     CancelWithdrawal,
     /// A provider's report on a customer's session.
     SessionReport,
+    /// A provider's report on when a customer's account was opened.
+    CustomerReport,
     /// A provider's report on what an asset is worth.
     PriceReport,
     /// A provider's attestation that a customer asked for exactly one thing.
@@ -85,6 +88,7 @@ impl PayloadKind {
         PayloadKind::BindTransaction,
         PayloadKind::CancelWithdrawal,
         PayloadKind::SessionReport,
+        PayloadKind::CustomerReport,
         PayloadKind::PriceReport,
         PayloadKind::IdentityAttestation,
         PayloadKind::KeygenConfirmation,
@@ -111,6 +115,7 @@ impl PayloadKind {
             PayloadKind::BindTransaction => "application/vnd.holdfast.bind-transaction.v1+json",
             PayloadKind::CancelWithdrawal => "application/vnd.holdfast.cancel-withdrawal.v1+json",
             PayloadKind::SessionReport => "application/vnd.holdfast.session-report.v1+json",
+            PayloadKind::CustomerReport => "application/vnd.holdfast.customer-report.v1+json",
             PayloadKind::PriceReport => "application/vnd.holdfast.price-report.v1+json",
             PayloadKind::IdentityAttestation => "application/vnd.holdfast.identity-attestation.v1+json",
             PayloadKind::KeygenConfirmation => "application/vnd.holdfast.keygen-confirmation.v1+json",
@@ -164,7 +169,7 @@ pub struct CancelWithdrawal {
     pub withdrawal: WithdrawalId,
 }
 
-/// Two session signals of one customer, observed by a provider. Sequence numbers are gapless from 1 for each provider.
+/// What a provider observed of one customer's session. Sequence numbers are gapless from 1 for each provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SessionReport {
@@ -182,6 +187,43 @@ pub struct SessionReport {
     pub new_device: bool,
     /// A second factor was reset within the provider's look-back window.
     pub second_factor_reset: bool,
+    /// What else the provider can tell; a signal that is absent is unknown.
+    #[serde(default, skip_serializing_if = "SessionDetails::is_empty")]
+    pub details: SessionDetails,
+}
+
+impl SessionReport {
+    /// What it says, as policy reads it.
+    pub fn signals(&self) -> SessionSignals {
+        SessionSignals {
+            new_device: self.new_device,
+            second_factor_reset: self.second_factor_reset,
+            details: self.details.clone(),
+            observed_at: self.observed_at_ms,
+            provider: self.provider.clone(),
+        }
+    }
+}
+
+/// Since when a customer has an account, told by a provider. Sequence numbers are shared with the provider's other reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CustomerReport {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The provider that reports.
+    pub provider: ProviderId,
+    /// 1 for the provider's first report, then one more each time: a dropped report is noticed.
+    pub sequence: u64,
+    /// Whose account.
+    pub customer: CustomerRef,
+    /// When the account was opened.
+    pub opened_at_ms: TimestampMs,
+    /// The last sign of life before this log began, for accounts that are older than the log; not before `opened_at_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_active_at_ms: Option<TimestampMs>,
+    /// When the provider looked.
+    pub observed_at_ms: TimestampMs,
 }
 
 /// What one whole unit of an asset is worth, observed by a provider. Sequence numbers are shared with the provider's other

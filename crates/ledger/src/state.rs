@@ -3,13 +3,12 @@
 //! INVARIANT (G10): `apply` is a pure function of the log. It reads no clock; the entry's time is the time.
 //! INVARIANT (G7): an entry that is authentic but not admissible changes nothing except the size and the time.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, TimestampMs, WalletId,
-    Whitelist, WhitelistEntry,
+    Activity, ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, ScreeningIndex,
+    TimestampMs, WalletId, Whitelist, WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -23,6 +22,7 @@ use crate::roster::RosterVersion;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
 
+mod activity;
 mod attestations;
 mod authority;
 mod authorize;
@@ -84,7 +84,9 @@ pub struct State {
     withdrawals: Withdrawals,
     ceremonies: OrdMap<CeremonyId, Arc<Ceremony>>,
     whitelist: Whitelist,
-    sessions: OrdMap<CustomerRef, Arc<BTreeMap<ProviderId, SessionReport>>>,
+    /// The newest report of each provider, in the order of their names.
+    sessions: OrdMap<CustomerRef, Arc<Vec<SessionReport>>>,
+    activity: Activity,
     sequences: OrdMap<ProviderId, u64>,
     prices: Prices,
     outflows: Outflows,
@@ -187,6 +189,7 @@ impl State {
             ceremonies: OrdMap::new(),
             whitelist: Whitelist::new(),
             sessions: OrdMap::new(),
+            activity: Activity::default(),
             sequences: OrdMap::new(),
             prices: Prices::default(),
             outflows,
@@ -249,6 +252,7 @@ impl State {
             Act::Outcome(report) => self.admit_outcome(report, index, time),
             Act::Tombstone(tombstone) => self.admit_tombstone(tombstone, index, time),
             Act::Session(report) => self.admit_session(report, time),
+            Act::Customer(report) => self.admit_customer(report, time),
             Act::Price(report) => self.admit_price(report, time),
             Act::Identity(report) => self.admit_identity(report, index, time),
             Act::Statement { statement, text, digest } => {

@@ -411,6 +411,7 @@ fn statement_of(
             | Act::Outcome(_)
             | Act::Tombstone(_)
             | Act::Session(_)
+            | Act::Customer(_)
             | Act::Price(_)
             | Act::Identity(_)
             | Act::Confirmation(_)

@@ -52,6 +52,37 @@ pub struct SessionDetails {
     pub api_key_made_at: Option<Moment>,
 }
 
+impl SessionDetails {
+    /// Nothing is reported.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The worse of both for each signal; what only one of them tells counts. The device is the one told here, if one is.
+    #[must_use]
+    pub fn worse_of(&self, other: &Self) -> Self {
+        // Exhaustive, so that no signal is forgotten. `None` is below everything, so what is known wins.
+        let Self {
+            device,
+            network,
+            country_changed,
+            second_factor_reset_at,
+            password_reset_at,
+            email_changed_at,
+            api_key_made_at,
+        } = other;
+        Self {
+            device: self.device.clone().or_else(|| device.clone()),
+            network: self.network.max(*network),
+            country_changed: self.country_changed.max(*country_changed),
+            second_factor_reset_at: self.second_factor_reset_at.max(*second_factor_reset_at),
+            password_reset_at: self.password_reset_at.max(*password_reset_at),
+            email_changed_at: self.email_changed_at.max(*email_changed_at),
+            api_key_made_at: self.api_key_made_at.max(*api_key_made_at),
+        }
+    }
+}
+
 /// When something happened, as far as the provider looks back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -74,6 +74,7 @@ pub(super) fn statement(
         Act::Request(..)
         | Act::Bind(_)
         | Act::Cancel(_)
+        | Act::Customer(_)
         | Act::Price(_)
         | Act::Identity(_)
         | Act::Replace(..)

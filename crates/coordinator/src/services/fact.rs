@@ -31,11 +31,12 @@ impl FactApi {
             bytes,
             &[
                 PayloadKind::SessionReport,
+                PayloadKind::CustomerReport,
                 PayloadKind::PriceReport,
                 PayloadKind::IdentityAttestation,
                 PayloadKind::ExposureReport,
             ],
-            "a `session-report`, a `price-report`, an `identity-attestation` or an `exposure-report`",
+            "a `session-report`, a `customer-report`, a `price-report`, an `identity-attestation` or an `exposure-report`",
         )?;
         let index = match self.0.log(report.clone()).await? {
             Proposed::Logged(logged) => logged.index,

@@ -1,16 +1,16 @@
 //! The canonical form of what decisions and withdrawals are made of.
 
 use holdfast_policy::{
-    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, IdentityAttestation, Outcome,
-    Outflow, ReasonCode, RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold, Verdict,
-    WhitelistEntry,
+    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, IdentityAttestation, Moment,
+    Network, Outcome, Outflow, ReasonCode, RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold,
+    SessionDetails, Verdict, WhitelistEntry,
 };
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
 use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
 use crate::payload::{
-    ChainOutcome, ExposureReport, KeygenConfirmation, PriceReport, ScreeningUpdate, SessionReport,
-    WithdrawalRequest,
+    ChainOutcome, CustomerReport, ExposureReport, KeygenConfirmation, PriceReport, ScreeningUpdate,
+    SessionReport, WithdrawalRequest,
 };
 use crate::roster::Roster;
 use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
@@ -153,7 +153,32 @@ record!(SessionReport {
     observed_at_ms,
     new_device,
     second_factor_reset,
+    details,
 });
+
+record!(CustomerReport {
+    cluster,
+    provider,
+    sequence,
+    customer,
+    opened_at_ms,
+    last_active_at_ms,
+    observed_at_ms
+});
+
+record!(SessionDetails {
+    device,
+    network,
+    country_changed,
+    second_factor_reset_at,
+    password_reset_at,
+    email_changed_at,
+    api_key_made_at,
+});
+
+variants!(Moment { 0 => NotLately, 1 => At(time) });
+
+variants!(Network { 0 => Ordinary, 1 => Hosting, 2 => Vpn, 3 => Tor });
 
 /// Effects and hash follow from the bytes.
 impl Encode for BoundTransaction {

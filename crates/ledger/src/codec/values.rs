@@ -8,9 +8,9 @@ use holdfast_chains::{
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, DeltaHash, ExposureCategory, HoldDigest, IdentityMethod, IntentDigest,
-    ListHash, ListId, MicroUsd, NodeId, OfficerId, PolicyDocument, PolicyHash, PolicyVersion, ProviderId,
-    ReasonCode, RoleName, RuleId, SessionRef, TimestampMs, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, CustomerRef, DeltaHash, DeviceRef, ExposureCategory, HoldDigest, IdentityMethod,
+    IntentDigest, ListHash, ListId, MicroUsd, NodeId, OfficerId, PolicyDocument, PolicyHash, PolicyVersion,
+    ProviderId, ReasonCode, RoleName, RuleId, SessionRef, TimestampMs, WalletId, WhitelistEntryId,
 };
 
 use super::{Decode, Encode, Input, Malformed, put_bytes, put_count, put_number};
@@ -116,6 +116,7 @@ text!(
     IdentityMethod = as_str,
     ExposureCategory = as_str,
     ListId = as_str,
+    DeviceRef = as_str,
     NodeId = as_str,
     OfficerId = as_str,
     ProviderId = as_str,

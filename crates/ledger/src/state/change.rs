@@ -12,7 +12,7 @@ use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
 use crate::ids::StatementDigest;
-use crate::payload::{ExposureReport, PriceReport, ScreeningUpdate, SessionReport};
+use crate::payload::{CustomerReport, ExposureReport, PriceReport, ScreeningUpdate, SessionReport};
 use crate::roster::Roster;
 use crate::wallet::Wallet;
 use crate::withdrawal::Withdrawal;
@@ -28,6 +28,7 @@ pub(crate) struct Change {
     pub(super) whitelist_entry: Option<WhitelistEntry>,
     pub(super) revoked: Option<(WhitelistEntryId, TimestampMs)>,
     pub(super) session: Option<SessionReport>,
+    pub(super) customer: Option<CustomerReport>,
     pub(super) price: Option<PriceReport>,
     /// An attestation's provider and sequence number.
     pub(super) identity: Option<(ProviderId, u64)>,
@@ -58,6 +59,7 @@ impl Encode for Change {
             whitelist_entry,
             revoked,
             session,
+            customer,
             price,
             identity,
             statement,
@@ -81,6 +83,7 @@ impl Encode for Change {
         whitelist_entry.encode(out);
         revoked.encode(out);
         session.encode(out);
+        customer.encode(out);
         price.encode(out);
         identity.encode(out);
         statement.encode(out);
@@ -118,8 +121,16 @@ impl State {
         let mut admission = Admission::default();
         if let Some(report) = change.session {
             self.sequences.insert(report.provider.clone(), report.sequence);
-            let reports = self.sessions.entry(report.customer.clone()).or_default();
-            Arc::make_mut(reports).insert(report.provider.clone(), report);
+            self.activity.record_session(&report.customer, &report.signals());
+            let reports = Arc::make_mut(self.sessions.entry(report.customer.clone()).or_default());
+            match reports.binary_search_by(|known| known.provider.cmp(&report.provider)) {
+                Ok(position) => reports.splice(position..=position, [report]).for_each(drop),
+                Err(position) => reports.insert(position, report),
+            }
+        }
+        if let Some(report) = change.customer {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.activity.register(&report.customer, report.opened_at_ms, report.last_active_at_ms);
         }
         if let Some(report) = change.price {
             self.sequences.insert(report.provider.clone(), report.sequence);
@@ -128,8 +139,11 @@ impl State {
         if let Some((provider, sequence)) = change.identity {
             self.sequences.insert(provider, sequence);
         }
+        let mut signed = None;
         if let Some(withdrawal) = change.withdrawal {
             admission.withdrawal = Some(withdrawal.id);
+            let newly = withdrawal.signature.is_some() && !self.is_signed(&withdrawal.id);
+            signed = newly.then_some(withdrawal.id);
             if let Some(nonce) = change.account_nonce {
                 self.account_nonces.insert(nonce, withdrawal.id);
             }
@@ -141,6 +155,9 @@ impl State {
         }
         if let Some(changed) = admission.withdrawal {
             self.count_outflow(changed, time);
+        }
+        if let Some(signed) = signed {
+            self.count_payment(signed, time);
         }
         if let Some(ceremony) = change.ceremony {
             admission.ceremony = Some(ceremony.id);

@@ -2,9 +2,10 @@
 
 use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    CustomerRef, Decision, Exposure, IntentDigest, Outcome, Outflows, Place, PolicyDocument, PolicyVersion,
-    PolicyView, ProviderId, ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus,
-    Whitelist, WithdrawalFacts, evaluate, evaluate_own_transfer,
+    CustomerHistory, CustomerRef, Decision, DestinationStats, DeviceRef, DeviceStats, Exposure, IntentDigest,
+    LookAlikes, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
+    ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
+    WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 use super::State;
@@ -127,19 +128,17 @@ impl Under<'_> {
     /// too old, all are, and policy finds it stale whatever it says.
     fn session_signals(self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
         let reports = self.state.sessions.get(customer)?;
-        let newest = reports.values().max_by_key(|report| report.observed_at_ms)?;
+        let newest = reports.iter().max_by_key(|report| report.observed_at_ms)?;
         let max_age = self.document.risk().max_report_age;
         let young = |report: &&SessionReport| at.0.saturating_sub(report.observed_at_ms.0) <= max_age.0;
-        let counted: Vec<_> = reports.values().filter(young).collect();
-        let worst = |signal: fn(&SessionReport) -> bool| counted.iter().any(|report| signal(report));
-        Some(SessionSignals {
-            new_device: worst(|report| report.new_device),
-            second_factor_reset: worst(|report| report.second_factor_reset),
-            // Reports carry nothing more yet: every other signal is unknown.
-            details: holdfast_policy::SessionDetails::default(),
-            observed_at: newest.observed_at_ms,
-            provider: newest.provider.clone(),
-        })
+        let counted = reports.iter().filter(young);
+        let signals = counted.fold(newest.signals(), |worst, report| SessionSignals {
+            new_device: worst.new_device || report.new_device,
+            second_factor_reset: worst.second_factor_reset || report.second_factor_reset,
+            details: worst.details.worse_of(&report.details),
+            ..worst
+        });
+        Some(signals)
     }
 }
 
@@ -187,6 +186,22 @@ impl PolicyView for View<'_> {
 
     fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
         self.under.state.price_under(self.under.document, symbol, at)
+    }
+
+    fn customer_history(&self, customer: &CustomerRef) -> Option<CustomerHistory> {
+        self.under.state.activity.customer(customer)
+    }
+
+    fn destination_stats(&self, chain: ChainId, destination: &Address) -> Option<DestinationStats> {
+        Some(self.under.state.activity.destination(chain, destination))
+    }
+
+    fn device_stats(&self, device: &DeviceRef) -> Option<DeviceStats> {
+        Some(self.under.state.activity.device(device))
+    }
+
+    fn look_alikes(&self) -> Option<&LookAlikes> {
+        Some(self.under.state.activity.look_alikes())
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

@@ -222,12 +222,16 @@ impl State {
 
     /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.
     fn merged(&self, report: &SessionReport) -> SessionReport {
-        let known = self.sessions.get(&report.customer).and_then(|reports| reports.get(&report.provider));
+        let known = self
+            .sessions
+            .get(&report.customer)
+            .and_then(|reports| reports.iter().find(|known| known.provider == report.provider));
         match known {
             Some(known) if report.observed_at_ms <= known.observed_at_ms => SessionReport {
                 observed_at_ms: known.observed_at_ms,
                 new_device: report.new_device || known.new_device,
                 second_factor_reset: report.second_factor_reset || known.second_factor_reset,
+                details: known.details.worse_of(&report.details),
                 ..report.clone()
             },
             Some(_) | None => report.clone(),

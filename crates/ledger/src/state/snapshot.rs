@@ -72,6 +72,7 @@ impl State {
             ceremonies,
             whitelist,
             sessions,
+            activity,
             sequences,
             prices,
             outflows,
@@ -94,6 +95,7 @@ impl State {
         ceremonies.encode(&mut out);
         whitelist.encode(&mut out);
         sessions.encode(&mut out);
+        activity.encode(&mut out);
         sequences.encode(&mut out);
         prices.encode(&mut out);
         outflows.encode(&mut out);
@@ -147,6 +149,7 @@ impl State {
             ceremonies: Decode::decode(input)?,
             whitelist: Decode::decode(input)?,
             sessions: Decode::decode(input)?,
+            activity: Decode::decode(input)?,
             sequences: Decode::decode(input)?,
             prices: Decode::decode(input)?,
             outflows: Decode::decode(input)?,

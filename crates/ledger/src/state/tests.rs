@@ -1,6 +1,7 @@
 //! Attacks on the state machine, on a whole cell in memory.
 #![expect(clippy::arithmetic_side_effects, reason = "test times and amounts are small")]
 
+mod activity;
 mod after;
 mod attestations;
 mod authority;

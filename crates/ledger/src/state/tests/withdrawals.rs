@@ -460,7 +460,7 @@ fn warnings_of_two_reports_about_one_time_add_up_each_for_itself() {
             cell.accept(&sign(PayloadKind::SessionReport, &report, "provider", "sessions"));
         }
         let customer = holdfast_policy::CustomerRef::new("c-1").unwrap();
-        let known = cell.state.sessions[&customer].values().next().unwrap();
+        let known = cell.state.sessions[&customer].first().unwrap();
         assert_eq!(known.observed_at_ms, TimestampMs(at));
         assert_eq!(known.new_device, flags(bits, 0) || flags(bits, 2), "{bits:b}");
         assert_eq!(known.second_factor_reset, flags(bits, 1) || flags(bits, 3), "{bits:b}");
