@@ -21,6 +21,11 @@ pub(crate) fn after(now: TimestampMs, span: Duration) -> TimestampMs {
     TimestampMs(now.0.saturating_add(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
 }
 
+/// `now` less a span; the beginning of time if that is earlier.
+pub(crate) fn before(now: TimestampMs, span: Duration) -> TimestampMs {
+    TimestampMs(now.0.saturating_sub(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)))
+}
+
 /// Reads `90s`, `15m`, `24h`, `30d`: a whole number and one unit.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let refuse =

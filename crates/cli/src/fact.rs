@@ -1,14 +1,16 @@
-//! `holdfast fact`: what providers report about customers and prices.
+//! `holdfast fact`: what providers report about customers, their sessions and prices.
 
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use holdfast_chains::{Address, Amount, AssetSymbol, ChainId};
 use holdfast_ledger::{
-    ExposureReport, IdentityReport, IdentitySubject, PayloadKind, PriceReport, SessionReport, State,
+    CustomerReport, ExposureReport, IdentityReport, IdentitySubject, PayloadKind, PriceReport, SessionReport,
+    State,
 };
 use holdfast_policy::{
-    ClusterId, CustomerRef, ExposureCategory, IdentityMethod, IntentDigest, MicroUsd, ProviderId, SessionRef,
+    ClusterId, CustomerRef, DeviceRef, ExposureCategory, IdentityMethod, IntentDigest, MicroUsd, Moment,
+    Network, ProviderId, SessionDetails, SessionRef, TimestampMs,
 };
 use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
@@ -31,8 +33,10 @@ const RETRY_EVERY: Duration = Duration::from_millis(300);
 /// Report facts as a registered provider
 #[derive(Subcommand, Debug)]
 pub(crate) enum FactCommand {
-    /// Report two signals of a customer's session
-    Session(SessionFact),
+    /// Report signals of a customer's session; what is left out is unknown, not absent
+    Session(Box<SessionFact>),
+    /// Report since when a customer has an account
+    Customer(CustomerFact),
     /// Report what one whole unit of an asset is worth
     Price(PriceFact),
     /// Report how far a destination is exposed to crime
@@ -65,7 +69,93 @@ pub(crate) struct SessionFact {
     #[arg(long)]
     pub(crate) second_factor_reset: bool,
     #[command(flatten)]
+    pub(crate) details: SessionDetailFacts,
+    #[command(flatten)]
     pub(crate) reporter: Reporter,
+}
+
+/// Signals of a session that a provider may know.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct SessionDetailFacts {
+    /// The device's pseudonym
+    #[arg(long, value_name = "ID")]
+    device: Option<DeviceRef>,
+    /// The kind of connection
+    #[arg(long, value_name = "KIND", value_parser = ["ordinary", "hosting", "vpn", "tor"])]
+    network: Option<String>,
+    /// Whether the session came from another country than the one before
+    #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
+    country_changed: Option<bool>,
+    /// How long ago the second factor was reset, or `never` if not within the provider's memory
+    #[arg(long, value_name = "AGO", value_parser = ago)]
+    second_factor_reset_ago: Option<Ago>,
+    /// How long ago the password was reset, or `never`
+    #[arg(long, value_name = "AGO", value_parser = ago)]
+    password_reset_ago: Option<Ago>,
+    /// How long ago the e-mail address was changed, or `never`
+    #[arg(long, value_name = "AGO", value_parser = ago)]
+    email_changed_ago: Option<Ago>,
+    /// How long ago the session's API key was made, or `never` if it has none
+    #[arg(long, value_name = "AGO", value_parser = ago)]
+    api_key_made_ago: Option<Ago>,
+}
+
+impl SessionDetailFacts {
+    fn at(&self, now: TimestampMs) -> SessionDetails {
+        let moment = |ago: Option<Ago>| ago.map(|ago| ago.before(now));
+        SessionDetails {
+            device: self.device.clone(),
+            network: self.network.as_deref().and_then(network),
+            country_changed: self.country_changed,
+            second_factor_reset_at: moment(self.second_factor_reset_ago),
+            password_reset_at: moment(self.password_reset_ago),
+            email_changed_at: moment(self.email_changed_ago),
+            api_key_made_at: moment(self.api_key_made_ago),
+        }
+    }
+}
+
+fn network(name: &str) -> Option<Network> {
+    match name {
+        "ordinary" => Some(Network::Ordinary),
+        "hosting" => Some(Network::Hosting),
+        "vpn" => Some(Network::Vpn),
+        "tor" => Some(Network::Tor),
+        _ => None,
+    }
+}
+
+/// How long ago something happened; `None` is never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ago(Option<Duration>);
+
+impl Ago {
+    fn before(self, now: TimestampMs) -> Moment {
+        self.0.map_or(Moment::NotLately, |span| Moment::At(clock::before(now, span)))
+    }
+}
+
+fn ago(text: &str) -> Result<Ago, String> {
+    match text {
+        "never" => Ok(Ago(None)),
+        _ => clock::parse_duration(text).map(|span| Ago(Some(span))),
+    }
+}
+
+/// A report about an account.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CustomerFact {
+    /// The customer's pseudonym, as in withdrawal requests
+    #[arg(long)]
+    customer: CustomerRef,
+    /// How long ago the account was opened
+    #[arg(long, value_name = "AGO", value_parser = clock::parse_duration)]
+    opened_ago: Duration,
+    /// How long ago the last sign of life was, for an account that is older than this log
+    #[arg(long, value_name = "AGO", value_parser = clock::parse_duration)]
+    last_active_ago: Option<Duration>,
+    #[command(flatten)]
+    reporter: Reporter,
 }
 
 /// A report about a price.
@@ -140,6 +230,7 @@ fn micro_usd(text: &str) -> Result<MicroUsd, String> {
 #[derive(Clone, Copy, Debug)]
 enum Fact<'a> {
     Session(&'a SessionFact),
+    Customer(&'a CustomerFact),
     Price(&'a PriceFact),
     Exposure(&'a ExposureFact, Address),
     Identity(&'a IdentityFact, &'a Intended),
@@ -157,6 +248,7 @@ impl Fact<'_> {
     fn reporter(&self) -> &Reporter {
         match self {
             Self::Session(fact) => &fact.reporter,
+            Self::Customer(fact) => &fact.reporter,
             Self::Price(fact) => &fact.reporter,
             Self::Exposure(fact, _) => &fact.reporter,
             Self::Identity(fact, _) => &fact.reporter,
@@ -166,6 +258,7 @@ impl Fact<'_> {
     fn about(&self) -> &str {
         match self {
             Self::Session(fact) => fact.customer.as_str(),
+            Self::Customer(fact) => fact.customer.as_str(),
             Self::Price(fact) => fact.asset.as_str(),
             Self::Exposure(fact, _) => &fact.address,
             Self::Identity(_, intended) => &intended.subject,
@@ -189,8 +282,21 @@ impl Fact<'_> {
                     observed_at_ms,
                     new_device: fact.new_device,
                     second_factor_reset: fact.second_factor_reset,
+                    details: fact.details.at(observed_at_ms),
                 };
                 (PayloadKind::SessionReport, serde_json::to_vec(&report))
+            }
+            Self::Customer(fact) => {
+                let report = CustomerReport {
+                    cluster,
+                    provider,
+                    sequence,
+                    customer: fact.customer.clone(),
+                    opened_at_ms: clock::before(observed_at_ms, fact.opened_ago),
+                    last_active_at_ms: fact.last_active_ago.map(|ago| clock::before(observed_at_ms, ago)),
+                    observed_at_ms,
+                };
+                (PayloadKind::CustomerReport, serde_json::to_vec(&report))
             }
             Self::Price(fact) => {
                 let (asset, price_micro_usd) = (fact.asset.clone(), fact.usd);
@@ -234,6 +340,7 @@ impl Fact<'_> {
 pub(crate) async fn run(session: &Session, command: &FactCommand) -> Result<Answer, Failure> {
     match command {
         FactCommand::Session(fact) => report(session, fact).await,
+        FactCommand::Customer(fact) => logged(session, Fact::Customer(fact)).await,
         FactCommand::Price(fact) => logged(session, Fact::Price(fact)).await,
         FactCommand::Exposure(fact) => {
             let destination = Address::parse(&fact.address)

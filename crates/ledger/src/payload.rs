@@ -81,7 +81,7 @@ pub enum PayloadKind {
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 21] = [
+    pub const ALL: [PayloadKind; 22] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,

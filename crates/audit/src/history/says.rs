@@ -35,6 +35,7 @@ fn act(state: &State, act: &Act) -> String {
         Act::Bind(_) => "binds a transaction".to_owned(),
         Act::Cancel(_) => "cancels it".to_owned(),
         Act::Session(report) => format!("reports on a session of customer `{}`", report.customer),
+        Act::Customer(report) => format!("reports the account of customer `{}`", report.customer),
         Act::Price(report) => {
             let price = holdfast_chains::Amount::from_u128(report.price_micro_usd.0.into()).format_units(6);
             format!("reports {price} US dollars for one {}", report.asset)

@@ -16,7 +16,7 @@ use super::expect;
 use super::receipt_file;
 use super::story::Story;
 use crate::audit;
-use crate::fact::{self, Reporter, SessionFact};
+use crate::fact::{self, Reporter, SessionDetailFacts, SessionFact};
 use crate::failure::Failure;
 use crate::files;
 use crate::init::DemoCell;
@@ -86,6 +86,7 @@ async fn prepare(story: &Story, session: &Session, acts: &Acts<'_>) -> Result<()
         customer: customer()?,
         new_device: false,
         second_factor_reset: false,
+        details: SessionDetailFacts::default(),
         reporter: Reporter::default(),
     };
     let answer = fact::report(session, &report).await?;

@@ -2,7 +2,9 @@
 //! only asked for.
 
 use holdfast_chains::{Address, ChainId};
-use holdfast_policy::{CustomerHistory, CustomerRef, DeviceRef, Minute, Moment, Network, SessionDetails};
+use holdfast_policy::{
+    CustomerHistory, CustomerRef, DeviceRef, Minute, Moment, Network, SessionDetails, TimestampMs,
+};
 use serde_json::{Value, json};
 
 use super::after::{gwei, own_address, pays, pays_usdt};
@@ -10,10 +12,12 @@ use super::cell::{Cell, PAYEE, document, genesis_entry, sign};
 use crate::*;
 
 const DAY: u64 = 86_400_000;
+
 /// Begins and ends like [`PAYEE`], with four digits each.
 fn look_alike() -> String {
     let payee = PAYEE.to_lowercase();
-    format!("{}{}{}", &payee[..6], "0".repeat(32), &payee[38..])
+    let alike = format!("{}{}{}", &payee[..6], "0".repeat(32), &payee[38..]);
+    Address::parse_unchecked_case(&alike).unwrap().to_string()
 }
 
 fn history(cell: &Cell) -> CustomerHistory {
@@ -26,7 +30,7 @@ fn payee() -> Address {
 
 impl Cell {
     fn account(&mut self, opened: u64, active: Option<u64>) -> Value {
-        json!({"cluster": "demo-1", "provider": "sessions", "sequence": self.sequence + 1, "customer": "c-1",
+        json!({"cluster": "demo-1", "provider": "sessions", "sequence": self.state.next_sequence(&holdfast_policy::ProviderId::new("sessions").unwrap()), "customer": "c-1",
             "opened_at_ms": opened, "last_active_at_ms": active, "observed_at_ms": self.now})
     }
 
@@ -96,7 +100,6 @@ fn account_says_since_when_it_exists_and_a_later_report_makes_it_no_younger() {
     let (opened, now) = (cell.now - 400 * DAY, cell.now);
     let report = cell.account(opened, Some(now - 100 * DAY));
     cell.accept(&sign(PayloadKind::CustomerReport, &report, "provider", "sessions"));
-    cell.sequence += 1;
     assert_eq!(history(&cell).opened(), Some(Minute::of(TimestampMs(opened))));
     let younger = cell.account(now, None);
     cell.accept(&sign(PayloadKind::CustomerReport, &younger, "provider", "sessions"));

@@ -268,8 +268,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "d0e37fb706d316e2e30666b61352228eff4cf7e5dc85a6d9d4f5e331051df4fd";
-const SNAPSHOT: &str = "5cf3210d859023216efe23d3e27588498bc243bf4995efcd85892604c4f3c311";
+const DIGEST: &str = "880f7d7a2f2d29c6b46f8214923fe952cd9eda7a6c81c2cadddd02d8d1837fdd";
+const SNAPSHOT: &str = "1f60810431c642dc91c1c07579accfe295439f3c23e7a36d6d8727c910e52e57";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
