@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    Activity, ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, ScreeningIndex,
-    TimestampMs, WalletId, Whitelist, WhitelistEntry,
+    Activity, ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, TimestampMs,
+    WalletId, Whitelist, WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 

@@ -127,6 +127,7 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Bind(_)
         | Act::Cancel(_)
         | Act::Session(_)
+        | Act::Customer(_)
         | Act::Price(_)
         | Act::Identity(_)
         | Act::Confirmation(_)

@@ -268,8 +268,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "880f7d7a2f2d29c6b46f8214923fe952cd9eda7a6c81c2cadddd02d8d1837fdd";
-const SNAPSHOT: &str = "1f60810431c642dc91c1c07579accfe295439f3c23e7a36d6d8727c910e52e57";
+const DIGEST: &str = "e1c9e2910750adafd5ab934fc08bd5703a12d15d14c836066dbed072cd0876d8";
+const SNAPSHOT: &str = "13973798e0e8399125fcf171655592da3c6d2c67247814e62b00e956b8a028f9";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
