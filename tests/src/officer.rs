@@ -6,7 +6,7 @@ use std::time::Duration;
 use holdfast_chains::{Address, ChainId};
 use holdfast_ledger::{
     CeremonyId, OFFICER_NAMESPACE, OfficerKey, PauseReceipt, PayloadKind, State, Statement, StatementBody,
-    WalletProposal, WhitelistProposal, WithdrawalId, key_id,
+    StatementDigest, WalletProposal, WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::{Envelope, EnvelopeSignature, PayloadType};
 use holdfast_policy::{NodeId, OfficerId, TimestampMs, WalletId};
@@ -20,7 +20,7 @@ use ssh_key::PrivateKey;
 use tonic::Status;
 
 use crate::cluster::Cluster;
-use crate::{ENGINE, eventually, now_ms};
+use crate::{COORDINATOR, ENGINE, WALLET, eventually, now_ms};
 
 const LIFE_MS: u64 = 60 * 60 * 1_000;
 const CEREMONY: Duration = Duration::from_secs(90);
@@ -81,6 +81,24 @@ impl Cluster {
         let channel = self.to_coordinator(Role::Officer, "alice").await;
         let request = v1::GetCeremonyRequest { ceremony_id: id.to_owned() };
         Ok(CeremonyServiceClient::new(channel).get(request).await?.into_inner())
+    }
+
+    /// A pause that this node alone has, of an officer who left before any log took it: no log ever will.
+    ///
+    /// # Panics
+    /// When a step of it fails.
+    pub async fn pause_of_an_officer_who_left(&self, node: &str, officer: &str) -> StatementDigest {
+        let (log, leaver) = (self.download().await, self.officer(officer));
+        self.kill_9(COORDINATOR);
+        let text = leaver.statement(log.state(), StatementBody::PauseWallet(WALLET.parse().unwrap()));
+        leaver.deliver(node, &leaver.sign(&text)).await.unwrap();
+        self.kill_9(node);
+        self.bring_up(COORDINATOR).await;
+        let terminal = self.terminal();
+        let removal = terminal.ok(&format!("roster remove-officer {officer} --officer alice --yes"));
+        terminal.approve(removal["id"].as_str().unwrap(), &["alice", "bob"]);
+        self.bring_up(node).await;
+        StatementDigest::of(text.as_bytes())
     }
 
     /// Whitelists an address for USDT as a house entry; returns the entry's id.

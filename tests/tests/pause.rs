@@ -216,3 +216,38 @@ async fn a_node_killed_while_it_takes_a_pause_either_has_it_for_good_or_never_pr
     let receipt = alice.deliver("node-1", &statement).await.unwrap();
     alice.verify_receipt(log.state(), "node-1", &receipt);
 }
+
+#[tokio::test]
+async fn pause_that_only_a_node_has_is_lifted_by_the_quorum_by_name_and_not_otherwise() {
+    let cluster = Cluster::ready(Options::default()).await;
+    let hash = cluster.pause_of_an_officer_who_left("node-1", "carol").await.to_string();
+    let terminal = cluster.terminal();
+    let standing = || terminal.ok("officer statements --node node-1 --officer alice")["statements"].clone();
+    let delivered = standing();
+    assert_eq!(delivered[0]["statement_hash"], hash.as_str(), "{delivered:#}");
+    assert_eq!(delivered[0]["lifted"], false, "{delivered:#}");
+    // Then a resume of what the log has lifts nothing, because the log has no pause
+    let (code, refused) = terminal.run("officer resume hot-1 --officer alice --yes");
+    assert_eq!((code, &refused["error"]["reason"]), (1, &"WALLET_PAUSE_STATE".into()), "{refused:#}");
+    // When it is proposed by name
+    let resume = terminal.ok(&format!("officer resume hot-1 --lift {hash} --officer alice --yes"));
+    let ceremony = resume["id"].as_str().unwrap();
+    // Then nobody approves it unseen
+    cluster.kill_9("node-1");
+    let (code, unseen) = terminal.run(&format!("ceremony approve {ceremony} --officer bob --yes"));
+    assert_eq!((code, &unseen["error"]["reason"]), (3, &"UNKNOWN_STATEMENT".into()), "{unseen:#}");
+    cluster.bring_up("node-1").await;
+    terminal.approve(ceremony, &["alice"]);
+    // And one officer does not lift it: the node still keeps a payment that needs it from being signed
+    cluster.kill_9("node-2");
+    let pipeline = cluster.pipeline().await;
+    let waiting = pipeline.submit_only(&cluster.request()).await.unwrap().id;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_ne!(pipeline.get(&waiting).await.unwrap().state(), State::Signed);
+    assert_eq!(standing()[0]["lifted"], false);
+    // When the quorum has spoken
+    terminal.approve(ceremony, &["bob"]);
+    // Then the node lets go of it
+    pipeline.reaches(&waiting, State::Signed, 2 * PATIENCE).await;
+    assert_eq!(standing()[0]["lifted"], true);
+}

@@ -76,10 +76,13 @@ fn use_keys(cluster: &Cluster, directory: &str, prefix: &str) {
 
 /// The command that the officer types on seeing the new machine's `enrolment.json`.
 fn propose(cluster: &Cluster) -> String {
-    let command = format!(
-        "roster replace-node-keys {RESTORED} --enrolment {NEW_KEYS}/enrolment.json --officer alice --yes"
-    );
-    cluster.terminal().ok(&command)["id"].as_str().unwrap().to_owned()
+    cluster.terminal().ok(&proposal(""))["id"].as_str().unwrap().to_owned()
+}
+
+fn proposal(more: &str) -> String {
+    format!(
+        "roster replace-node-keys {RESTORED} --enrolment {NEW_KEYS}/enrolment.json --officer alice --yes{more}"
+    )
 }
 
 /// A withdrawal that is authorized, unsigned, and that the node alone swore off.
@@ -290,4 +293,38 @@ async fn keys_that_a_thief_enrols_for_a_stolen_backup_speak_for_nobody() {
     thief.caught("node-1", result, Code::Aborted, "PEER_MESSAGE_INVALID");
     // While those who are who they say they are sign
     thief.sign(&id, &["node-1", "node-2"]).await.unwrap();
+}
+
+#[tokio::test]
+async fn pause_that_no_log_will_take_stops_new_keys_until_each_officer_passes_over_it_by_name() {
+    let cluster = Cluster::ready(Options::default()).await;
+    back_up(&cluster).await;
+    let hash = cluster.pause_of_an_officer_who_left("node-1", "carol").await;
+    lose_and_restore(&cluster);
+    cluster.bring_up(RESTORED).await;
+    let terminal = cluster.terminal();
+    let held = |command: &str| {
+        let (code, refused) = terminal.run(command);
+        assert_eq!((code, &refused["error"]["reason"]), (4, &"STATEMENT_NOT_LOGGED".into()), "{refused:#}");
+        let next = refused["error"]["next"].as_str().unwrap();
+        assert!(next.contains(&format!("--pass-over {hash}")), "{next}");
+    };
+    // Then neither a proposal nor, if somebody made one all the same, an approval gets past it in silence
+    held(&proposal(""));
+    let pass_over = format!(" --pass-over {hash}");
+    let proposed = terminal.ok(&proposal(&pass_over));
+    let ceremony = proposed["id"].as_str().unwrap();
+    let approval = |officer: &str| format!("ceremony approve {ceremony} --officer {officer} --yes");
+    held(&approval("bob"));
+    // And with its name, from each of them, it does
+    for officer in ["alice", "bob"] {
+        terminal.ok(&format!("{}{pass_over}", approval(officer)));
+    }
+    serves(&cluster).await;
+    // While the node that has it still obeys it
+    let alice = cluster.officer("alice");
+    assert!(alice.statements_at("node-1").await.iter().all(|delivered| !delivered.lifted));
+    cluster.kill_9("node-1");
+    let paid = cluster.pipeline().await.submit(&cluster.request()).await.unwrap();
+    assert_eq!(paid.state(), State::Signed, "{:?}", paid.reason);
 }
