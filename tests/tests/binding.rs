@@ -98,7 +98,7 @@ fn what_restricts_says_how_far_it_binds(terminal: &Terminal) {
     terminal.approve(&ceremony, &["alice", "bob"]);
     let entry = format!("e-{}", ceremony.strip_prefix("c-").unwrap());
     let revoked = terminal.ok(&format!("whitelist revoke {entry} --officer alice --yes"));
-    assert_eq!(levels(&revoked["binding"]), (true, true), "{revoked:#}");
+    assert_eq!((&revoked["refusing"], levels(&revoked)), (&Value::from(3), (true, true)), "{revoked:#}");
     // A change of the roster binds from its last approval on
     let proposed = terminal.ok("roster remove-client pipeline --officer alice --yes");
     let ceremony = text(&proposed["id"]);

@@ -158,6 +158,7 @@ mod tests {
         "ceremony watch c-00112233445566778899aabbccddeeff",
         "whitelist add 0x8ba1f109551bD432803012645Ac136ddd64DBA72 --asset USDT --expires-in 30d --officer alice",
         "whitelist revoke e-1 --node node-1 --node node-2 --officer alice",
+        "whitelist revoke e-1 --address 0x8ba1f109551bD432803012645Ac136ddd64DBA72 --chain-id 1 --officer alice",
         "whitelist list",
         "withdraw show --idempotency-key k-1",
         "withdraw watch --from 7",

@@ -18,7 +18,7 @@ use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
 use crate::roster::promises;
 use crate::session::Session;
-use crate::statement::{Describes, Prepared, Signing};
+use crate::statement::{Describes, Expiring, Prepared, Signing};
 use crate::{clock, wire};
 
 pub(crate) use page::{ceremony_json, ceremony_text};
@@ -54,7 +54,7 @@ pub(crate) struct ApproveArgs {
     #[arg(long, value_name = "SHA256")]
     pub(crate) pass_over: Vec<StatementDigest>,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) signing: Expiring,
 }
 
 /// What came of an officer's act.
@@ -142,11 +142,12 @@ pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
 pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Answer, Failure> {
     let replica = known(session, &args.id).await?;
     let ceremony = find(replica.state(), &args.id)?;
-    let who = args.signing.who(session)?;
+    let signing = args.signing.signing();
+    let who = signing.who(session)?;
     promises::check(session, &who, ceremony, &args.pass_over).await?;
     lifts::check(session, &who, replica.state(), ceremony).await?;
     let body = StatementBody::ApproveCeremony(args.id);
-    let sent = act(session, &args.signing, &replica, body, async |channel, envelope| {
+    let sent = act(session, &signing, &replica, body, async |channel, envelope| {
         CeremonyServiceClient::new(channel).approve(v1::ApproveCeremonyRequest { envelope }).await.map(drop)
     });
     match sent.await? {

@@ -25,7 +25,7 @@ use crate::output::Answer;
 use crate::profile::{Server, Who};
 use crate::replica;
 use crate::session::Session;
-use crate::statement::{Describes, Lines, Prepared, Signing, indent};
+use crate::statement::{Describes, Expiring, Lines, Prepared, Signing, indent};
 use crate::wallet;
 
 /// Pause and resume wallets, revoke clients
@@ -91,7 +91,7 @@ pub(crate) struct ResumeArgs {
     #[arg(long, value_name = "HASH")]
     lift: Vec<StatementDigest>,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<Answer, Failure> {
@@ -277,7 +277,7 @@ async fn resume(session: &Session, args: &ResumeArgs) -> Result<Answer, Failure>
         ));
     }
     let body = StatementBody::ProposeResume { wallet: args.wallet.clone(), lifts };
-    ceremony::propose(session, &args.signing, &replica, body).await
+    ceremony::propose(session, &args.signing.signing(), &replica, body).await
 }
 
 /// The oldest pauses of the log, as many as leave room for those that only nodes have.

@@ -20,7 +20,7 @@ use crate::files;
 use crate::output::{Answer, Output};
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
-use crate::statement::Signing;
+use crate::statement::{Expiring, Signing};
 
 /// Read the policy, and propose another
 #[derive(Subcommand, Debug)]
@@ -45,7 +45,7 @@ pub(crate) struct ProposeArgs {
     /// The document, TOML
     file: PathBuf,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 pub(crate) async fn run(profile: &Path, output: Output, command: &PolicyCommand) -> Result<Answer, Failure> {
@@ -92,7 +92,8 @@ async fn propose(session: &Session, args: &ProposeArgs) -> Result<Answer, Failur
     let document = read(&args.file)?;
     let mut replica = replica::download(session).await?;
     if !waits(replica.state(), &document.hash()) {
-        replica = upload(session, &args.signing, document.source().to_owned(), &document.hash()).await?;
+        let signing = args.signing.signing();
+        replica = upload(session, &signing, document.source().to_owned(), &document.hash()).await?;
     }
     let state = replica.state();
     let body = StatementBody::ProposePolicy(PolicyProposal {
@@ -100,7 +101,7 @@ async fn propose(session: &Session, args: &ProposeArgs) -> Result<Answer, Failur
         replaces: state.policy_digest(),
         policy: document.hash(),
     });
-    ceremony::propose(session, &args.signing, &replica, body).await
+    ceremony::propose(session, &args.signing.signing(), &replica, body).await
 }
 
 async fn upload(

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
-use crate::statement::Signing;
+use crate::statement::{Expiring, Signing};
 
 /// Show who may speak, and propose changes: one change, one ceremony
 #[derive(Subcommand, Debug)]
@@ -31,7 +31,7 @@ pub(crate) enum RosterCommand {
         /// The officer's name
         name: OfficerId,
         #[command(flatten)]
-        signing: Signing,
+        signing: Expiring,
     },
     /// Propose a new client, or a revoked one under a new key
     AddClient(AddClientArgs),
@@ -40,7 +40,7 @@ pub(crate) enum RosterCommand {
         /// The client's name
         name: ClientId,
         #[command(flatten)]
-        signing: Signing,
+        signing: Expiring,
     },
     /// Propose new keys for a node that was restored or replaced
     ReplaceNodeKeys(ReplaceNodeArgs),
@@ -60,7 +60,7 @@ pub(crate) struct AddOfficerArgs {
     #[arg(long = "role", value_name = "ROLE", required = true)]
     roles: Vec<RoleName>,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 /// A new client.
@@ -78,7 +78,7 @@ pub(crate) struct AddClientArgs {
     #[arg(long, default_value = "365d", value_name = "DURATION", value_parser = parse_duration)]
     expires_in: Duration,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 /// A node's new incarnation. It serves only when its log holds the newest checkpoint that this machine verified, which is at least as
@@ -94,7 +94,7 @@ pub(crate) struct ReplaceNodeArgs {
     #[arg(long, value_name = "SHA256")]
     pass_over: Vec<StatementDigest>,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 /// The coordinator's new keys.
@@ -108,13 +108,14 @@ pub(crate) struct ReplaceCoordinatorArgs {
     #[arg(long, value_name = "HEX", group = "keys")]
     entry_key: Option<String>,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 pub(crate) async fn run(session: &Session, command: &RosterCommand) -> Result<Answer, Failure> {
     let replica = match command {
         RosterCommand::ReplaceNodeKeys(args) => {
-            promises::newest(session, &args.signing.who(session)?, &args.name, &args.pass_over).await?
+            promises::newest(session, &args.signing.signing().who(session)?, &args.name, &args.pass_over)
+                .await?
         }
         RosterCommand::Show
         | RosterCommand::AddOfficer(_)
@@ -126,23 +127,25 @@ pub(crate) async fn run(session: &Session, command: &RosterCommand) -> Result<An
     match command {
         RosterCommand::Show => Ok(page::answer(&replica)),
         RosterCommand::AddOfficer(args) => {
-            propose(session, &replica, &args.signing, change::add_officer(args)?).await
+            propose(session, &replica, &args.signing.signing(), change::add_officer(args)?).await
         }
         RosterCommand::RemoveOfficer { name, signing } => {
-            propose(session, &replica, signing, RosterChange::RemoveOfficer { name: name.clone() }).await
+            propose(session, &replica, &signing.signing(), RosterChange::RemoveOfficer { name: name.clone() })
+                .await
         }
         RosterCommand::AddClient(args) => {
-            propose(session, &replica, &args.signing, change::add_client(args)?).await
+            propose(session, &replica, &args.signing.signing(), change::add_client(args)?).await
         }
         RosterCommand::RemoveClient { name, signing } => {
-            propose(session, &replica, signing, RosterChange::RemoveClient { name: name.clone() }).await
+            propose(session, &replica, &signing.signing(), RosterChange::RemoveClient { name: name.clone() })
+                .await
         }
         RosterCommand::ReplaceNodeKeys(args) => {
             let change = change::replace_node_keys(session.cluster(), args, &replica.checkpoint)?;
-            propose(session, &replica, &args.signing, change).await
+            propose(session, &replica, &args.signing.signing(), change).await
         }
         RosterCommand::ReplaceCoordinatorKeys(args) => {
-            propose(session, &replica, &args.signing, change::replace_coordinator_keys(args)?).await
+            propose(session, &replica, &args.signing.signing(), change::replace_coordinator_keys(args)?).await
         }
     }
 }

@@ -39,9 +39,6 @@ pub(crate) struct Signing {
     /// The officer's own words in the statement: at most 120 printable ASCII characters
     #[arg(long, default_value = "", value_name = "TEXT")]
     pub(crate) note: String,
-    /// How long the statement is valid, at most 7d (protective statements never expire)
-    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = clock::parse_duration)]
-    pub(crate) valid_for: Option<Duration>,
     /// Write the statement to FILE and stop, to sign it elsewhere with
     /// `ssh-keygen -Y sign -n holdfast-statement -f KEY FILE`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["key", "signature"])]
@@ -55,9 +52,35 @@ pub(crate) struct Signing {
     /// Show one line instead of the whole statement: for the demo, which has shown one of the kind before.
     #[arg(skip)]
     pub(crate) brief: bool,
+    /// How long the statement is valid. What protects never expires and has no such option.
+    #[arg(skip)]
+    pub(crate) valid_for: Option<Duration>,
+}
+
+/// How an officer signs what expires.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Expiring {
+    #[command(flatten)]
+    signing: Signing,
+    /// How long the statement is valid, at most 7d
+    #[arg(long, default_value = "24h", value_name = "DURATION", value_parser = clock::parse_duration)]
+    valid_for: Duration,
 }
 
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Expiring {
+    /// With its validity.
+    pub(crate) fn signing(&self) -> Signing {
+        Signing { valid_for: Some(self.valid_for), ..self.signing.clone() }
+    }
+}
+
+impl From<Signing> for Expiring {
+    fn from(signing: Signing) -> Self {
+        Self { signing, valid_for: DEFAULT_VALIDITY }
+    }
+}
 
 /// A statement ready to be sent.
 #[derive(Debug)]

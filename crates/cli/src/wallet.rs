@@ -12,7 +12,7 @@ use crate::known;
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
-use crate::statement::Signing;
+use crate::statement::Expiring;
 
 /// Engine and generation of message formats that new wallets use.
 const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
@@ -48,7 +48,7 @@ pub(crate) struct CreateArgs {
     #[arg(long, default_value = ENGINE)]
     pub(crate) engine: String,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) signing: Expiring,
 }
 
 pub(crate) async fn run(session: &Session, command: &WalletCommand) -> Result<Answer, Failure> {
@@ -71,7 +71,8 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Result<Answe
         n: threshold.n,
         nodes: session.genesis.roster.nodes().iter().map(|node| node.id.clone()).collect(),
     };
-    ceremony::propose(session, &args.signing, &replica, StatementBody::ProposeWallet(proposal)).await
+    ceremony::propose(session, &args.signing.signing(), &replica, StatementBody::ProposeWallet(proposal))
+        .await
 }
 
 pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Failure> {

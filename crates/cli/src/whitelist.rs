@@ -11,21 +11,21 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::whitelist_service_client::WhitelistServiceClient;
 use serde_json::{Value, json};
 
-use crate::ceremony::{self, Sent};
+use crate::ceremony;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::officer;
 use crate::output::Answer;
 use crate::replica;
 use crate::session::Session;
-use crate::statement::{Signing, until};
+use crate::statement::{Expiring, Lines, Signing, until};
 
 /// Keep the list of destinations that may be paid
 #[derive(Subcommand, Debug)]
 pub(crate) enum WhitelistCommand {
     /// Propose an entry: it is added when its quorum has approved the ceremony
     Add(AddArgs),
-    /// Revoke an entry at once: one officer is enough
+    /// Revoke an entry at the nodes themselves, without the coordinator: one officer is enough
     Revoke(RevokeArgs),
     /// List entries, from the log
     List {
@@ -56,7 +56,7 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "DURATION", value_parser = clock::parse_duration)]
     pub(crate) valid_in: Option<Duration>,
     #[command(flatten)]
-    pub(crate) signing: Signing,
+    pub(crate) signing: Expiring,
 }
 
 /// A revocation.
@@ -64,9 +64,15 @@ pub(crate) struct AddArgs {
 pub(crate) struct RevokeArgs {
     /// Id of the entry (`e-...`)
     id: WhitelistEntryId,
-    /// Deliver it straight to these nodes, without the coordinator: a node's name or NAME=HOST:PORT
-    #[arg(long = "node", value_name = "NODE")]
+    /// Nodes to tell: a node's name or NAME=HOST:PORT; all nodes of the profile if absent
+    #[arg(long = "node", value_name = "NODE", num_args = 1..)]
     nodes: Vec<String>,
+    /// The entry's address, if the log cannot be read
+    #[arg(long)]
+    address: Option<String>,
+    /// The entry's EIP-155 chain id, beside `--address`
+    #[arg(long, default_value_t = 1, requires = "address")]
+    chain_id: u64,
     #[command(flatten)]
     signing: Signing,
 }
@@ -81,8 +87,7 @@ pub(crate) async fn run(session: &Session, command: &WhitelistCommand) -> Result
 
 /// Proposes an entry.
 pub(crate) async fn add(session: &Session, args: &AddArgs) -> Result<Answer, Failure> {
-    let address = Address::parse(&args.address)
-        .map_err(|error| Failure::new(Exit::Usage, "ADDRESS_CHECKSUM", error.to_string()))?;
+    let address = address(&args.address)?;
     let proposal = WhitelistProposal {
         chain_id: ChainId(args.chain_id),
         address,
@@ -93,7 +98,8 @@ pub(crate) async fn add(session: &Session, args: &AddArgs) -> Result<Answer, Fai
     };
     let replica = replica::download(session).await?;
     let body = StatementBody::ProposeWhitelistEntry(proposal);
-    let sent = ceremony::act(session, &args.signing, &replica, body, async |channel, envelope| {
+    let signing = args.signing.signing();
+    let sent = ceremony::act(session, &signing, &replica, body, async |channel, envelope| {
         WhitelistServiceClient::new(channel).add(v1::AddWhitelistEntryRequest { envelope }).await.map(drop)
     });
     ceremony::proposed(sent.await?)
@@ -122,37 +128,36 @@ fn assets(session: &Session, args: &AddArgs) -> Result<Vec<AssetSymbol>, Failure
     Ok(symbols)
 }
 
+/// Straight to the nodes, as a pause goes: revoking must not need a coordinator. It logs what the nodes have.
 async fn revoke(session: &Session, args: &RevokeArgs) -> Result<Answer, Failure> {
-    let replica = replica::look_up(session, |state| find(state, &args.id).is_ok()).await?;
-    find(replica.state(), &args.id)?;
     let body = StatementBody::RevokeWhitelistEntry(args.id.clone());
-    if !args.nodes.is_empty() {
-        return officer::deliver(session, &args.signing, &replica, body, &args.nodes).await;
+    if let Some(text) = &args.address {
+        let lines = Lines::unread(vec![
+            ("chain id".to_owned(), args.chain_id.to_string()),
+            ("address".to_owned(), address(text)?.to_string()),
+        ]);
+        return officer::deliver(session, &args.signing, &lines, body, &args.nodes).await;
     }
-    let sent = ceremony::act(session, &args.signing, &replica, body, async |channel, envelope| {
-        WhitelistServiceClient::new(channel)
-            .revoke(v1::RevokeWhitelistEntryRequest { envelope })
-            .await
-            .map(drop)
-    });
-    match sent.await? {
-        Sent::Written(answer) => Ok(answer),
-        Sent::Logged(logged) => {
-            let entry = find(logged.replica.state(), &args.id)?;
-            let text = format!("revoked {} ({})", entry.id, entry.address);
-            Ok(logged.answer(Answer::new(entry_json(entry, clock::now()), text)))
-        }
-    }
+    let read = replica::look_up(session, |state| find(state, &args.id).is_ok()).await;
+    let replica = read.map_err(|failure| {
+        failure.next(
+            "without the log, pass the entry's address with `--address`: revoking then needs only the nodes",
+        )
+    })?;
+    find(replica.state(), &args.id)?;
+    officer::deliver(session, &args.signing, &replica, body, &args.nodes).await
 }
 
-async fn list(session: &Session, address: Option<&str>) -> Result<Answer, Failure> {
-    let address = address.map(Address::parse).transpose();
-    let address =
-        address.map_err(|error| Failure::new(Exit::Usage, "ADDRESS_CHECKSUM", error.to_string()))?;
+fn address(text: &str) -> Result<Address, Failure> {
+    Address::parse(text).map_err(|error| Failure::new(Exit::Usage, "ADDRESS_CHECKSUM", error.to_string()))
+}
+
+async fn list(session: &Session, wanted: Option<&str>) -> Result<Answer, Failure> {
+    let wanted = wanted.map(address).transpose()?;
     let replica = replica::download(session).await?;
     let now = clock::now();
-    let wanted = |entry: &&WhitelistEntry| address.is_none_or(|address| entry.address == address);
-    let entries: Vec<_> = replica.state().whitelist().filter(wanted).collect();
+    let is_wanted = |entry: &&WhitelistEntry| wanted.is_none_or(|address| entry.address == address);
+    let entries: Vec<_> = replica.state().whitelist().filter(is_wanted).collect();
     let json: Vec<_> = entries.iter().map(|entry| entry_json(entry, now)).collect();
     let text = format!("{}\n({})", table(&entries, now), replica.provenance());
     Ok(Answer::new(json!({"entries": json, "log_size": replica.state().size()}), text))

@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::output::Answer;
 use crate::session::Session;
 
-pub(crate) use hold::{HoldArgs, approve};
+pub(crate) use hold::{ApproveArgs, approve};
 pub(crate) use intent::{Order, TransactionParts};
 pub(crate) use page::decision_lines;
 pub(crate) use read::fetch;
@@ -65,9 +65,9 @@ pub(crate) enum WithdrawCommand {
         client: Option<String>,
     },
     /// Approve a held withdrawal: the statement is generated from the log on this machine
-    Approve(HoldArgs),
+    Approve(ApproveArgs),
     /// Reject a held withdrawal, which denies it
-    Reject(HoldArgs),
+    Reject(hold::RejectArgs),
 }
 
 pub(crate) async fn run(session: &Session, command: &WithdrawCommand) -> Result<Answer, Failure> {

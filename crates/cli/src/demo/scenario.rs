@@ -25,7 +25,7 @@ use crate::receipt::{Asked, KeySource};
 use crate::replica;
 use crate::session::Session;
 use crate::wire;
-use crate::withdraw::{self, HoldArgs};
+use crate::withdraw::{self, ApproveArgs};
 use acts::{Acts, THIEF};
 
 /// Who is paid.
@@ -174,8 +174,8 @@ async fn held_withdrawal(story: &Story, acts: &Acts<'_>) -> Result<(), Failure> 
     story.note(json!({"held": withdrawal.id, "reason": code}));
     let id = acts.id(&withdrawal)?;
     for (officer, brief) in [("alice", false), ("bob", true)] {
-        let signing = acts.signing(officer, brief);
-        withdraw::approve(acts.session, &HoldArgs { id, signing }).await?;
+        let signing = acts.signing(officer, brief).into();
+        withdraw::approve(acts.session, &ApproveArgs { id, signing }).await?;
     }
     let asked = Asked::submitted(&request);
     let approved = acts.fetch(&id).await?;

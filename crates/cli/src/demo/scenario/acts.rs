@@ -54,7 +54,7 @@ impl<'a> Acts<'a> {
     pub(super) async fn propose_wallet(&self, wallet: &str) -> Result<CeremonyId, Failure> {
         let id = WalletId::new(wallet).map_err(|error| Failure::other("INTERNAL", error.to_string()))?;
         let signing = self.signing("alice", false);
-        let args = CreateArgs { id, engine: ENGINE.to_owned(), signing };
+        let args = CreateArgs { id, engine: ENGINE.to_owned(), signing: signing.into() };
         ceremony_id(&Box::pin(wallet::create(self.session, &args)).await?)
     }
 
@@ -68,7 +68,7 @@ impl<'a> Acts<'a> {
             id: *id,
             wait: false,
             pass_over: Vec::new(),
-            signing: self.signing(officer, brief),
+            signing: self.signing(officer, brief).into(),
         };
         Box::pin(ceremony::approve(self.session, &args)).await
     }
@@ -91,7 +91,7 @@ impl<'a> Acts<'a> {
             customer: None,
             expires_in: life,
             valid_in: None,
-            signing: self.signing("alice", brief),
+            signing: self.signing("alice", brief).into(),
         };
         let ceremony = ceremony_id(&Box::pin(whitelist::add(self.session, &args)).await?)?;
         self.approve("alice", &ceremony, true).await?;
