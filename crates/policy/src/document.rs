@@ -29,8 +29,8 @@ pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
 pub use lines::DocumentLines;
 
-/// The largest policy document, in bytes.
-pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
+/// The largest policy document, in bytes: in an entry of the log it is escaped and in base64, and must still fit.
+pub const MAX_DOCUMENT_BYTES: usize = 32 * 1024;
 
 /// How many officers of each role must approve; never empty, no count is zero.
 pub type RequiredApprovals = BTreeMap<RoleName, u32>;

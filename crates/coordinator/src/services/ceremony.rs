@@ -2,6 +2,7 @@
 
 use holdfast_ledger::{CeremonyId, PayloadKind, ScreeningPart, StatementBody, StatementDigest};
 use holdfast_log::Envelope;
+use holdfast_policy::MAX_DOCUMENT_BYTES;
 use holdfast_proto::convert::{self, CeremonyView, FieldError};
 use holdfast_proto::v1;
 use holdfast_proto::v1::ceremony_service_server::CeremonyService;
@@ -17,9 +18,6 @@ use crate::sequencer::Proposed;
 use crate::status::RequestError;
 
 mod watch;
-
-/// The largest policy document: as an entry it is a JSON string, which may be twice as long.
-const POLICY_BYTES: usize = 32_768;
 
 /// The largest part of a screening list: base64 in an envelope takes a third more.
 const SCREENING_BYTES: usize = 48_000;
@@ -122,8 +120,10 @@ impl CeremonyApi {
 
     /// Puts a document into the log. It means nothing there until officers name its hash.
     async fn uploaded(&self, toml: String) -> Result<v1::UploadPolicyResponse, RequestError> {
-        if toml.len() > POLICY_BYTES {
-            return Err(FieldError::new("toml", format!("must have at most {POLICY_BYTES} bytes")).into());
+        if toml.len() > MAX_DOCUMENT_BYTES {
+            return Err(
+                FieldError::new("toml", format!("must have at most {MAX_DOCUMENT_BYTES} bytes")).into()
+            );
         }
         let document: [u8; 32] = Sha256::digest(&toml).into();
         let envelope = self.parts.voice().await?.policy(toml)?;

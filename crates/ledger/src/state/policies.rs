@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{PolicyDocument, PolicyHash, PolicyVersion, TimestampMs};
+use holdfast_policy::{MAX_DOCUMENT_BYTES, PolicyDocument, PolicyHash, PolicyVersion, TimestampMs};
 
 use super::authority::{PolicyRecord, UploadedPolicy};
 use super::{Change, State};
@@ -13,8 +13,6 @@ use crate::payload::PolicyUpload;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::Statement;
 
-/// Most bytes of a policy document that comes as an entry.
-const MAX_POLICY_BYTES: usize = 32_768;
 /// Most documents that wait; the oldest goes when another comes.
 const MAX_UPLOADS: usize = 16;
 
@@ -33,8 +31,8 @@ impl State {
         self.check_cluster(&upload.cluster)?;
         let refuse =
             |detail: String| Rejection::new(RejectionCode::PolicyInvalid, detail).with_field("policy");
-        if upload.policy.len() > MAX_POLICY_BYTES {
-            return Err(refuse(format!("longer than {MAX_POLICY_BYTES} bytes")));
+        if upload.policy.len() > MAX_DOCUMENT_BYTES {
+            return Err(refuse(format!("longer than {MAX_DOCUMENT_BYTES} bytes")));
         }
         let document = PolicyDocument::parse(&upload.policy).map_err(|error| refuse(error.to_string()))?;
         let missing = |list: &&holdfast_policy::ListId| self.lists.index().list(list).is_none();
