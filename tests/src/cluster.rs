@@ -189,6 +189,11 @@ impl Cluster {
         self.take(server).kill_9();
     }
 
+    /// SIGHUP.
+    pub fn hang_up(&self, server: &str) {
+        self.with_process(server, |process| process.hang_up());
+    }
+
     /// SIGTERM, and how the process ended.
     pub async fn terminate(&self, server: &str, limit: Duration) -> std::process::ExitStatus {
         let mut process = self.take(server);

@@ -75,8 +75,11 @@ impl Cluster {
         self.channel(role, name, COORDINATOR).await
     }
 
-    /// Whether a server answers health checks.
-    pub(crate) async fn answers(&self, server: &str) -> Result<(), String> {
+    /// Whether a server answers health checks and says that it serves.
+    ///
+    /// # Errors
+    /// The reason code of what it did instead.
+    pub async fn answers(&self, server: &str) -> Result<(), String> {
         let channel = self.connect(Role::Operator, "operator", server).await;
         let channel = channel.map_err(|error| error.reason().to_owned())?;
         let probed: Result<(), ProbeError> = client::probe(&channel, "", Duration::from_secs(2)).await;

@@ -91,6 +91,11 @@ impl Process {
         assert_eq!(status.signal(), Some(9), "{} had ended by itself: {status}", self.name);
     }
 
+    /// SIGHUP: it reads its certificate again.
+    pub fn hang_up(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
     /// Asks it to stop (SIGTERM) and returns how it ended. Does not block: the test's own connections have to answer the
     /// server's farewell meanwhile.
     ///

@@ -68,6 +68,11 @@ async fn full_node(cluster: &Cluster, parties: &Steadfast<'_>, disk: &Disk) {
     .await;
     // Then it gives no receipt, and nothing is signed with it
     refused(officer.deliver("node-1", &statement).await, Code::Unavailable, "STORE_FAILED");
+    eventually("node-1 says that it does not serve", PATIENCE, || async {
+        let answer = cluster.answers("node-1").await;
+        if answer == Err("SERVER_NOT_SERVING".to_owned()) { Ok(()) } else { Err(answer) }
+    })
+    .await;
     let id = parties.submit().await;
     let pipeline = cluster.pipeline().await;
     let waiting = pipeline.waits_for(&id, &["node-1", "node-3"], PATIENCE).await;

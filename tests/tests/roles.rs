@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_proto::reason_of;
-use holdfast_tests::{COORDINATOR, Cluster, NODES, Options, refused};
+use holdfast_tests::{COORDINATOR, Cluster, NODES, Options, eventually, refused};
 use holdfast_transport::client::{self, Endpoint, Timeouts};
 use holdfast_transport::issue::{CertificateAuthority, Validity};
 use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
@@ -222,6 +222,59 @@ async fn connections_below_tls_1_3_or_without_a_certificate_get_nowhere() {
         let _ =
             tokio::time::timeout(PATIENCE, tcp.read_to_end(&mut answer)).await.expect("the connection ends");
         assert!(!answer.windows(4).any(|window| window == b"HTTP"), "{server} answered in plain text");
+    }
+}
+
+/// The certificate that a server shows now.
+async fn shown_by(cluster: &Cluster, server: &str) -> CertificateDer<'static> {
+    let tcp = TcpStream::connect(&cluster.server(server).address).await.unwrap();
+    let config = plain_client(cluster, &rustls::version::TLS13, true);
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+}
+
+async fn says(cluster: &Cluster, server: &str, what: &str, times: usize) {
+    eventually(&format!("{server}: {what}"), PATIENCE, || async {
+        let seen = cluster.log_text(server).matches(what).count();
+        if seen >= times { Ok(()) } else { Err(seen) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn certificate_is_replaced_by_a_signal_and_never_by_one_that_does_not_fit() {
+    let cluster = Cluster::running(Options::default()).await;
+    let read = |name: &str| std::fs::read_to_string(cluster.path(name)).unwrap();
+    let authority = CertificateAuthority::from_pem(&read("ca.pem"), &read("ca.key")).unwrap();
+    for (server, role) in [("node-1", Role::Node), (COORDINATOR, Role::Coordinator)] {
+        let (certificate, key) = cluster.identity_files(role, server);
+        let before = shown_by(&cluster, server).await;
+        // Given garbage, somebody else's certificate, and a key of another certificate
+        let (others, others_key) = cluster.identity_files(Role::Node, "node-2");
+        let (own, own_key) = (std::fs::read(&certificate).unwrap(), std::fs::read(&key).unwrap());
+        let (others, others_key) = (std::fs::read(others).unwrap(), std::fs::read(others_key).unwrap());
+        let unfit = [(b"garbage".to_vec(), own_key.clone()), (others, others_key.clone()), (own, others_key)];
+        for (times, (certificate_pem, key_pem)) in (1..).zip(unfit) {
+            std::fs::write(&certificate, certificate_pem).unwrap();
+            std::fs::write(&key, key_pem).unwrap();
+            cluster.hang_up(server);
+            // Then the old one stays
+            says(&cluster, server, "the new certificate is not used", times).await;
+            assert_eq!(shown_by(&cluster, server).await, before, "{server}");
+        }
+        // And given a new one of the same identity, it is shown from then on
+        let issued_at = std::time::SystemTime::now() - Duration::from_secs(60);
+        let validity = Validity::new(issued_at, Duration::from_secs(3_600)).unwrap();
+        let identity = cluster.endpoint(server).expected;
+        let (renewed, renewed_key) = authority.issue(&identity, &["localhost"], &validity).unwrap();
+        std::fs::write(&certificate, &renewed).unwrap();
+        std::fs::write(&key, renewed_key.as_bytes()).unwrap();
+        cluster.hang_up(server);
+        says(&cluster, server, "certificate read again", 1).await;
+        let after = shown_by(&cluster, server).await;
+        assert_eq!(after, CertificateDer::from_pem_slice(renewed.as_bytes()).unwrap(), "{server}");
+        cluster.answers(server).await.unwrap();
     }
 }
 

@@ -158,6 +158,17 @@ impl LogBook {
         Ok(Writer::new(self, inner))
     }
 
+    /// Whether the next write can succeed: one beside the log may have failed, and then the log is over, too.
+    ///
+    /// # Errors
+    /// [`LogFailed`], which everybody who follows [`Self::failure`] hears of.
+    pub(crate) fn require_store(&self) -> Result<(), LogFailed> {
+        if !self.store.is_healthy() {
+            self.fail();
+        }
+        self.require_sound()
+    }
+
     fn require_sound(&self) -> Result<(), LogFailed> {
         if self.failed.load(Ordering::SeqCst) { Err(LogFailed) } else { Ok(()) }
     }

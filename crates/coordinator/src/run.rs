@@ -19,7 +19,7 @@ use holdfast_transport::https::{OutsideServer, UrlError, serve_files};
 use holdfast_transport::identity::IdentityError;
 use holdfast_transport::server::{ServeError, serve};
 use holdfast_transport::signing_key::{self, SigningKeyError};
-use holdfast_transport::tls::TlsError;
+use holdfast_transport::tls::{TlsError, reload_on_hangup};
 use holdfast_transport::{Limits, PeerIdentity, Role, TlsIdentity};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -162,6 +162,8 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     }
     let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
     check_certificate(&config, tls.identity())?;
+    let reloading = reload_on_hangup(&tls, &config.tls.certificate, &config.tls.key).map_err(no_handler)?;
+    tokio::spawn(reloading);
     let (book, entry_keys) = open_log(config.clone(), Arc::clone(&hooks)).await?;
     let book = Arc::new(book);
     let nodes = nodes(&config, &tls, &book).await?;
@@ -208,8 +210,7 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
-    let handler =
-        |kind| signal(kind).map_err(|source| RunError::Io { action: "handle signals".to_owned(), source });
+    let handler = |kind| signal(kind).map_err(no_handler);
     let (mut terminate, mut interrupt) =
         (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     Ok(async move {
@@ -218,6 +219,10 @@ fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+fn no_handler(source: std::io::Error) -> RunError {
+    RunError::Io { action: "set a signal handler".to_owned(), source }
 }
 
 fn check_certificate(config: &CoordinatorConfig, found: &PeerIdentity) -> Result<(), RunError> {
@@ -402,7 +407,10 @@ async fn keep_house(parts: Coordinator, mut stopped: watch::Receiver<bool>) {
             })?;
             telemetry::publish_withdrawals(&parts.book).await
         };
-        if done.await.is_err() {
+        let done = done.await;
+        // INVARIANT (G9): a coordinator that cannot write ends, also when nobody asks it to log anything.
+        let sound = parts.book.require_store();
+        if done.is_err() || sound.is_err() {
             return;
         }
         tokio::select! {

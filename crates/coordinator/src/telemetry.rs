@@ -62,6 +62,18 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
     metrics::describe_gauge!("holdfast_node_up", "1 if the node answers and holds this log");
     metrics::describe_counter!("holdfast_node_tip", "entries that are durable on the node");
     metrics::describe_counter!(
+        "holdfast_calls_limited_total",
+        "calls refused because a peer calls too often"
+    );
+    metrics::describe_counter!(
+        "holdfast_tiles_failed_total",
+        "times that the log's tiles could not be published"
+    );
+    metrics::describe_counter!(
+        "holdfast_witness_failures_total",
+        "times that an outside witness did not cosign"
+    );
+    metrics::describe_counter!(
         "holdfast_node_root_mismatch_total",
         "times that a node was found to hold another log"
     );

@@ -273,7 +273,8 @@ impl Latches {
             if !serves && rest.len() >= MAX_OFFERED {
                 continue;
             }
-            let envelope = read_record(&self.store, sequence)?.envelope.into_bytes();
+            let Some(record) = find_record(&self.store, sequence)? else { continue };
+            let envelope = record.envelope.into_bytes();
             let would_act = serves && would_act(held.state(), &envelope, now);
             if would_act { &mut taken } else { &mut rest }.push(envelope);
         }
@@ -302,11 +303,11 @@ impl Latches {
                 .collect()
         };
         let next = sequences.get(limit).copied();
-        let records = sequences
-            .into_iter()
-            .take(limit)
-            .map(|sequence| Ok((sequence, read_record(&self.store, sequence)?)));
-        Ok((records.collect::<Result<_, DeliverRefusal>>()?, next))
+        let mut records = Vec::new();
+        for sequence in sequences.into_iter().take(limit) {
+            records.extend(find_record(&self.store, sequence)?.map(|record| (sequence, record)));
+        }
+        Ok((records, next))
     }
 }
 
@@ -434,8 +435,13 @@ fn would_act(state: &State, envelope: &[u8], now: TimestampMs) -> bool {
 }
 
 fn read_record(store: &StoreHandle, sequence: u64) -> Result<StatementRecord, DeliverRefusal> {
-    let bytes = store.read(STATEMENTS, &sequence.to_be_bytes())?;
-    bytes.and_then(|bytes| StatementRecord::from_bytes(&bytes)).ok_or(DeliverRefusal::Unreadable)
+    find_record(store, sequence)?.ok_or(DeliverRefusal::Unreadable)
+}
+
+/// The same without the table's lock: a lifted one may have made room for another meanwhile.
+fn find_record(store: &StoreHandle, sequence: u64) -> Result<Option<StatementRecord>, DeliverRefusal> {
+    let Some(bytes) = store.read(STATEMENTS, &sequence.to_be_bytes())? else { return Ok(None) };
+    StatementRecord::from_bytes(&bytes).map(Some).ok_or(DeliverRefusal::Unreadable)
 }
 
 fn rewritten(store: &StoreHandle, sequences: &[u64], lifted: bool) -> Result<Batch, DeliverRefusal> {

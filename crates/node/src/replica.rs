@@ -77,6 +77,11 @@ impl DurableReplica {
         self.held.read().await
     }
 
+    /// Whether this node can still write, and knows what it has written: if not, it refuses everything until it is started again.
+    pub(crate) async fn is_able(&self) -> bool {
+        self.store.is_healthy() && self.read().await.is_durable()
+    }
+
     #[cfg(test)]
     pub(crate) async fn apply_in_memory_for_tests(&self, entries: &[holdfast_log::Entry]) {
         self.held.write().await.apply_in_memory_for_tests(entries);

@@ -13,11 +13,12 @@ use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::files::{self, FileError};
 use holdfast_transport::server::{ServeError, serve};
 use holdfast_transport::signing_key::{self, SigningKeyError};
-use holdfast_transport::tls::TlsError;
+use holdfast_transport::tls::{TlsError, reload_on_hangup};
 use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
+use tonic_health::server::HealthReporter;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
@@ -110,6 +111,8 @@ pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), 
     }
     let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
     check_certificate(&config, tls.identity())?;
+    let reloading = reload_on_hangup(&tls, &config.tls.certificate, &config.tls.key).map_err(no_handler)?;
+    let reloading = tokio::spawn(reloading);
     let (node, store) = open(config.clone(), hooks, Arc::new(SystemClock)).await?;
     // What the log took over just before a crash.
     node.latches.lift(&node.replica).await?;
@@ -119,7 +122,7 @@ pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), 
         .map_err(|source| RunError::Io { action: format!("listen on `{}`", config.listen), source })?;
     let (routes, health) = server::services(&node).await?;
     let access = server::access().map_err(ServicesError::from)?;
-    let housekeeping = tokio::spawn(housekeeping(Arc::clone(&node)));
+    let housekeeping = tokio::spawn(housekeeping(Arc::clone(&node), health.clone()));
     tracing::info!(node = %node.identity.node(), listen = %config.listen, "serving");
     let stopping = async {
         stop.await;
@@ -128,6 +131,7 @@ pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), 
     };
     let served = serve(listener, &tls, routes, access, server::limits(), stopping).await;
     housekeeping.abort();
+    reloading.abort();
     node.incidents.flush().await;
     drop(node);
     store.close().await?;
@@ -191,9 +195,7 @@ fn check_certificate(config: &NodeConfig, found: &PeerIdentity) -> Result<(), Ru
 
 /// Completes on SIGTERM or SIGINT.
 fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
-    let handler = |kind| {
-        signal(kind).map_err(|source| RunError::Io { action: "set a signal handler".to_owned(), source })
-    };
+    let handler = |kind| signal(kind).map_err(no_handler);
     let (mut terminate, mut interrupt) =
         (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
     Ok(async move {
@@ -204,11 +206,23 @@ fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
     })
 }
 
+fn no_handler(source: std::io::Error) -> RunError {
+    RunError::Io { action: "set a signal handler".to_owned(), source }
+}
+
 /// Signing states are wiped when their time is over, not only when the next call comes.
-async fn housekeeping(node: Arc<Node>) {
+async fn housekeeping(node: Arc<Node>, health: HealthReporter) {
     let mut ticks = tokio::time::interval(HOUSEKEEPING);
+    let mut able = true;
     loop {
         ticks.tick().await;
+        // INVARIANT (G9): what failed stays failed until the start that reads the disk back: it never serves again by itself.
+        if able && !node.replica.is_able().await {
+            able = false;
+            tracing::error!("nothing can be promised any more: not serving until this node is started again");
+            server::stop_serving(&health).await;
+        }
+        metrics::gauge!("holdfast_node_able").set(f64::from(u8::from(able)));
         node.signing.sessions.sweep(node.now());
         node.keep_snapshot().await;
         node.keep_little().await;

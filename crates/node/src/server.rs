@@ -71,6 +71,7 @@ pub(crate) async fn services(node: &Arc<Node>) -> Result<(Routes, HealthReporter
 
 /// Stops saying that the services serve.
 pub(crate) async fn stop_serving(health: &HealthReporter) {
+    health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
     health.set_not_serving::<NodeServiceServer<NodeApi>>().await;
     health.set_not_serving::<OfficerServiceServer<OfficerApi>>().await;
 }

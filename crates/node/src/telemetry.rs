@@ -53,6 +53,10 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
         "holdfast_node_incidents_dropped_total",
         "refusals that were logged but not stored"
     );
+    metrics::describe_gauge!(
+        "holdfast_node_able",
+        "0 from the moment a write failed until the node is started again"
+    );
     metrics::describe_gauge!("holdfast_node_open_sessions", "signing attempts in progress");
     metrics::describe_gauge!(
         "holdfast_node_latches",

@@ -3,6 +3,7 @@
 //! Must never speak anything but TLS 1.3, accept a peer without a certificate, resume a session (a resumed session skips
 //! the check of the peer), or show a private key in `Debug`.
 
+mod reload;
 mod verify;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::files::{FileError, read_public, read_secret};
 use crate::identity::{IdentityError, PeerIdentity};
+pub use reload::reload_on_hangup;
 use verify::{ClusterPeers, ExpectedServer};
 
 /// The only application protocol between our own programs: gRPC runs over HTTP/2.
@@ -86,6 +88,15 @@ impl TlsIdentity {
         }
         self.current.0.store(certified);
         Ok(())
+    }
+
+    /// The same from PEM files.
+    ///
+    /// # Errors
+    /// As [`Self::load`] and [`Self::rotate`].
+    pub fn reload(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        let key = read_secret(key)?;
+        self.rotate(&read_public(certificate)?, &key)
     }
 
     /// For servers: TLS 1.3, and only clients of our own cluster with exactly one identity.

@@ -121,6 +121,18 @@ async fn failed_write_fails_everything_from_then_on() {
 }
 
 #[tokio::test]
+async fn failed_write_beside_the_log_is_noticed_without_an_entry() {
+    let cell = Cell::ready().await;
+    assert_eq!(cell.parts.book.require_store(), Ok(()));
+    // Given a store that cannot be written any more, and nobody who proposes anything
+    cell.parts.book.store().close().await.unwrap();
+    assert_eq!(cell.parts.book.require_store(), Err(LogFailed));
+    // Then whoever waits for it hears of it
+    assert!(*cell.parts.book.failure().borrow());
+    assert_eq!(cell.parts.book.read().await.err(), Some(LogFailed));
+}
+
+#[tokio::test]
 async fn readers_wait_for_the_commit_and_see_all_of_it() {
     let cell = Cell::ready().await;
     let before = cell.size().await;
