@@ -25,7 +25,7 @@ use crate::officer;
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
-use crate::statement::{Lines, Signing};
+use crate::statement::{Expiring, Lines, Signing};
 
 /// Addresses that a difference shows on the screen, of each kind.
 const SHOWN: usize = 20;
@@ -84,7 +84,7 @@ pub(crate) struct ProposeArgs {
     #[arg(long, value_name = "DATE", value_parser = date)]
     as_of: CalendarDate,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 /// An addition.
@@ -110,7 +110,7 @@ pub(crate) struct LiftArgs {
     #[arg(required = true)]
     addresses: Vec<String>,
     #[command(flatten)]
-    signing: Signing,
+    signing: Expiring,
 }
 
 fn date(text: &str) -> Result<CalendarDate, String> {
@@ -228,11 +228,11 @@ async fn propose(session: &Session, args: &ProposeArgs) -> Result<Answer, Failur
     let mut replica = replica::download(session).await?;
     let (update, delta) = update_of(session, replica.state(), args)?;
     if !waits(replica.state(), &update) {
-        replica = upload(session, &args.signing, &update, &delta).await?;
+        replica = upload(session, &args.signing.signing(), &update, &delta).await?;
     }
     let ScreeningUpdate { list, version, replaces, result, delta, added, removed, .. } = update;
     let body = ScreeningProposal { list, version, replaces, result, delta, added, removed };
-    ceremony::propose(session, &args.signing, &replica, StatementBody::ProposeScreening(body)).await
+    ceremony::propose(session, &args.signing.signing(), &replica, StatementBody::ProposeScreening(body)).await
 }
 
 fn update_of(
@@ -315,7 +315,7 @@ async fn lift(session: &Session, args: &LiftArgs) -> Result<Answer, Failure> {
     let replica = replica::download(session).await?;
     find(replica.state(), &args.list)?;
     let body = StatementBody::ProposeScreeningLift { list: args.list.clone(), addresses };
-    ceremony::propose(session, &args.signing, &replica, body).await
+    ceremony::propose(session, &args.signing.signing(), &replica, body).await
 }
 
 fn find<'a>(state: &'a State, list: &ListId) -> Result<(&'a ScreeningList, &'a ListRecord), Failure> {
