@@ -20,8 +20,10 @@ use crate::testing::{
     Attempt, Cell, TestNode, coordinator, ed25519, ready, reason, sign, sign_payload, signed_statement,
 };
 
+mod again;
 mod clients;
 mod offered;
+mod scope;
 
 async fn deliver(node: &TestNode, envelope: &Envelope) -> Result<Vec<u8>, DeliverRefusal> {
     node.node.latches.deliver(&node.node.replica, &envelope.to_json()).await

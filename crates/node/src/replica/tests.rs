@@ -364,3 +364,20 @@ async fn genesis_of_another_cell_is_not_started_with() {
     let refused = tokio::task::spawn_blocking(move || install(&store, &entry)).await.unwrap();
     assert!(matches!(refused, Err(LoadError::OtherLog)));
 }
+
+#[tokio::test]
+async fn entries_are_handed_out_as_one_run_that_fits_and_ends_with_the_log() {
+    let (cell, node) = cell_and_node(6).await;
+    let replica = &node.node.replica;
+    let all: Vec<_> = cell.log[..6].iter().map(|entry| entry.bytes().to_vec()).collect();
+    let (entries, note, tip) = replica.entries_from(2, usize::MAX).await.unwrap();
+    assert_eq!((entries.as_slice(), tip.size), (&all[2..], 6));
+    assert_eq!(SignedCheckpoint::parse(&note).unwrap().claimed().size, 6);
+    let two = all[2].len() + all[3].len();
+    for (room, count) in [(two, 2), (two - 1, 1), (0, 0)] {
+        assert_eq!(replica.entries_from(2, room).await.unwrap().0, all[2..2 + count], "{room} bytes");
+    }
+    for beyond in [6, 7, u64::MAX] {
+        assert!(replica.entries_from(beyond, usize::MAX).await.unwrap().0.is_empty(), "from {beyond}");
+    }
+}

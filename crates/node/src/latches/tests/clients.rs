@@ -146,7 +146,7 @@ async fn revocation_that_does_not_say_which_key_or_describes_a_known_one_wrongly
 }
 
 /// Takes the lines that name a key out of the stored statement, as an earlier form of it could lack them.
-async fn forget_the_key(node: &TestNode) {
+pub(super) async fn forget_the_key(node: &TestNode) {
     let mut record: serde_json::Value =
         serde_json::from_slice(&node.store.read(STATEMENTS, &[0; 8]).unwrap().unwrap()).unwrap();
     let mut envelope = Envelope::parse(record["envelope"].as_str().unwrap().as_bytes()).unwrap();
