@@ -17,6 +17,8 @@ use crate::testing::{
     Cell, PASSPHRASE, TestNode, checkpoint_of, coordinator, ed25519, sign_payload, signed_checkpoint,
 };
 
+mod signed;
+
 async fn refused(node: &TestNode, extension: Extension) -> &'static str {
     match node.node.replicate(extension).await.unwrap_err() {
         ReplicateRefusal::Extend(refusal) => refusal.code(),

@@ -58,6 +58,15 @@ fn moments_are_a_second_apart_and_never_go_back() {
 }
 
 #[test]
+fn what_others_vouch_for_does_not_move_this_nodes_own_moments() {
+    let known = witnessed([own(4, 10_000), vouched(9, 90_000)]);
+    assert_eq!(known.held_since(8), TimestampMs(90_000));
+    assert_eq!(known.coming(10, TimestampMs(12_000), TimestampMs(0)), own(10, 12_000));
+    assert!(known.contains(own(4, 10_000)) && known.contains(vouched(9, 90_000)));
+    assert!(!known.contains(vouched(4, 10_000)) && !known.contains(own(9, 90_000)));
+}
+
+#[test]
 fn words_are_recorded_only_for_what_a_rule_asks_and_if_they_say_that_it_is_older() {
     let known = witnessed([own(4, 10_000)]);
     let asked = |indices: &[u64]| indices.iter().copied().collect::<BTreeSet<u64>>();
