@@ -8,7 +8,7 @@ mod page;
 
 use holdfast_chains::{Amount, AssetSymbol, SignedTransaction};
 use holdfast_ledger::{State, Withdrawal, WithdrawalId};
-use holdfast_policy::{Decision, TimestampMs};
+use holdfast_policy::{Decision, LegalOrderId, TimestampMs};
 use serde::Serialize;
 
 use crate::history::{History, Step};
@@ -89,6 +89,9 @@ pub struct Asked {
     pub time_ms: u64,
     /// The intent's expiry, ms.
     pub expires_at_ms: u64,
+    /// The legal order that it names, and how that stands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub legal_order: Option<String>,
 }
 
 /// What a transaction does, decoded here from its bytes.
@@ -214,7 +217,24 @@ fn asked(state: &State, withdrawal: &Withdrawal) -> Asked {
         index: withdrawal.positions.request,
         time_ms: withdrawal.received_at.0,
         expires_at_ms: request.expires_at_ms.0,
+        legal_order: request.order.as_ref().map(|order| legal_order(state, order)),
     }
+}
+
+fn legal_order(state: &State, id: &LegalOrderId) -> String {
+    let Some(order) = state.legal_order(id) else { return format!("`{id}`, which this log does not have") };
+    let officers = order.approvals.iter().map(|approval| approval.officer.to_string());
+    let contacts = order.confirmations.iter().map(|confirmation| confirmation.contact.to_string());
+    let behind: Vec<_> = officers.chain(contacts).collect();
+    let stands = match order.confirmed {
+        Some(met) => format!("confirmed in entry {} by {}", met.index, behind.join(", ")),
+        None => "not confirmed".to_owned(),
+    };
+    let (agency, reference) = (&order.proposal.agency, &order.proposal.reference);
+    format!(
+        "`{id}`, `{reference}` of `{agency}`, opened by {} in entry {}, {stands}",
+        order.opened_by, order.index
+    )
 }
 
 fn transaction(withdrawal: &Withdrawal) -> Option<Transaction> {

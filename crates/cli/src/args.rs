@@ -14,6 +14,7 @@ use crate::fact::{self, FactCommand};
 use crate::failure::{EXIT_CODES, Failure};
 use crate::init::{self, InitArgs};
 use crate::officer::{self, OfficerCommand};
+use crate::order::{self, OrderCommand};
 use crate::output::{Answer, Output};
 use crate::policy::{self, PolicyCommand};
 use crate::provider::{self, ProviderCommand};
@@ -65,6 +66,8 @@ enum Command {
     Fact(FactCommand),
     #[command(subcommand)]
     Officer(OfficerCommand),
+    #[command(subcommand)]
+    Order(OrderCommand),
     #[command(subcommand)]
     Roster(RosterCommand),
     #[command(subcommand)]
@@ -121,6 +124,7 @@ async fn dispatch(cli: &Cli, output: Output) -> Result<Answer, Failure> {
         Command::Withdraw(command) => Box::pin(withdraw::run(&session()?, command)).await,
         Command::Fact(command) => Box::pin(fact::run(&session()?, command)).await,
         Command::Officer(command) => Box::pin(officer::run(&session()?, command)).await,
+        Command::Order(command) => Box::pin(order::run(&session()?, command)).await,
         Command::Roster(command) => Box::pin(roster::run(&session()?, command)).await,
         Command::Screening(command) => Box::pin(screening::run(&session()?, command)).await,
         Command::Provider(command) => Box::pin(provider::run(&session()?, command)).await,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use holdfast_chains::{Address, Amount, AssetSymbol, ChainId};
 use holdfast_ledger::{
-    CustomerReport, ExposureReport, IdentityReport, IdentitySubject, PayloadKind, PriceReport, SessionReport,
-    State,
+    CustomerReport, DocumentDigest, ExposureReport, IdentityReport, IdentitySubject, PayloadKind,
+    PriceReport, SessionReport, State, TravelRuleReport, WithdrawalId,
 };
 use holdfast_policy::{
     ClusterId, CustomerRef, DeviceRef, ExposureCategory, IdentityMethod, IntentDigest, MicroUsd, Moment,
-    Network, ProviderId, SessionDetails, SessionRef, TimestampMs,
+    Network, ProviderId, SessionDetails, SessionRef, TimestampMs, TravelState,
 };
 use holdfast_proto::v1;
 use holdfast_proto::v1::fact_service_client::FactServiceClient;
@@ -43,6 +43,8 @@ pub(crate) enum FactCommand {
     Exposure(ExposureFact),
     /// Attest that a customer asked for exactly one withdrawal or whitelist entry
     Identity(IdentityFact),
+    /// Report how far the Travel Rule exchange about a withdrawal has come
+    Travel(TravelFact),
 }
 
 /// Who reports.
@@ -218,6 +220,27 @@ pub(crate) struct ExposureFact {
     pub(crate) reporter: Reporter,
 }
 
+/// A report about a Travel Rule exchange. The message itself stays with the provider: only its salted hash is reported.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TravelFact {
+    /// Id of the withdrawal (`w-...`)
+    #[arg(long)]
+    pub(crate) withdrawal: WithdrawalId,
+    /// `not-required`, `accepted`, `sent`, `required` or `rejected`
+    #[arg(long, value_parser = travel_state)]
+    pub(crate) state: TravelState,
+    /// SHA-256 of the salted message or proof, 64 hexadecimal digits
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) message: DocumentDigest,
+    #[command(flatten)]
+    pub(crate) reporter: Reporter,
+}
+
+fn travel_state(text: &str) -> Result<TravelState, String> {
+    let state = TravelState::ALL.into_iter().find(|state| state.name() == text);
+    state.ok_or_else(|| "use `not-required`, `accepted`, `sent`, `required` or `rejected`".to_owned())
+}
+
 fn micro_usd(text: &str) -> Result<MicroUsd, String> {
     let amount = Amount::parse_units(text, 6).map_err(|error| error.to_string())?;
     match amount.to_u64() {
@@ -234,6 +257,8 @@ enum Fact<'a> {
     Price(&'a PriceFact),
     Exposure(&'a ExposureFact, Address),
     Identity(&'a IdentityFact, &'a Intended),
+    /// With the digest of the withdrawal's intent, from the log.
+    Travel(&'a TravelFact, [u8; 32]),
 }
 
 /// What an attestation is bound to.
@@ -252,16 +277,18 @@ impl Fact<'_> {
             Self::Price(fact) => &fact.reporter,
             Self::Exposure(fact, _) => &fact.reporter,
             Self::Identity(fact, _) => &fact.reporter,
+            Self::Travel(fact, _) => &fact.reporter,
         }
     }
 
-    fn about(&self) -> &str {
+    fn about(&self) -> String {
         match self {
-            Self::Session(fact) => fact.customer.as_str(),
-            Self::Customer(fact) => fact.customer.as_str(),
-            Self::Price(fact) => fact.asset.as_str(),
-            Self::Exposure(fact, _) => &fact.address,
-            Self::Identity(_, intended) => &intended.subject,
+            Self::Session(fact) => fact.customer.to_string(),
+            Self::Customer(fact) => fact.customer.to_string(),
+            Self::Price(fact) => fact.asset.to_string(),
+            Self::Exposure(fact, _) => fact.address.clone(),
+            Self::Identity(_, intended) => intended.subject.clone(),
+            Self::Travel(fact, _) => fact.withdrawal.to_string(),
         }
     }
 
@@ -333,6 +360,19 @@ impl Fact<'_> {
                 };
                 (PayloadKind::IdentityAttestation, serde_json::to_vec(&report))
             }
+            Self::Travel(fact, intent) => {
+                let report = TravelRuleReport {
+                    cluster,
+                    provider,
+                    sequence,
+                    withdrawal: fact.withdrawal,
+                    intent: *intent,
+                    state: fact.state,
+                    message: fact.message,
+                    observed_at_ms,
+                };
+                (PayloadKind::TravelRuleReport, serde_json::to_vec(&report))
+            }
         }
     }
 }
@@ -351,7 +391,19 @@ pub(crate) async fn run(session: &Session, command: &FactCommand) -> Result<Answ
             let intended = intended(session, fact).await?;
             logged(session, Fact::Identity(fact, &intended)).await
         }
+        FactCommand::Travel(fact) => travel(session, fact).await,
     }
+}
+
+/// The intent is the log's, so that a report cannot be about another one by mistake.
+async fn travel(session: &Session, fact: &TravelFact) -> Result<Answer, Failure> {
+    let known = |state: &State| state.withdrawal(&fact.withdrawal).is_some();
+    let replica = replica::look_up(session, known).await?;
+    let withdrawal = replica.state().withdrawal(&fact.withdrawal).ok_or_else(|| {
+        let message = format!("the log has no withdrawal `{}`", fact.withdrawal);
+        Failure::new(Exit::NotFound, "UNKNOWN_WITHDRAWAL", message)
+    })?;
+    logged(session, Fact::Travel(fact, withdrawal.request_digest)).await
 }
 
 pub(crate) async fn report(session: &Session, fact: &SessionFact) -> Result<Answer, Failure> {

@@ -269,6 +269,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::UnknownParty
             | RejectionCode::UnknownScreeningList
             | RejectionCode::UnknownScreeningUpdate
+            | RejectionCode::UnknownLegalOrder
             | RejectionCode::UnknownPolicy => Exit::NotFound,
             RejectionCode::Transaction(_)
             | RejectionCode::SignerNotAuthorized
@@ -315,6 +316,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::WithdrawalNotTombstonable
             | RejectionCode::WithdrawalTombstoned
             | RejectionCode::OutcomeNotPermitted
+            | RejectionCode::LegalOrderState
             | RejectionCode::TooManyOpenWithdrawals => Exit::Other,
         };
         let description = rejection.detail().to_owned();

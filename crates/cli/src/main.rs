@@ -16,6 +16,7 @@ mod keys;
 mod known;
 mod live;
 mod officer;
+mod order;
 mod output;
 mod policy;
 mod profile;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use holdfast_ledger::{RosterChange, RosterProposal, StatementBody, StatementDigest};
-use holdfast_policy::{ClientId, NodeId, OfficerId, RoleName, WalletId};
+use holdfast_policy::{AgencyId, ClientId, ContactId, NodeId, OfficerId, RoleName, WalletId};
 
 use crate::ceremony;
 use crate::clock::parse_duration;
@@ -42,6 +42,15 @@ pub(crate) enum RosterCommand {
         #[command(flatten)]
         signing: Expiring,
     },
+    /// Propose a contact of an agency: make sure by another way that the key is the agency's
+    AddAgencyContact(AddContactArgs),
+    /// Propose that a contact leaves: what it confirmed of orders that are open counts no more
+    RemoveAgencyContact {
+        /// The contact's name
+        name: ContactId,
+        #[command(flatten)]
+        signing: Signing,
+    },
     /// Propose new keys for a node that was restored or replaced
     ReplaceNodeKeys(ReplaceNodeArgs),
     /// Propose new keys for the coordinator
@@ -61,6 +70,21 @@ pub(crate) struct AddOfficerArgs {
     roles: Vec<RoleName>,
     #[command(flatten)]
     signing: Expiring,
+}
+
+/// A contact of an agency.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct AddContactArgs {
+    /// The contact's name
+    name: ContactId,
+    /// The agency
+    #[arg(long)]
+    agency: AgencyId,
+    /// The contact's OpenSSH public key file (`.pub`)
+    #[arg(long, value_name = "FILE")]
+    public_key: PathBuf,
+    #[command(flatten)]
+    signing: Signing,
 }
 
 /// A new client.
@@ -122,6 +146,8 @@ pub(crate) async fn run(session: &Session, command: &RosterCommand) -> Result<An
         | RosterCommand::RemoveOfficer { .. }
         | RosterCommand::AddClient(_)
         | RosterCommand::RemoveClient { .. }
+        | RosterCommand::AddAgencyContact(_)
+        | RosterCommand::RemoveAgencyContact { .. }
         | RosterCommand::ReplaceCoordinatorKeys(_) => replica::download(session).await?,
     };
     match command {
@@ -139,6 +165,13 @@ pub(crate) async fn run(session: &Session, command: &RosterCommand) -> Result<An
         RosterCommand::RemoveClient { name, signing } => {
             propose(session, &replica, &signing.signing(), RosterChange::RemoveClient { name: name.clone() })
                 .await
+        }
+        RosterCommand::AddAgencyContact(args) => {
+            propose(session, &replica, &args.signing, change::add_agency_contact(args)?).await
+        }
+        RosterCommand::RemoveAgencyContact { name, signing } => {
+            let change = RosterChange::RemoveAgencyContact { name: name.clone() };
+            propose(session, &replica, signing, change).await
         }
         RosterCommand::ReplaceNodeKeys(args) => {
             let change = change::replace_node_keys(session.cluster(), args, &replica.checkpoint)?;

@@ -10,6 +10,7 @@ use holdfast_proto::v1::audit_service_server::AuditServiceServer;
 use holdfast_proto::v1::ceremony_service_server::CeremonyServiceServer;
 use holdfast_proto::v1::cluster_service_server::ClusterServiceServer;
 use holdfast_proto::v1::fact_service_server::FactServiceServer;
+use holdfast_proto::v1::legal_order_service_server::LegalOrderServiceServer;
 use holdfast_proto::v1::log_service_server::LogServiceServer;
 use holdfast_proto::v1::wallet_service_server::WalletServiceServer;
 use holdfast_proto::v1::whitelist_service_server::WhitelistServiceServer;
@@ -23,7 +24,8 @@ use tonic_health::server::HealthReporter;
 use crate::call_rate::CallRates;
 use crate::coordinator::Coordinator;
 use crate::services::{
-    AuditApi, CeremonyApi, ClusterApi, FactApi, LogApi, Streams, WalletApi, WhitelistApi, WithdrawalApi,
+    AuditApi, CeremonyApi, ClusterApi, FactApi, LegalOrderApi, LogApi, Streams, WalletApi, WhitelistApi,
+    WithdrawalApi,
 };
 
 const CLIENT: &[Role] = &[Role::Client];
@@ -36,7 +38,7 @@ const LOG_READERS: &[Role] = &[Role::Officer, Role::Auditor];
 const REPORTERS: &[Role] = &[Role::Client, Role::Provider];
 
 /// `docs/api.md` prints this table, and a test compares the two.
-const METHODS: [Grant<'static>; 35] = [
+const METHODS: [Grant<'static>; 36] = [
     ("/holdfast.v1.WithdrawalService/Evaluate", CLIENT),
     ("/holdfast.v1.WithdrawalService/Submit", CLIENT),
     ("/holdfast.v1.WithdrawalService/BindTransaction", CLIENT),
@@ -64,6 +66,7 @@ const METHODS: [Grant<'static>; 35] = [
     ("/holdfast.v1.CeremonyService/UploadPolicy", OFFICER),
     ("/holdfast.v1.CeremonyService/UploadScreening", OFFICER),
     ("/holdfast.v1.FactService/Report", REPORTERS),
+    ("/holdfast.v1.LegalOrderService/Submit", OFFICER),
     ("/holdfast.v1.LogService/Entries", LOG_READERS),
     ("/holdfast.v1.LogService/Checkpoint", READERS),
     ("/holdfast.v1.LogService/InclusionProof", READERS),
@@ -126,6 +129,7 @@ pub(crate) async fn services(
         .add_service(bounded!(rates, WalletServiceServer, WalletApi(parts.clone())))
         .add_service(bounded!(rates, WhitelistServiceServer, WhitelistApi(parts.clone())))
         .add_service(bounded!(rates, FactServiceServer, FactApi(parts.clone())))
+        .add_service(bounded!(rates, LegalOrderServiceServer, LegalOrderApi(parts.clone())))
         .add_service(bounded!(rates, ClusterServiceServer, ClusterApi(parts.clone())))
         .add_service(bounded!(
             rates,
@@ -142,7 +146,9 @@ pub(crate) async fn services(
 pub(crate) async fn set_serving(health: &HealthReporter, serving: bool) {
     let status =
         if serving { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
-    for service in ["", "Withdrawal", "Wallet", "Whitelist", "Ceremony", "Fact", "Log", "Cluster", "Audit"] {
+    for service in
+        ["", "Withdrawal", "Wallet", "Whitelist", "Ceremony", "Fact", "LegalOrder", "Log", "Cluster", "Audit"]
+    {
         let name = if service.is_empty() { String::new() } else { format!("holdfast.v1.{service}Service") };
         health.set_service_status(name, status).await;
     }

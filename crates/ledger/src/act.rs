@@ -5,16 +5,17 @@
 //! signer's slip: it stays in the log as a no-op.
 
 use holdfast_log::Envelope;
-use holdfast_policy::{ClientId, NodeId, OfficerId, ProviderId};
+use holdfast_policy::{ClientId, ContactId, NodeId, OfficerId, ProviderId};
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::StatementDigest;
-use crate::officer_key::OFFICER_NAMESPACE;
+use crate::legal_order::OrderConfirmation;
+use crate::officer_key::{OFFICER_NAMESPACE, ORDER_NAMESPACE};
 use crate::payload::{
     Authorize, BindTransaction, CancelWithdrawal, CustomerReport, EpochActivated, ExposureReport,
     IdentityReport, KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport,
     ReplacementRequest, ScreeningPart, ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation,
-    SweepRequest, Tombstone, WithdrawalRequest, parse,
+    SweepRequest, Tombstone, TravelRuleReport, WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -46,6 +47,10 @@ pub enum Act {
     Price(PriceReport),
     /// A provider's attestation of a customer's identity.
     Identity(Box<IdentityReport>),
+    /// A provider's report on a Travel Rule exchange.
+    Travel(TravelRuleReport),
+    /// A contact of an agency confirms a legal order.
+    OrderConfirmation(Box<OrderConfirmation>),
     /// A node's confirmation.
     Confirmation(Box<KeygenConfirmation>),
     /// The coordinator activates an epoch.
@@ -89,6 +94,8 @@ impl Act {
             | Act::Customer(_)
             | Act::Price(_)
             | Act::Identity(_)
+            | Act::Travel(_)
+            | Act::OrderConfirmation(_)
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)
@@ -119,6 +126,8 @@ impl Act {
             | Act::Customer(_)
             | Act::Price(_)
             | Act::Identity(_)
+            | Act::Travel(_)
+            | Act::OrderConfirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)
             | Act::Signature(_)
@@ -240,6 +249,14 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
                 Ok(Act::Identity(Box::new(report)))
             })
         }
+        PayloadKind::TravelRuleReport => {
+            let provider = provider(roster, envelope)?;
+            parse(&envelope.payload).and_then(|report: TravelRuleReport| {
+                speaks_for("provider", &report.provider, &provider)?;
+                Ok(Act::Travel(report))
+            })
+        }
+        PayloadKind::OrderConfirmation => order_confirmation(roster, envelope)?,
         PayloadKind::KeygenConfirmation => {
             by_node(roster, envelope, |payload| parse(payload).map(Box::new).map(Act::Confirmation))?
         }
@@ -321,6 +338,22 @@ fn statement(roster: &Roster, envelope: &Envelope) -> Read {
     Ok(Statement::parse(&envelope.payload).and_then(|(statement, text)| {
         speaks_for("officer", &statement.officer, &id)?;
         Ok(Act::Statement { statement, digest: StatementDigest::of(text.as_bytes()), text })
+    }))
+}
+
+/// As with officers, the signature is over the text itself: what a contact saw is what is verified.
+fn order_confirmation(roster: &Roster, envelope: &Envelope) -> Read {
+    let (key_id, name) = signer(envelope, "contact")?;
+    let id = ContactId::new(name).map_err(|_| ActError::SignerUnknown(key_id.clone()))?;
+    let contact = roster.contact(&id).ok_or_else(|| ActError::SignerUnknown(key_id.clone()))?;
+    let signature = only_signature(envelope)?;
+    contact
+        .key
+        .verify(ORDER_NAMESPACE, &envelope.payload, &signature.signature)
+        .map_err(|_| ActError::SignatureInvalid(key_id))?;
+    Ok(OrderConfirmation::parse(&envelope.payload).and_then(|confirmation| {
+        speaks_for("contact", &confirmation.contact, &id)?;
+        Ok(Act::OrderConfirmation(Box::new(confirmation)))
     }))
 }
 

@@ -178,7 +178,9 @@ impl Subject {
                 IdentitySubject::Withdrawal(id) => Self::withdrawal(*id),
                 IdentitySubject::WhitelistEntry(_) => Self::default(),
             },
-            Act::Session(_)
+            Act::Travel(report) => Self::withdrawal(report.withdrawal),
+            Act::OrderConfirmation(_)
+            | Act::Session(_)
             | Act::Customer(_)
             | Act::Price(_)
             | Act::Attestation(_)
@@ -205,6 +207,8 @@ impl Subject {
                 }
                 StatementBody::RevokeWhitelistEntry(_)
                 | StatementBody::RevokeClient(_)
+                | StatementBody::OpenOrder(_)
+                | StatementBody::ApproveOrder(_)
                 | StatementBody::AddToScreeningList { .. } => Self::default(),
             },
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use holdfast_policy::WhitelistEntryId;
+use holdfast_policy::{LegalOrderId, WhitelistEntryId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -174,7 +174,12 @@ sha256_digest! {
     StateDigest
 }
 
-impl_id_codec!(StatementDigest, StateDigest);
+sha256_digest! {
+    /// SHA-256 of a legal order's document, or of what the order says.
+    DocumentDigest
+}
+
+impl_id_codec!(StatementDigest, StateDigest, DocumentDigest);
 
 impl WithdrawalId {
     /// The id of the withdrawal that `client` asks for under `idempotency_key`.
@@ -201,6 +206,19 @@ pub(crate) fn whitelist_entry_id(ceremony: &CeremonyId) -> Option<WhitelistEntry
 /// The ceremony that added the whitelist entry with this id.
 pub(crate) fn whitelist_entry_ceremony(entry: &WhitelistEntryId) -> Option<CeremonyId> {
     format!("c-{}", entry.as_str().strip_prefix("e-")?).parse().ok()
+}
+
+/// The id of the order that this agency made under this reference.
+pub(crate) fn legal_order_id(cluster: &str, agency: &str, reference: &str) -> Option<LegalOrderId> {
+    let parts = [cluster.as_bytes(), agency.as_bytes(), reference.as_bytes()];
+    LegalOrderId::new(format!("o-{}", hex::encode(derive_id("holdfast/legal-order-id/v1", &parts)))).ok()
+}
+
+impl DocumentDigest {
+    /// Digest of a document's exact bytes.
+    pub fn of(document: &[u8]) -> Self {
+        Self(Sha256::digest(document).into())
+    }
 }
 
 impl StatementDigest {

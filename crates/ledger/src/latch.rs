@@ -66,7 +66,9 @@ pub fn latch_of(statement: &Statement) -> Option<Latch> {
         StatementBody::AddToScreeningList { list, address } => {
             LatchScope::Listed { list: list.clone(), address: *address }
         }
-        StatementBody::ProposeWallet(_)
+        StatementBody::OpenOrder(_)
+        | StatementBody::ApproveOrder(_)
+        | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

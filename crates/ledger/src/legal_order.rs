@@ -18,7 +18,6 @@ use holdfast_policy::{
     AgencyId, ClusterId, ContactId, CustomerRef, LegalOrderId, OfficerId, TimestampMs, WalletId,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::{Digest as _, Sha256};
 
 use crate::ceremony::{CeremonyApproval, QuorumMet};
 use crate::ids::{DocumentDigest, WithdrawalId};
@@ -183,7 +182,7 @@ impl OrderProposal {
         for (key, value) in self.lines() {
             lines.push(key, &value);
         }
-        DocumentDigest::from_bytes(Sha256::digest(lines.finish()).into())
+        DocumentDigest::of(lines.finish().as_bytes())
     }
 
     /// Its lines in statements and confirmations.

@@ -12,6 +12,7 @@ mod fingerprint;
 mod genesis;
 mod ids;
 mod latch;
+mod legal_order;
 mod officer_key;
 mod order;
 mod payload;
@@ -36,22 +37,26 @@ pub use genesis::{
     AssetEntry, ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, GenesisError, NodeEntry,
     OfficerEntry, ProviderEntry, Quorum, ScreeningListEntry, ThresholdEntry, WitnessEntry,
 };
-pub use ids::{CeremonyId, RosterDigest, StateDigest, StatementDigest, WithdrawalId};
+pub use ids::{CeremonyId, DocumentDigest, RosterDigest, StateDigest, StatementDigest, WithdrawalId};
 pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
-pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, OfficerKey, OfficerKeyError};
+pub use legal_order::{
+    CONTACTS_NEEDED, ContactConfirmation, LegalOrder, OrderConfirmation, OrderDemand, OrderProposal,
+    OrderReference, OrderState, OrderSubject, ReleaseDemand,
+};
+pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, ORDER_NAMESPACE, OfficerKey, OfficerKeyError};
 pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
 pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, CustomerReport, EpochActivated,
     ExposureReport, IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES,
     PayloadKind, PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest, ScreeningPart,
     ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone,
-    WithdrawalRequest, key_id,
+    TravelRuleReport, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
 pub use roster::{
-    Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterChange, RosterProposal,
-    RosterVersion, Witness,
+    AgencyContact, Client, Coordinator, MinimumCheckpoint, Node, Officer, Provider, Roster, RosterChange,
+    RosterProposal, RosterVersion, Witness,
 };
 pub use rules::RULES_VERSION;
 pub use state::{

@@ -8,6 +8,8 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey, PublicKey, SshSig};
 
 /// SSHSIG namespace of officers' statements.
 pub const OFFICER_NAMESPACE: &str = "holdfast-statement";
+/// SSHSIG namespace of an agency's confirmations of legal orders.
+pub const ORDER_NAMESPACE: &str = "holdfast-order";
 /// SSHSIG namespace of the genesis document.
 pub const GENESIS_NAMESPACE: &str = "holdfast-genesis";
 

@@ -21,6 +21,7 @@ mod replacement;
 mod request;
 mod screening;
 mod sweep;
+mod travel;
 
 pub use aftermath::{ChainOutcome, OutcomeReport, Tombstone};
 pub use exposure::ExposureReport;
@@ -29,6 +30,7 @@ pub use replacement::{ReplacementAction, ReplacementRequest};
 pub use request::{BindTransaction, WithdrawalRequest};
 pub use screening::{PART_ADDRESSES, ScreeningPart, ScreeningUpdate};
 pub use sweep::SweepRequest;
+pub use travel::TravelRuleReport;
 
 /// Which payload an envelope carries; the text form is the envelope's `payloadType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,11 +79,15 @@ pub enum PayloadKind {
     ScreeningPart,
     /// A provider's report on how far a destination is exposed to crime.
     ExposureReport,
+    /// A provider's report on the Travel Rule exchange about a withdrawal.
+    TravelRuleReport,
+    /// A contact of an agency confirms a legal order.
+    OrderConfirmation,
 }
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 22] = [
+    pub const ALL: [PayloadKind; 24] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -104,6 +110,8 @@ impl PayloadKind {
         PayloadKind::ScreeningUpdate,
         PayloadKind::ScreeningPart,
         PayloadKind::ExposureReport,
+        PayloadKind::TravelRuleReport,
+        PayloadKind::OrderConfirmation,
     ];
 
     /// The DSSE `payloadType`.
@@ -131,6 +139,8 @@ impl PayloadKind {
             PayloadKind::ScreeningUpdate => "application/vnd.holdfast.screening-update.v1+json",
             PayloadKind::ScreeningPart => "application/vnd.holdfast.screening-part.v1+json",
             PayloadKind::ExposureReport => "application/vnd.holdfast.exposure-report.v1+json",
+            PayloadKind::TravelRuleReport => "application/vnd.holdfast.travel-rule-report.v1+json",
+            PayloadKind::OrderConfirmation => "text/vnd.holdfast.order-confirmation.v1",
         }
     }
 

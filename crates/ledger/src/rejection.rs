@@ -113,6 +113,10 @@ pub enum RejectionCode {
     OutcomeNotPermitted,
     /// The policy does not name the provider for this kind of report.
     ProviderNotNamed,
+    /// No such legal order.
+    UnknownLegalOrder,
+    /// The legal order is not in a state that takes this.
+    LegalOrderState,
     /// Too many withdrawals of this client or customer are asked for and not authorized.
     TooManyOpenWithdrawals,
 }
@@ -173,6 +177,8 @@ impl RejectionCode {
             RejectionCode::WithdrawalTombstoned => "WITHDRAWAL_TOMBSTONED",
             RejectionCode::OutcomeNotPermitted => "OUTCOME_NOT_PERMITTED",
             RejectionCode::ProviderNotNamed => "PROVIDER_NOT_NAMED",
+            RejectionCode::UnknownLegalOrder => "UNKNOWN_LEGAL_ORDER",
+            RejectionCode::LegalOrderState => "LEGAL_ORDER_STATE",
             RejectionCode::TooManyOpenWithdrawals => "TOO_MANY_OPEN_WITHDRAWALS",
         }
     }

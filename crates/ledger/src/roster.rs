@@ -5,7 +5,9 @@ use std::fmt;
 
 use ed25519_dalek::VerifyingKey;
 use holdfast_log::Hash;
-use holdfast_policy::{ClientId, ClusterId, NodeId, OfficerId, ProviderId, RoleName, TimestampMs, WalletId};
+use holdfast_policy::{
+    AgencyId, ClientId, ClusterId, ContactId, NodeId, OfficerId, ProviderId, RoleName, TimestampMs, WalletId,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -63,6 +65,17 @@ pub struct Provider {
     /// Key that signs reports.
     #[serde(with = "keys::as_hex")]
     pub key: VerifyingKey,
+}
+
+/// A person or desk of an agency that confirms its legal orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgencyContact {
+    /// The agency.
+    pub agency: AgencyId,
+    /// The contact's SSH key.
+    pub key: OfficerKey,
+    /// Log index of the entry that admitted this contact.
+    pub since: u64,
 }
 
 /// A signer node.
@@ -129,6 +142,9 @@ pub struct Roster {
     nodes: Vec<Node>,
     coordinator: Coordinator,
     witnesses: Vec<Witness>,
+    // Left out where there are none: rosters from before there were contacts keep their digests.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    contacts: BTreeMap<ContactId, AgencyContact>,
 }
 
 impl Roster {
@@ -206,6 +222,16 @@ impl Roster {
     /// All providers, by name.
     pub fn providers(&self) -> &BTreeMap<ProviderId, Provider> {
         &self.providers
+    }
+
+    /// The agencies' contact of this name.
+    pub fn contact(&self, id: &ContactId) -> Option<&AgencyContact> {
+        self.contacts.get(id)
+    }
+
+    /// All contacts of agencies, by name.
+    pub fn contacts(&self) -> &BTreeMap<ContactId, AgencyContact> {
+        &self.contacts
     }
 
     /// The node of this name.

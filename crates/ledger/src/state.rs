@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    Activity, ClientId, ClusterId, CustomerRef, NodeId, Outflows, PolicyVersion, ProviderId, TimestampMs,
-    WalletId, Whitelist, WhitelistEntry,
+    Activity, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PolicyVersion, ProviderId,
+    TimestampMs, WalletId, Whitelist, WhitelistEntry,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -35,6 +35,7 @@ mod effects;
 mod exposures;
 mod holds;
 mod identities;
+mod legal_orders;
 mod lists;
 mod orders;
 mod outcomes;
@@ -51,6 +52,7 @@ mod statements;
 mod supposed;
 mod sweeps;
 mod tombstones;
+mod travel;
 mod withdrawals;
 
 pub use attestations::{ATTEST_EVERY, Attestation};
@@ -58,6 +60,7 @@ pub(crate) use authority::Authority;
 pub use authority::{ClientRevocation, PolicyRecord, UploadedPolicy};
 pub(crate) use change::Change;
 use exposures::Exposures;
+use legal_orders::Orders;
 use lists::Lists;
 pub(crate) use lists::MAX_LIFTED;
 pub use lists::{ListRecord, ListVersion, UrgentAddition, WaitingUpdate};
@@ -90,6 +93,7 @@ pub struct State {
     sequences: OrdMap<ProviderId, u64>,
     prices: Prices,
     outflows: Outflows,
+    orders: Orders,
     statements: OrdSet<StatementDigest>,
     account_nonces: OrdMap<AccountNonce, WithdrawalId>,
     attestations: OrdMap<NodeId, Arc<Attestation>>,
@@ -131,6 +135,8 @@ pub struct Admission {
     pub ceremony: Option<CeremonyId>,
     /// The wallet it changed.
     pub wallet: Option<WalletId>,
+    /// The legal order it opened, approved or confirmed.
+    pub order: Option<LegalOrderId>,
     /// The client it revoked.
     pub client: Option<ClientId>,
     /// The roster it put in force.
@@ -193,6 +199,7 @@ impl State {
             sequences: OrdMap::new(),
             prices: Prices::default(),
             outflows,
+            orders: Orders::default(),
             statements: OrdSet::new(),
             account_nonces: OrdMap::new(),
             attestations: OrdMap::new(),
@@ -255,6 +262,8 @@ impl State {
             Act::Customer(report) => self.admit_customer(report, time),
             Act::Price(report) => self.admit_price(report, time),
             Act::Identity(report) => self.admit_identity(report, index, time),
+            Act::Travel(report) => self.admit_travel(report, index, time),
+            Act::OrderConfirmation(confirmation) => self.admit_order_confirmation(confirmation, index, time),
             Act::Statement { statement, text, digest } => {
                 self.admit_statement(statement, text, *digest, index, time)
             }

@@ -5,19 +5,23 @@
 //! a screen that showed anything else would have produced other bytes, hence another signature.
 
 use holdfast_chains::Address;
-use holdfast_policy::{ClientId, ClusterId, ListId, OfficerId, TimestampMs, WalletId, WhitelistEntryId};
+use holdfast_policy::{
+    ClientId, ClusterId, LegalOrderId, ListId, OfficerId, TimestampMs, WalletId, WhitelistEntryId,
+};
 
 use crate::ceremony::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
+use crate::legal_order::OrderProposal;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::RosterProposal;
 
+mod legal;
 mod lines;
 mod read;
 mod roster;
 
-pub(crate) use lines::Lines;
 pub use lines::StatementError;
+pub(crate) use lines::{Lines, Reader};
 
 /// Most bytes of a statement.
 pub(crate) const MAX_STATEMENT_BYTES: usize = 8192;
@@ -73,6 +77,10 @@ pub enum StatementBody {
         /// The address.
         address: Address,
     },
+    /// Opens a legal order; one that freezes does so at once, until it lapses.
+    OpenOrder(Box<OrderProposal>),
+    /// Approves a legal order.
+    ApproveOrder(LegalOrderId),
 }
 
 /// A statement's own data.
@@ -110,6 +118,8 @@ impl StatementBody {
             StatementBody::PauseWallet(_) => "pause a wallet",
             StatementBody::RevokeClient(_) => "revoke a client",
             StatementBody::AddToScreeningList { .. } => "add to a screening list",
+            StatementBody::OpenOrder(_) => "open a legal order",
+            StatementBody::ApproveOrder(_) => "approve a legal order",
         }
     }
 
@@ -209,6 +219,8 @@ impl StatementBody {
             StatementBody::RevokeWhitelistEntry(entry) => lines.push("whitelist entry", entry.as_str()),
             StatementBody::PauseWallet(wallet) => lines.push("wallet", wallet.as_str()),
             StatementBody::RevokeClient(client) => lines.push("client", client.as_str()),
+            StatementBody::OpenOrder(proposal) => proposal.write(lines),
+            StatementBody::ApproveOrder(order) => lines.push("order", order.as_str()),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! A withdrawal as the log knows it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_chains::{Digest, Effects, Signature, UnsignedTransaction};
-use holdfast_policy::{Decision, HoldDigest, IdentityAttestation, OfficerId, RoleName, TimestampMs};
+use holdfast_policy::{
+    Decision, HoldDigest, IdentityAttestation, OfficerId, ProviderId, RoleName, TimestampMs, TravelState,
+};
 use serde::Serialize;
 
-use crate::ids::WithdrawalId;
+use crate::ids::{DocumentDigest, WithdrawalId};
 use crate::payload::WithdrawalRequest;
 
 mod aftermath;
@@ -133,6 +135,19 @@ pub struct Positions {
     pub signed: Option<u64>,
 }
 
+/// What one provider reported last about the Travel Rule exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TravelRecord {
+    /// How far it has come.
+    pub state: TravelState,
+    /// SHA-256 of the salted message.
+    pub message: DocumentDigest,
+    /// When the provider observed it.
+    pub observed_at: TimestampMs,
+    /// Log index.
+    pub index: u64,
+}
+
 /// A withdrawal with everything the log says about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawal {
@@ -159,6 +174,8 @@ pub struct Withdrawal {
     pub approvals: Vec<Approval>,
     /// The newest attestation of each identity provider that spoke.
     pub attestations: Vec<IdentityRecord>,
+    /// Travel Rule reports, the newest of each provider.
+    pub travel: BTreeMap<ProviderId, TravelRecord>,
     /// Permission to sign.
     pub authorization: Option<Authorization>,
     /// The canonical signature.

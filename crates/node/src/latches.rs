@@ -415,6 +415,8 @@ fn statement_of(
             | Act::Customer(_)
             | Act::Price(_)
             | Act::Identity(_)
+            | Act::Travel(_)
+            | Act::OrderConfirmation(_)
             | Act::Confirmation(_)
             | Act::Activate(_)
             | Act::Authorize(_)

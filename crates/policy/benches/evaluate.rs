@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use divan::{Bencher, black_box};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    CalendarDate, CustomerRef, EntryOwner, ListId, Outflows, PolicyDocument, PolicyVersion, PolicyView,
-    ProviderId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice,
-    WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    CalendarDate, CustomerRef, EntryOwner, LegalFacts, ListId, Outflows, PolicyDocument, PolicyVersion,
+    PolicyView, ProviderId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs,
+    UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 
 const NOW: TimestampMs = TimestampMs(1_763_700_000_000);
@@ -80,6 +80,10 @@ impl PolicyView for View {
     fn usd_price(&self, _: &AssetSymbol, _: TimestampMs) -> Option<UsdPrice> {
         None
     }
+    fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
+        LegalFacts::default()
+    }
+
     fn wallet(&self, _: &WalletId) -> Option<WalletStatus> {
         Some(WalletStatus::Active)
     }
@@ -140,6 +144,8 @@ fn withdrawal(to: u32) -> WithdrawalFacts {
         customer: Some(customer()),
         requested_at: NOW,
         place: 0,
+        order: None,
+        travel: Vec::new(),
         approvals: Vec::new(),
         intent: holdfast_policy::IntentDigest::from_bytes([0; 32]),
         attestations: Vec::new(),

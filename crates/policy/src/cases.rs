@@ -139,7 +139,7 @@ impl PolicyCase {
     /// Approvals of a case are of the hold that its facts lead to.
     fn decide(&self, document: &PolicyDocument, assets: &[Asset]) -> Decision {
         let view = CaseView::new(document, assets, &self.facts);
-        let mut withdrawal = self.facts.withdrawal(document.identity());
+        let mut withdrawal = self.facts.withdrawal(document);
         let decision = evaluate(&view, &withdrawal, self.facts.at);
         let Some(hold) = decision.hold().map(|hold| hold.digest()) else { return decision };
         let given = self.facts.approvals.iter();

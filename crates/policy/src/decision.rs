@@ -91,6 +91,10 @@ pub enum RuleKind {
     Wallet,
     /// Built in: the asset is in the registry.
     Asset,
+    /// Built in: no legal order freezes the wallet, the customer or the destination.
+    LegalFreeze,
+    /// Built in: what a legal order demands is paid on its strength only.
+    LegalOrder,
     /// A `screening` restriction.
     Screening,
     /// A `whitelist` restriction.
@@ -101,6 +105,8 @@ pub enum RuleKind {
     WindowLimit,
     /// A `fee_cap` restriction.
     FeeCap,
+    /// A `travel_rule` restriction.
+    TravelRule,
     /// A `risk` restriction: whether the score can be known.
     SessionReport,
     /// The `[exposure]` table: what providers say about the destination.

@@ -52,6 +52,7 @@ struct Rules {
     whitelist: WhitelistTerms,
     authorization_max_age: DurationMs,
     prices: Option<PriceTerms>,
+    legal: Option<LegalTerms>,
     exposure: Option<ExposureTerms>,
     identity: Option<IdentityTerms>,
 }
@@ -94,6 +95,7 @@ pub struct Restriction {
 impl Restriction {
     fn is_in_dollars(&self) -> bool {
         matches!(&self.rule, RestrictionRule::WindowLimit(limit) if limit.unit == LimitUnit::UsdCents)
+            || matches!(&self.rule, RestrictionRule::TravelRule(rule) if rule.above_usd_cents.is_some())
     }
 
     fn steps_up(&self) -> bool {
@@ -101,7 +103,10 @@ impl Restriction {
             RestrictionRule::LimitPerTransaction(limit) => limit.step_up_above.is_some(),
             RestrictionRule::WindowLimit(limit) => limit.step_up_above.is_some(),
             RestrictionRule::Risk(limits) => limits.step_up_at.is_some(),
-            RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => false,
+            RestrictionRule::Whitelist
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::TravelRule(_)
+            | RestrictionRule::FeeCap(_) => false,
         }
     }
 }
@@ -121,6 +126,8 @@ pub enum RestrictionRule {
     FeeCap(FeeCap),
     /// A limit for what leaves within a sliding window.
     WindowLimit(WindowLimit),
+    /// Above which worth the other provider must have accepted originator and beneficiary data.
+    TravelRule(TravelRule),
 }
 
 /// A limit for a sliding window; at least one of the bounds is set. The withdrawal's own amount is part of the sum.
@@ -284,6 +291,30 @@ pub struct PriceTerms {
     pub providers: BTreeSet<ProviderId>,
 }
 
+/// When originator and beneficiary data must have been exchanged; at least one of the two thresholds is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TravelRule {
+    /// By asset, amounts strictly above this need it, in base units.
+    pub above: BTreeMap<AssetSymbol, Amount>,
+    /// The same in US cents, for assets that are not in `above`.
+    pub above_usd_cents: Option<u64>,
+    /// The providers whose reports count.
+    pub providers: BTreeSet<ProviderId>,
+    /// Whose approvals stand in for a report that is absent, or for an answer that is awaited.
+    pub approvals: RequiredApprovals,
+}
+
+/// The `[legal]` table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegalTerms {
+    /// How long a legal order that nobody confirmed means anything.
+    pub lapse: DurationMs,
+    /// The role of the officers who may open one.
+    pub opened_by: RoleName,
+    /// Whose approvals confirm one: officers of at least two roles.
+    pub approvals: RequiredApprovals,
+}
+
 impl PolicyDocument {
     /// Reads and checks a document.
     ///
@@ -346,6 +377,25 @@ impl PolicyDocument {
         self.rules.identity.as_ref()
     }
 
+    /// Who deals with legal orders; `None` when none are taken.
+    pub fn legal(&self) -> Option<&LegalTerms> {
+        self.rules.legal.as_ref()
+    }
+
+    /// The providers whose Travel Rule reports count for any rule.
+    pub fn travel_providers(&self) -> BTreeSet<ProviderId> {
+        let rules = self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
+            RestrictionRule::TravelRule(rule) => Some(&rule.providers),
+            RestrictionRule::Whitelist
+            | RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::FeeCap(_)
+            | RestrictionRule::WindowLimit(_) => None,
+        });
+        rules.flatten().cloned().collect()
+    }
+
     /// How old an authorization may be when a node starts to sign it.
     pub fn authorization_max_age(&self) -> DurationMs {
         self.rules.authorization_max_age
@@ -364,6 +414,7 @@ impl PolicyDocument {
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Risk(_)
             | RestrictionRule::FeeCap(_)
+            | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_) => None,
         });
         rules.flatten().collect()
@@ -377,6 +428,7 @@ impl PolicyDocument {
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
+            | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => None,
         })
     }

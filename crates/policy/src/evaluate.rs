@@ -8,11 +8,13 @@ mod exposure;
 mod fee_cap;
 mod finding;
 mod grant;
+mod legal_order;
 mod limit;
 mod own_transfer;
 mod risk;
 mod screening;
 mod step_up;
+mod travel_rule;
 mod whitelist;
 mod window_limit;
 
@@ -38,6 +40,7 @@ pub use own_transfer::evaluate_own_transfer;
 pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, at: TimestampMs) -> Decision {
     let case = Case::gather(view, withdrawal, at);
     let mut findings = vec![builtin::wallet(&case), builtin::asset(&case)];
+    findings.extend(legal_order::check(&case));
     // INVARIANT (G1): every rule of the document is asked, whatever the others say.
     findings.extend(
         case.document
@@ -64,5 +67,6 @@ fn restricted<'a>(case: &Case<'a>, outflows: &Outflows, restriction: &'a Restric
         }
         RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],
         RestrictionRule::WindowLimit(limit) => vec![window_limit::check(case, outflows, id, limit)],
+        RestrictionRule::TravelRule(terms) => vec![travel_rule::check(case, id, terms)],
     }
 }

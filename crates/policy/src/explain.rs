@@ -8,7 +8,7 @@ use holdfast_chains::{Amount, Asset, AssetSymbol};
 
 use crate::{
     decision::{Decision, Outcome, Verdict},
-    document::{PolicyDocument, PriceTerms, RequiredApprovals},
+    document::{LegalTerms, PolicyDocument, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
     identity::IdentityTerms,
     risk::ComponentState,
@@ -65,6 +65,14 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
     }
     if let Some(terms) = document.exposure() {
         item(&mut page, "[exposure]", &exposure(terms));
+    }
+    if let Some(LegalTerms { lapse, opened_by, approvals: needed }) = document.legal() {
+        let text = format!(
+            "legal orders are opened by `{opened_by}`, mean something for {} and then only if {} approved",
+            span(*lapse),
+            approvals(needed)
+        );
+        item(&mut page, "[legal]", &text);
     }
     let age = span(document.authorization_max_age());
     item(&mut page, "[authorization]", &format!("nodes start to sign at most {age} after the authorization"));

@@ -13,13 +13,15 @@ use crate::{
     exposure::Exposure,
     history::CustomerHistory,
     identity::IdentityAttestation,
-    ids::{ClientId, CustomerRef, DeviceRef, OfficerId, WalletId},
+    ids::{ClientId, CustomerRef, DeviceRef, LegalOrderId, OfficerId, WalletId},
+    legal::LegalFacts,
     look_alike::LookAlikes,
     outflow::{Outflow, Outflows, Place},
     price::UsdPrice,
     screening::ScreeningIndex,
     session::SessionSignals,
     time::TimestampMs,
+    travel::TravelReport,
     whitelist::Whitelist,
 };
 
@@ -66,6 +68,8 @@ pub trait PolicyView {
     fn look_alikes(&self) -> Option<&LookAlikes> {
         None
     }
+    /// What legal orders say about a withdrawal.
+    fn legal(&self, withdrawal: &WithdrawalFacts, at: TimestampMs) -> LegalFacts;
     /// A wallet's status; `None` unless its key is active.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
 }
@@ -117,6 +121,10 @@ pub struct WithdrawalFacts {
     pub requested_at: TimestampMs,
     /// Its place in sliding windows: where its request is in the log; for a replacement, where that of what it replaces is.
     pub place: Place,
+    /// The legal order that it says demands it.
+    pub order: Option<LegalOrderId>,
+    /// What providers reported last about its Travel Rule exchange, at most one for each.
+    pub travel: Vec<TravelReport>,
     /// Approvals so far, with the roles that the roster gives each officer now.
     pub approvals: Vec<Approval>,
     /// What exactly was asked for: attestations of identity are bound to it.

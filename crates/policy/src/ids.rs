@@ -136,6 +136,12 @@ ids! {
     SessionRef = "session reference";
     /// A screening list.
     ListId = "screening list id";
+    /// An agency that may demand things by law.
+    AgencyId = "agency id";
+    /// A person or desk of an agency, with a key.
+    ContactId = "contact id";
+    /// A legal order.
+    LegalOrderId = "legal order id";
     /// What a destination is exposed to, in the words of the provider that says so: `sanctions`, `mixer`.
     ExposureCategory = "exposure category";
 }

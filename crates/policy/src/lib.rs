@@ -24,6 +24,7 @@ mod history;
 mod hold;
 mod identity;
 mod ids;
+mod legal;
 mod lint;
 mod look_alike;
 mod minute;
@@ -34,6 +35,7 @@ mod risk;
 mod screening;
 mod session;
 mod time;
+mod travel;
 mod whitelist;
 
 pub use activity::Activity;
@@ -47,9 +49,9 @@ pub use digest::{
 };
 pub use document::{
     ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
-    LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff, PolicyDocument,
-    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, ScreeningRule,
-    WindowLimit,
+    LegalTerms, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff,
+    PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
+    ScreeningRule, TravelRule, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use explain::{explain_decision, explain_policy};
@@ -62,10 +64,11 @@ pub use history::{
 pub use hold::{HoldReason, HoldRequirement};
 pub use identity::{AttestedIntent, IdentityAttestation, IdentityTerms};
 pub use ids::{
-    ClientId, ClusterId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError, IdentityMethod,
-    ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName, RuleId, SessionRef, WalletId,
-    WhitelistEntryId,
+    AgencyId, ClientId, ClusterId, ContactId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError,
+    IdentityMethod, LegalOrderId, ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName, RuleId,
+    SessionRef, WalletId, WhitelistEntryId,
 };
+pub use legal::{Freeze, FrozenSubject, LegalFacts, Release, ReleaseStanding};
 pub use lint::{KnownParties, LintCode, PolicyFinding, Severity, lint};
 pub use look_alike::{INDEXED_DIGITS, LookAlikes, shared as shared_digits};
 pub use minute::Minute;
@@ -85,6 +88,7 @@ pub use screening::{
 };
 pub use session::{Moment, Network, SessionDetails, SessionSignals};
 pub use time::{DurationMs, TimestampMs};
+pub use travel::{TravelReport, TravelState};
 pub use whitelist::{
     EntryOwner, EntryStatus, Whitelist, WhitelistEntry, WhitelistError, WhitelistRefusal, WhitelistTerms,
     WhitelistTermsError,

@@ -61,6 +61,11 @@ reasons! {
     ApprovalsComplete, "APPROVALS_COMPLETE", PROCESSING, "Enough different officers approved exactly this hold.";
     NotApplicable, "NOT_APPLICABLE", PROCESSING, "The rule says nothing about this withdrawal.";
 
+    NotFrozen, "NOT_FROZEN", PROCESSING, "No legal order freezes the wallet, the customer or the destination.";
+    LegalOrderConfirmed, "LEGAL_ORDER_CONFIRMED", PROCESSING, "The payment is exactly what a confirmed legal order demands.";
+    TravelRuleBelowThreshold, "TRAVEL_RULE_BELOW_THRESHOLD", PROCESSING, "The amount is not above the Travel Rule's threshold.";
+    TravelRuleSatisfied, "TRAVEL_RULE_SATISFIED", PROCESSING, "The Travel Rule exchange is accepted, or proven not to be required.";
+
     // Why a grant does not match.
     GrantOtherWallet, "GRANT_OTHER_WALLET", REFUSED, "The grant is for other wallets.";
     GrantOtherAsset, "GRANT_OTHER_ASSET", REFUSED, "The grant is for other assets.";
@@ -89,6 +94,8 @@ reasons! {
     IdentityTooOld, "IDENTITY_TOO_OLD", CONFIRM, "The identity attestation is too old or from the future.";
     IdentityScoreTooLow, "IDENTITY_SCORE_TOO_LOW", CONFIRM, "The identity attestation has too low a score.";
     IdentityByRequester, "IDENTITY_BY_REQUESTER", CONFIRM, "The identity attestation is by the party that asked.";
+    TravelRuleAbsent, "TRAVEL_RULE_ABSENT", REVIEWING, "No provider that the policy names reported on the Travel Rule exchange.";
+    TravelRulePending, "TRAVEL_RULE_PENDING", REVIEWING, "The Travel Rule exchange is required or under way and not accepted.";
     ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
 
     // Parts of the risk score.
@@ -129,6 +136,13 @@ reasons! {
     UnknownWallet, "UNKNOWN_WALLET", REFUSED, "No active wallet has this id.";
     WalletPaused, "WALLET_PAUSED", REFUSED, "The wallet is paused by an officer.";
     WalletFrozen, "WALLET_FROZEN", REFUSED, "The wallet is frozen.";
+    CustomerFrozen, "CUSTOMER_FROZEN", REFUSED, "A legal order freezes the customer.";
+    DestinationFrozen, "DESTINATION_FROZEN", REFUSED, "A legal order freezes the destination.";
+    LegalOrderRequired, "LEGAL_ORDER_REQUIRED", REFUSED, "A legal order demands a payment to this destination, and the withdrawal does not name it.";
+    LegalOrderMismatch, "LEGAL_ORDER_MISMATCH", REFUSED, "The withdrawal is not exactly what the legal order that it names demands.";
+    LegalOrderNotConfirmed, "LEGAL_ORDER_NOT_CONFIRMED", REFUSED, "Officers of two roles and two contacts of the agency have not confirmed the legal order.";
+    LegalOrderPaid, "LEGAL_ORDER_PAID", REFUSED, "Another withdrawal was authorized on the strength of this legal order.";
+    TravelRuleRejected, "TRAVEL_RULE_REJECTED", REFUSED, "The other provider rejected the Travel Rule exchange.";
     UnknownAsset, "UNKNOWN_ASSET", REFUSED, "The asset is not in the registry.";
     DestinationSanctioned, "DESTINATION_SANCTIONED", REFUSED, "The destination is on a screening list.";
     ScreeningListAbsent, "SCREENING_LIST_ABSENT", REFUSED, "A screening list that the policy names is not loaded, so the destination cannot be cleared.";

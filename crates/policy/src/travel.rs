@@ -22,6 +22,10 @@ pub enum TravelState {
 }
 
 impl TravelState {
+    /// Every state, the harmless first.
+    pub const ALL: [Self; 5] =
+        [Self::NotRequired, Self::Accepted, Self::Sent, Self::Required, Self::Rejected];
+
     /// The state's name in reports.
     pub const fn name(self) -> &'static str {
         match self {

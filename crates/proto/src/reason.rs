@@ -84,6 +84,8 @@ pub const REASONS: &[ReasonRow] = {
         row("WITHDRAWAL_TOMBSTONED", Code::Internal, AskPerson),
         row("OUTCOME_NOT_PERMITTED", Code::FailedPrecondition, Wait),
         row("PROVIDER_NOT_NAMED", Code::PermissionDenied, AskPerson),
+        row("UNKNOWN_LEGAL_ORDER", Code::NotFound, Correct),
+        row("LEGAL_ORDER_STATE", Code::FailedPrecondition, Wait),
         row("TOO_MANY_OPEN_WITHDRAWALS", Code::ResourceExhausted, RetrySameKey),
         // officers, providers
         row("STATEMENT_MISMATCH", Code::InvalidArgument, Correct),

@@ -28,6 +28,7 @@ fn descriptor_set_loads_and_serves_reflection() {
         "log",
         "node",
         "officer",
+        "order",
         "wallet",
         "whitelist",
         "withdrawal",

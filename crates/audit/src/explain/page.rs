@@ -48,6 +48,9 @@ impl Explanation {
         writeln!(f, "  from wallet `{}` ({address})", asked.wallet)?;
         writeln!(f, "  to {}", asked.destination)?;
         writeln!(f, "  fee at most {}, void from {}", ether(&asked.fee_cap_wei), when(asked.expires_at_ms))?;
+        if let Some(order) = &asked.legal_order {
+            writeln!(f, "  on the strength of legal order {order}")?;
+        }
         writeln!(f, "  key `{}`, intent {}", asked.idempotency_key, asked.intent_digest)
     }
 

@@ -44,6 +44,12 @@ fn act(state: &State, act: &Act) -> String {
             let (customer, method, score) = (&report.customer, &report.method, report.score);
             format!("attests `{customer}` by `{method}` with score {score} for `{}`", report.subject)
         }
+        Act::Travel(report) => {
+            format!("reports `{}` on the Travel Rule exchange by `{}`", report.state.name(), report.provider)
+        }
+        Act::OrderConfirmation(confirmation) => {
+            format!("`{}` confirms legal order `{}`", confirmation.contact, confirmation.order)
+        }
         Act::Statement { statement, .. } => officer(&statement.body),
         Act::Confirmation(confirmation) => {
             format!("confirms public key {} and a restored backup", confirmation.public_key)
@@ -100,6 +106,13 @@ fn officer(body: &StatementBody) -> String {
         StatementBody::AddToScreeningList { list, address } => {
             format!("adds {address} to screening list `{list}`")
         }
+        StatementBody::OpenOrder(proposal) => format!(
+            "opens legal order `{}` of `{}` to {}",
+            proposal.reference,
+            proposal.agency,
+            proposal.demand.name()
+        ),
+        StatementBody::ApproveOrder(order) => format!("approves legal order `{order}`"),
         StatementBody::RevokeClient(client) => format!("revokes client `{client}`"),
     }
 }

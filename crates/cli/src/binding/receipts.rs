@@ -34,7 +34,9 @@ pub(crate) fn scope(body: &StatementBody) -> Option<LatchScope> {
         StatementBody::AddToScreeningList { list, address } => {
             Some(LatchScope::Listed { list: list.clone(), address: *address })
         }
-        StatementBody::ProposeWallet(_)
+        StatementBody::OpenOrder(_)
+        | StatementBody::ApproveOrder(_)
+        | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use holdfast_ledger::{
-    Act, CeremonyId, CeremonyKind, Event, RejectionCode, State, StatementBody, StatementDigest,
+    Act, CeremonyId, CeremonyKind, Event, OrderDemand, RejectionCode, State, StatementBody, StatementDigest,
 };
 
 use crate::failure::{Exit, Failure};
@@ -138,6 +138,7 @@ pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
         | StatementBody::RevokeClient(_)
         | StatementBody::AddToScreeningList { .. }
         | StatementBody::RejectHold(_) => true,
+        StatementBody::OpenOrder(proposal) => matches!(proposal.demand, OrderDemand::Freeze(_)),
         StatementBody::ApproveCeremony(id) => state.ceremony(id).is_some_and(|ceremony| {
             ceremony.quorum_met.is_some()
                 && matches!(
@@ -147,7 +148,8 @@ pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
                         | CeremonyKind::UpdateScreeningList(_)
                 )
         }),
-        StatementBody::ProposeWallet(_)
+        StatementBody::ApproveOrder(_)
+        | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
@@ -167,7 +169,13 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
         // Whoever revoked it: a second revocation of the same client lifts nothing.
         StatementBody::RevokeClient(client) => state.client_revocation(client).is_none(),
         StatementBody::AddToScreeningList { list, address } => !state.is_listed(list, address),
+        // A freeze that lapsed or was lifted stops nothing.
+        StatementBody::OpenOrder(proposal) => {
+            let order = proposal.id(state.cluster()).and_then(|id| state.legal_order(&id).cloned());
+            order.is_some_and(|order| restricts(state, body) && !order.freezes_at(state.last_time()))
+        }
         StatementBody::RevokeWhitelistEntry(_)
+        | StatementBody::ApproveOrder(_)
         | StatementBody::RejectHold(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)

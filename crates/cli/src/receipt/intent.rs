@@ -130,6 +130,8 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Customer(_)
         | Act::Price(_)
         | Act::Identity(_)
+        | Act::Travel(_)
+        | Act::OrderConfirmation(_)
         | Act::Confirmation(_)
         | Act::Activate(_)
         | Act::Authorize(_)
@@ -167,6 +169,7 @@ fn swept(session: &Session, trust: &Trust<'_>, sweep: &SweepRequest) -> Result<I
         created_at_ms: sweep.created_at_ms,
         expires_at_ms: sweep.expires_at_ms,
         transaction: sweep.transaction.clone(),
+        order: None,
     };
     Ok(Intent { purpose: Purpose::Sweep, request, deposit_index: Some(sweep.deposit_index) })
 }
@@ -191,6 +194,7 @@ fn replaced(
         ReplacementAction::CancelOnChain => {
             request.destination = sender(session, asked, &request, original.deposit_index)?;
             request.amount = Amount::ZERO;
+            request.order = None;
             request.asset = own_coin(trust, &request)?.symbol.clone();
             Purpose::CancelOnChain(by.of)
         }

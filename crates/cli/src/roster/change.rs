@@ -1,9 +1,11 @@
 //! From the command line to one change of the roster.
 
+use std::path::Path;
+
 use holdfast_ledger::{MinimumCheckpoint, OfficerKey, RosterChange};
 use holdfast_log::Checkpoint;
 
-use super::{AddClientArgs, AddOfficerArgs, ReplaceCoordinatorArgs, ReplaceNodeArgs};
+use super::{AddClientArgs, AddContactArgs, AddOfficerArgs, ReplaceCoordinatorArgs, ReplaceNodeArgs};
 use crate::failure::Failure;
 use crate::files;
 use crate::init::enrolment;
@@ -11,11 +13,19 @@ use crate::keys::public_key;
 use crate::statement::until;
 
 pub(super) fn add_officer(args: &AddOfficerArgs) -> Result<RosterChange, Failure> {
-    let line = files::read_text(&args.public_key)?;
-    let key = OfficerKey::parse(line.trim())
-        .map_err(|error| Failure::usage(format!("`{}`: {error}", args.public_key.display())))?;
+    let key = ssh_key(&args.public_key)?;
     let roles = args.roles.iter().cloned().collect();
     Ok(RosterChange::AddOfficer { name: args.name.clone(), roles, key })
+}
+
+pub(super) fn add_agency_contact(args: &AddContactArgs) -> Result<RosterChange, Failure> {
+    let key = ssh_key(&args.public_key)?;
+    Ok(RosterChange::AddAgencyContact { name: args.name.clone(), agency: args.agency.clone(), key })
+}
+
+fn ssh_key(file: &Path) -> Result<OfficerKey, Failure> {
+    let line = files::read_text(file)?;
+    OfficerKey::parse(line.trim()).map_err(|error| Failure::usage(format!("`{}`: {error}", file.display())))
 }
 
 pub(super) fn add_client(args: &AddClientArgs) -> Result<RosterChange, Failure> {

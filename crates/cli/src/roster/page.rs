@@ -49,6 +49,10 @@ fn table(state: &State) -> Table {
         };
         table.add_row(["client".to_owned(), id.to_string(), may, hex::encode(client.key.as_bytes())]);
     }
+    for (id, contact) in roster.contacts() {
+        let agency = format!("confirm orders of {}", contact.agency);
+        table.add_row(["contact".to_owned(), id.to_string(), agency, contact.key.fingerprint()]);
+    }
     for (id, provider) in roster.providers() {
         table.add_row([
             "provider".to_owned(),

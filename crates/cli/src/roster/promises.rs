@@ -205,7 +205,9 @@ fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'sta
         StatementBody::RevokeWhitelistEntry(id) => state.whitelist().any(|entry| entry.id == *id),
         StatementBody::RevokeClient(client) => state.roster().client(client).is_some(),
         StatementBody::AddToScreeningList { list, .. } => state.screening_list(list).is_some(),
-        StatementBody::ProposeWallet(_)
+        StatementBody::OpenOrder(_)
+        | StatementBody::ApproveOrder(_)
+        | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -7,7 +7,7 @@ use holdfast_chains::{
     Address, Amount, Asset, AssetSymbol, ChainId, Eip1559Draft, Transfer, UnsignedTransaction,
 };
 use holdfast_ledger::WithdrawalRequest;
-use holdfast_policy::{ClientId, CustomerRef, WalletId};
+use holdfast_policy::{ClientId, CustomerRef, LegalOrderId, WalletId};
 use holdfast_transport::Role;
 use rand::RngCore;
 use rand::rngs::OsRng;
@@ -48,6 +48,9 @@ pub(crate) struct Order {
     /// The most that fees may cost, in ETH; what the transaction can cost if absent
     #[arg(long, value_name = "ETH", value_parser = parse_ether)]
     pub(crate) fee_cap: Option<Amount>,
+    /// The confirmed legal order that demands exactly this (`o-...`)
+    #[arg(long, value_name = "ORDER")]
+    pub(crate) order: Option<LegalOrderId>,
     /// The client that signs; the profile's default if absent
     #[arg(long, value_name = "NAME")]
     pub(crate) client: Option<String>,
@@ -108,6 +111,7 @@ impl Order {
             created_at_ms,
             expires_at_ms: clock::after(created_at_ms, self.expires_in),
             transaction: transaction.map(|transaction| transaction.to_hex()),
+            order: self.order.clone(),
         })
     }
 }

@@ -101,6 +101,8 @@ impl CeremonyApi {
             | StatementBody::RevokeWhitelistEntry(_)
             | StatementBody::PauseWallet(_)
             | StatementBody::AddToScreeningList { .. }
+            | StatementBody::OpenOrder(_)
+            | StatementBody::ApproveOrder(_)
             | StatementBody::RevokeClient(_) => {
                 let expected = "a statement that proposes to create or resume a wallet, or to change roster, policy or a screening list";
                 return Err(RequestError::OtherPayload { expected });

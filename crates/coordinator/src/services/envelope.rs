@@ -77,6 +77,8 @@ pub(super) fn statement(
         | Act::Customer(_)
         | Act::Price(_)
         | Act::Identity(_)
+        | Act::Travel(_)
+        | Act::OrderConfirmation(_)
         | Act::Replace(..)
         | Act::Sweep(..)
         | Act::Outcome(_)

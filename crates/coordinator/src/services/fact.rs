@@ -35,8 +35,9 @@ impl FactApi {
                 PayloadKind::PriceReport,
                 PayloadKind::IdentityAttestation,
                 PayloadKind::ExposureReport,
+                PayloadKind::TravelRuleReport,
             ],
-            "a `session-report`, a `customer-report`, a `price-report`, an `identity-attestation` or an `exposure-report`",
+            "a report of a session, a customer, a price, an identity, an exposure or a Travel Rule exchange",
         )?;
         let index = match self.0.log(report.clone()).await? {
             Proposed::Logged(logged) => logged.index,

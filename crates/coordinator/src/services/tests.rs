@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
-use holdfast_ledger::{CeremonyId, PayloadKind, StatementBody};
+use holdfast_ledger::{
+    CeremonyId, DocumentDigest, OrderDemand, OrderProposal, OrderSubject, PayloadKind, PolicyProposal,
+    StatementBody,
+};
 use holdfast_log::{Entry, Hash, SignedCheckpoint, TlogProof};
+use holdfast_policy::{PolicyHash, PolicyVersion};
 use holdfast_proto::v1::ceremony_service_server::CeremonyService;
 use holdfast_proto::v1::cluster_service_server::ClusterService;
 use holdfast_proto::v1::fact_service_server::FactService;
+use holdfast_proto::v1::legal_order_service_server::LegalOrderService;
 use holdfast_proto::v1::log_service_server::LogService;
 use holdfast_proto::v1::wallet_service_server::WalletService;
 use holdfast_proto::v1::whitelist_service_server::WhitelistService;
@@ -30,6 +35,59 @@ fn log(cell: &Cell) -> LogApi {
 async fn ceremony(cell: &Cell, id: &CeremonyId) -> v1::Ceremony {
     let message = v1::GetCeremonyRequest { ceremony_id: id.to_string() };
     ceremonies(cell).get(called_by("officer", "alice", message)).await.unwrap().into_inner()
+}
+
+/// Opens an order to freeze a customer, as an officer.
+fn freeze() -> StatementBody {
+    StatementBody::OpenOrder(Box::new(OrderProposal {
+        agency: "fiu".parse().unwrap(),
+        reference: "case/1".parse().unwrap(),
+        document: DocumentDigest::of(b"order"),
+        demand: OrderDemand::Freeze(OrderSubject::Customer("c-1".parse().unwrap())),
+    }))
+}
+
+async fn submit_order(cell: &Cell, envelope: holdfast_log::Envelope) -> Result<u64, Status> {
+    let orders = LegalOrderApi(cell.parts.clone());
+    let message = v1::SubmitLegalOrderRequest { envelope: envelope.to_json() };
+    let answer = orders.submit(called_by("officer", "carol", message)).await?;
+    Ok(answer.into_inner().position.unwrap().index)
+}
+
+#[tokio::test]
+async fn legal_orders_are_opened_by_the_officer_who_calls_and_nothing_else_comes_that_way() {
+    let cell = Cell::ready().await;
+    let opening = cell.statement("carol", freeze()).await;
+    let refused = submit_order(&cell, opening).await.unwrap_err();
+    assert_eq!(reason_of(&refused).as_deref(), Some("POLICY_BOUND"), "the policy takes no orders");
+    let table = "[legal]\nfreeze_lapse_ms = 1000000\nopened_by = \"withdrawal-approver\"\n\
+                 approvals = { security-officer = 1, withdrawal-approver = 1 }\n\n[hold]";
+    let toml = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../policy/fixtures/demo-policy.toml"))
+        .replacen("[hold]", table, 1);
+    let message = v1::UploadPolicyRequest { toml: toml.clone() };
+    let uploaded =
+        ceremonies(&cell).upload_policy(called_by("officer", "alice", message)).await.unwrap().into_inner();
+    let proposal = PolicyProposal {
+        version: PolicyVersion(uploaded.version_in_force),
+        replaces: PolicyHash::from_bytes(uploaded.hash_in_force.try_into().unwrap()),
+        policy: PolicyHash::from_bytes(uploaded.policy_hash.try_into().unwrap()),
+    };
+    cell.approved(StatementBody::ProposePolicy(proposal)).await;
+    let opening = cell.statement("carol", freeze()).await;
+    let index = submit_order(&cell, opening.clone()).await.unwrap();
+    assert_eq!(submit_order(&cell, opening).await.unwrap(), index, "the same again is where it was");
+    let by_another = cell.statement("alice", StatementBody::ApproveOrder(order_of(&cell).await)).await;
+    let refused = submit_order(&cell, by_another).await.unwrap_err();
+    assert_eq!(reason_of(&refused).as_deref(), Some("SIGNER_NOT_AUTHORIZED"));
+    let approval = cell.statement("carol", StatementBody::ApproveOrder(order_of(&cell).await)).await;
+    submit_order(&cell, approval).await.unwrap();
+    let pause = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap())).await;
+    let refused = submit_order(&cell, pause).await.unwrap_err();
+    assert_eq!(reason_of(&refused).as_deref(), Some("PAYLOAD_TYPE_UNKNOWN"));
+}
+
+async fn order_of(cell: &Cell) -> holdfast_policy::LegalOrderId {
+    cell.parts.book.read().await.unwrap().state().legal_orders().next().unwrap().id.clone()
 }
 
 fn run_ceremonies(cell: &Cell) {

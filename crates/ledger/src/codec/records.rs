@@ -3,11 +3,12 @@
 use holdfast_policy::{
     ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, IdentityAttestation, Moment,
     Network, Outcome, Outflow, ReasonCode, RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold,
-    SessionDetails, Verdict, WhitelistEntry,
+    SessionDetails, TravelState, Verdict, WhitelistEntry,
 };
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
 use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, QuorumMet};
+use crate::legal_order::{ContactConfirmation, LegalOrder, OrderProposal};
 use crate::payload::{
     ChainOutcome, CustomerReport, ExposureReport, KeygenConfirmation, PriceReport, ScreeningUpdate,
     SessionReport, WithdrawalRequest,
@@ -17,10 +18,10 @@ use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
 use crate::withdrawal::{
     Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,
-    Withdrawal, WithdrawalKind, WithdrawalState,
+    TravelRecord, Withdrawal, WithdrawalKind, WithdrawalState,
 };
 
-json_record!(CeremonyKind, KeygenConfirmation, Roster, Wallet, WhitelistEntry);
+json_record!(CeremonyKind, KeygenConfirmation, OrderProposal, Roster, Wallet, WhitelistEntry);
 
 record!(Withdrawal {
     id,
@@ -34,6 +35,7 @@ record!(Withdrawal {
     transaction,
     approvals,
     attestations,
+    travel,
     authorization,
     signature,
     rejected_by,
@@ -55,6 +57,27 @@ variants!(ChainOutcome {
     3 => Replaced,
     4 => Reorganised,
 });
+
+record!(TravelRecord { state, message, observed_at, index });
+
+variants!(TravelState { 0 => NotRequired, 1 => Accepted, 2 => Sent, 3 => Required, 4 => Rejected });
+
+record!(LegalOrder {
+    id,
+    proposal,
+    digest,
+    opened_by,
+    time,
+    index,
+    lapses_at,
+    approvals,
+    confirmations,
+    confirmed,
+    lifted_by,
+    paid_by,
+});
+
+record!(ContactConfirmation { contact, time, index });
 
 record!(TombstoneRecord { node, incarnation, time, index });
 
@@ -209,6 +232,7 @@ impl Encode for WithdrawalRequest {
             created_at_ms,
             expires_at_ms,
             transaction,
+            order,
         } = self;
         cluster.encode(out);
         client.encode(out);
@@ -222,6 +246,7 @@ impl Encode for WithdrawalRequest {
         idempotency_key.encode(out);
         created_at_ms.encode(out);
         expires_at_ms.encode(out);
+        order.encode(out);
         encode_hex_text(transaction.as_deref(), out);
     }
 }
@@ -241,6 +266,7 @@ impl Decode for WithdrawalRequest {
             idempotency_key: Decode::decode(input)?,
             created_at_ms: Decode::decode(input)?,
             expires_at_ms: Decode::decode(input)?,
+            order: Decode::decode(input)?,
             transaction: decode_hex_text(input)?,
         })
     }
@@ -313,6 +339,9 @@ variants!(RuleKind {
     11 => Exposure,
     30 => RiskFacts,
     15 => StepUp,
+    20 => LegalFreeze,
+    21 => LegalOrder,
+    22 => TravelRule,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable, 4 => StepUp });

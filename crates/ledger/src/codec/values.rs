@@ -8,9 +8,10 @@ use holdfast_chains::{
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
-    ClientId, ClusterId, CustomerRef, DeltaHash, DeviceRef, ExposureCategory, HoldDigest, IdentityMethod,
-    IntentDigest, ListHash, ListId, MicroUsd, NodeId, OfficerId, PolicyDocument, PolicyHash, PolicyVersion,
-    ProviderId, ReasonCode, RoleName, RuleId, SessionRef, TimestampMs, WalletId, WhitelistEntryId,
+    ClientId, ClusterId, ContactId, CustomerRef, DeltaHash, DeviceRef, ExposureCategory, HoldDigest,
+    IdentityMethod, IntentDigest, LegalOrderId, ListHash, ListId, MicroUsd, NodeId, OfficerId,
+    PolicyDocument, PolicyHash, PolicyVersion, ProviderId, ReasonCode, RoleName, RuleId, SessionRef,
+    TimestampMs, WalletId, WhitelistEntryId,
 };
 
 use super::{Decode, Encode, Input, Malformed, put_bytes, put_count, put_number};
@@ -112,11 +113,13 @@ text!(
     AssetSymbol = as_str,
     ClientId = as_str,
     ClusterId = as_str,
+    ContactId = as_str,
     CustomerRef = as_str,
     IdentityMethod = as_str,
     ExposureCategory = as_str,
     ListId = as_str,
     DeviceRef = as_str,
+    LegalOrderId = as_str,
     NodeId = as_str,
     OfficerId = as_str,
     ProviderId = as_str,

@@ -45,11 +45,11 @@ impl OrderConfirmation {
 }
 
 fn read(payload: &[u8]) -> Result<OrderConfirmation, StatementError> {
-    let text =
-        std::str::from_utf8(payload).map_err(|_| StatementError::new("confirmation", "not ASCII"))?;
+    let text = std::str::from_utf8(payload).map_err(|_| StatementError::new("confirmation", "not ASCII"))?;
     let mut reader = Reader::new(TITLE, text)?;
-    let invalid =
-        |key: &'static str| move |error: holdfast_policy::IdError| StatementError::new(key, error.to_string());
+    let invalid = |key: &'static str| {
+        move |error: holdfast_policy::IdError| StatementError::new(key, error.to_string())
+    };
     let cluster = reader.take("cluster")?.parse().map_err(invalid("cluster"))?;
     let order = reader.take("order")?.parse().map_err(invalid("order"))?;
     reader.skip_to("contact");

@@ -2,7 +2,7 @@
 //! member and gives its own reason code.
 
 use holdfast_chains::{Address, AddressError, Amount, AssetSymbol, ChainId};
-use holdfast_policy::{ClientId, ClusterId, CustomerRef, TimestampMs, WalletId};
+use holdfast_policy::{ClientId, ClusterId, CustomerRef, LegalOrderId, TimestampMs, WalletId};
 use serde::{Deserialize, Serialize};
 
 use super::parse;
@@ -40,6 +40,8 @@ pub struct WithdrawalRequest {
     pub expires_at_ms: TimestampMs,
     /// The unsigned transaction as `0x` hex, if it comes with the intent.
     pub transaction: Option<String>,
+    /// The legal order that demands the payment, if one does.
+    pub order: Option<LegalOrderId>,
 }
 
 /// An unsigned transaction for an earlier request; replaces one bound before, until authorization.
@@ -74,6 +76,8 @@ struct WireRequest {
     expires_at_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     transaction: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    order: Option<String>,
 }
 
 impl WithdrawalRequest {
@@ -101,6 +105,7 @@ impl WithdrawalRequest {
             created_at_ms,
             expires_at_ms,
             transaction: wire.transaction,
+            order: wire.order.map(|order| member("order", &order)).transpose()?,
         })
     }
 
@@ -120,6 +125,7 @@ impl WithdrawalRequest {
             created_at_ms: self.created_at_ms.0,
             expires_at_ms: self.expires_at_ms.0,
             transaction: self.transaction.clone(),
+            order: self.order.as_ref().map(ToString::to_string),
         };
         // A struct of strings and integers always renders.
         serde_json::to_vec(&wire).unwrap_or_default()

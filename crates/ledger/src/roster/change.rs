@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ed25519_dalek::VerifyingKey;
-use holdfast_policy::{ClientId, NodeId, OfficerId, RoleName, TimestampMs, WalletId};
+use holdfast_policy::{AgencyId, ClientId, ContactId, NodeId, OfficerId, RoleName, TimestampMs, WalletId};
 use serde::{Deserialize, Serialize};
 
 use super::keys::{KeySet, as_hex, as_optional_hex};
-use super::{Client, MinimumCheckpoint, Officer, Roster, RosterVersion};
+use super::{AgencyContact, Client, MinimumCheckpoint, Officer, Roster, RosterVersion};
 use crate::genesis::Quorum;
 use crate::ids::{CeremonyId, RosterDigest};
 use crate::officer_key::OfficerKey;
@@ -17,6 +17,7 @@ use crate::rejection::{Rejection, RejectionCode};
 
 const MAX_OFFICERS: usize = 64;
 const MAX_CLIENTS: usize = 256;
+const MAX_CONTACTS: usize = 256;
 
 /// A change of the roster, and the version it was made for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +64,20 @@ pub enum RosterChange {
     RemoveClient {
         /// The client.
         name: ClientId,
+    },
+    /// A contact of an agency is registered: somebody made sure by another way that the key is the agency's.
+    AddAgencyContact {
+        /// The contact's name, free at that time.
+        name: ContactId,
+        /// The agency.
+        agency: AgencyId,
+        /// The contact's SSH key, never used before.
+        key: OfficerKey,
+    },
+    /// A contact of an agency is registered no more: what it confirmed of orders that are open counts no more.
+    RemoveAgencyContact {
+        /// The contact.
+        name: ContactId,
     },
     /// A node was restored or replaced: its old incarnation's keys are void.
     ReplaceNodeKeys {
@@ -113,6 +128,8 @@ impl RosterChange {
             RosterChange::RemoveOfficer { .. } => "remove an officer",
             RosterChange::AddClient { .. } => "add a client",
             RosterChange::RemoveClient { .. } => "remove a client",
+            RosterChange::AddAgencyContact { .. } => "add an agency contact",
+            RosterChange::RemoveAgencyContact { .. } => "remove an agency contact",
             RosterChange::ReplaceNodeKeys { .. } => "replace a node's keys",
             RosterChange::ReplaceCoordinatorKeys { .. } => "replace the coordinator's keys",
         }
@@ -183,6 +200,16 @@ impl Roster {
             }
             RosterChange::RemoveClient { name } => {
                 self.clients.remove(name).ok_or_else(|| unknown("client", name.as_str()))?;
+            }
+            RosterChange::AddAgencyContact { name, agency, key } => {
+                free(self.contacts.contains_key(name), "contact", name.as_str())?;
+                room(self.contacts.len(), MAX_CONTACTS)?;
+                keys.add_new("key", &key.ed25519().unwrap_or_default())?;
+                let contact = AgencyContact { agency: agency.clone(), key: key.clone(), since };
+                self.contacts.insert(name.clone(), contact);
+            }
+            RosterChange::RemoveAgencyContact { name } => {
+                self.contacts.remove(name).ok_or_else(|| unknown("contact", name.as_str()))?;
             }
             RosterChange::ReplaceNodeKeys { node, cosigning_key, message_key, minimum } => {
                 let cosigning_key = keys.add_new("cosigning key", cosigning_key.as_bytes())?;

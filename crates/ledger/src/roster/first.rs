@@ -55,6 +55,7 @@ impl Roster {
             nodes,
             coordinator,
             witnesses: witnesses.collect::<Result<_, String>>()?,
+            contacts: BTreeMap::new(),
         })
     }
 }

@@ -29,6 +29,9 @@ impl KeySet {
             for (name, officer) in &roster.officers {
                 know(officer.key.ed25519().unwrap_or_default(), name.as_str());
             }
+            for (name, contact) in &roster.contacts {
+                know(contact.key.ed25519().unwrap_or_default(), name.as_str());
+            }
             roster.clients.iter().for_each(|(name, client)| know(client.key.to_bytes(), name.as_str()));
             roster.providers.iter().for_each(|(name, known)| know(known.key.to_bytes(), name.as_str()));
             for node in &roster.nodes {

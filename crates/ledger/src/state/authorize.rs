@@ -48,7 +48,8 @@ impl State {
             Some(Authorization { digests: authorize.digests.clone(), time, index, first_index, renewals });
         withdrawal.state = WithdrawalState::Authorized;
         withdrawal.positions.authorized = Some(index);
-        Ok(Change { account_nonce: Some(nonce), replaced, ..Change::withdrawal(withdrawal) })
+        let legal_orders = self.order_paid_by(&withdrawal);
+        Ok(Change { account_nonce: Some(nonce), replaced, legal_orders, ..Change::withdrawal(withdrawal) })
     }
 
     /// The first valid signature is canonical.

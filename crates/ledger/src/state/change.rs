@@ -12,6 +12,7 @@ use super::{Admission, Attestation, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
 use crate::ids::StatementDigest;
+use crate::legal_order::LegalOrder;
 use crate::payload::{CustomerReport, ExposureReport, PriceReport, ScreeningUpdate, SessionReport};
 use crate::roster::Roster;
 use crate::wallet::Wallet;
@@ -30,8 +31,9 @@ pub(crate) struct Change {
     pub(super) session: Option<SessionReport>,
     pub(super) customer: Option<CustomerReport>,
     pub(super) price: Option<PriceReport>,
-    /// An attestation's provider and sequence number.
-    pub(super) identity: Option<(ProviderId, u64)>,
+    /// A provider's report, for whatever it is about.
+    pub(super) sequence: Option<(ProviderId, u64)>,
+    pub(super) legal_orders: Vec<LegalOrder>,
     pub(super) statement: Option<StatementDigest>,
     pub(super) account_nonce: Option<AccountNonce>,
     pub(super) attestation: Option<Attestation>,
@@ -61,7 +63,8 @@ impl Encode for Change {
             session,
             customer,
             price,
-            identity,
+            sequence,
+            legal_orders,
             statement,
             account_nonce,
             attestation,
@@ -85,7 +88,8 @@ impl Encode for Change {
         session.encode(out);
         customer.encode(out);
         price.encode(out);
-        identity.encode(out);
+        sequence.encode(out);
+        legal_orders.encode(out);
         statement.encode(out);
         account_nonce.encode(out);
         attestation.encode(out);
@@ -136,10 +140,14 @@ impl State {
             self.sequences.insert(report.provider.clone(), report.sequence);
             self.prices.insert(&report);
         }
-        if let Some((provider, sequence)) = change.identity {
+        if let Some((provider, sequence)) = change.sequence {
             self.sequences.insert(provider, sequence);
         }
         let mut signed = None;
+        for order in change.legal_orders {
+            admission.order = Some(order.id.clone());
+            self.orders.insert(order, time);
+        }
         if let Some(withdrawal) = change.withdrawal {
             admission.withdrawal = Some(withdrawal.id);
             let newly = withdrawal.signature.is_some() && !self.is_signed(&withdrawal.id);

@@ -1,16 +1,18 @@
 //! The one way from facts in the log to a decision.
 
+use std::collections::BTreeMap;
+
 use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     CustomerHistory, CustomerRef, Decision, DestinationStats, DeviceRef, DeviceStats, Exposure, IntentDigest,
-    LookAlikes, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
-    ScreeningIndex, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
+    LegalFacts, LookAlikes, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
+    ScreeningIndex, SessionSignals, TimestampMs, TravelReport, UsdPrice, WalletId, WalletStatus, Whitelist,
     WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 use super::State;
 use crate::payload::{ExposureReport, SessionReport, WithdrawalRequest};
-use crate::withdrawal::{Approval, IdentityRecord, Withdrawal, WithdrawalState};
+use crate::withdrawal::{Approval, IdentityRecord, TravelRecord, Withdrawal, WithdrawalState};
 
 /// What a decision is about, and what was said about it since.
 #[derive(Clone, Copy)]
@@ -23,6 +25,7 @@ pub(super) struct Asked<'a> {
     pub(super) place: Place,
     pub(super) approvals: &'a [Approval],
     pub(super) attestations: &'a [IdentityRecord],
+    pub(super) travel: &'a BTreeMap<ProviderId, TravelRecord>,
 }
 
 impl State {
@@ -41,6 +44,7 @@ impl State {
             place: self.size(),
             approvals: &[],
             attestations: &[],
+            travel: &BTreeMap::new(),
         };
         self.decide(&asked, at)
     }
@@ -81,7 +85,12 @@ pub(super) struct Under<'a> {
 
 impl Under<'_> {
     fn decide(self, asked: &Asked<'_>, at: TimestampMs) -> Decision {
-        let Asked { request, to_oneself, intent, requested_at, place, approvals, attestations } = *asked;
+        let Asked { request, to_oneself, intent, requested_at, place, approvals, attestations, travel } =
+            *asked;
+        let reported = |(provider, record): (&ProviderId, &TravelRecord)| TravelReport {
+            provider: provider.clone(),
+            state: record.state,
+        };
         let facts = WithdrawalFacts {
             wallet: request.wallet.clone(),
             asset: request.asset.clone(),
@@ -93,6 +102,8 @@ impl Under<'_> {
             customer: Some(request.customer.clone()),
             requested_at,
             place,
+            order: request.order.clone(),
+            travel: travel.iter().map(reported).collect(),
             approvals: approvals.iter().map(|approval| self.state.counted(approval)).collect(),
             intent: IntentDigest::from_bytes(intent),
             attestations: attestations.iter().map(|record| record.attestation.clone()).collect(),
@@ -120,6 +131,7 @@ impl Under<'_> {
             place: self.state.place(withdrawal.kind, withdrawal.positions.request),
             approvals,
             attestations: &withdrawal.attestations,
+            travel: &withdrawal.travel,
         };
         self.decide(&asked, at)
     }
@@ -202,6 +214,10 @@ impl PolicyView for View<'_> {
 
     fn look_alikes(&self) -> Option<&LookAlikes> {
         Some(self.under.state.activity.look_alikes())
+    }
+
+    fn legal(&self, withdrawal: &WithdrawalFacts, at: TimestampMs) -> LegalFacts {
+        self.under.state.legal_facts(withdrawal, at)
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

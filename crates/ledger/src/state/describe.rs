@@ -3,6 +3,7 @@
 use holdfast_chains::Amount;
 
 use super::State;
+use super::legal_orders::unknown_order;
 use super::lists::unknown_list;
 use super::statements::{unknown_entry, unknown_wallet};
 use crate::ceremony::ScreeningProposal;
@@ -27,7 +28,19 @@ impl State {
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeScreeningLift { .. }
+            | StatementBody::OpenOrder(_)
             | StatementBody::ProposeResume { .. } => Ok(Details::new()),
+            StatementBody::ApproveOrder(id) => {
+                let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
+                let own = order.proposal.lines().into_iter().map(|(key, value)| line(key, value));
+                let more = [
+                    line("order digest", order.digest),
+                    line("contacts needed", order.contacts_needed()),
+                    line("opened by", &order.opened_by),
+                    line("lapses", order.lapses_at.to_string()),
+                ];
+                Ok(own.chain(more).collect())
+            }
             StatementBody::ProposeRosterChange(proposal) => self.describe_roster_change(&proposal.change),
             StatementBody::ProposePolicy(proposal) => self.describe_policy(&proposal.policy),
             StatementBody::ProposeScreening(proposal) => self.describe_screening(proposal),
@@ -117,6 +130,9 @@ impl State {
             line("intent expires", request.expires_at_ms.to_string()),
             line("transaction", transaction(withdrawal)),
         ];
+        if let Some(order) = &request.order {
+            details.push(line("legal order", order));
+        }
         if let Some(replaced) = withdrawal.replaces() {
             details.insert(1, line("replaces", replaced));
         }

@@ -31,7 +31,7 @@ impl State {
                 return Err(super::statements::unknown_entry(id));
             }
         };
-        Ok(Change { identity: Some((report.provider.clone(), report.sequence)), ..change })
+        Ok(Change { sequence: Some((report.provider.clone(), report.sequence)), ..change })
     }
 
     /// A score that is too low is recorded too: it takes the place of what the provider said before.

@@ -43,9 +43,9 @@ impl Orders {
         self.records.insert(order.id.clone(), Arc::clone(&order));
         let records = &self.records;
         let stands = |id: &LegalOrderId| {
-            records.get(id).is_some_and(|order| {
-                matches!(order.state_at(time), OrderState::Open | OrderState::Confirmed)
-            })
+            records
+                .get(id)
+                .is_some_and(|order| matches!(order.state_at(time), OrderState::Open | OrderState::Confirmed))
         };
         let listed = |known: Option<OrdSet<LegalOrderId>>| -> OrdSet<LegalOrderId> {
             known.unwrap_or_default().into_iter().chain([order.id.clone()]).filter(stands).collect()
@@ -209,7 +209,9 @@ impl State {
         let approved: Vec<_> = order
             .approvals
             .iter()
-            .map(|approval| (approval.officer.clone(), self.standing_roles(&approval.officer, approval.index)))
+            .map(|approval| {
+                (approval.officer.clone(), self.standing_roles(&approval.officer, approval.index))
+            })
             .collect();
         let standing = |confirmation: &&ContactConfirmation| {
             let contact = self.roster().contact(&confirmation.contact);
@@ -293,7 +295,8 @@ impl State {
         let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
         let state = order.state_at(time);
         if state != OrderState::Open {
-            let detail = format!("the order is {state:?}: it takes no approval or confirmation").to_lowercase();
+            let detail =
+                format!("the order is {state:?}: it takes no approval or confirmation").to_lowercase();
             return Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("order"));
         }
         Ok(order)

@@ -104,6 +104,11 @@ impl State {
         }
     }
 
+    /// Whether the first withdrawal of a line, or one in its place, may have moved its amount or still can.
+    pub(super) fn still_counts(&self, first: &Withdrawal) -> bool {
+        !matches!(self.standing(first), Standing::Over)
+    }
+
     fn outflow_of(
         &self,
         withdrawal: &Withdrawal,

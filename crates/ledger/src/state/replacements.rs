@@ -42,6 +42,7 @@ impl State {
             to_oneself: original.to_oneself || matches!(kind, WithdrawalKind::CancelOnChain(_)),
             kind,
             deposit_index: original.deposit_index,
+            travel: original.travel.clone(),
         };
         let mut withdrawal = self.receive(asked, index, time)?;
         self.carry_approvals_over(&mut withdrawal, original, time);
@@ -173,6 +174,7 @@ impl State {
             asset: asset.symbol.clone(),
             amount: Amount::ZERO,
             destination: sender.address,
+            order: None,
             ..bumped(asked, original)
         })
     }

@@ -1,6 +1,6 @@
 //! What clients and providers say: requests, transactions, cancellations, session reports.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::{Asset, ExpectedEffects, UnsignedTransaction, check_effects};
 use holdfast_policy::{
@@ -11,7 +11,9 @@ use super::{Change, State, decide};
 use crate::ids::WithdrawalId;
 use crate::payload::{BindTransaction, CancelWithdrawal, SessionReport, WithdrawalRequest};
 use crate::rejection::{Rejection, RejectionCode};
-use crate::withdrawal::{BoundTransaction, Positions, Withdrawal, WithdrawalKind, WithdrawalState};
+use crate::withdrawal::{
+    BoundTransaction, Positions, TravelRecord, Withdrawal, WithdrawalKind, WithdrawalState,
+};
 
 /// Longest validity of an intent: 7 days.
 const MAX_INTENT_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -23,6 +25,8 @@ pub(super) struct Asked {
     pub(super) kind: WithdrawalKind,
     pub(super) deposit_index: Option<u32>,
     pub(super) to_oneself: bool,
+    /// Reports about what it replaces are about it too.
+    pub(super) travel: BTreeMap<ProviderId, TravelRecord>,
 }
 
 impl State {
@@ -44,6 +48,7 @@ impl State {
             kind: WithdrawalKind::Payment,
             deposit_index: None,
             to_oneself: false,
+            travel: BTreeMap::new(),
         };
         let mut withdrawal = self.receive(asked, index, time)?;
         withdrawal.settle(index);
@@ -57,7 +62,7 @@ impl State {
         index: u64,
         time: TimestampMs,
     ) -> Result<Withdrawal, Rejection> {
-        let Asked { request, request_digest, kind, deposit_index, to_oneself } = asked;
+        let Asked { request, request_digest, kind, deposit_index, to_oneself, travel } = asked;
         let undecided = decide::Asked {
             request: &request,
             to_oneself,
@@ -66,6 +71,7 @@ impl State {
             place: self.place(kind, index),
             approvals: &[],
             attestations: &[],
+            travel: &travel,
         };
         let decision = self.decide(&undecided, time);
         let mut withdrawal = Withdrawal {
@@ -81,6 +87,7 @@ impl State {
             transaction: None,
             approvals: Vec::new(),
             attestations: Vec::new(),
+            travel,
             authorization: None,
             signature: None,
             rejected_by: None,

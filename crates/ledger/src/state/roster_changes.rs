@@ -73,6 +73,8 @@ impl State {
                 RosterChange::ReplaceNodeKeys { .. } => without_incarnation(&mut left),
                 RosterChange::AddOfficer { .. }
                 | RosterChange::AddClient { .. }
+                | RosterChange::AddAgencyContact { .. }
+                | RosterChange::RemoveAgencyContact { .. }
                 | RosterChange::RemoveClient { .. }
                 | RosterChange::ReplaceCoordinatorKeys { .. } => {}
             }

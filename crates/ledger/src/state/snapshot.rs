@@ -76,6 +76,7 @@ impl State {
             sequences,
             prices,
             outflows,
+            orders,
             statements,
             account_nonces,
             attestations,
@@ -101,6 +102,7 @@ impl State {
         outflows.encode(&mut out);
         lists.encode(&mut out);
         exposures.encode(&mut out);
+        orders.encode(&mut out);
         statements.encode(&mut out);
         account_nonces.encode(&mut out);
         withdrawals.encode(&mut out);
@@ -155,6 +157,7 @@ impl State {
             outflows: Decode::decode(input)?,
             lists: KeptLists::decode(input)?.restored(&first.lists, entries)?,
             exposures: Decode::decode(input)?,
+            orders: Decode::decode(input)?,
             statements: Decode::decode(input)?,
             account_nonces: Decode::decode(input)?,
             withdrawals: Decode::decode(input)?,

@@ -83,6 +83,8 @@ impl State {
             StatementBody::RejectHold(withdrawal) => {
                 self.admit_hold_rejection(statement, withdrawal, index, time)?
             }
+            StatementBody::OpenOrder(proposal) => self.open_order(statement, proposal, index, time)?,
+            StatementBody::ApproveOrder(order) => self.approve_order(statement, order, index, time)?,
             StatementBody::RevokeWhitelistEntry(entry) => self.revoke(entry, time)?,
             StatementBody::PauseWallet(wallet) => self.pause(statement, wallet, digest, index, time)?,
             StatementBody::RevokeClient(client) => {
@@ -122,6 +124,8 @@ impl State {
             | StatementBody::PauseWallet(_)
             | StatementBody::ProposeScreeningLift { .. }
             | StatementBody::AddToScreeningList { .. }
+            | StatementBody::OpenOrder(_)
+            | StatementBody::ApproveOrder(_)
             | StatementBody::RevokeClient(_) => Ok(()),
         }
     }

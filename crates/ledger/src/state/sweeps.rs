@@ -1,5 +1,7 @@
 //! Sweeps: from a deposit address of a wallet to the wallet's own address.
 
+use std::collections::BTreeMap;
+
 use holdfast_policy::{CustomerRef, TimestampMs};
 
 use super::requests::Asked;
@@ -39,6 +41,7 @@ impl State {
             kind: WithdrawalKind::Sweep,
             deposit_index: Some(sweep.deposit_index),
             to_oneself: true,
+            travel: BTreeMap::new(),
         };
         let mut withdrawal = self.receive(asked, index, time)?;
         withdrawal.settle(index);
@@ -67,6 +70,7 @@ impl State {
             created_at_ms: sweep.created_at_ms,
             expires_at_ms: sweep.expires_at_ms,
             transaction: sweep.transaction.clone(),
+            order: None,
         })
     }
 }

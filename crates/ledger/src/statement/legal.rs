@@ -45,6 +45,5 @@ fn subject(reader: &mut Reader<'_>) -> Result<OrderSubject, StatementError> {
 }
 
 fn address(reader: &mut Reader<'_>) -> Result<Address, StatementError> {
-    Address::parse(reader.take("address")?)
-        .map_err(|error| StatementError::new("address", error.to_string()))
+    Address::parse(reader.take("address")?).map_err(|error| StatementError::new("address", error.to_string()))
 }

@@ -79,6 +79,11 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Whether the next line has this key.
+    pub(crate) fn is_next(&self, key: &str) -> bool {
+        self.0.front().is_some_and(|(next, _)| *next == key)
+    }
+
     /// All next lines with this key, at most `most`.
     pub(crate) fn take_all(&mut self, key: &str, most: usize) -> Result<Vec<&'a str>, StatementError> {
         let mut values = Vec::new();

@@ -6,7 +6,7 @@ use holdfast_chains::{Address, AssetSymbol, ChainId};
 use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 
 use super::lines::{Reader, StatementError};
-use super::{MAX_LIFTS, Statement, StatementBody, TITLE, roster};
+use super::{MAX_LIFTS, Statement, StatementBody, TITLE, legal, roster};
 use crate::ceremony::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
 use crate::ids::StatementDigest;
 use crate::state::MAX_LIFTED;
@@ -87,6 +87,8 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
             Ok(StatementBody::RevokeWhitelistEntry(value(reader, "whitelist entry")?))
         }
         "pause a wallet" => Ok(StatementBody::PauseWallet(value(reader, "wallet")?)),
+        "open a legal order" => Ok(StatementBody::OpenOrder(Box::new(legal::read(reader)?))),
+        "approve a legal order" => Ok(StatementBody::ApproveOrder(value(reader, "order")?)),
         "revoke a client" => Ok(StatementBody::RevokeClient(value(reader, "client")?)),
         other => Err(StatementError::new("action", format!("`{other}` is unknown"))),
     }

@@ -35,6 +35,12 @@ impl RosterChange {
                 wallets.iter().for_each(|wallet| lines.push("wallet", wallet.as_str()));
                 lines.push("valid until", &expires_at.to_string());
             }
+            RosterChange::AddAgencyContact { name, agency, key } => {
+                lines.push("name", name.as_str());
+                lines.push("agency", agency.as_str());
+                lines.push("key", &key.to_openssh());
+            }
+            RosterChange::RemoveAgencyContact { name } => lines.push("name", name.as_str()),
             RosterChange::RemoveOfficer { name } => lines.push("name", name.as_str()),
             RosterChange::RemoveClient { name } => lines.push("name", name.as_str()),
             RosterChange::ReplaceNodeKeys { node, cosigning_key, message_key, minimum } => {
@@ -71,6 +77,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<RosterProposal, StatementE
             expires_at: time("valid until", reader.take("valid until")?)?,
         },
         "remove a client" => RosterChange::RemoveClient { name: value(reader, "name")? },
+        "add an agency contact" => RosterChange::AddAgencyContact {
+            name: value(reader, "name")?,
+            agency: value(reader, "agency")?,
+            key: ssh_key(reader.take("key")?)?,
+        },
+        "remove an agency contact" => RosterChange::RemoveAgencyContact { name: value(reader, "name")? },
         "replace a node's keys" => RosterChange::ReplaceNodeKeys {
             node: value(reader, "name")?,
             cosigning_key: key("cosigning key", reader.take("cosigning key")?)?,

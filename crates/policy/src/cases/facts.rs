@@ -7,12 +7,14 @@ use holdfast_chains::{Address, Amount, AssetSymbol};
 use crate::{
     approvals::Approval,
     digest::IntentDigest,
+    document::PolicyDocument,
     facts::{WalletStatus, WithdrawalFacts},
     identity::{IdentityAttestation, IdentityTerms},
     ids::{ClientId, CustomerRef, ListId, SessionRef, WalletId},
     price::MicroUsd,
     session::SessionDetails,
     time::{DurationMs, TimestampMs},
+    travel::{TravelReport, TravelState},
     whitelist::EntryOwner,
 };
 
@@ -37,6 +39,8 @@ pub(super) struct CaseFacts {
     pub(super) not_loaded: BTreeSet<ListId>,
     /// What every provider that the policy names reported about the destination.
     pub(super) exposure: Option<u8>,
+    /// What every provider that the policy names reported about the Travel Rule exchange.
+    pub(super) travel: Option<TravelState>,
     pub(super) price: Option<MicroUsd>,
     pub(super) earlier: Vec<Earlier>,
     pub(super) approvals: Vec<Approval>,
@@ -90,7 +94,11 @@ const INTENT: IntentDigest = IntentDigest::from_bytes([7; 32]);
 
 impl CaseFacts {
     /// The withdrawal, without approvals: they are of a hold that is not known yet.
-    pub(super) fn withdrawal(&self, identity: Option<&IdentityTerms>) -> WithdrawalFacts {
+    pub(super) fn withdrawal(&self, document: &PolicyDocument) -> WithdrawalFacts {
+        let reported = |state| {
+            let providers = document.travel_providers().into_iter();
+            providers.map(move |provider| TravelReport { provider, state })
+        };
         WithdrawalFacts {
             wallet: self.wallet.clone(),
             asset: self.asset.clone(),
@@ -102,9 +110,11 @@ impl CaseFacts {
             customer: self.customer.clone(),
             requested_at: before(self.at, self.requested_ago),
             place: PLACE,
+            order: None,
+            travel: self.travel.into_iter().flat_map(reported).collect(),
             approvals: Vec::new(),
             intent: INTENT,
-            attestations: identity.and_then(|terms| self.attestation(terms)).into_iter().collect(),
+            attestations: document.identity().and_then(|terms| self.attestation(terms)).into_iter().collect(),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     risk::MAX_SCORE,
     session::{Moment, Network, SessionDetails},
     time::{DurationMs, TimestampMs},
+    travel::TravelState,
     whitelist::EntryOwner,
 };
 
@@ -141,6 +142,7 @@ fn facts(table: &mut Table<'_>) -> Result<CaseFacts, PolicyError> {
         listed_on: ids(table, "listed_on")?,
         not_loaded: ids(table, "not_loaded")?,
         exposure: present(table, "exposure", |field| score(&field))?,
+        travel: present(table, "travel", travel)?,
         price: present(table, "price_micro_usd", |field| field.number(1, u64::MAX).map(MicroUsd))?,
         earlier: many(table, "earlier", earlier)?,
         attestation: present(table, "attestation", attestation)?,
@@ -247,6 +249,12 @@ fn session(field: Field<'_>, at: TimestampMs) -> Result<Session, PolicyError> {
     };
     table.finish()?;
     Ok(session)
+}
+
+fn travel(field: Field<'_>) -> Result<TravelState, PolicyError> {
+    let name = field.string()?;
+    let state = TravelState::ALL.into_iter().find(|state| state.name() == name);
+    state.ok_or_else(|| field.invalid("use `not-required`, `accepted`, `sent`, `required` or `rejected`"))
 }
 
 /// `true` is an attestation of a minute ago that could not be surer.

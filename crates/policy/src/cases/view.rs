@@ -9,9 +9,10 @@ use crate::{
     date::CalendarDate,
     document::PolicyDocument,
     exposure::{Exposure, ExposureSignal},
-    facts::{PolicyVersion, PolicyView, WalletStatus},
+    facts::{PolicyVersion, PolicyView, WalletStatus, WithdrawalFacts},
     history::{CustomerHistory, PaymentSeen},
     ids::{CustomerRef, DeviceRef, ExposureCategory, ListId, ProviderId, WalletId, WhitelistEntryId},
+    legal::LegalFacts,
     look_alike::LookAlikes,
     outflow::{Outflow, OutflowStage, Outflows},
     price::UsdPrice,
@@ -207,6 +208,11 @@ impl PolicyView for CaseView<'_> {
 
     fn look_alikes(&self) -> Option<&LookAlikes> {
         Some(self.activity.as_ref()?.look_alikes())
+    }
+
+    /// Cases are about what a document says: no orders are at hand.
+    fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
+        LegalFacts::default()
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

@@ -77,6 +77,7 @@ impl PolicyDiff {
                 prices,
                 exposure,
                 identity,
+                legal,
             },
             next,
         ) = (&old.rules, &new.rules);
@@ -87,6 +88,7 @@ impl PolicyDiff {
         terms::whitelist(&mut changes, whitelist, &next.whitelist);
         terms::authorization(&mut changes, *authorization_max_age, next.authorization_max_age);
         terms::prices(&mut changes, prices.as_ref(), next.prices.as_ref());
+        terms::legal(&mut changes, legal.as_ref(), next.legal.as_ref());
         terms::exposure(&mut changes, exposure.as_ref(), next.exposure.as_ref());
         terms::identity(&mut changes, identity.as_ref(), next.identity.as_ref());
         Self { old: old.hash(), new: new.hash(), changes: changes.0.into_iter().collect() }

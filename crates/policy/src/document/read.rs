@@ -7,9 +7,9 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
-    PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules, ScreeningRule,
-    WindowLimit,
+    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LegalTerms, LimitPerTransaction, LimitUnit, OnMatch,
+    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules,
+    ScreeningRule, TravelRule, WindowLimit,
     check::{self, RuleIds},
     error::FieldProblem,
     read_risk,
@@ -58,6 +58,7 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
         prices: None,
+        legal: root.optional("legal").map(|field| legal_terms(field.table()?)).transpose()?,
         exposure: root.optional("exposure").map(|field| exposure(field.table()?)).transpose()?,
         identity: None,
     };
@@ -126,9 +127,9 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, Polic
         "risk" => RestrictionRule::Risk(risk_limits(&mut table)?),
         "fee_cap" => RestrictionRule::FeeCap(fee_cap(&mut table)?),
         "limit_window" => RestrictionRule::WindowLimit(window_limit(&mut table)?),
+        "travel_rule" => RestrictionRule::TravelRule(travel_rule(&mut table)?),
         _ => {
-            let reason =
-                "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk` or `fee_cap`";
+            let reason = "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk`, `fee_cap` or `travel_rule`";
             return Err(kind.invalid(reason));
         }
     };
@@ -252,6 +253,42 @@ fn authorization_max_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError
     let max_age = duration(&table.required("max_age_ms")?, 1)?;
     table.finish()?;
     Ok(max_age)
+}
+
+fn travel_rule(table: &mut Table<'_>) -> Result<TravelRule, PolicyError> {
+    let above = match table.optional("above") {
+        Some(field) => thresholds(field)?,
+        None => BTreeMap::new(),
+    };
+    let above_usd_cents = match table.optional("above_usd_cents") {
+        Some(field) => Some(field.number(0, u64::MAX)?),
+        // A threshold that nothing is measured by is a mistake.
+        None if above.is_empty() => Some(table.required("above_usd_cents")?.number(0, u64::MAX)?),
+        None => None,
+    };
+    let providers = set(&table.required("providers")?)?;
+    let approvals = approvals(table.required("approvals")?)?;
+    Ok(TravelRule { above, above_usd_cents, providers, approvals })
+}
+
+fn thresholds(field: Field<'_>) -> Result<BTreeMap<AssetSymbol, Amount>, PolicyError> {
+    let mut above = BTreeMap::new();
+    for (name, field) in field.table()?.entries() {
+        above.insert(AssetSymbol::parse(name).map_err(|error| field.invalid(error))?, field.parse()?);
+    }
+    Ok(above)
+}
+
+fn legal_terms(mut table: Table<'_>) -> Result<LegalTerms, PolicyError> {
+    let lapse = duration(&table.required("freeze_lapse_ms")?, 1)?;
+    let opened_by = table.required("opened_by")?.parse()?;
+    let field = table.required("approvals")?;
+    let approvals = approvals(field.clone())?;
+    if approvals.len() < 2 {
+        return Err(field.invalid("name at least two roles: what an order demands is approved by both"));
+    }
+    table.finish()?;
+    Ok(LegalTerms { lapse, opened_by, approvals })
 }
 
 fn price_terms(mut table: Table<'_>) -> Result<PriceTerms, PolicyError> {

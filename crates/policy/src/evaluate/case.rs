@@ -10,6 +10,7 @@ use crate::{
     evaluate::step_up::StepUp,
     exposure::Exposure,
     facts::{PolicyView, WalletStatus, WithdrawalFacts},
+    legal::LegalFacts,
     outflow::Outflow,
     reason::ReasonCode,
     risk::{Known, RiskFact, RiskFacts, RiskScore},
@@ -36,6 +37,7 @@ pub(super) struct Case<'a> {
     pub(super) unknown: BTreeSet<RiskFact>,
     /// The attestation of the customer's identity that counts, or why none does.
     pub(super) step_up: StepUp<'a>,
+    pub(super) legal: LegalFacts,
     /// What windows count, or why nothing can be counted.
     pub(super) outflow: Result<Outflow, ReasonCode>,
 }
@@ -85,6 +87,7 @@ impl<'a> Case<'a> {
             exposure,
             risk,
             unknown,
+            legal: view.legal(withdrawal, at),
             outflow,
             step_up: StepUp::find(document.identity(), withdrawal, at),
         }

@@ -12,8 +12,14 @@ use crate::{
     reason::ReasonCode,
 };
 
-/// Freezes and orders, for a payment.
-pub(super) fn check<'a>(case: &Case<'a>) -> [Finding<'a>; 2] {
+const PAYMENT: [FrozenSubject; 3] =
+    [FrozenSubject::Wallet, FrozenSubject::Customer, FrozenSubject::Destination];
+
+/// Freezes and orders, for a payment. Where no orders are taken and none is left there is nothing to report.
+pub(super) fn check<'a>(case: &Case<'a>) -> Vec<Finding<'a>> {
+    if !concerns(case) {
+        return Vec::new();
+    }
     let demanded = demanded(case);
     // INVARIANT (G1): only a payment that is exactly what a confirmed order demands passes a freeze, and only those of that
     // order's own agency.
@@ -21,12 +27,18 @@ pub(super) fn check<'a>(case: &Case<'a>) -> [Finding<'a>; 2] {
         Demanded::Confirmed(release) => Some(&release.agency),
         Demanded::Nothing | Demanded::Refused(..) => None,
     };
-    [freeze(case, agency, &[FrozenSubject::Wallet, FrozenSubject::Customer, FrozenSubject::Destination]), order(case, &demanded)]
+    vec![freeze(case, agency, &PAYMENT), order(case, &demanded)]
 }
 
 /// For a wallet that pays itself: it moves nothing to anybody, but a frozen wallet moves nothing at all.
-pub(super) fn check_own_transfer<'a>(case: &Case<'a>) -> Finding<'a> {
-    freeze(case, None, &[FrozenSubject::Wallet])
+pub(super) fn check_own_transfer<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
+    concerns(case).then(|| freeze(case, None, &[FrozenSubject::Wallet]))
+}
+
+fn concerns(case: &Case<'_>) -> bool {
+    let facts = &case.legal;
+    let any = !facts.freezes.is_empty() || !facts.releases.is_empty() || case.withdrawal.order.is_some();
+    any || case.document.legal().is_some()
 }
 
 fn freeze<'a>(case: &Case<'a>, but: Option<&AgencyId>, subjects: &[FrozenSubject]) -> Finding<'a> {

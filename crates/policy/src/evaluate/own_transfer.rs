@@ -5,6 +5,7 @@ use super::{
     case::Case,
     conclude, fee_cap,
     finding::{Finding, Speaker},
+    legal_order,
 };
 use crate::{
     decision::{Decision, RuleKind},
@@ -31,6 +32,7 @@ pub fn evaluate_own_transfer<V: PolicyView + ?Sized>(
     case.risk = RiskScore { score: 0, components: Vec::new() };
     let mut findings =
         vec![builtin::wallet(&case), builtin::asset(&case), cap_exists(&case), worth_its_fee(&case)];
+    findings.extend(legal_order::check_own_transfer(&case));
     findings.extend(case.document.restrictions().iter().map(|restriction| restricted(&case, restriction)));
     conclude::conclude(case, view.policy_version(), findings)
 }
@@ -43,6 +45,7 @@ fn restricted<'a>(case: &Case<'a>, restriction: &Restriction) -> Finding<'a> {
         RestrictionRule::Screening(_) => RuleKind::Screening,
         RestrictionRule::Risk(_) => RuleKind::Risk,
         RestrictionRule::WindowLimit(_) => RuleKind::WindowLimit,
+        RestrictionRule::TravelRule(_) => RuleKind::TravelRule,
     };
     let speaker = Speaker { kind, rule: &restriction.id };
     speaker.does_not_apply(ReasonCode::NotApplicable, "the wallet pays itself")

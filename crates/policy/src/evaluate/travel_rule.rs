@@ -51,9 +51,7 @@ fn above(case: &Case<'_>, terms: &TravelRule) -> Above {
     let Some(threshold) = terms.above_usd_cents else { return Above::NotAbout };
     // A worth that nobody knows may be above anything.
     match case.outflow.as_ref().ok().and_then(|outflow| outflow.usd_cents) {
-        Some(cents) if cents <= threshold => {
-            Above::No(format!("{cents} US cents are not above {threshold}"))
-        }
+        Some(cents) if cents <= threshold => Above::No(format!("{cents} US cents are not above {threshold}")),
         Some(_) | None => Above::Yes,
     }
 }

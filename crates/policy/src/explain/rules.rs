@@ -5,7 +5,7 @@ use holdfast_chains::Amount;
 use super::{Words, approvals, listed, span};
 use crate::document::{
     Destinations, FeeCap, Grant, HoldAbove, LimitPerTransaction, LimitUnit, OnMatch, RestrictionRule,
-    RiskLimits, ScreeningRule, WindowLimit,
+    RiskLimits, ScreeningRule, TravelRule, WindowLimit,
 };
 
 impl Words<'_> {
@@ -37,6 +37,7 @@ impl Words<'_> {
             RestrictionRule::Risk(limits) => risk(limits),
             RestrictionRule::FeeCap(cap) => fee_cap(cap),
             RestrictionRule::WindowLimit(limit) => self.window(limit),
+            RestrictionRule::TravelRule(terms) => self.travel(terms),
         }
     }
 
@@ -46,6 +47,20 @@ impl Words<'_> {
         format!(
             "one transaction in {asset}{}",
             bounds(*step_up_above, hold_above.as_ref(), *deny_above, shown)
+        )
+    }
+
+    fn travel(self, terms: &TravelRule) -> String {
+        let TravelRule { above, above_usd_cents, providers, approvals: needed } = terms;
+        let amounts = above.iter().map(|(asset, amount)| self.money(asset, *amount));
+        let worth =
+            above_usd_cents.map(|cents| format!("{} USD", Amount::from_u128(cents.into()).format_units(2)));
+        let thresholds: Vec<_> = amounts.chain(worth).collect();
+        format!(
+            "above {} holds for {} until {} report that the Travel Rule exchange is accepted or not required, and denies if it is rejected",
+            thresholds.join(" or "),
+            approvals(needed),
+            listed(providers.iter())
         )
     }
 

@@ -19,7 +19,10 @@ pub(super) fn check(report: &mut Report<'_>) {
             RestrictionRule::LimitPerTransaction(limit) => per_transaction(report, index, limit),
             RestrictionRule::WindowLimit(limit) => window(report, index, limit),
             RestrictionRule::Risk(limits) => risk(report, index, limits),
-            RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => {}
+            RestrictionRule::Whitelist
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::TravelRule(_)
+            | RestrictionRule::FeeCap(_) => {}
         }
     }
 }

@@ -41,6 +41,13 @@ pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
     if let Some(terms) = document.exposure() {
         unfilled(report, known, "exposure.approvals", None, &terms.approvals);
     }
+    if let Some(terms) = document.legal() {
+        unfilled(report, known, "legal.approvals", None, &terms.approvals);
+        if !known.officers.iter().any(|(_, roles)| roles.contains(&terms.opened_by)) {
+            let sentence = format!("no officer has the role `{}`", terms.opened_by);
+            report.find(LintCode::HoldOwnerUnfilled, "legal.opened_by", None, sentence);
+        }
+    }
     uncapped_chains(report, assets);
     let owner = &document.hold().owner;
     if !known.officers.iter().any(|(_, roles)| roles.contains(owner)) {
@@ -71,6 +78,11 @@ fn names(report: &mut Report<'_>, known: &KnownParties, index: usize, rule: &Res
         RestrictionRule::FeeCap(cap) if !known.assets.iter().any(|asset| asset.chain_id == cap.chain_id) => {
             let sentence = format!("no asset of the registry is on chain {}", cap.chain_id);
             report.restriction(index, "chain_id", LintCode::RestrictionNeverApplies, sentence);
+        }
+        RestrictionRule::TravelRule(terms) => {
+            for asset in terms.above.keys().filter(|asset| !registered(asset)) {
+                report.restriction(index, &format!("above.{asset}"), LintCode::AssetUnknown, unknown(asset));
+            }
         }
         RestrictionRule::LimitPerTransaction(_)
         | RestrictionRule::FeeCap(_)
@@ -106,6 +118,7 @@ fn uncapped_chains(report: &mut Report<'_>, assets: &[Asset]) {
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
+            | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_) => None,
         })
         .collect();

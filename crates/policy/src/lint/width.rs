@@ -79,6 +79,7 @@ impl Cover {
             RestrictionRule::Whitelist
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
+            | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => None,
         }
     }
@@ -93,6 +94,7 @@ pub(super) fn holds<'r>(rule: &'r RestrictionRule) -> Vec<(&'static str, &'r Req
         RestrictionRule::LimitPerTransaction(limit) => above(&limit.hold_above),
         RestrictionRule::WindowLimit(limit) => above(&limit.hold_above),
         RestrictionRule::Risk(limits) => vec![("approvals", &limits.approvals)],
+        RestrictionRule::TravelRule(terms) => vec![("approvals", &terms.approvals)],
         RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => Vec::new(),
     }
 }
@@ -113,7 +115,9 @@ fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
             RestrictionRule::Screening(_) => present.screening = true,
             RestrictionRule::Risk(_) => present.risk = true,
             RestrictionRule::FeeCap(_) => present.fee_cap = true,
-            RestrictionRule::LimitPerTransaction(_) | RestrictionRule::WindowLimit(_) => {}
+            RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::TravelRule(_)
+            | RestrictionRule::WindowLimit(_) => {}
         }
     }
     let open = report.document.grants().iter().filter(|grant| match grant.destinations {

@@ -44,6 +44,8 @@ fn assess(terms: &RiskTerms, listed: Option<bool>, session: Option<&SessionSigna
         customer: None,
         requested_at: TimestampMs(0),
         place: 0,
+        order: None,
+        travel: Vec::new(),
         approvals: Vec::new(),
         intent: crate::digest::IntentDigest::from_bytes([0; 32]),
         attestations: Vec::new(),

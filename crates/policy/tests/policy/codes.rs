@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use holdfast_chains::{Amount, Asset, ChainId};
 use holdfast_policy::{
-    ComponentState, Decision, EntryOwner, IdentityAttestation, IntentDigest, Outcome, ReasonCode,
-    TimestampMs, Verdict, WalletId, WalletStatus, WithdrawalFacts,
+    ComponentState, Decision, EntryOwner, FrozenSubject, IdentityAttestation, IntentDigest, Outcome,
+    ReasonCode, ReleaseStanding, TimestampMs, TravelState, Verdict, WalletId, WalletStatus, WithdrawalFacts,
 };
 
-use crate::exposure;
 use crate::world::{
     DAY, DEMO_POLICY, IDENTITY, NOW, SANCTIONED, World, address, approved_by, attestation, customer, eth,
     large_withdrawal, result, session, stepping_up, symbol, usdt, withdrawal,
 };
+use crate::{exposure, legal_orders, travel};
 
 type Change = fn(&mut World, &mut WithdrawalFacts);
 
@@ -66,6 +66,31 @@ const DENIALS: &[(ReasonCode, Change)] = &[
         *world = exposure::world(true);
         exposure::report(world, "tracer", 80, NOW);
     }),
+    (ReasonCode::WalletFrozen, |world, _| {
+        world.legal.freezes.push(legal_orders::freeze(FrozenSubject::Wallet, "fiu"));
+    }),
+    (ReasonCode::CustomerFrozen, |world, _| {
+        world.legal.freezes.push(legal_orders::freeze(FrozenSubject::Customer, "fiu"));
+    }),
+    (ReasonCode::DestinationFrozen, |world, _| {
+        world.legal.freezes.push(legal_orders::freeze(FrozenSubject::Destination, "fiu"));
+    }),
+    (ReasonCode::LegalOrderRequired, |world, _| {
+        world.legal.releases.push(legal_orders::release(ReleaseStanding::Unconfirmed));
+    }),
+    (ReasonCode::LegalOrderNotConfirmed, |world, w| {
+        world.legal.releases.push(legal_orders::release(ReleaseStanding::Unconfirmed));
+        w.order = Some("o-2".parse().unwrap());
+    }),
+    (ReasonCode::LegalOrderMismatch, |_, w| w.order = Some("o-2".parse().unwrap())),
+    (ReasonCode::LegalOrderPaid, |world, w| {
+        world.legal.releases.push(legal_orders::release(ReleaseStanding::Paid));
+        w.order = Some("o-2".parse().unwrap());
+    }),
+    (ReasonCode::TravelRuleRejected, |world, w| {
+        *world = travel::world(travel::BELOW);
+        *w = travel::reported(&[("vasp-net", TravelState::Rejected)]);
+    }),
     (ReasonCode::RiskDeny, |world, _| {
         *world = World::with_policy(&DEMO_POLICY.replace("new_device = 25", "new_device = 90"));
         world.alice().new_device = true;
@@ -109,6 +134,11 @@ const HOLDS: &[(ReasonCode, Change)] = &[
         *world = exposure::world(true);
         exposure::report(world, "tracer", 50, NOW);
     }),
+    (ReasonCode::TravelRuleAbsent, |world, _| *world = travel::world(travel::BELOW)),
+    (ReasonCode::TravelRulePending, |world, w| {
+        *world = travel::world(travel::BELOW);
+        *w = travel::reported(&[("vasp-net", TravelState::Sent)]);
+    }),
     (ReasonCode::RiskHold, |world, _| world.alice().second_factor_reset = true),
     (ReasonCode::AboveStepUpLimit, |world, _| *world = stepping_up("1249999999", 40)),
     (ReasonCode::WindowAboveStepUpLimit, |world, w| {
@@ -143,6 +173,20 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
         world.limit_windows("unit = \"count\"", "deny_above = \"1\"");
     }),
     (ReasonCode::ExposureAcceptable, |world, _| *world = exposure::world(true)),
+    (ReasonCode::NotFrozen, |world, _| {
+        *world = World::with_policy(&legal_orders::policy("{ a = 1, b = 1 }"));
+    }),
+    (ReasonCode::LegalOrderConfirmed, |world, w| {
+        world.legal.releases.push(legal_orders::release(ReleaseStanding::Confirmed));
+        w.order = Some("o-2".parse().unwrap());
+    }),
+    (ReasonCode::TravelRuleBelowThreshold, |world, _| {
+        *world = travel::world("above = { USDT = \"1250000000\" }");
+    }),
+    (ReasonCode::TravelRuleSatisfied, |world, w| {
+        *world = travel::world(travel::BELOW);
+        *w = travel::reported(&[("vasp-net", TravelState::Accepted)]);
+    }),
     (ReasonCode::ApprovalsMissing, |_, w| *w = large_withdrawal()),
     (ReasonCode::NewDevice, |world, _| world.alice().new_device = true),
     (ReasonCode::SecondFactorReset, |world, _| world.alice().second_factor_reset = true),

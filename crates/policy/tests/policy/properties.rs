@@ -73,8 +73,14 @@ fn restriction() -> impl Strategy<Value = String> {
     let worth = Just(format!(
         "type = \"limit_window\"\nunit = \"usd_cents\"\nper = [\"wallet\"]\nwindow_ms = {DAY}\ndeny_above = \"9\"\n"
     ));
+    let travel = (0_u8..12).prop_map(|above| {
+        format!(
+            "type = \"travel_rule\"\nabove = {{ USDT = \"{above}\" }}\nproviders = [\"vasp-net\"]\n\
+             approvals = {{ {APPROVER} = 1 }}\n"
+        )
+    });
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
-    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth]
+    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth, 2 => travel]
 }
 
 fn facts() -> impl Strategy<Value = Facts> {

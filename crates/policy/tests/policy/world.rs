@@ -7,10 +7,10 @@ use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, Approval, CalendarDate, ClientId, CustomerHistory, CustomerRef, Decision, DestinationStats,
     DeviceRef, DeviceStats, EntryOwner, Exposure, ExposureSignal, HoldDigest, IdentityAttestation,
-    IntentDigest, ListId, LookAlikes, MicroUsd, OfficerId, OutflowStage, Outflows, PolicyDocument,
-    PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex, ScreeningList,
-    SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry,
-    WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer,
+    IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, OfficerId, OutflowStage, Outflows,
+    PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex,
+    ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
+    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -30,6 +30,7 @@ pub(crate) struct World {
     pub(crate) wallets: BTreeMap<WalletId, WalletStatus>,
     pub(crate) outflows: Outflows,
     pub(crate) prices: BTreeMap<AssetSymbol, UsdPrice>,
+    pub(crate) legal: LegalFacts,
     pub(crate) exposures: BTreeMap<(ChainId, Address, ProviderId), ExposureSignal>,
     /// `None`: nothing is kept.
     pub(crate) activity: Option<Activity>,
@@ -54,6 +55,7 @@ impl World {
             document,
             outflows,
             prices: BTreeMap::new(),
+            legal: LegalFacts::default(),
             exposures: BTreeMap::new(),
             activity: None,
             entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
@@ -171,6 +173,10 @@ impl PolicyView for View<'_> {
         Some(self.world.activity.as_ref()?.look_alikes())
     }
 
+    fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
+        self.world.legal.clone()
+    }
+
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         self.world.wallets.get(wallet).copied()
     }
@@ -189,6 +195,8 @@ pub(crate) fn withdrawal() -> WithdrawalFacts {
         customer: Some(customer("alice")),
         requested_at: TimestampMs(NOW),
         place: 100,
+        order: None,
+        travel: Vec::new(),
         approvals: Vec::new(),
         intent: IntentDigest::from_bytes([1; 32]),
         attestations: Vec::new(),

@@ -151,6 +151,7 @@ impl<'a> Acts<'a> {
             idempotency_key: None,
             expires_in: INTENT_LIFE,
             fee_cap,
+            order: None,
             client: None,
             transaction,
         })

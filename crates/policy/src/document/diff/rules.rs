@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use holdfast_chains::{Amount, AssetSymbol};
+
 use super::{Changes, Subject};
 use crate::{
     document::{
         Destinations, FeeCap, Grant, HoldAbove, LimitPerTransaction, LimitUnit, OnMatch, RequiredApprovals,
-        Restriction, RestrictionRule, RiskLimits, ScreeningRule, WindowLimit,
+        Restriction, RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
     },
     ids::RuleId,
 };
@@ -71,6 +73,7 @@ fn added(subject: &mut Subject<'_>, old: &[Restriction], rule: &RestrictionRule)
         | RestrictionRule::LimitPerTransaction(_)
         | RestrictionRule::Screening(_)
         | RestrictionRule::Risk(_)
+        | RestrictionRule::TravelRule(_)
         | RestrictionRule::WindowLimit(_) => subject.tightens(what),
         // The wallet pays itself only on chains that have a fee cap.
         RestrictionRule::FeeCap(cap) => {
@@ -95,12 +98,14 @@ fn changed(subject: &mut Subject<'_>, old: &RestrictionRule, new: &RestrictionRu
         (RestrictionRule::Risk(old), RestrictionRule::Risk(new)) => risk(subject, old, new),
         (RestrictionRule::FeeCap(old), RestrictionRule::FeeCap(new)) => fee_cap(subject, old, new),
         (RestrictionRule::WindowLimit(old), RestrictionRule::WindowLimit(new)) => window(subject, old, new),
+        (RestrictionRule::TravelRule(old), RestrictionRule::TravelRule(new)) => travel(subject, old, new),
         (
             RestrictionRule::Whitelist
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
             | RestrictionRule::FeeCap(_)
+            | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_),
             _,
         ) => subject.loosens(format!("type {} -> {}", kind(old), kind(new))),
@@ -115,6 +120,7 @@ pub(super) fn kind(rule: &RestrictionRule) -> &'static str {
         RestrictionRule::Risk(_) => "risk",
         RestrictionRule::FeeCap(_) => "fee_cap",
         RestrictionRule::WindowLimit(_) => "limit_window",
+        RestrictionRule::TravelRule(_) => "travel_rule",
     }
 }
 
@@ -135,6 +141,18 @@ fn window(subject: &mut Subject<'_>, old: &WindowLimit, new: &WindowLimit) {
     subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
     hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
+}
+
+fn travel(subject: &mut Subject<'_>, old: &TravelRule, new: &TravelRule) {
+    let TravelRule { above, above_usd_cents, providers, approvals } = old;
+    // An asset with a threshold of its own is not measured in dollars any more: no direction is safe.
+    let amounts = |above: &BTreeMap<AssetSymbol, Amount>| {
+        listed(above.iter().map(|(asset, amount)| format!("{asset} {amount}")))
+    };
+    subject.value("above", &amounts(above), &amounts(&new.above));
+    subject.limit("above_usd_cents", above_usd_cents.as_ref(), new.above_usd_cents.as_ref());
+    subject.value("providers", &listed(providers.iter()), &listed(new.providers.iter()));
+    subject.value("approvals", &self::approvals(approvals), &self::approvals(&new.approvals));
 }
 
 fn unit_name(unit: &LimitUnit) -> String {

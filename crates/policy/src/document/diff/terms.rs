@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Changes;
 use crate::{
-    document::{HoldTerms, PriceTerms, RequiredApprovals},
+    document::{HoldTerms, LegalTerms, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
     identity::IdentityTerms,
     ids::ProviderId,
@@ -74,6 +74,26 @@ pub(super) fn prices(changes: &mut Changes, old: Option<&PriceTerms>, new: Optio
     let mut subject = changes.about("[prices]");
     subject.value("max_age_ms", &age(old), &age(new));
     subject.value("providers", &providers(old), &providers(new));
+}
+
+/// Who may confirm what agencies demand, and how long one officer's freeze lasts, is not on the closed list.
+pub(super) fn legal(changes: &mut Changes, old: Option<&LegalTerms>, new: Option<&LegalTerms>) {
+    let mut subject = changes.about("[legal]");
+    match (old, new) {
+        (None, None) => {}
+        (None, Some(_)) => subject.loosens("added"),
+        (Some(_), None) => subject.loosens("removed"),
+        (Some(old), Some(new)) => {
+            let LegalTerms { lapse, opened_by, approvals } = old;
+            let roles = |approvals: &RequiredApprovals| {
+                let roles = approvals.iter().map(|(role, count)| format!("{count} {role}"));
+                roles.collect::<Vec<_>>().join(", ")
+            };
+            subject.value("freeze_lapse_ms", &lapse.0, &new.lapse.0);
+            subject.value("opened_by", opened_by, &new.opened_by);
+            subject.value("approvals", &roles(approvals), &roles(&new.approvals));
+        }
+    }
 }
 
 fn shown(value: Option<String>) -> String {
