@@ -34,7 +34,7 @@ pub(crate) enum CeremonyCommand {
         id: CeremonyId,
     },
     /// Approve a ceremony: the statement is generated from the log on this machine
-    Approve(ApproveArgs),
+    Approve(Box<ApproveArgs>),
     /// Follow a ceremony until it is in force, has failed or has expired
     Watch {
         /// Id of the ceremony (`c-...`)

@@ -183,6 +183,7 @@ impl TestCell {
             idempotency_key: Some(key.to_owned()),
             expires_in: std::time::Duration::from_secs(600),
             fee_cap: None,
+            order: None,
             client: None,
             transaction: TransactionParts {
                 nonce: Some(nonce),

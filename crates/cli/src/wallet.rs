@@ -21,7 +21,7 @@ const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
 #[derive(Subcommand, Debug)]
 pub(crate) enum WalletCommand {
     /// Propose a wallet: the ceremony that generates its key starts when its quorum has approved
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Show one wallet: address, public key, nodes, pauses
     Show {
         /// Id of the wallet
