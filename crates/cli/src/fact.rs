@@ -431,7 +431,10 @@ fn known_intent(state: &State, subject: &IdentitySubject) -> Option<(CustomerRef
             let known = state.withdrawal(id)?;
             Some((known.request.customer.clone(), IntentDigest::from_bytes(known.request_digest)))
         }
-        IdentitySubject::WhitelistEntry(_) => None,
+        IdentitySubject::WhitelistEntry(id) => {
+            let known = state.requested_entry(id)?;
+            Some((known.request.customer.clone(), known.intent))
+        }
     }
 }
 

@@ -317,6 +317,8 @@ impl From<Rejection> for Failure {
             | RejectionCode::WithdrawalTombstoned
             | RejectionCode::OutcomeNotPermitted
             | RejectionCode::LegalOrderState
+            | RejectionCode::WhitelistRequestClosed
+            | RejectionCode::TooManyWhitelistEntries
             | RejectionCode::TooManyOpenWithdrawals => Exit::Other,
         };
         let description = rejection.detail().to_owned();

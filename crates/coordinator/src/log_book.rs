@@ -186,7 +186,7 @@ impl Inner {
         self.tree.append(entry.leaf_hash())?;
         let state = self.replica.state();
         self.keys.note(state.size(), state.roster().coordinator().log_key);
-        self.index.note(entry.envelope(), applied.index, entry.time_ms(), &applied.outcome, state);
+        self.index.note(applied.index, entry.time_ms(), &applied.outcome, state);
         Ok(applied)
     }
 

@@ -31,14 +31,14 @@ use crate::services::{
 const CLIENT: &[Role] = &[Role::Client];
 const OFFICER: &[Role] = &[Role::Officer];
 const AUDITOR: &[Role] = &[Role::Auditor];
-const GIVE_UP: &[Role] = &[Role::Client, Role::Officer];
+const CLIENTS_AND_OFFICERS: &[Role] = &[Role::Client, Role::Officer];
 const REVIEWERS: &[Role] = &[Role::Officer, Role::Auditor, Role::Operator];
 const READERS: &[Role] = &[Role::Client, Role::Officer, Role::Auditor, Role::Operator];
 const LOG_READERS: &[Role] = &[Role::Officer, Role::Auditor];
 const REPORTERS: &[Role] = &[Role::Client, Role::Provider];
 
 /// `docs/api.md` prints this table, and a test compares the two.
-const METHODS: [Grant<'static>; 36] = [
+const METHODS: [Grant<'static>; 37] = [
     ("/holdfast.v1.WithdrawalService/Evaluate", CLIENT),
     ("/holdfast.v1.WithdrawalService/Submit", CLIENT),
     ("/holdfast.v1.WithdrawalService/BindTransaction", CLIENT),
@@ -47,7 +47,7 @@ const METHODS: [Grant<'static>; 36] = [
     ("/holdfast.v1.WithdrawalService/List", READERS),
     ("/holdfast.v1.WithdrawalService/Cancel", CLIENT),
     ("/holdfast.v1.WithdrawalService/ReportOutcome", CLIENT),
-    ("/holdfast.v1.WithdrawalService/GiveUp", GIVE_UP),
+    ("/holdfast.v1.WithdrawalService/GiveUp", CLIENTS_AND_OFFICERS),
     ("/holdfast.v1.WithdrawalService/ApproveHold", OFFICER),
     ("/holdfast.v1.WithdrawalService/RejectHold", OFFICER),
     ("/holdfast.v1.WithdrawalService/Watch", READERS),
@@ -55,9 +55,10 @@ const METHODS: [Grant<'static>; 36] = [
     ("/holdfast.v1.WalletService/List", READERS),
     ("/holdfast.v1.WalletService/DepositAddress", READERS),
     ("/holdfast.v1.WhitelistService/Add", OFFICER),
-    ("/holdfast.v1.WhitelistService/Revoke", OFFICER),
-    ("/holdfast.v1.WhitelistService/Get", REVIEWERS),
-    ("/holdfast.v1.WhitelistService/List", REVIEWERS),
+    ("/holdfast.v1.WhitelistService/Request", CLIENT),
+    ("/holdfast.v1.WhitelistService/Revoke", CLIENTS_AND_OFFICERS),
+    ("/holdfast.v1.WhitelistService/Get", READERS),
+    ("/holdfast.v1.WhitelistService/List", READERS),
     ("/holdfast.v1.CeremonyService/Propose", OFFICER),
     ("/holdfast.v1.CeremonyService/Approve", OFFICER),
     ("/holdfast.v1.CeremonyService/Get", REVIEWERS),

@@ -242,6 +242,8 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::ProviderNotNamed
         | RejectionCode::UnknownLegalOrder
         | RejectionCode::LegalOrderState
+        | RejectionCode::WhitelistRequestClosed
+        | RejectionCode::TooManyWhitelistEntries
         | RejectionCode::TooManyOpenWithdrawals => code.as_str(),
         RejectionCode::Identity(code) => code,
         // The chain's own code; those that do not say what they are about get the family's name.

@@ -15,7 +15,8 @@ use crate::payload::{
     Authorize, BindTransaction, CancelWithdrawal, CustomerReport, EpochActivated, ExposureReport,
     IdentityReport, KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport,
     ReplacementRequest, ScreeningPart, ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation,
-    SweepRequest, Tombstone, TravelRuleReport, WithdrawalRequest, parse,
+    SweepRequest, Tombstone, TravelRuleReport, WhitelistRequest, WhitelistRevocation, WithdrawalRequest,
+    parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -39,6 +40,10 @@ pub enum Act {
     Bind(BindTransaction),
     /// A client's cancellation.
     Cancel(CancelWithdrawal),
+    /// A client's request for a whitelist entry, with the digest of its exact payload.
+    AskEntry(Box<WhitelistRequest>, [u8; 32]),
+    /// A client takes back whitelist entries.
+    TakeBackEntry(WhitelistRevocation),
     /// A provider's report.
     Session(SessionReport),
     /// A provider's word on a customer's account.
@@ -89,6 +94,8 @@ impl Act {
             Act::Replace(request, _) => Some(&request.client),
             Act::Sweep(request, _) => Some(&request.client),
             Act::Outcome(report) => Some(&report.client),
+            Act::AskEntry(request, _) => Some(&request.client),
+            Act::TakeBackEntry(revocation) => Some(&revocation.client),
             Act::Statement { .. }
             | Act::Session(_)
             | Act::Customer(_)
@@ -121,6 +128,8 @@ impl Act {
             | Act::Replace(..)
             | Act::Sweep(..)
             | Act::Outcome(_)
+            | Act::AskEntry(..)
+            | Act::TakeBackEntry(_)
             | Act::Statement { .. }
             | Act::Session(_)
             | Act::Customer(_)
@@ -220,6 +229,12 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
         }
         PayloadKind::OutcomeReport => {
             by_client(roster, envelope, |payload| parse(payload).map(Act::Outcome))?
+        }
+        PayloadKind::WhitelistRequest => by_client(roster, envelope, |payload| {
+            WhitelistRequest::parse(payload).map(|request| Act::AskEntry(Box::new(request), digest(payload)))
+        })?,
+        PayloadKind::WhitelistRevocation => {
+            by_client(roster, envelope, |payload| parse(payload).map(Act::TakeBackEntry))?
         }
         PayloadKind::SessionReport => {
             let provider = provider(roster, envelope)?;

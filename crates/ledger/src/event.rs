@@ -173,6 +173,7 @@ impl Subject {
                 Self { wallet: Some(request.wallet.clone()), ..Self::withdrawal(request.withdrawal_id()) }
             }
             Act::Outcome(report) => Self::withdrawal(report.withdrawal),
+            Act::AskEntry(..) | Act::TakeBackEntry(_) => Self::default(),
             Act::Tombstone(tombstone) => Self::withdrawal(tombstone.withdrawal),
             Act::Identity(report) => match &report.subject {
                 IdentitySubject::Withdrawal(id) => Self::withdrawal(*id),

@@ -203,6 +203,12 @@ pub(crate) fn whitelist_entry_id(ceremony: &CeremonyId) -> Option<WhitelistEntry
     WhitelistEntryId::new(format!("e-{}", hex::encode(ceremony.0))).ok()
 }
 
+/// The id of the whitelist entry that a client asks for by the request with this digest.
+pub fn requested_entry_id(request: &[u8; 32]) -> Option<WhitelistEntryId> {
+    let id = derive_id("holdfast/whitelist-entry-id/v1", &[request]);
+    WhitelistEntryId::new(format!("e-{}", hex::encode(id))).ok()
+}
+
 /// The ceremony that added the whitelist entry with this id.
 pub(crate) fn whitelist_entry_ceremony(entry: &WhitelistEntryId) -> Option<CeremonyId> {
     format!("c-{}", entry.as_str().strip_prefix("e-")?).parse().ok()

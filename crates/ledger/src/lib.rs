@@ -24,6 +24,7 @@ mod state;
 mod statement;
 mod time;
 mod wallet;
+mod whitelist;
 mod withdrawal;
 
 pub use act::{Act, ActError, VerifiedAct, verify_act};
@@ -37,7 +38,9 @@ pub use genesis::{
     AssetEntry, ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, GenesisError, NodeEntry,
     OfficerEntry, ProviderEntry, Quorum, ScreeningListEntry, ThresholdEntry, WitnessEntry,
 };
-pub use ids::{CeremonyId, DocumentDigest, RosterDigest, StateDigest, StatementDigest, WithdrawalId};
+pub use ids::{
+    CeremonyId, DocumentDigest, RosterDigest, StateDigest, StatementDigest, WithdrawalId, requested_entry_id,
+};
 pub use latch::{Latch, LatchScope, PauseReceipt, latch_of};
 pub use legal_order::{
     CONTACTS_NEEDED, ContactConfirmation, LegalOrder, OrderConfirmation, OrderDemand, OrderProposal,
@@ -50,7 +53,7 @@ pub use payload::{
     ExposureReport, IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES,
     PayloadKind, PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest, ScreeningPart,
     ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone,
-    TravelRuleReport, WithdrawalRequest, key_id,
+    TravelRuleReport, WhitelistRequest, WhitelistRevocation, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
 pub use replica::{Replica, ReplicaError};
@@ -65,6 +68,7 @@ pub use state::{
 };
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
 pub use wallet::{PauseRecord, Wallet};
+pub use whitelist::{RequestPhase, RequestedEntry, WhitelistConfirmation};
 pub use withdrawal::{
     Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,
     Withdrawal, WithdrawalKind, WithdrawalState,

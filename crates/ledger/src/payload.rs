@@ -22,6 +22,7 @@ mod request;
 mod screening;
 mod sweep;
 mod travel;
+mod whitelist;
 
 pub use aftermath::{ChainOutcome, OutcomeReport, Tombstone};
 pub use exposure::ExposureReport;
@@ -31,6 +32,7 @@ pub use request::{BindTransaction, WithdrawalRequest};
 pub use screening::{PART_ADDRESSES, ScreeningPart, ScreeningUpdate};
 pub use sweep::SweepRequest;
 pub use travel::TravelRuleReport;
+pub use whitelist::{WhitelistRequest, WhitelistRevocation};
 
 /// Which payload an envelope carries; the text form is the envelope's `payloadType`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +47,10 @@ pub enum PayloadKind {
     BindTransaction,
     /// A client's cancellation.
     CancelWithdrawal,
+    /// A client's request for a whitelist entry of its customer.
+    WhitelistRequest,
+    /// A client takes back what it asked for at one destination of a customer.
+    WhitelistRevocation,
     /// A provider's report on a customer's session.
     SessionReport,
     /// A provider's report on when a customer's account was opened.
@@ -87,12 +93,14 @@ pub enum PayloadKind {
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 24] = [
+    pub const ALL: [PayloadKind; 26] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
         PayloadKind::BindTransaction,
         PayloadKind::CancelWithdrawal,
+        PayloadKind::WhitelistRequest,
+        PayloadKind::WhitelistRevocation,
         PayloadKind::SessionReport,
         PayloadKind::CustomerReport,
         PayloadKind::PriceReport,
@@ -122,6 +130,8 @@ impl PayloadKind {
             PayloadKind::WithdrawalRequest => "application/vnd.holdfast.withdrawal-request.v1+json",
             PayloadKind::BindTransaction => "application/vnd.holdfast.bind-transaction.v1+json",
             PayloadKind::CancelWithdrawal => "application/vnd.holdfast.cancel-withdrawal.v1+json",
+            PayloadKind::WhitelistRequest => "application/vnd.holdfast.whitelist-request.v1+json",
+            PayloadKind::WhitelistRevocation => "application/vnd.holdfast.whitelist-revocation.v1+json",
             PayloadKind::SessionReport => "application/vnd.holdfast.session-report.v1+json",
             PayloadKind::CustomerReport => "application/vnd.holdfast.customer-report.v1+json",
             PayloadKind::PriceReport => "application/vnd.holdfast.price-report.v1+json",

@@ -47,6 +47,10 @@ pub enum RejectionCode {
     TransactionAlreadyBound,
     /// The transaction cannot be decoded or does not do what the intent says; the code is the chain's.
     Transaction(&'static str),
+    /// The request for a whitelist entry waits for nobody.
+    WhitelistRequestClosed,
+    /// A customer has, or a client asks for, as many whitelist entries as the policy permits.
+    TooManyWhitelistEntries,
     /// An attestation of identity does not count; the code is the policy's.
     Identity(&'static str),
     /// Another withdrawal was authorized with the same account nonce.
@@ -144,6 +148,8 @@ impl RejectionCode {
             RejectionCode::WithdrawalNotHeld => "WITHDRAWAL_NOT_HELD",
             RejectionCode::WithdrawalNotAuthorizable => "WITHDRAWAL_NOT_AUTHORIZABLE",
             RejectionCode::TransactionAlreadyBound => "TRANSACTION_ALREADY_BOUND",
+            RejectionCode::WhitelistRequestClosed => "WHITELIST_REQUEST_CLOSED",
+            RejectionCode::TooManyWhitelistEntries => "TOO_MANY_WHITELIST_ENTRIES",
             RejectionCode::Transaction(code) | RejectionCode::Identity(code) => code,
             RejectionCode::AccountNonceUsed => "ACCOUNT_NONCE_USED",
             RejectionCode::AccountNonceChanged => "ACCOUNT_NONCE_CHANGED",

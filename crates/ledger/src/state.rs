@@ -8,7 +8,7 @@ use std::sync::Arc;
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
     Activity, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PolicyVersion, ProviderId,
-    TimestampMs, WalletId, Whitelist, WhitelistEntry,
+    TimestampMs, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -53,6 +53,7 @@ mod supposed;
 mod sweeps;
 mod tombstones;
 mod travel;
+mod whitelists;
 mod withdrawals;
 
 pub use attestations::{ATTEST_EVERY, Attestation};
@@ -69,6 +70,7 @@ use senders::AccountNonce;
 pub use senders::Sender;
 pub use snapshot::SnapshotError;
 use supposed::Supposed;
+use whitelists::Requests;
 use withdrawals::Withdrawals;
 
 /// Everything the log says, at one position.
@@ -87,6 +89,7 @@ pub struct State {
     withdrawals: Withdrawals,
     ceremonies: OrdMap<CeremonyId, Arc<Ceremony>>,
     whitelist: Whitelist,
+    whitelist_requests: Requests,
     /// The newest report of each provider, in the order of their names.
     sessions: OrdMap<CustomerRef, Arc<Vec<SessionReport>>>,
     activity: Activity,
@@ -131,6 +134,8 @@ pub struct Admission {
     pub withdrawal: Option<WithdrawalId>,
     /// The withdrawal that gave way to that one.
     pub replaced: Option<WithdrawalId>,
+    /// The whitelist entry or request for one that it changed, unless a ceremony added it.
+    pub whitelist_entry: Option<WhitelistEntryId>,
     /// The ceremony it changed.
     pub ceremony: Option<CeremonyId>,
     /// The wallet it changed.
@@ -194,6 +199,7 @@ impl State {
             withdrawals: Withdrawals::default(),
             ceremonies: OrdMap::new(),
             whitelist: Whitelist::new(),
+            whitelist_requests: Requests::default(),
             sessions: OrdMap::new(),
             activity: Activity::default(),
             sequences: OrdMap::new(),
@@ -258,6 +264,8 @@ impl State {
             Act::Sweep(request, digest) => self.admit_sweep(request, *digest, index, time),
             Act::Outcome(report) => self.admit_outcome(report, index, time),
             Act::Tombstone(tombstone) => self.admit_tombstone(tombstone, index, time),
+            Act::AskEntry(request, digest) => self.admit_whitelist_request(request, *digest, index, time),
+            Act::TakeBackEntry(revocation) => self.admit_whitelist_revocation(revocation, time),
             Act::Session(report) => self.admit_session(report, time),
             Act::Customer(report) => self.admit_customer(report, time),
             Act::Price(report) => self.admit_price(report, time),
@@ -270,7 +278,7 @@ impl State {
             Act::Confirmation(confirmation) => self.admit_confirmation(confirmation),
             Act::Activate(activated) => self.admit_activation(activated, index),
             Act::Authorize(authorize) => self.admit_authorize(authorize, index, time),
-            Act::Signature(signature) => self.admit_signature(signature, index),
+            Act::Signature(signature) => self.admit_signature(signature, index, time),
             Act::Attestation(attestation) => self.admit_attestation(attestation, index, time),
             Act::Policy(upload) => self.admit_policy(upload, index),
             Act::ScreeningUpdate(update) => self.admit_screening_update(update, index),

@@ -414,6 +414,8 @@ fn statement_of(
             | Act::Session(_)
             | Act::Customer(_)
             | Act::Price(_)
+            | Act::AskEntry(..)
+            | Act::TakeBackEntry(_)
             | Act::Identity(_)
             | Act::Travel(_)
             | Act::OrderConfirmation(_)

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_ledger::{
-    Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, State, StatementDigest, WithdrawalId,
+    Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, RequestedEntry, State, StatementDigest, WithdrawalId,
 };
 use holdfast_policy::{NodeId, TimestampMs, WalletId, WhitelistEntryId};
 use holdfast_store::{Batch, StoreError, StoreHandle};
@@ -57,6 +57,11 @@ pub(crate) enum WitnessedRefusal {
         "whitelist entry `{entry}` was first held here at {held_at}: its cooling-off runs until {until} by this node's clock"
     )]
     CoolingOff { entry: WhitelistEntryId, held_at: TimestampMs, until: TimestampMs },
+    /// The attestation that confirmed a whitelist entry was too old when it came.
+    #[error(
+        "the attestation that confirmed whitelist entry `{entry}` came at {held_at}, when it was too old: ask for the entry again"
+    )]
+    ConfirmedTooLate { entry: WhitelistEntryId, held_at: TimestampMs },
     /// An officer's statement had expired when it came.
     #[error(
         "entry {index} of ceremony `{ceremony}` came at {held_at}, after its statement had expired: send evidence of when the log had it"
@@ -150,7 +155,7 @@ impl Witnessed {
         let Some(withdrawal) = state.withdrawal(id) else { return Ok(()) };
         state.authority_ceremonies().try_for_each(|ceremony| self.check_ceremony(state, ceremony, own))?;
         self.check_resumes(state, &withdrawal.request.wallet, own)?;
-        self.check_cooling_off(state, id, now)
+        self.check_cooling_off(state, id, own, now)
     }
 
     /// Whether for each pause that was lifted officers said in time that it may go.
@@ -203,24 +208,49 @@ impl Witnessed {
         Ok(())
     }
 
+    /// Whether the attestation by which a customer confirmed an entry came while it was young enough.
+    // INVARIANT (G2, G4): what was kept back until it was too old, and logged under an earlier time, confirms nothing here.
+    fn check_confirmation(
+        &self,
+        state: &State,
+        entry: &WhitelistEntryId,
+        own: &NodeId,
+    ) -> Result<(), WitnessedRefusal> {
+        let Some(confirmed) = state.requested_entry(entry).and_then(RequestedEntry::confirmation) else {
+            return Ok(());
+        };
+        let skew_ms = state.genesis().document.max_clock_skew_ms;
+        let minimum = state.roster().node(own).and_then(|node| node.minimum.as_ref());
+        let vouched_for = minimum.map_or(0, |minimum| minimum.size);
+        let held_at = self.held_since(confirmed.index);
+        if confirmed.index >= vouched_for && held_at.0 > confirmed.good_until.0.saturating_add(skew_ms) {
+            return Err(WitnessedRefusal::ConfirmedTooLate { entry: entry.clone(), held_at });
+        }
+        Ok(())
+    }
+
     /// Any one of the entries that cover the destination will do.
     fn check_cooling_off(
         &self,
         state: &State,
         id: &WithdrawalId,
+        own: &NodeId,
         now: TimestampMs,
     ) -> Result<(), WitnessedRefusal> {
         let skew_ms = state.genesis().document.max_clock_skew_ms;
         let cooling_off = state.policy().whitelist().cooling_off;
         let mut refusal = None;
         for entry in state.covering_entries(id, now.max(state.last_time())) {
-            let index = state.whitelist_ceremony(&entry.id).and_then(|ceremony| ceremony.quorum_met);
-            let held_at = index.map_or(TimestampMs(u64::MAX), |met| self.held_since(met.index));
+            let held_at = state
+                .whitelist_added(&entry.id)
+                .map_or(TimestampMs(u64::MAX), |index| self.held_since(index));
             let until = TimestampMs(held_at.0.saturating_add(cooling_off.0));
-            if now.0.saturating_add(skew_ms) >= until.0 {
+            let in_time = self.check_confirmation(state, &entry.id, own);
+            if in_time.is_ok() && now.0.saturating_add(skew_ms) >= until.0 {
                 return Ok(());
             }
-            refusal.get_or_insert(WitnessedRefusal::CoolingOff { entry: entry.id.clone(), held_at, until });
+            let cooling = WitnessedRefusal::CoolingOff { entry: entry.id.clone(), held_at, until };
+            refusal.get_or_insert(in_time.err().unwrap_or(cooling));
         }
         refusal.map_or(Ok(()), Err)
     }
@@ -265,10 +295,14 @@ pub(crate) fn asked(state: &State) -> BTreeSet<u64> {
         | CeremonyPhase::Superseded => false,
     });
     let entries = state.whitelist().filter(|entry| entry.revoked_at.is_none() && entry.expires_at > now);
-    let entries = entries.filter_map(|entry| state.whitelist_ceremony(&entry.id));
+    let (entries, confirmed): (Vec<_>, Vec<_>) =
+        entries.map(|entry| (state.whitelist_ceremony(&entry.id), state.requested_entry(&entry.id))).unzip();
+    let entries = entries.into_iter().flatten();
+    let confirmed = confirmed.into_iter().flatten();
+    let confirmed = confirmed.filter_map(|record| record.confirmation().map(|confirmed| confirmed.index));
     let resumes = state.wallets().flat_map(|wallet| state.resumes(&wallet.id));
     let ceremonies = open.chain(entries).chain(resumes).chain(state.authority_ceremonies());
-    ceremonies.flat_map(|ceremony| said(ceremony).map(|(index, _)| index)).collect()
+    ceremonies.flat_map(|ceremony| said(ceremony).map(|(index, _)| index)).chain(confirmed).collect()
 }
 
 /// The pauses that a resume names.
@@ -321,6 +355,7 @@ impl WitnessedRefusal {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::CoolingOff { .. } => "COOLING_OFF_NOT_WITNESSED",
+            Self::ConfirmedTooLate { .. } => "ATTESTATION_CAME_TOO_LATE",
             Self::CameTooLate { .. } => "STATEMENT_CAME_TOO_LATE",
         }
     }

@@ -129,6 +129,7 @@ fn entry(n: u32) -> WhitelistEntry {
         not_before: NOW,
         expires_at: TimestampMs(u64::MAX),
         revoked_at: None,
+        last_used: None,
     }
 }
 

@@ -122,12 +122,18 @@ fn item(page: &mut String, name: &str, text: &str) {
 }
 
 fn whitelist(terms: &WhitelistTerms) -> String {
-    let WhitelistTerms { cooling_off, max_life } = terms;
+    let WhitelistTerms { cooling_off, max_life, dormancy, max_per_customer, max_open_requests } = terms;
     let first = match cooling_off {
         DurationMs(0) => "entries are usable at once".to_owned(),
         wait => format!("entries are usable {} after they were added", span(*wait)),
     };
-    format!("{first}, and at most for {}", span(*max_life))
+    let unused = dormancy
+        .map_or_else(String::new, |dormancy| format!("; one that nobody uses ends after {}", span(dormancy)));
+    format!(
+        "{first}, and at most for {}{unused}; a customer has at most {max_per_customer}, and at most \
+         {max_open_requests} requests of a client wait for their customers",
+        span(*max_life)
+    )
 }
 
 fn exposure(terms: &ExposureTerms) -> String {

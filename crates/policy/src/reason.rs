@@ -149,6 +149,7 @@ reasons! {
     DestinationNotWhitelisted, "DESTINATION_NOT_WHITELISTED", REFUSED, "No whitelist entry names the destination.";
     WhitelistEntryPending, "WHITELIST_ENTRY_PENDING", REFUSED, "The whitelist entry is still cooling off.";
     WhitelistEntryExpired, "WHITELIST_ENTRY_EXPIRED", REFUSED, "The whitelist entry has expired.";
+    WhitelistEntryDormant, "WHITELIST_ENTRY_DORMANT", REFUSED, "Nobody used the whitelist entry for so long that it has expired.";
     WhitelistEntryRevoked, "WHITELIST_ENTRY_REVOKED", REFUSED, "The whitelist entry was revoked.";
     WhitelistAssetNotCovered, "WHITELIST_ASSET_NOT_COVERED", REFUSED, "The whitelist entry does not cover this asset.";
     WhitelistOwnerMismatch, "WHITELIST_OWNER_MISMATCH", REFUSED, "The whitelist entry belongs to another customer.";

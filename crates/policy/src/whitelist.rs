@@ -6,7 +6,7 @@ mod terms;
 use std::collections::BTreeSet;
 
 use holdfast_chains::{Address, AssetSymbol, ChainId};
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -41,6 +41,9 @@ pub struct WhitelistEntry {
     /// When it was revoked. Any value makes the entry unusable at every time.
     #[serde(rename = "revoked_at_ms", default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<TimestampMs>,
+    /// When a withdrawal that it covers was last signed.
+    #[serde(rename = "last_used_at_ms", default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<TimestampMs>,
 }
 
 /// Whose whitelist entry it is.
@@ -63,6 +66,8 @@ pub enum EntryStatus {
     Active,
     /// Its life is over.
     Expired,
+    /// Nobody used it for so long that its life is over.
+    Dormant,
     /// Revoked, for ever.
     Revoked,
 }
@@ -73,11 +78,26 @@ impl WhitelistEntry {
         self.status_until(self.expires_at, now)
     }
 
-    /// Like [`status_at`](Self::status_at), with a life of at most `terms.max_life`: a policy that shortens lives shortens
-    /// those of existing entries too.
+    /// Like [`status_at`](Self::status_at), with a life of at most `terms.max_life` and at most `terms.dormancy` without use: a
+    /// policy that shortens lives shortens those of existing entries too.
     pub fn status_under(&self, terms: &WhitelistTerms, now: TimestampMs) -> EntryStatus {
+        let lives_until = self.lives_until(terms);
+        let status = self.status_until(self.ends_at(terms), now);
+        if status == EntryStatus::Expired && now < lives_until { EntryStatus::Dormant } else { status }
+    }
+
+    /// The first millisecond at which it is no longer active under these terms, unless it is used or revoked before.
+    pub fn ends_at(&self, terms: &WhitelistTerms) -> TimestampMs {
+        let lives_until = self.lives_until(terms);
+        // INVARIANT (G4): before its first use an unused entry counts from when it became active.
+        let used = self.last_used.map_or(self.not_before, |at| at.max(self.not_before));
+        let dormant_from = terms.dormancy.and_then(|dormancy| used.checked_add(dormancy));
+        dormant_from.map_or(lives_until, |from| from.min(lives_until))
+    }
+
+    fn lives_until(&self, terms: &WhitelistTerms) -> TimestampMs {
         let longest = self.not_before.checked_add(terms.max_life).unwrap_or(self.expires_at);
-        self.status_until(self.expires_at.min(longest), now)
+        self.expires_at.min(longest)
     }
 
     fn status_until(&self, end: TimestampMs, now: TimestampMs) -> EntryStatus {
@@ -132,6 +152,7 @@ impl WhitelistError {
 pub struct Whitelist {
     places: OrdMap<Place, Vec<WhitelistEntry>>,
     ids: OrdMap<WhitelistEntryId, Place>,
+    owned: OrdMap<CustomerRef, OrdSet<WhitelistEntryId>>,
 }
 
 // The owner is part of the key, so that one customer's entries never slow down another's look-up.
@@ -163,6 +184,9 @@ impl Whitelist {
         if entry.expires_at <= entry.not_before {
             return Err(WhitelistError::NeverActive(entry.id));
         }
+        if let EntryOwner::Customer(customer) = &entry.owner {
+            self.owned.entry(customer.clone()).or_default().insert(entry.id.clone());
+        }
         let place = (entry.chain_id, entry.address, entry.owner.clone());
         self.ids.insert(entry.id.clone(), place.clone());
         self.places.entry(place).or_default().push(entry);
@@ -175,15 +199,39 @@ impl Whitelist {
         id: &WhitelistEntryId,
         at: TimestampMs,
     ) -> Result<&WhitelistEntry, WhitelistError> {
-        let place = self.ids.get(id).ok_or_else(|| WhitelistError::Unknown(id.clone()))?;
-        let entries = self.places.get_mut(place).into_iter().flatten();
-        let mut named = entries.filter(|entry| entry.id == *id);
-        let entry = named.next().ok_or_else(|| WhitelistError::Unknown(id.clone()))?;
+        let entry = self.entry_mut(id).ok_or_else(|| WhitelistError::Unknown(id.clone()))?;
         if entry.revoked_at.is_some() {
             return Err(WhitelistError::AlreadyRevoked(id.clone()));
         }
         entry.revoked_at = Some(at);
         Ok(entry)
+    }
+
+    /// Notes that a withdrawal which this entry covers was signed; nothing happens if there is no such entry.
+    pub fn mark_used(&mut self, id: &WhitelistEntryId, at: TimestampMs) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.last_used = entry.last_used.max(Some(at));
+        }
+    }
+
+    fn entry_mut(&mut self, id: &WhitelistEntryId) -> Option<&mut WhitelistEntry> {
+        let place = self.ids.get(id)?;
+        self.places.get_mut(place)?.iter_mut().find(|entry| entry.id == *id)
+    }
+
+    /// Every entry of a customer, whatever its status.
+    pub fn of_customer(&self, customer: &CustomerRef) -> impl Iterator<Item = &WhitelistEntry> {
+        let ids = self.owned.get(customer).into_iter().flatten();
+        ids.filter_map(|id| self.entry(id))
+    }
+
+    /// Every entry of one owner for this destination, whatever its status.
+    pub fn at(
+        &self,
+        (chain_id, address): (ChainId, Address),
+        owner: &EntryOwner,
+    ) -> impl Iterator<Item = &WhitelistEntry> {
+        self.places.get(&(chain_id, address, owner.clone())).into_iter().flatten()
     }
 
     /// The entry with this id.
@@ -282,6 +330,7 @@ impl Whitelist {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     Pending,
+    Dormant,
     Expired,
     Revoked,
     OtherAsset,
@@ -300,6 +349,7 @@ impl Gap {
         match entry.status_under(terms, now) {
             EntryStatus::Revoked => Some(Self::Revoked),
             EntryStatus::Expired => Some(Self::Expired),
+            EntryStatus::Dormant => Some(Self::Dormant),
             EntryStatus::Pending => Some(Self::Pending),
             EntryStatus::Active => None,
         }
@@ -310,6 +360,7 @@ impl Gap {
             Self::OtherAsset => ReasonCode::WhitelistAssetNotCovered,
             Self::Revoked => ReasonCode::WhitelistEntryRevoked,
             Self::Expired => ReasonCode::WhitelistEntryExpired,
+            Self::Dormant => ReasonCode::WhitelistEntryDormant,
             Self::Pending => ReasonCode::WhitelistEntryPending,
         }
     }

@@ -22,7 +22,7 @@ pub use decision::decision;
 pub use node::{LatchReport, NodeReport, RoutedMessage, Tip, scalars};
 pub use receipt::SignedReceipt;
 pub use wallet::{wallet, wallet_in_creation};
-pub use whitelist::{WhitelistView, whitelist_state};
+pub use whitelist::{WhitelistFilter, WhitelistView, requested_entry, whitelist_state};
 pub use withdrawal::{Waiting, WithdrawalView, effects, withdrawal_state};
 
 use crate::limits::{ENVELOPE_BYTES, ID_BYTES};

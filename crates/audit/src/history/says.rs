@@ -40,6 +40,11 @@ fn act(state: &State, act: &Act) -> String {
             let price = holdfast_chains::Amount::from_u128(report.price_micro_usd.0.into()).format_units(6);
             format!("reports {price} US dollars for one {}", report.asset)
         }
+        Act::AskEntry(request, _) => {
+            let (address, chain, customer) = (request.address, request.chain_id, &request.customer);
+            format!("asks to whitelist {address} on chain {chain} for customer `{customer}`")
+        }
+        Act::TakeBackEntry(revocation) => format!("takes back whitelist entry `{}`", revocation.entry),
         Act::Identity(report) => {
             let (customer, method, score) = (&report.customer, &report.method, report.score);
             format!("attests `{customer}` by `{method}` with score {score} for `{}`", report.subject)

@@ -36,6 +36,15 @@ impl Address {
         }
     }
 
+    /// Reads `0x` and 40 digits in lower case, in upper case, or in mixed case that is exactly the checksum: for addresses that
+    /// somebody confirms as they are then shown, with their checksum.
+    pub fn parse_any_case(text: &str) -> Result<Self, AddressError> {
+        match Self::parse(text) {
+            Err(AddressError::NotChecksummed { .. }) => Self::parse_unchecked_case(text),
+            parsed => parsed,
+        }
+    }
+
     /// Reads `0x` and 40 digits of any case. For published screening lists only, whose spelling is not ours and
     /// where refusing an entry would let its owner through.
     pub fn parse_unchecked_case(text: &str) -> Result<Self, AddressError> {

@@ -129,6 +129,8 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Session(_)
         | Act::Customer(_)
         | Act::Price(_)
+        | Act::AskEntry(..)
+        | Act::TakeBackEntry(_)
         | Act::Identity(_)
         | Act::Travel(_)
         | Act::OrderConfirmation(_)

@@ -3,8 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_ledger::{Admission, CeremonyId, Outcome, PayloadKind, State, WithdrawalId, WithdrawalState};
-use holdfast_log::Envelope;
+use holdfast_ledger::{Admission, CeremonyId, Outcome, RequestedEntry, State, WithdrawalId, WithdrawalState};
 use holdfast_policy::{TimestampMs, WhitelistEntryId};
 
 mod kept;
@@ -22,7 +21,8 @@ pub(crate) enum Subject {
 /// Log indices of a whitelist entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct WhitelistPositions {
-    pub(crate) ceremony: CeremonyId,
+    /// `None` if its customer confirmed it.
+    pub(crate) ceremony: Option<CeremonyId>,
     pub(crate) added: u64,
     pub(crate) revoked: Option<u64>,
 }
@@ -54,19 +54,12 @@ pub(crate) struct LogIndex {
 
 impl LogIndex {
     /// Notes what the entry at the end of the log did; `state` is the state after it.
-    pub(crate) fn note(
-        &mut self,
-        envelope: &Envelope,
-        index: u64,
-        time_ms: u64,
-        outcome: &Outcome,
-        state: &State,
-    ) {
+    pub(crate) fn note(&mut self, index: u64, time_ms: u64, outcome: &Outcome, state: &State) {
         self.times.push(time_ms);
         let subject = match outcome {
             Outcome::Rejected(_) => Subject::Other,
             Outcome::Admitted(admission) => {
-                self.note_whitelist(envelope, index, admission, state);
+                self.note_whitelist(index, TimestampMs(time_ms), admission, state);
                 self.note_subject(index, admission, state)
             }
         };
@@ -114,18 +107,29 @@ impl LogIndex {
         }
     }
 
-    fn note_whitelist(&mut self, envelope: &Envelope, index: u64, admission: &Admission, state: &State) {
+    fn note_whitelist(&mut self, index: u64, time: TimestampMs, admission: &Admission, state: &State) {
         if let Some(ceremony) = admission.ceremony.and_then(|id| state.ceremony(&id)) {
             if let Some(entry) = &ceremony.whitelist_entry {
-                let positions = WhitelistPositions { ceremony: ceremony.id, added: index, revoked: None };
-                self.whitelist.insert(entry.clone(), positions);
-                self.whitelist_by_age.insert(index, entry.clone());
+                self.add_entry(entry, Some(ceremony.id), index);
             }
-        } else if let Some(positions) =
-            revoked_entry(envelope).and_then(|entry| self.whitelist.get_mut(&entry))
-        {
-            positions.revoked.get_or_insert(index);
         }
+        let Some(entry) = &admission.whitelist_entry else { return };
+        let requested = state.requested_entry(entry).and_then(RequestedEntry::confirmation);
+        if requested.is_some_and(|confirmed| confirmed.index == index) {
+            self.add_entry(entry, None, index);
+        }
+        // A client takes back all entries of a destination at once.
+        let revoked = state.entries_beside(entry).filter(|entry| entry.revoked_at == Some(time));
+        for entry in revoked {
+            if let Some(positions) = self.whitelist.get_mut(&entry.id) {
+                positions.revoked.get_or_insert(index);
+            }
+        }
+    }
+
+    fn add_entry(&mut self, entry: &WhitelistEntryId, ceremony: Option<CeremonyId>, added: u64) {
+        self.whitelist.insert(entry.clone(), WhitelistPositions { ceremony, added, revoked: None });
+        self.whitelist_by_age.insert(added, entry.clone());
     }
 
     /// The withdrawal that the entry at this index replaced, beside the one that it is about.
@@ -227,16 +231,4 @@ pub(crate) fn is_final(state: WithdrawalState) -> bool {
         | WithdrawalState::Replaced
         | WithdrawalState::Tombstoned => true,
     }
-}
-
-/// The entry that an admitted statement revoked: admission compared its text byte for byte, so its lines can be trusted.
-fn revoked_entry(envelope: &Envelope) -> Option<WhitelistEntryId> {
-    if envelope.payload_type.as_str() != PayloadKind::Statement.as_str() {
-        return None;
-    }
-    let text = std::str::from_utf8(&envelope.payload).ok()?;
-    if text.lines().nth(2) != Some("action: revoke a whitelist entry") {
-        return None;
-    }
-    text.lines().find_map(|line| line.strip_prefix("whitelist entry: "))?.parse().ok()
 }

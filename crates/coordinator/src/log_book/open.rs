@@ -144,7 +144,7 @@ impl Inner {
         let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
         let mut index = LogIndex::default();
         let nothing = holdfast_ledger::Outcome::Admitted(holdfast_ledger::Admission::default());
-        index.note(genesis.envelope(), 0, genesis.time_ms(), &nothing, replica.state());
+        index.note(0, genesis.time_ms(), &nothing, replica.state());
         let mut keys = KeyHistory::default();
         keys.note(replica.size(), replica.state().roster().coordinator().log_key);
         let mut inner = Self { replica, tree, index, keys, checkpoint: None };

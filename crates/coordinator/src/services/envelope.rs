@@ -76,6 +76,8 @@ pub(super) fn statement(
         | Act::Cancel(_)
         | Act::Customer(_)
         | Act::Price(_)
+        | Act::AskEntry(..)
+        | Act::TakeBackEntry(_)
         | Act::Identity(_)
         | Act::Travel(_)
         | Act::OrderConfirmation(_)

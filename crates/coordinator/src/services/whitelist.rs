@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::{CeremonyId, StatementBody, StatementDigest};
-use holdfast_policy::{TimestampMs, WhitelistEntry, WhitelistEntryId};
-use holdfast_proto::convert::{self, WhitelistView};
+use holdfast_chains::Address;
+use holdfast_ledger::{
+    Act, CeremonyId, PayloadKind, StatementBody, StatementDigest, requested_entry_id, verify_act,
+};
+use holdfast_policy::{EntryStatus, TimestampMs, WhitelistEntry, WhitelistEntryId};
+use holdfast_proto::convert::{self, WhitelistFilter, WhitelistView};
 use holdfast_proto::v1;
 use holdfast_proto::v1::whitelist_service_server::WhitelistService;
+use sha2::{Digest as _, Sha256};
 use tonic::{Request, Response, Status};
 
-use super::caller::Caller;
+use super::caller::{Caller, Scope};
 use super::{envelope, paging};
 use crate::coordinator::Coordinator;
 use crate::log_book::Reader;
@@ -30,6 +34,14 @@ impl WhitelistService for WhitelistApi {
         Ok(Response::new(self.proposed(&caller, &request.into_inner().envelope).await?))
     }
 
+    async fn request(
+        &self,
+        request: Request<v1::RequestWhitelistEntryRequest>,
+    ) -> Result<Response<v1::WhitelistEntry>, Status> {
+        let caller = Caller::of(&request)?;
+        Ok(Response::new(self.requested(&caller, &request.into_inner().envelope).await?))
+    }
+
     async fn revoke(
         &self,
         request: Request<v1::RevokeWhitelistEntryRequest>,
@@ -42,16 +54,19 @@ impl WhitelistService for WhitelistApi {
         &self,
         request: Request<v1::GetWhitelistEntryRequest>,
     ) -> Result<Response<v1::WhitelistEntry>, Status> {
+        let scope = Caller::of(&request)?.scope()?;
         let id = convert::whitelist_entry_id("entry_id", &request.into_inner().entry_id)
             .map_err(RequestError::from)?;
-        Ok(Response::new(self.found(&id).await?))
+        let reader = self.0.book.read().await.map_err(RequestError::from)?;
+        Ok(Response::new(self.view_of(&reader, &id, &scope)?))
     }
 
     async fn list(
         &self,
         request: Request<v1::ListWhitelistEntriesRequest>,
     ) -> Result<Response<v1::ListWhitelistEntriesResponse>, Status> {
-        Ok(Response::new(self.listed(&request.into_inner()).await?))
+        let scope = Caller::of(&request)?.scope()?;
+        Ok(Response::new(self.listed(&request.into_inner(), &scope).await?))
     }
 }
 
@@ -68,10 +83,33 @@ impl WhitelistApi {
         self.0.ceremony_view(&id).await
     }
 
+    async fn requested(&self, caller: &Caller, bytes: &[u8]) -> Result<v1::WhitelistEntry, RequestError> {
+        let envelope = envelope::by_caller(bytes, PayloadKind::WhitelistRequest, caller)?;
+        let intent: [u8; 32] = Sha256::digest(&envelope.payload).into();
+        let (Proposed::Logged(_) | Proposed::Repeated) = self.0.log(envelope).await?;
+        let reader = self.0.book.read().await?;
+        let id = requested_entry_id(&intent).ok_or(RequestError::NoIdentity)?;
+        self.view_of(&reader, &id, &Scope::All)
+    }
+
+    /// By an officer's statement, or by the client that asked for it.
     async fn revoked(&self, caller: &Caller, bytes: &[u8]) -> Result<v1::WhitelistEntry, RequestError> {
-        let (envelope, body) = self.statement(caller, bytes).await?;
-        let StatementBody::RevokeWhitelistEntry(entry) = body else {
-            return Err(RequestError::OtherPayload { expected: "a statement `revoke a whitelist entry`" });
+        const KINDS: [PayloadKind; 2] = [PayloadKind::Statement, PayloadKind::WhitelistRevocation];
+        let expected = "a statement `revoke a whitelist entry` or a `whitelist-revocation`";
+        let (envelope, kind) = envelope::by_caller_of(bytes, &KINDS, expected, caller)?;
+        let entry = if kind == PayloadKind::Statement {
+            let (_, body) = self.statement(caller, bytes).await?;
+            let StatementBody::RevokeWhitelistEntry(entry) = body else {
+                return Err(RequestError::OtherPayload { expected });
+            };
+            entry
+        } else {
+            let reader = self.0.book.read().await?;
+            let act = verify_act(reader.state().roster(), &envelope)?;
+            match act.act().map_err(Clone::clone)? {
+                Act::TakeBackEntry(revocation) => revocation.entry.clone(),
+                _ => return Err(RequestError::OtherPayload { expected }),
+            }
         };
         // An entry that is revoked already is as revoked as one can wish.
         let (Proposed::Logged(_) | Proposed::Repeated) = self.0.log(envelope).await?;
@@ -89,33 +127,78 @@ impl WhitelistApi {
 
     async fn found(&self, id: &WhitelistEntryId) -> Result<v1::WhitelistEntry, RequestError> {
         let reader = self.0.book.read().await?;
-        let unknown = || RequestError::Unknown { kind: Object::WhitelistEntry, id: id.to_string() };
-        let entry = reader.state().whitelist().find(|entry| entry.id == *id).ok_or_else(unknown)?;
-        view(&reader, entry, self.0.clock.now()).map(|view| view.to_wire()).ok_or_else(unknown)
+        self.view_of(&reader, id, &Scope::All)
+    }
+
+    /// INVARIANT: an entry that a client did not ask for is as unknown to it as one that does not exist.
+    fn view_of(
+        &self,
+        reader: &Reader<'_>,
+        id: &WhitelistEntryId,
+        scope: &Scope,
+    ) -> Result<v1::WhitelistEntry, RequestError> {
+        let state = reader.state();
+        let entry = state.whitelist_entry(id).and_then(|entry| view(reader, entry, self.0.clock.now()));
+        let found = entry
+            .map(|view| view.to_wire())
+            .or_else(|| Some(convert::requested_entry(state.requested_entry(id)?, reader.times())));
+        found
+            .filter(|entry| is_in(scope, entry))
+            .ok_or_else(|| RequestError::Unknown { kind: Object::WhitelistEntry, id: id.to_string() })
     }
 
     async fn listed(
         &self,
         request: &v1::ListWhitelistEntriesRequest,
+        scope: &Scope,
     ) -> Result<v1::ListWhitelistEntriesResponse, RequestError> {
         let (size, before) = (paging::size(request.page_size)?, paging::before(&request.page_token)?);
         let state = convert::whitelist_state("state", request.state)?;
         let reader = self.0.book.read().await?;
-        let now = self.0.clock.now();
-        let entries: BTreeMap<_, _> = reader.state().whitelist().map(|entry| (&entry.id, entry)).collect();
-        let newest = reader.index().whitelist_by_age().range(..before).rev();
-        let (entries, next) = paging::page(newest.map(|(index, id)| (*index, id)), size, |id| {
-            let view = view(&reader, entries.get(id)?, now)?;
-            let wanted = (request.chain_id == 0 || view.entry.chain_id.0 == request.chain_id)
-                && (request.address.is_empty() || view.entry.address.to_string() == request.address)
-                && state.is_none_or(|state| view.status == state);
-            wanted.then(|| view.to_wire())
-        });
+        let now = self.0.clock.now().max(reader.state().last_time());
+        let (entries, next) = match state {
+            WhitelistFilter::Requested => {
+                let open = reader.state().requested_entries().filter(|record| record.is_open_at(now));
+                let by_age: BTreeMap<_, _> = open.map(|record| (record.index, record)).collect();
+                let newest = by_age.range(..before).rev();
+                paging::page(newest.map(|(index, record)| (*index, record)), size, |record| {
+                    let view = convert::requested_entry(record, reader.times());
+                    (is_at(request, &view) && is_in(scope, &view)).then_some(view)
+                })
+            }
+            WhitelistFilter::Any | WhitelistFilter::Entry(_) => {
+                let newest = reader.index().whitelist_by_age().range(..before).rev();
+                paging::page(newest.map(|(index, id)| (*index, id)), size, |id| {
+                    let view = view(&reader, reader.state().whitelist_entry(id)?, now)?;
+                    let living = matches!(view.status, EntryStatus::Pending | EntryStatus::Active);
+                    let ending = request.ending_before_ms;
+                    let wanted = (state == WhitelistFilter::Any
+                        || state == WhitelistFilter::Entry(view.status))
+                        && (ending == 0 || (living && view.ends_at.0 < ending));
+                    let view = wanted.then(|| view.to_wire())?;
+                    (is_at(request, &view) && is_in(scope, &view)).then_some(view)
+                })
+            }
+        };
         Ok(v1::ListWhitelistEntriesResponse {
             entries,
             next_page_token: next.map(paging::token).unwrap_or_default(),
         })
     }
+}
+
+fn is_in(scope: &Scope, entry: &v1::WhitelistEntry) -> bool {
+    match scope {
+        Scope::Own(client) => entry.client == client.as_str(),
+        Scope::All => true,
+    }
+}
+
+fn is_at(request: &v1::ListWhitelistEntriesRequest, entry: &v1::WhitelistEntry) -> bool {
+    // Any case is read; what is no address names no entry.
+    let same = |text: &str| Address::parse_any_case(text).is_ok_and(|at| at.to_string() == entry.address);
+    (request.chain_id == 0 || entry.chain_id == request.chain_id)
+        && (request.address.is_empty() || same(&request.address))
 }
 
 fn view<'a>(
@@ -126,7 +209,9 @@ fn view<'a>(
     let state = reader.state();
     let positions = reader.index().whitelist_positions(&entry.id)?;
     // What is over is over, even if no entry was logged since.
-    let status = entry.status_under(state.policy().whitelist(), now.max(state.last_time()));
+    let terms = state.policy().whitelist();
+    let status = entry.status_under(terms, now.max(state.last_time()));
     let (ceremony, added, revoked) = (positions.ceremony, positions.added, positions.revoked);
-    Some(WhitelistView { entry, status, ceremony, added, revoked, times: reader.times() })
+    let (ends_at, requested) = (entry.ends_at(terms), state.requested_entry(&entry.id));
+    Some(WhitelistView { entry, status, ends_at, ceremony, requested, added, revoked, times: reader.times() })
 }

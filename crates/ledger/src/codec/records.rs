@@ -11,11 +11,12 @@ use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, Q
 use crate::legal_order::{ContactConfirmation, LegalOrder, OrderProposal};
 use crate::payload::{
     ChainOutcome, CustomerReport, ExposureReport, KeygenConfirmation, PriceReport, ScreeningUpdate,
-    SessionReport, WithdrawalRequest,
+    SessionReport, WhitelistRequest, WithdrawalRequest,
 };
 use crate::roster::Roster;
 use crate::state::{Attestation, ClientRevocation, PolicyRecord, UploadedPolicy};
 use crate::wallet::Wallet;
+use crate::whitelist::{RequestPhase, RequestedEntry, WhitelistConfirmation};
 use crate::withdrawal::{
     Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,
     TravelRecord, Withdrawal, WithdrawalKind, WithdrawalState,
@@ -80,6 +81,25 @@ record!(LegalOrder {
 record!(ContactConfirmation { contact, time, index });
 
 record!(TombstoneRecord { node, incarnation, time, index });
+
+record!(RequestedEntry { id, request, intent, time, index, phase });
+
+variants!(RequestPhase { 0 => Open, 1 => Confirmed(confirmation), 2 => Ended });
+
+record!(WhitelistConfirmation { attestation, good_until, time, index });
+
+record!(WhitelistRequest {
+    cluster,
+    client,
+    customer,
+    chain_id,
+    address,
+    assets,
+    not_before_ms,
+    expires_at_ms,
+    created_at_ms,
+    confirm_by_ms,
+});
 
 record!(Approval { officer, roles, hold, time, expires_at, index });
 

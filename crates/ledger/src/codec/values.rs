@@ -233,6 +233,18 @@ impl<T: Decode> Decode for Arc<T> {
     }
 }
 
+impl<T: Encode> Encode for Box<T> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.as_ref().encode(out);
+    }
+}
+
+impl<T: Decode> Decode for Box<T> {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        T::decode(input).map(Box::new)
+    }
+}
+
 impl<T: Encode> Encode for Vec<T> {
     fn encode(&self, out: &mut Vec<u8>) {
         put_count(self.len(), out);

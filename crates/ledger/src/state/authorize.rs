@@ -53,7 +53,12 @@ impl State {
     }
 
     /// The first valid signature is canonical.
-    pub(super) fn admit_signature(&self, logged: &SignatureLogged, index: u64) -> Result<Change, Rejection> {
+    pub(super) fn admit_signature(
+        &self,
+        logged: &SignatureLogged,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
         self.check_cluster(&logged.cluster)?;
         let withdrawal = self.withdrawal(&logged.withdrawal).ok_or_else(|| {
             let detail = format!("no withdrawal `{}`", logged.withdrawal);
@@ -87,7 +92,8 @@ impl State {
             withdrawal.state = WithdrawalState::Signed;
         }
         withdrawal.positions.signed = Some(index);
-        Ok(Change::withdrawal(withdrawal))
+        let used = self.used_entries(&withdrawal, time);
+        Ok(Change { used, ..Change::withdrawal(withdrawal) })
     }
 
     /// Nodes refuse at the intent's expiry by their own clocks: what is authorized must leave them the skew.

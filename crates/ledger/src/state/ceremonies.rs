@@ -111,7 +111,7 @@ impl State {
                 Ok(Change::ceremony(ceremony))
             }
             CeremonyKind::AddWhitelistEntry(proposal) => {
-                let entry = self.whitelist_entry(&ceremony.id, &proposal, time)?;
+                let entry = self.approved_entry(&ceremony.id, &proposal, time)?;
                 ceremony.phase = CeremonyPhase::Activated;
                 ceremony.whitelist_entry = Some(entry.id.clone());
                 Ok(Change { whitelist_entry: Some(entry), ..Change::ceremony(ceremony) })

@@ -16,6 +16,7 @@ use crate::legal_order::LegalOrder;
 use crate::payload::{CustomerReport, ExposureReport, PriceReport, ScreeningUpdate, SessionReport};
 use crate::roster::Roster;
 use crate::wallet::Wallet;
+use crate::whitelist::RequestedEntry;
 use crate::withdrawal::Withdrawal;
 
 /// Records to write; each replaces the one with the same id.
@@ -27,7 +28,11 @@ pub(crate) struct Change {
     pub(super) ceremony: Option<Ceremony>,
     pub(super) wallet: Option<Wallet>,
     pub(super) whitelist_entry: Option<WhitelistEntry>,
-    pub(super) revoked: Option<(WhitelistEntryId, TimestampMs)>,
+    pub(super) revoked: Vec<(WhitelistEntryId, TimestampMs)>,
+    /// Requests for entries, new or changed.
+    pub(super) requested_entries: Vec<RequestedEntry>,
+    /// Entries that were used.
+    pub(super) used: Vec<(WhitelistEntryId, TimestampMs)>,
     pub(super) session: Option<SessionReport>,
     pub(super) customer: Option<CustomerReport>,
     pub(super) price: Option<PriceReport>,
@@ -60,6 +65,8 @@ impl Encode for Change {
             wallet,
             whitelist_entry,
             revoked,
+            requested_entries,
+            used,
             session,
             customer,
             price,
@@ -85,6 +92,8 @@ impl Encode for Change {
         wallet.encode(out);
         whitelist_entry.encode(out);
         revoked.encode(out);
+        requested_entries.encode(out);
+        used.encode(out);
         session.encode(out);
         customer.encode(out);
         price.encode(out);
@@ -182,8 +191,13 @@ impl State {
         if let Some(entry) = change.whitelist_entry {
             let _ = self.whitelist.insert(entry);
         }
-        if let Some((entry, at)) = change.revoked {
+        for (entry, at) in change.revoked {
             let _ = self.whitelist.revoke(&entry, at);
+            admission.whitelist_entry = Some(entry);
+        }
+        self.write_requested_entries(change.requested_entries, time, &mut admission);
+        for (entry, at) in change.used {
+            self.whitelist.mark_used(&entry, at);
         }
         if let Some(attestation) = change.attestation {
             self.attestations.insert(attestation.node.clone(), Arc::new(attestation));

@@ -27,9 +27,7 @@ impl State {
         self.check_named(&report.provider, named, "identity")?;
         let change = match &report.subject {
             IdentitySubject::Withdrawal(id) => self.attest_withdrawal(report, id, index, time)?,
-            IdentitySubject::WhitelistEntry(id) => {
-                return Err(super::statements::unknown_entry(id));
-            }
+            IdentitySubject::WhitelistEntry(id) => self.confirm_whitelist_entry(report, id, index, time)?,
         };
         Ok(Change { sequence: Some((report.provider.clone(), report.sequence)), ..change })
     }

@@ -71,6 +71,7 @@ impl State {
             withdrawals,
             ceremonies,
             whitelist,
+            whitelist_requests,
             sessions,
             activity,
             sequences,
@@ -95,6 +96,7 @@ impl State {
         wallets.encode(&mut out);
         ceremonies.encode(&mut out);
         whitelist.encode(&mut out);
+        whitelist_requests.encode(&mut out);
         sessions.encode(&mut out);
         activity.encode(&mut out);
         sequences.encode(&mut out);
@@ -150,6 +152,7 @@ impl State {
             wallets: Decode::decode(input)?,
             ceremonies: Decode::decode(input)?,
             whitelist: Decode::decode(input)?,
+            whitelist_requests: Decode::decode(input)?,
             sessions: Decode::decode(input)?,
             activity: Decode::decode(input)?,
             sequences: Decode::decode(input)?,

@@ -149,7 +149,7 @@ impl State {
         if known.revoked_at.is_some() {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, "the entry is revoked already"));
         }
-        Ok(Change { revoked: Some((entry.clone(), time)), ..Change::default() })
+        Ok(Change { revoked: vec![(entry.clone(), time)], ..Change::default() })
     }
 
     /// A second pause is a second record: lifting the first does not lift it. One too many changes nothing here, and a node

@@ -29,5 +29,6 @@ mod sweeps;
 mod tombstones;
 mod travel;
 mod whitelist;
+mod whitelists;
 mod windows;
 mod withdrawals;

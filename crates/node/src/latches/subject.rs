@@ -8,7 +8,7 @@ use holdfast_ledger::{
     LatchScope, Rejection, RejectionCode, Roster, State, Statement, StatementBody, StatementDigest,
     WithdrawalId,
 };
-use holdfast_policy::{ClientId, ListId, WalletId, WhitelistEntry, WhitelistEntryId};
+use holdfast_policy::{ClientId, ListId, WalletId, WhitelistEntryId};
 
 /// A client's public key.
 type ClientKey = [u8; 32];
@@ -82,7 +82,7 @@ impl Subject {
             // An entry that this state does not know yet cannot have permitted anything by it; and a latch on a name
             // that no log will ever contain, which nothing could lift, must not stop every withdrawal.
             Self::WhitelistEntry(latched) => {
-                state.whitelist().any(|entry| entry.id == *latched) && state.relies_on(withdrawal, latched)
+                state.whitelist_entry(latched).is_some() && state.relies_on(withdrawal, latched)
             }
             // The same for a key that this state does not know yet. What a client asked for under an earlier key, the
             // rules refuse.
@@ -119,8 +119,12 @@ impl Subject {
             }
             // Whoever revoked it, an entry is revoked for good.
             Self::WhitelistEntry(id) => {
-                let revoked = |entry: &WhitelistEntry| entry.id == *id && entry.revoked_at.is_some();
-                if state.whitelist().any(revoked) { Logged::TakenOver } else { Logged::Not }
+                let entry = state.whitelist_entry(id);
+                if entry.is_some_and(|entry| entry.revoked_at.is_some()) {
+                    Logged::TakenOver
+                } else {
+                    Logged::Not
+                }
             }
             // Whoever revoked it, a key is revoked for good, and gone as soon as officers removed the client or admitted
             // it again: under another key, because no key comes back.

@@ -33,7 +33,8 @@ pub(super) struct Staged {
     pub(super) entries: Vec<Entry>,
     pub(super) replica: Replica,
     pub(super) checkpoint: Checkpoint,
-    /// Whether a rule may ask when the entries came: it asks about what officers said in ceremonies.
+    /// Whether a rule may ask when the entries came: it asks about what officers said in ceremonies and
+    /// about customers' confirmations.
     pub(super) ceremonies: bool,
 }
 
@@ -301,7 +302,7 @@ impl Held {
 }
 
 fn touches_ceremony(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Admitted(admission) if admission.ceremony.is_some())
+    matches!(outcome, Outcome::Admitted(admission) if admission.ceremony.is_some() || admission.whitelist_entry.is_some())
 }
 
 fn parse(new: &[Vec<u8>], first: u64) -> Result<Vec<Entry>, ExtendRefusal> {

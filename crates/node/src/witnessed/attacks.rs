@@ -161,7 +161,9 @@ fn officers_vouch_for_what_lies_before_the_minimum_checkpoint_of_a_node_and_for_
             let checked = held_all_at(cell.size(), late).check_ceremony(cell.state(), ceremony, &node);
             checked.err().map_or(u64::MAX, |refusal| match refusal {
                 WitnessedRefusal::CameTooLate { index, .. } => index,
-                WitnessedRefusal::CoolingOff { .. } => panic!("{refusal}"),
+                WitnessedRefusal::CoolingOff { .. } | WitnessedRefusal::ConfirmedTooLate { .. } => {
+                    panic!("{refusal}")
+                }
             })
         };
         assert_eq!((check("node-3"), check("node-1")), (first_that_counts, proposed));
@@ -175,12 +177,22 @@ async fn cooling_off_is_over_when_it_is_over_by_this_nodes_clock_and_the_skew_an
     // The tests' policy has no cooling-off: it is over a skew before the entry was held.
     let now = cell.now;
     let check = |held_at: u64| {
-        held_all_at(cell.size(), held_at).check_cooling_off(cell.state(), &withdrawal, TimestampMs(now))
+        held_all_at(cell.size(), held_at).check_cooling_off(
+            cell.state(),
+            &withdrawal,
+            &"node-1".parse().unwrap(),
+            TimestampMs(now),
+        )
     };
     assert_eq!(check(now + 5_000), Ok(()));
     assert_eq!(check(now + 5_001).unwrap_err().code(), "COOLING_OFF_NOT_WITNESSED");
     // An entry that nobody is known to have held never cooled off
-    let unheard = Witnessed::default().check_cooling_off(cell.state(), &withdrawal, TimestampMs(now));
+    let unheard = Witnessed::default().check_cooling_off(
+        cell.state(),
+        &withdrawal,
+        &"node-1".parse().unwrap(),
+        TimestampMs(now),
+    );
     assert_eq!(unheard.unwrap_err().code(), "COOLING_OFF_NOT_WITNESSED");
 }
 

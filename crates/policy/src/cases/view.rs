@@ -82,6 +82,8 @@ fn entry(facts: &CaseFacts, chain_id: ChainId, listed: &ListedDestination) -> Op
         not_before,
         expires_at: after(facts.at, *expires_in).max(TimestampMs(not_before.0.saturating_add(1))),
         revoked_at: revoked.then_some(facts.at),
+        // A case says when an entry ends; it does not end of disuse besides.
+        last_used: Some(facts.at),
     })
 }
 

@@ -31,6 +31,8 @@ const MAX_RULES: usize = 256;
 const MAX_VALUES: usize = 256;
 const MAX_ROLES: usize = 8;
 const MAX_APPROVALS_OF_A_ROLE: u32 = 16;
+const MAX_ENTRIES_PER_CUSTOMER: u32 = 1_000;
+const MAX_OPEN_REQUESTS: u32 = 100_000;
 // Ten years: longer is a typing error.
 const MAX_DURATION_MS: u64 = 10 * 366 * 24 * 60 * 60 * 1000;
 
@@ -245,8 +247,22 @@ fn hold_terms(mut table: Table<'_>) -> Result<HoldTerms, PolicyError> {
 fn whitelist_terms(mut table: Table<'_>) -> Result<WhitelistTerms, PolicyError> {
     let cooling_off = duration(&table.required("cooling_off_ms")?, 0)?;
     let max_life = duration(&table.required("max_life_ms")?, 1)?;
+    let dormancy = table.optional("dormancy_ms").map(|field| duration(&field, 1)).transpose()?;
+    let number = |field: Option<Field<'_>>, default: u32, max: u32| {
+        field.map_or(Ok(default), |field| field.number(1, max))
+    };
+    let max_per_customer = number(
+        table.optional("max_per_customer"),
+        WhitelistTerms::DEFAULT_MAX_PER_CUSTOMER,
+        MAX_ENTRIES_PER_CUSTOMER,
+    )?;
+    let max_open_requests = number(
+        table.optional("max_open_requests"),
+        WhitelistTerms::DEFAULT_MAX_OPEN_REQUESTS,
+        MAX_OPEN_REQUESTS,
+    )?;
     table.finish()?;
-    Ok(WhitelistTerms { cooling_off, max_life })
+    Ok(WhitelistTerms { cooling_off, max_life, dormancy, max_per_customer, max_open_requests })
 }
 
 fn authorization_max_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError> {

@@ -32,9 +32,10 @@ fn describe(entry: &WhitelistEntry) -> String {
         EntryOwner::House => "the house".to_owned(),
         EntryOwner::Customer(customer) => format!("customer `{customer}`"),
     };
+    let used = entry.last_used.map_or_else(String::new, |at| format!(", last used at {at}"));
     let revoked = entry.revoked_at.map_or_else(String::new, |at| format!(", revoked at {at}"));
     format!(
-        "entry `{}` of {owner} for {}, active from {} until {}{revoked}",
+        "entry `{}` of {owner} for {}, active from {} until {}{used}{revoked}",
         entry.id, entry.address, entry.not_before, entry.expires_at
     )
 }

@@ -14,6 +14,12 @@ pub struct WhitelistTerms {
     pub cooling_off: DurationMs,
     /// The longest time between `not_before` and `expires_at`.
     pub max_life: DurationMs,
+    /// How long an entry may go unused before it expires; `None` is for ever.
+    pub dormancy: Option<DurationMs>,
+    /// The most entries of one customer that are not over.
+    pub max_per_customer: u32,
+    /// The most requests of one client that wait for their customers.
+    pub max_open_requests: u32,
 }
 
 /// Times of an entry that the policy does not accept.
@@ -52,6 +58,18 @@ impl WhitelistTermsError {
 }
 
 impl WhitelistTerms {
+    /// What holds where a policy does not say how many entries a customer may have.
+    pub const DEFAULT_MAX_PER_CUSTOMER: u32 = 64;
+    /// What holds where a policy does not say how many requests of a client may wait.
+    pub const DEFAULT_MAX_OPEN_REQUESTS: u32 = 1_000;
+
+    /// Terms without a dormancy limit and with the usual bounds.
+    pub const fn new(cooling_off: DurationMs, max_life: DurationMs) -> Self {
+        let (max_per_customer, max_open_requests) =
+            (Self::DEFAULT_MAX_PER_CUSTOMER, Self::DEFAULT_MAX_OPEN_REQUESTS);
+        Self { cooling_off, max_life, dormancy: None, max_per_customer, max_open_requests }
+    }
+
     /// Checks the times of an entry that is added at `added_at`.
     pub fn check(
         &self,
@@ -77,8 +95,7 @@ impl WhitelistTerms {
 mod tests {
     use super::*;
 
-    const TERMS: WhitelistTerms =
-        WhitelistTerms { cooling_off: DurationMs(100), max_life: DurationMs(1_000) };
+    const TERMS: WhitelistTerms = WhitelistTerms::new(DurationMs(100), DurationMs(1_000));
 
     fn check(not_before: u64, expires_at: u64) -> Result<(), WhitelistTermsError> {
         TERMS.check(TimestampMs(5_000), TimestampMs(not_before), TimestampMs(expires_at))

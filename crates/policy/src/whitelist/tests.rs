@@ -6,7 +6,7 @@ use crate::time::DurationMs;
 const DAY: u64 = 86_400_000;
 const START: TimestampMs = TimestampMs(1_000_000);
 const END: TimestampMs = TimestampMs(1_000_000 + DAY);
-const TERMS: WhitelistTerms = WhitelistTerms { cooling_off: DurationMs(0), max_life: DurationMs(365 * DAY) };
+const TERMS: WhitelistTerms = WhitelistTerms::new(DurationMs(0), DurationMs(365 * DAY));
 
 fn address(last: u8) -> Address {
     let mut bytes = [0x11; 20];
@@ -28,6 +28,7 @@ fn entry(id: &str, owner: EntryOwner) -> WhitelistEntry {
         not_before: START,
         expires_at: END,
         revoked_at: None,
+        last_used: None,
     }
 }
 
@@ -68,7 +69,7 @@ fn revoked_entry_is_revoked_at_every_time_even_before_the_revocation() {
 #[test]
 fn shorter_life_in_a_newer_policy_ends_old_entries_earlier() {
     let entry = entry("a", EntryOwner::House);
-    let shorter = WhitelistTerms { cooling_off: DurationMs(0), max_life: DurationMs(1_000) };
+    let shorter = WhitelistTerms::new(DurationMs(0), DurationMs(1_000));
     assert_eq!(entry.status_under(&shorter, TimestampMs(START.0 + 999)), EntryStatus::Active);
     assert_eq!(entry.status_under(&shorter, TimestampMs(START.0 + 1_000)), EntryStatus::Expired);
     assert_eq!(entry.status_at(TimestampMs(START.0 + 1_000)), EntryStatus::Active);
@@ -77,7 +78,7 @@ fn shorter_life_in_a_newer_policy_ends_old_entries_earlier() {
 #[test]
 fn longest_life_that_does_not_fit_never_lengthens_an_entry() {
     let entry = entry("a", EntryOwner::House);
-    let endless = WhitelistTerms { cooling_off: DurationMs(0), max_life: DurationMs(u64::MAX) };
+    let endless = WhitelistTerms::new(DurationMs(0), DurationMs(u64::MAX));
     assert_eq!(entry.status_under(&endless, END), EntryStatus::Expired);
 }
 
@@ -236,4 +237,67 @@ fn of_equally_close_entries_the_newest_explains_a_refusal() {
     let usdt = AssetSymbol::parse("USDT").unwrap();
     let refusal = list.covering(&TERMS, (ChainId(1), address(1)), &usdt, None, END).unwrap_err();
     assert_eq!(refusal.entry.unwrap().id.as_str(), "b");
+}
+
+fn dormant_after(ms: u64) -> WhitelistTerms {
+    WhitelistTerms { dormancy: Some(DurationMs(ms)), ..TERMS }
+}
+
+#[test]
+fn entry_that_nobody_uses_expires_to_the_millisecond_and_its_use_lets_it_live_on() {
+    let (terms, mut list) = (dormant_after(1_000), whitelist([entry("a", EntryOwner::House)]));
+    let id = WhitelistEntryId::new("a").unwrap();
+    let status =
+        |list: &Whitelist, at: u64| list.entry(&id).unwrap().status_under(&terms, TimestampMs(START.0 + at));
+    assert_eq!(status(&list, 999), EntryStatus::Active);
+    assert_eq!(status(&list, 1_000), EntryStatus::Dormant);
+    list.mark_used(&id, TimestampMs(START.0 + 600));
+    assert_eq!(status(&list, 1_599), EntryStatus::Active);
+    assert_eq!(status(&list, 1_600), EntryStatus::Dormant);
+    assert_eq!(list.entry(&id).unwrap().ends_at(&terms), TimestampMs(START.0 + 1_600));
+    // A use that was logged before a later one takes nothing back
+    list.mark_used(&id, TimestampMs(START.0 + 100));
+    assert_eq!(status(&list, 1_599), EntryStatus::Active);
+    // And no use outlives the entry
+    list.mark_used(&id, TimestampMs(END.0 - 1));
+    assert_eq!(status(&list, DAY - 1), EntryStatus::Active);
+    assert_eq!(status(&list, DAY), EntryStatus::Expired);
+}
+
+#[test]
+fn use_before_an_entry_is_active_does_not_let_it_start_late() {
+    let used = WhitelistEntry { last_used: Some(TimestampMs(1)), ..entry("a", EntryOwner::House) };
+    assert_eq!(used.ends_at(&dormant_after(1_000)), TimestampMs(START.0 + 1_000));
+}
+
+#[test]
+fn dormant_entry_refuses_with_its_own_reason_and_another_one_still_serves() {
+    let terms = dormant_after(1_000);
+    let mut fresh = entry("fresh", customer("alice"));
+    fresh.not_before = TimestampMs(START.0 + 1_000);
+    let list = whitelist([entry("old", EntryOwner::House), fresh]);
+    let (asset, alice) = (AssetSymbol::parse("USDT").unwrap(), CustomerRef::new("alice").unwrap());
+    let covering = |who: Option<&CustomerRef>| {
+        let found =
+            list.covering(&terms, (ChainId(1), address(1)), &asset, who, TimestampMs(START.0 + 1_000));
+        found.map(|entry| entry.id.to_string()).map_err(|refusal| refusal.code)
+    };
+    assert_eq!(covering(None), Err(ReasonCode::WhitelistEntryDormant));
+    assert_eq!(covering(Some(&alice)), Ok("fresh".to_owned()));
+}
+
+#[test]
+fn entries_are_found_by_their_customer() {
+    let list = whitelist([
+        entry("a", customer("alice")),
+        entry("b", EntryOwner::House),
+        entry("c", customer("bob")),
+        entry("d", customer("alice")),
+    ]);
+    let of = |name: &str| {
+        let customer = CustomerRef::new(name).unwrap();
+        list.of_customer(&customer).map(|entry| entry.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("alice"), of("carol")), (vec!["a".to_owned(), "d".to_owned()], Vec::new()));
+    assert_eq!(list.at((ChainId(1), address(1)), &customer("alice")).count(), 2);
 }

@@ -42,6 +42,10 @@ const DENIALS: &[(ReasonCode, Change)] = &[
     (ReasonCode::DestinationNotWhitelisted, |world, _| world.entries.clear()),
     (ReasonCode::WhitelistEntryPending, |world, _| world.entries[0].not_before = TimestampMs(NOW + 1)),
     (ReasonCode::WhitelistEntryExpired, |world, _| world.entries[0].expires_at = TimestampMs(NOW)),
+    (ReasonCode::WhitelistEntryDormant, |world, _| {
+        let terms = "[whitelist]\ndormancy_ms = 86400000\n";
+        *world = World::with_policy(&DEMO_POLICY.replacen("[whitelist]\n", terms, 1));
+    }),
     (ReasonCode::WhitelistEntryRevoked, |world, _| world.entries[0].revoked_at = Some(TimestampMs(NOW))),
     (ReasonCode::WhitelistAssetNotCovered, |world, _| {
         world.entries[0].assets = BTreeSet::from([symbol("ETH")])

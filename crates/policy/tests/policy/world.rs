@@ -263,6 +263,7 @@ pub(crate) fn entry(id: &str, to: &str) -> WhitelistEntry {
         not_before: TimestampMs(NOW - DAY),
         expires_at: TimestampMs(NOW + 30 * DAY),
         revoked_at: None,
+        last_used: None,
     }
 }
 

@@ -86,7 +86,7 @@ fn ids_that_are_too_long_or_malformed_name_their_field() {
 fn filters_that_name_no_state_are_refused_and_zero_means_any() {
     assert_eq!(withdrawal_state("state", 0), Ok(None));
     assert!(withdrawal_state("state", 999).is_err());
-    assert_eq!(whitelist_state("state", 0), Ok(None));
+    assert_eq!(whitelist_state("state", 0), Ok(WhitelistFilter::Any));
     assert!(whitelist_state("state", -1).is_err());
     assert_eq!(ceremony_phase("phase", 0), Ok(None));
     assert!(ceremony_phase("phase", 999).is_err());

@@ -141,7 +141,10 @@ impl LogIndex {
         }
         for stored in stored.whitelist {
             let id = WhitelistEntryId::new(stored.id).map_err(|_| IndexError)?;
-            let ceremony = stored.ceremony.parse().map_err(|_| IndexError)?;
+            let ceremony = match stored.ceremony.as_str() {
+                "" => None,
+                ceremony => Some(ceremony.parse().map_err(|_| IndexError)?),
+            };
             let revoked = stored.revoked.map(within).transpose()?;
             let positions = WhitelistPositions { ceremony, added: within(stored.added)?, revoked };
             index.whitelist_by_age.insert(positions.added, id.clone());
@@ -188,7 +191,7 @@ impl IndexPicture {
         });
         let whitelist = self.whitelist.iter().map(|(id, positions)| StoredWhitelistEntry {
             id: id.to_string(),
-            ceremony: positions.ceremony.to_string(),
+            ceremony: positions.ceremony.map(|id| id.to_string()).unwrap_or_default(),
             added: positions.added,
             revoked: positions.revoked,
         });

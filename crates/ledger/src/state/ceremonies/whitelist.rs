@@ -33,7 +33,7 @@ impl State {
         self.propose(statement, CeremonyKind::AddWhitelistEntry(proposal.clone()), text, index)
     }
 
-    pub(super) fn whitelist_entry(
+    pub(super) fn approved_entry(
         &self,
         ceremony: &CeremonyId,
         proposal: &WhitelistProposal,
@@ -51,6 +51,7 @@ impl State {
             not_before,
             expires_at: proposal.expires_at,
             revoked_at: None,
+            last_used: None,
         })
     }
 

@@ -83,6 +83,7 @@ impl State {
             ("risk", old.risk() != new.risk()),
             ("hold", old.hold() != new.hold()),
             ("whitelist", old.whitelist() != new.whitelist()),
+            ("identity", old.identity() != new.identity()),
             ("prices", old.prices() != new.prices()),
             ("legal", old.legal() != new.legal()),
             ("exposure", old.exposure() != new.exposure()),

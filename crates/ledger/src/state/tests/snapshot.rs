@@ -268,8 +268,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "00f08662579cf79109b836ffb4791b25510003448d1c18da7ba518e0a0e198df";
-const SNAPSHOT: &str = "b31693ee3a5f02a9cae310085be9577bea621322e75a378c608f01cc75dd973d";
+const DIGEST: &str = "f1fb3e6c605d25025d39f73a58b9a6fdb1a04bcdf6591e25f9bfb8d00a700bea";
+const SNAPSHOT: &str = "00a5cac6e4985a363601e6b2f548a17b4a8bb12057747e092918a765745a47f0";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {

@@ -33,10 +33,14 @@ pub(super) fn hold(changes: &mut Changes, old: &HoldTerms, new: &HoldTerms) {
 
 /// Lives of entries are limits; the cooling-off is a wait, and not on the closed list.
 pub(super) fn whitelist(changes: &mut Changes, old: &WhitelistTerms, new: &WhitelistTerms) {
-    let WhitelistTerms { cooling_off, max_life } = old;
+    let WhitelistTerms { cooling_off, max_life, dormancy, max_per_customer, max_open_requests } = old;
     let mut subject = changes.about("[whitelist]");
     subject.value("cooling_off_ms", &cooling_off.0, &new.cooling_off.0);
     subject.limit("max_life_ms", Some(&max_life.0), Some(&new.max_life.0));
+    let ms = |dormancy: &Option<DurationMs>| dormancy.map(|dormancy| dormancy.0);
+    subject.limit("dormancy_ms", ms(dormancy).as_ref(), ms(&new.dormancy).as_ref());
+    subject.limit("max_per_customer", Some(max_per_customer), Some(&new.max_per_customer));
+    subject.limit("max_open_requests", Some(max_open_requests), Some(&new.max_open_requests));
 }
 
 /// Who may attest and how can only be told apart name by name: fewer names and a higher score accept less, and so does a lower age.
