@@ -346,18 +346,7 @@ impl Fact<'_> {
                 (PayloadKind::ExposureReport, serde_json::to_vec(&report))
             }
             Self::Identity(fact, intended) => {
-                let report = IdentityReport {
-                    cluster,
-                    provider,
-                    sequence,
-                    customer: intended.customer.clone(),
-                    subject: fact.subject.clone(),
-                    intent: intended.intent,
-                    method: fact.method.clone(),
-                    score: fact.score,
-                    session: fact.session.clone(),
-                    observed_at_ms,
-                };
+                let report = intended.attested(fact, cluster, provider, sequence, observed_at_ms);
                 (PayloadKind::IdentityAttestation, serde_json::to_vec(&report))
             }
             Self::Travel(fact, intent) => {
@@ -373,6 +362,30 @@ impl Fact<'_> {
                 };
                 (PayloadKind::TravelRuleReport, serde_json::to_vec(&report))
             }
+        }
+    }
+}
+
+impl Intended {
+    fn attested(
+        &self,
+        fact: &IdentityFact,
+        cluster: ClusterId,
+        provider: ProviderId,
+        sequence: u64,
+        observed_at_ms: TimestampMs,
+    ) -> IdentityReport {
+        IdentityReport {
+            cluster,
+            provider,
+            sequence,
+            customer: self.customer.clone(),
+            subject: fact.subject.clone(),
+            intent: self.intent,
+            method: fact.method.clone(),
+            score: fact.score,
+            session: fact.session.clone(),
+            observed_at_ms,
         }
     }
 }

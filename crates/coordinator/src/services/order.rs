@@ -52,9 +52,9 @@ impl LegalOrderApi {
     async fn statement(&self, caller: &Caller, bytes: &[u8]) -> Result<Envelope, RequestError> {
         let reader = self.0.book.read().await?;
         let (envelope, body) = envelope::statement(bytes, caller, reader.state().roster())?;
-        match body {
-            StatementBody::OpenOrder(_) | StatementBody::ApproveOrder(_) => Ok(envelope),
-            _ => Err(RequestError::OtherPayload { expected: EXPECTED }),
+        if !matches!(body, StatementBody::OpenOrder(_) | StatementBody::ApproveOrder(_)) {
+            return Err(RequestError::OtherPayload { expected: EXPECTED });
         }
+        Ok(envelope)
     }
 }
