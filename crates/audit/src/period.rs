@@ -111,7 +111,12 @@ impl Period {
     fn admitted(&mut self, event: &Event<'_>) {
         if let Some(Act::Statement { statement, .. }) = event.act {
             let body = &statement.body;
-            if matches!(body, StatementBody::ApproveHold(_) | StatementBody::RejectHold(_)) {
+            if matches!(
+                body,
+                StatementBody::ApproveHold(_)
+                    | StatementBody::RejectHold(_)
+                    | StatementBody::WithdrawApproval(_)
+            ) {
                 self.rows.push(Row::hold(event, statement));
             } else if body.is_protective() {
                 self.rows.push(Row::pause(event, statement));

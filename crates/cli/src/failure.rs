@@ -293,6 +293,8 @@ impl From<Rejection> for Failure {
             | RejectionCode::AlreadyRecorded
             | RejectionCode::WithdrawalNotCancellable
             | RejectionCode::WithdrawalNotHeld
+            | RejectionCode::NotApproved
+            | RejectionCode::ApprovalFinal
             | RejectionCode::WithdrawalNotAuthorizable
             | RejectionCode::TransactionAlreadyBound
             | RejectionCode::AccountNonceUsed

@@ -27,6 +27,9 @@ use crate::replica;
 use crate::session::Session;
 use crate::statement::{Describes, Expiring, Lines, Prepared, Signing, indent};
 use crate::wallet;
+use crate::withdraw::hold;
+
+mod holds;
 
 /// Pause and resume wallets, revoke clients
 #[derive(Subcommand, Debug)]
@@ -37,6 +40,17 @@ pub(crate) enum OfficerCommand {
     RevokeClient(RevokeClientArgs),
     /// Propose to lift the pauses of a wallet that are in force now
     Resume(ResumeArgs),
+    /// List what is held: for whom it waits, until when, and who is called then
+    Holds {
+        /// Only those that have waited for longer than the policy wants
+        #[arg(long)]
+        escalated: bool,
+    },
+    /// Take back your approval of a withdrawal that is not authorized yet
+    ///
+    /// From the log entry on that contains it the approval counts for nothing, and a withdrawal that was allowed by it is held again.
+    /// Nodes learn of it through the log only. Once the withdrawal is authorized it is too late: pause the wallet.
+    WithdrawApproval(hold::RejectArgs),
     /// Show how far an action binds: which nodes promised to obey it, by signatures verified here
     ///
     /// A node is held to an action by its cosignature of a log that contains it, or by a receipt that it gave an officer directly.
@@ -99,6 +113,8 @@ pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<A
         OfficerCommand::Pause(args) => pause(session, args).await,
         OfficerCommand::RevokeClient(args) => revoke_client(session, args).await,
         OfficerCommand::Resume(args) => resume(session, args).await,
+        OfficerCommand::Holds { escalated } => holds::list(session, *escalated).await,
+        OfficerCommand::WithdrawApproval(args) => hold::withdraw_approval(session, args).await,
         OfficerCommand::Binding(args) => binding::run(session, args).await,
         OfficerCommand::Statements { node, officer } => statements(session, node, officer.as_deref()).await,
     }

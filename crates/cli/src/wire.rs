@@ -77,6 +77,9 @@ fn hold(hold: &v1::HoldRequirement) -> Value {
         "step_up_required": hold.step_up_required,
         "hold_digest": hex::encode(&hold.hold_digest),
         "reasons": hold.reasons.iter().map(reason).collect::<Vec<_>>(),
+        "release_at_ms": hold.release_at_ms,
+        "escalation_role": hold.escalation_role,
+        "escalation_at_ms": hold.escalation_at_ms,
     })
 }
 

@@ -1,6 +1,6 @@
 //! `holdfast withdraw`: ask for withdrawals as a client, follow them, decide about held ones as an officer.
 
-mod hold;
+pub(crate) mod hold;
 mod intent;
 mod outcome;
 mod page;

@@ -405,7 +405,7 @@ async fn keep_house(parts: Coordinator, mut stopped: watch::Receiver<bool>) {
                 tracing::error!(reason = error.reason(), "what was given up cannot be forgotten");
                 LogFailed
             })?;
-            telemetry::publish_withdrawals(&parts.book).await
+            telemetry::publish_withdrawals(&parts.book, parts.clock.now()).await
         };
         let done = done.await;
         // INVARIANT (G9): a coordinator that cannot write ends, also when nobody asks it to log anything.

@@ -38,7 +38,7 @@ const LOG_READERS: &[Role] = &[Role::Officer, Role::Auditor];
 const REPORTERS: &[Role] = &[Role::Client, Role::Provider];
 
 /// `docs/api.md` prints this table, and a test compares the two.
-const METHODS: [Grant<'static>; 37] = [
+const METHODS: [Grant<'static>; 38] = [
     ("/holdfast.v1.WithdrawalService/Evaluate", CLIENT),
     ("/holdfast.v1.WithdrawalService/Submit", CLIENT),
     ("/holdfast.v1.WithdrawalService/BindTransaction", CLIENT),
@@ -50,6 +50,7 @@ const METHODS: [Grant<'static>; 37] = [
     ("/holdfast.v1.WithdrawalService/GiveUp", CLIENTS_AND_OFFICERS),
     ("/holdfast.v1.WithdrawalService/ApproveHold", OFFICER),
     ("/holdfast.v1.WithdrawalService/RejectHold", OFFICER),
+    ("/holdfast.v1.WithdrawalService/WithdrawApproval", OFFICER),
     ("/holdfast.v1.WithdrawalService/Watch", READERS),
     ("/holdfast.v1.WalletService/Get", READERS),
     ("/holdfast.v1.WalletService/List", READERS),

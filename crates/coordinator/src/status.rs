@@ -206,6 +206,8 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::AlreadyRecorded
         | RejectionCode::WithdrawalNotCancellable
         | RejectionCode::WithdrawalNotHeld
+        | RejectionCode::NotApproved
+        | RejectionCode::ApprovalFinal
         | RejectionCode::WithdrawalNotAuthorizable
         | RejectionCode::TransactionAlreadyBound
         | RejectionCode::AccountNonceUsed

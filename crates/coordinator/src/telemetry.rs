@@ -2,11 +2,12 @@
 
 use std::net::SocketAddr;
 
-use holdfast_ledger::WithdrawalState;
+use holdfast_ledger::{WithdrawalId, WithdrawalState};
+use holdfast_policy::TimestampMs;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
 use tracing_subscriber::EnvFilter;
 
-use crate::log_book::{LogFailed, SharedLog};
+use crate::log_book::{LogFailed, Reader, SharedLog};
 
 /// Upper bounds of the histogram of how long withdrawals take, in seconds.
 const WITHDRAWAL_SECONDS: [f64; 13] =
@@ -88,14 +89,28 @@ pub(crate) fn cause<'a>(
 }
 
 /// Publishes how many withdrawals are in each state.
-pub(crate) async fn publish_withdrawals(book: &SharedLog) -> Result<(), LogFailed> {
-    let counts = book.read().await?.index().counts();
+pub(crate) async fn publish_withdrawals(book: &SharedLog, now: TimestampMs) -> Result<(), LogFailed> {
+    let (counts, escalated) = {
+        let reader = book.read().await?;
+        (reader.index().counts(), escalated(&reader, now))
+    };
+    metrics::gauge!("holdfast_holds_escalated").set(f64::from(u32::try_from(escalated).unwrap_or(u32::MAX)));
     for state in STATES {
         let count = counts.get(&state).copied().unwrap_or_default();
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         metrics::gauge!("holdfast_withdrawals", "state" => label(state)).set(f64::from(count));
     }
     Ok(())
+}
+
+/// How many holds wait for longer than the policy wants.
+fn escalated(reader: &Reader<'_>, now: TimestampMs) -> usize {
+    let held = reader.index().open().iter().filter(|(_, state)| **state == WithdrawalState::Held);
+    let is_escalated = |id: &WithdrawalId| {
+        let hold = reader.state().withdrawal(id).and_then(|found| found.decision.hold());
+        hold.and_then(|hold| hold.escalation.as_ref()).is_some_and(|escalation| now >= escalation.at)
+    };
+    held.filter(|(id, _)| is_escalated(id)).count()
 }
 
 const STATES: [WithdrawalState; 11] = [

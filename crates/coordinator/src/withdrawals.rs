@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use holdfast_ledger::{WithdrawalId, WithdrawalState};
 use holdfast_policy::NodeId;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::MissedTickBehavior;
 use tracing::Instrument;
 
 use crate::coordinator::Coordinator;
@@ -27,6 +28,9 @@ use failure::{Failure, Next};
 
 /// Attempts in progress at the same time; each node bounds its own, too.
 const ATTEMPTS: usize = 32;
+
+/// How soon it is noticed that time released a withdrawal.
+const RELEASES_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts a driver for every withdrawal that needs one. Shared.
 #[derive(Debug)]
@@ -49,12 +53,16 @@ impl Withdrawals {
     pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut tip = self.parts.book.tip();
         let Ok(mut seen) = self.start_open().await else { return };
+        let mut clock = tokio::time::interval(RELEASES_LOOKED_AT_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                changed = tip.changed() => if changed.is_err() { return },
+            let ticked = tokio::select! {
+                changed = tip.changed() => if changed.is_err() { return } else { false },
                 _ = stop.wait_for(|stop| *stop) => return,
-            }
-            match self.start_changed(seen).await {
+                _ = clock.tick() => true,
+            };
+            let next = if ticked { self.start_released(seen).await } else { self.start_changed(seen).await };
+            match next {
                 Ok(size) => seen = size,
                 Err(LogFailed) => return,
             }
@@ -68,6 +76,24 @@ impl Withdrawals {
         drop(reader);
         open.into_iter().for_each(|id| self.start(id));
         Ok(size)
+    }
+
+    /// What time released says so by no entry.
+    async fn start_released(self: &Arc<Self>, seen: u64) -> Result<u64, LogFailed> {
+        let reader = self.parts.book.read().await?;
+        let now = self.parts.clock.now();
+        let held = reader.index().open().iter().filter(|(_, state)| **state == WithdrawalState::Held);
+        let is_released = |id: &&WithdrawalId| {
+            let withdrawal = reader.state().withdrawal(id).filter(|found| found.transaction.is_some());
+            withdrawal.and_then(|found| found.released_at()).is_some_and(|at| now >= at)
+        };
+        let released: Vec<WithdrawalId> = held.map(|(id, _)| id).filter(is_released).copied().collect();
+        drop(reader);
+        // What is parked waits for the log to change it, as ever.
+        let idle =
+            |id: &WithdrawalId| !self.lock().contains_key(id) && self.parts.progress.withdrawal(id).is_none();
+        released.into_iter().filter(idle).for_each(|id| self.start(id));
+        Ok(seen)
     }
 
     async fn start_changed(self: &Arc<Self>, seen: u64) -> Result<u64, LogFailed> {

@@ -190,7 +190,9 @@ impl Subject {
             | Act::ScreeningPart(_)
             | Act::Exposure(_) => Self::default(),
             Act::Statement { statement, digest, .. } => match &statement.body {
-                StatementBody::ApproveHold(id) | StatementBody::RejectHold(id) => Self::withdrawal(*id),
+                StatementBody::ApproveHold(id)
+                | StatementBody::RejectHold(id)
+                | StatementBody::WithdrawApproval(id) => Self::withdrawal(*id),
                 StatementBody::ApproveCeremony(id) => Self::ceremony(*id),
                 StatementBody::ProposeWallet(proposal) => {
                     Self { wallet: Some(proposal.wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }

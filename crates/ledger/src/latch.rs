@@ -77,7 +77,8 @@ pub fn latch_of(statement: &Statement) -> Option<Latch> {
         | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
-        | StatementBody::RejectHold(_) => return None,
+        | StatementBody::RejectHold(_)
+        | StatementBody::WithdrawApproval(_) => return None,
     };
     Some(Latch { statement: statement.clone(), scope })
 }

@@ -47,7 +47,7 @@ pub use legal_order::{
     OrderReference, OrderState, OrderSubject, ReleaseDemand,
 };
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, ORDER_NAMESPACE, OfficerKey, OfficerKeyError};
-pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable};
+pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable, Waited};
 pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, CustomerReport, EpochActivated,
     ExposureReport, IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES,

@@ -2,7 +2,7 @@
 //! skips the checks does not compile: only [`crate::State`] makes them.
 
 use holdfast_chains::{Digest, PublicKey};
-use holdfast_policy::{ClientId, ClusterId, NodeId, WalletId};
+use holdfast_policy::{ClientId, ClusterId, DurationMs, NodeId, WalletId};
 
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::payload::Tombstone;
@@ -20,6 +20,16 @@ pub struct AuthorizedWithdrawal {
     pub(crate) digests: Vec<Digest>,
     pub(crate) digest: Digest,
     pub(crate) authorization_index: u64,
+    pub(crate) waited: Option<Waited>,
+}
+
+/// A time that the policy wants to have passed since an entry, which is all that releases the withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waited {
+    /// The log index of the first request.
+    pub since: u64,
+    /// How long.
+    pub at_least: DurationMs,
 }
 
 impl AuthorizedWithdrawal {
@@ -71,6 +81,11 @@ impl AuthorizedWithdrawal {
     /// Log index of the authorization.
     pub fn authorization_index(&self) -> u64 {
         self.authorization_index
+    }
+
+    /// What must have been waited for; the entry's own time, by which this was found so, is the coordinator's word.
+    pub fn waited(&self) -> Option<Waited> {
+        self.waited
     }
 }
 

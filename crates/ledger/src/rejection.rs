@@ -41,6 +41,10 @@ pub enum RejectionCode {
     WithdrawalNotCancellable,
     /// The withdrawal waits for nobody's approval.
     WithdrawalNotHeld,
+    /// This officer approved nothing that could be taken back.
+    NotApproved,
+    /// The withdrawal was authorized with the approvals that it had: it is too late to take one back.
+    ApprovalFinal,
     /// The withdrawal is not in a state that can be authorized.
     WithdrawalNotAuthorizable,
     /// The withdrawal is authorized or closed: its transaction is final.
@@ -146,6 +150,8 @@ impl RejectionCode {
             RejectionCode::AlreadyRecorded => "ALREADY_RECORDED",
             RejectionCode::WithdrawalNotCancellable => "WITHDRAWAL_NOT_CANCELLABLE",
             RejectionCode::WithdrawalNotHeld => "WITHDRAWAL_NOT_HELD",
+            RejectionCode::NotApproved => "NOT_APPROVED",
+            RejectionCode::ApprovalFinal => "APPROVAL_FINAL",
             RejectionCode::WithdrawalNotAuthorizable => "WITHDRAWAL_NOT_AUTHORIZABLE",
             RejectionCode::TransactionAlreadyBound => "TRANSACTION_ALREADY_BOUND",
             RejectionCode::WhitelistRequestClosed => "WHITELIST_REQUEST_CLOSED",
@@ -200,6 +206,7 @@ impl RejectionCode {
                 | RejectionCode::AccountNonceUsed
                 | RejectionCode::AccountNonceChanged
                 | RejectionCode::StatementMismatch
+                | RejectionCode::ApprovalFinal
                 | RejectionCode::SignerNotAuthorized
                 | RejectionCode::ConfirmationMismatch
                 | RejectionCode::VersionSuperseded

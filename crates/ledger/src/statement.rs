@@ -64,6 +64,8 @@ pub enum StatementBody {
     ApproveHold(WithdrawalId),
     /// Rejects a held withdrawal.
     RejectHold(WithdrawalId),
+    /// Takes back what this officer approved about a withdrawal that is not authorized yet.
+    WithdrawApproval(WithdrawalId),
     /// Revokes a whitelist entry at once.
     RevokeWhitelistEntry(WhitelistEntryId),
     /// Pauses a wallet at once.
@@ -114,6 +116,7 @@ impl StatementBody {
             StatementBody::ApproveCeremony(_) => "approve a ceremony",
             StatementBody::ApproveHold(_) => "approve a held withdrawal",
             StatementBody::RejectHold(_) => "reject a held withdrawal",
+            StatementBody::WithdrawApproval(_) => "withdraw my approval of a withdrawal",
             StatementBody::RevokeWhitelistEntry(_) => "revoke a whitelist entry",
             StatementBody::PauseWallet(_) => "pause a wallet",
             StatementBody::RevokeClient(_) => "revoke a client",
@@ -128,6 +131,7 @@ impl StatementBody {
         matches!(
             self,
             StatementBody::RejectHold(_)
+                | StatementBody::WithdrawApproval(_)
                 | StatementBody::RevokeWhitelistEntry(_)
                 | StatementBody::PauseWallet(_)
                 | StatementBody::RevokeClient(_)
@@ -213,7 +217,9 @@ impl StatementBody {
                 lines.push("address", &address.to_string());
             }
             StatementBody::ApproveCeremony(ceremony) => lines.push("ceremony", &ceremony.to_string()),
-            StatementBody::ApproveHold(withdrawal) | StatementBody::RejectHold(withdrawal) => {
+            StatementBody::ApproveHold(withdrawal)
+            | StatementBody::RejectHold(withdrawal)
+            | StatementBody::WithdrawApproval(withdrawal) => {
                 lines.push("withdrawal", &withdrawal.to_string());
             }
             StatementBody::RevokeWhitelistEntry(entry) => lines.push("whitelist entry", entry.as_str()),

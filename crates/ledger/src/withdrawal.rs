@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use holdfast_chains::{Digest, Effects, Signature, UnsignedTransaction};
 use holdfast_policy::{
-    Decision, HoldDigest, IdentityAttestation, OfficerId, ProviderId, RoleName, TimestampMs, TravelState,
+    Decision, HoldDigest, HoldRequirement, IdentityAttestation, OfficerId, ProviderId, RoleName, TimestampMs,
+    TravelState,
 };
 use serde::Serialize;
 
@@ -204,11 +205,18 @@ impl Withdrawal {
                 | WithdrawalState::Bound
         );
         // The decision is a hold exactly while the state is `Held`, or was when it was closed.
-        let deadline_passed = self.decision.hold().is_some_and(|hold| now >= hold.deadline);
+        let lapses_at = self.decision.hold().and_then(HoldRequirement::lapses_at);
+        let deadline_passed = lapses_at.is_some_and(|at| now >= at);
         if open && (now >= self.request.expires_at_ms || deadline_passed) {
             return WithdrawalState::Expired;
         }
         self.state
+    }
+
+    /// From when on time releases it, if it is held and waits for nobody.
+    pub fn released_at(&self) -> Option<TimestampMs> {
+        let held = self.state == WithdrawalState::Held;
+        self.decision.hold().filter(|_| held).and_then(|hold| hold.release_at)
     }
 
     /// The withdrawal that it replaces.

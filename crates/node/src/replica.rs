@@ -136,7 +136,7 @@ impl DurableReplica {
         let old = held.tip().clone();
         let tip = self.next_tip(held, staged.replica.state(), &old, &staged.checkpoint)?;
         let cosigned_at = TimestampMs(old.cosigned_at_s.saturating_mul(1_000));
-        let moment = staged.ceremonies.then(|| held.witnessed().coming(tip.size, now, cosigned_at));
+        let moment = staged.asked_about.then(|| held.witnessed().coming(tip.size, now, cosigned_at));
         let mut batch = tip.replacing(Batch::new(), &old)?.put(NODE, NOTE, note);
         for (index, entry) in (old.size..).zip(&staged.entries) {
             batch = batch.expect_absent(ENTRIES, index.to_be_bytes());

@@ -211,6 +211,7 @@ impl Signing {
         held.check_clock(now)?;
         let permit = state.authorized_withdrawal(&order.withdrawal, order.digest_index, now)?;
         held.witnessed().check_withdrawal(state, &order.withdrawal, self.identity.node(), now)?;
+        held.witnessed().check_waited(state, permit.waited(), now)?;
         // A restored node keeps what it swore before: the log remembers it.
         if has_sworn(state, &order.withdrawal, self.identity.node()) {
             return Err(SignRefusal::SwornOff { withdrawal: order.withdrawal });

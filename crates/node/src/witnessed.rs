@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_ledger::{
-    Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, RequestedEntry, State, StatementDigest, WithdrawalId,
+    Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, RequestedEntry, State, StatementDigest, Waited,
+    WithdrawalId,
 };
 use holdfast_policy::{NodeId, TimestampMs, WalletId, WhitelistEntryId};
 use holdfast_store::{Batch, StoreError, StoreHandle};
@@ -62,6 +63,11 @@ pub(crate) enum WitnessedRefusal {
         "the attestation that confirmed whitelist entry `{entry}` came at {held_at}, when it was too old: ask for the entry again"
     )]
     ConfirmedTooLate { entry: WhitelistEntryId, held_at: TimestampMs },
+    /// The time that the policy wants to pass since the request still runs, from when it was seen.
+    #[error(
+        "the request (entry {index}) was first held here at {held_at}: the policy's time runs until {until} by this node's clock"
+    )]
+    StillWaiting { index: u64, held_at: TimestampMs, until: TimestampMs },
     /// An officer's statement had expired when it came.
     #[error(
         "entry {index} of ceremony `{ceremony}` came at {held_at}, after its statement had expired: send evidence of when the log had it"
@@ -229,6 +235,24 @@ impl Witnessed {
         Ok(())
     }
 
+    /// Whether the time that released a withdrawal has passed since this node, or one honest node, held its request.
+    // INVARIANT (G2): a request that was logged with an early time, or kept back, waits all the same.
+    pub(crate) fn check_waited(
+        &self,
+        state: &State,
+        waited: Option<Waited>,
+        now: TimestampMs,
+    ) -> Result<(), WitnessedRefusal> {
+        let Some(Waited { since: index, at_least }) = waited else { return Ok(()) };
+        let skew_ms = state.genesis().document.max_clock_skew_ms;
+        let held_at = self.held_since(index);
+        let until = TimestampMs(held_at.0.saturating_add(at_least.0));
+        if now.0.saturating_add(skew_ms) >= until.0 {
+            return Ok(());
+        }
+        Err(WitnessedRefusal::StillWaiting { index, held_at, until })
+    }
+
     /// Any one of the entries that cover the destination will do.
     fn check_cooling_off(
         &self,
@@ -284,7 +308,8 @@ impl Moments {
 }
 
 /// Every index about which a rule can still ask when it was held.
-// INVARIANT (G2, G9): whatever `check_withdrawal` and `check_ceremony` ask now or later is here, or looks too young for ever.
+// INVARIANT (G2, G9): whatever `check_withdrawal`, `check_waited` and `check_ceremony` ask now or later is here, or looks too young
+// for ever.
 pub(crate) fn asked(state: &State) -> BTreeSet<u64> {
     let now = state.last_time();
     let open = state.ceremonies().filter(|ceremony| match ceremony.phase_at(now) {
@@ -302,7 +327,8 @@ pub(crate) fn asked(state: &State) -> BTreeSet<u64> {
     let confirmed = confirmed.filter_map(|record| record.confirmation().map(|confirmed| confirmed.index));
     let resumes = state.wallets().flat_map(|wallet| state.resumes(&wallet.id));
     let ceremonies = open.chain(entries).chain(resumes).chain(state.authority_ceremonies());
-    ceremonies.flat_map(|ceremony| said(ceremony).map(|(index, _)| index)).chain(confirmed).collect()
+    let said = ceremonies.flat_map(|ceremony| said(ceremony).map(|(index, _)| index));
+    said.chain(confirmed).chain(state.waits_since()).collect()
 }
 
 /// The pauses that a resume names.
@@ -356,6 +382,7 @@ impl WitnessedRefusal {
         match self {
             Self::CoolingOff { .. } => "COOLING_OFF_NOT_WITNESSED",
             Self::ConfirmedTooLate { .. } => "ATTESTATION_CAME_TOO_LATE",
+            Self::StillWaiting { .. } => "RELEASE_NOT_WITNESSED",
             Self::CameTooLate { .. } => "STATEMENT_CAME_TOO_LATE",
         }
     }

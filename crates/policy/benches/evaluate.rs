@@ -144,6 +144,7 @@ fn withdrawal(to: u32) -> WithdrawalFacts {
         requesters: BTreeSet::new(),
         customer: Some(customer()),
         requested_at: NOW,
+        first_requested_at: NOW,
         place: 0,
         order: None,
         travel: Vec::new(),

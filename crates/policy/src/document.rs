@@ -1,9 +1,11 @@
 //! Owns the policy document: what it may say, in types that cannot hold a document which [`PolicyDocument::parse`] would
 //! refuse. It never guesses: an unknown field, a missing field or a contradiction refuses the whole document.
 
+mod bands;
 mod check;
 mod diff;
 mod error;
+mod lift;
 mod lines;
 pub(crate) mod read;
 mod read_risk;
@@ -27,6 +29,7 @@ use crate::{
 
 pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
+pub use lift::{Escalation, HoldTerms, Lift};
 pub use lines::DocumentLines;
 
 /// The largest policy document, in bytes: in an entry of the log it is escaped and in base64, and must still fit.
@@ -141,8 +144,8 @@ pub struct WindowLimit {
     pub window: DurationMs,
     /// Sums strictly above this need the customer's identity attested; not above the others.
     pub step_up_above: Option<Amount>,
-    /// Sums strictly above this need approvals.
-    pub hold_above: Option<HoldAbove>,
+    /// Sums strictly above these are held; in ascending order.
+    pub hold_above: Vec<HoldAbove>,
     /// Sums strictly above this are denied.
     pub deny_above: Option<Amount>,
 }
@@ -218,19 +221,19 @@ pub struct LimitPerTransaction {
     pub asset: AssetSymbol,
     /// Amounts strictly above this need the customer's identity attested; not above the others.
     pub step_up_above: Option<Amount>,
-    /// Amounts strictly above this need approvals.
-    pub hold_above: Option<HoldAbove>,
+    /// Amounts strictly above these are held; in ascending order.
+    pub hold_above: Vec<HoldAbove>,
     /// Amounts strictly above this are denied.
     pub deny_above: Option<Amount>,
 }
 
-/// The automatic limit.
+/// One band of amounts. An amount above several bands needs what each of them says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldAbove {
-    /// The largest automatic amount, in base units.
+    /// The largest amount that this band does not hold.
     pub amount: Amount,
-    /// Whose approvals a larger amount needs.
-    pub approvals: RequiredApprovals,
+    /// What ends the hold of a larger one.
+    pub lift: Lift,
 }
 
 /// Lists that must not name the destination.
@@ -254,14 +257,23 @@ pub enum OnMatch {
 pub struct RiskLimits {
     /// From this score on the customer's identity must be attested.
     pub step_up_at: Option<u8>,
-    /// From this score on the withdrawal is held.
-    pub hold_at: u8,
+    /// From these scores on the withdrawal is held; at least one, in ascending order.
+    pub hold_at: Vec<HoldAt>,
     /// From this score on it is denied.
     pub deny_at: u8,
     /// Facts that must be known: without one the withdrawal is held.
     pub require: BTreeSet<RiskFact>,
-    /// Whose approvals a hold needs, also a hold because the score is not known.
+    /// Whose approvals a hold needs that is there because the score is not known. Time never ends such a hold.
     pub approvals: RequiredApprovals,
+}
+
+/// One band of scores. A score in several bands needs what each of them says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldAt {
+    /// From this score on the band holds.
+    pub score: u8,
+    /// What ends its hold.
+    pub lift: Lift,
 }
 
 /// The highest fee cap a client may ask for on one chain.
@@ -271,15 +283,6 @@ pub struct FeeCap {
     pub chain_id: ChainId,
     /// The highest fee cap, in base units of the chain's native coin (wei).
     pub max: Amount,
-}
-
-/// The `[hold]` table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldTerms {
-    /// How long a hold may wait, counted from the request; then it is denied.
-    pub deadline: DurationMs,
-    /// The role that looks after holds.
-    pub owner: RoleName,
 }
 
 /// The `[prices]` table.

@@ -1,6 +1,7 @@
 //! Owns the decision: [`evaluate`] gathers the facts once, asks every rule, and concludes. It never stops at the first
 //! refusal, because a decision reports every rule, and it never reads anything but its arguments (G10).
 
+mod bands;
 mod builtin;
 mod case;
 mod conclude;

@@ -119,6 +119,9 @@ pub struct WithdrawalFacts {
     pub customer: Option<CustomerRef>,
     /// The time of the log entry that carried the request: the hold's deadline counts from here.
     pub requested_at: TimestampMs,
+    /// The time of the log entry that first asked for this payment: delays count from here. For a replacement that of what it
+    /// replaces, otherwise the same as `requested_at`.
+    pub first_requested_at: TimestampMs,
     /// Its place in sliding windows: where its request is in the log; for a replacement, where that of what it replaces is.
     pub place: Place,
     /// The legal order that it says demands it.

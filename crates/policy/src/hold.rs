@@ -17,18 +17,39 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HoldRequirement {
-    /// How many different officers of each role must approve: the maximum over all rules that hold.
+    /// How many different officers of each role must approve: the maximum over all rules that hold. Nobody, if every rule that
+    /// holds leaves it to time alone.
     pub approvals: RequiredApprovals,
     /// Whether an identity provider must attest that the customer asked for exactly this; approvals do not replace it.
     #[serde(default, skip_serializing_if = "is_not_required")]
     pub step_up: bool,
-    /// From this time on the withdrawal is denied.
+    /// From this time on the withdrawal is denied, unless time releases it.
     #[serde(rename = "deadline_ms")]
     pub deadline: TimestampMs,
     /// The role that looks after it.
     pub owner: RoleName,
+    /// Who looks after it too, when it waits too long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<HoldEscalation>,
+    /// From this time on nobody needs to act any more: the withdrawal is allowed, if no rule says otherwise then.
+    #[serde(default, rename = "release_at_ms", skip_serializing_if = "Option::is_none")]
+    pub release_at: Option<TimestampMs>,
+    /// Before this time nobody can lift it, however many approve.
+    #[serde(default, rename = "not_before_ms", skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<TimestampMs>,
     /// Why it is held.
     pub reasons: BTreeSet<HoldReason>,
+}
+
+/// Who is called when nobody acted, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldEscalation {
+    /// The role.
+    pub to: RoleName,
+    /// From this time on.
+    #[serde(rename = "at_ms")]
+    pub at: TimestampMs,
 }
 
 /// One reason for a hold.
@@ -52,6 +73,22 @@ impl HoldRequirement {
         HoldDigest::from_bytes(sha256(self.canonical_text().as_bytes()))
     }
 
+    /// From when on it is over without anybody's doing; `None` when time releases it instead.
+    pub fn lapses_at(&self) -> Option<TimestampMs> {
+        self.release_at.is_none().then_some(self.deadline)
+    }
+
+    /// Whether it is, or may come to be, a matter of time when it ends.
+    pub fn rests_on_time(&self) -> bool {
+        self.release_at.is_some() || self.not_before.is_some()
+    }
+
+    /// The roles that look after it at this time.
+    pub fn looked_after_by(&self, at: TimestampMs) -> impl Iterator<Item = &RoleName> {
+        let escalated = self.escalation.iter().filter(move |escalation| at >= escalation.at);
+        std::iter::once(&self.owner).chain(escalated.map(|escalation| &escalation.to))
+    }
+
     /// A first line, then the reasons, then the required approvals, each group sorted as text, then whether a step-up is
     /// required, with a line feed after every line:
     ///
@@ -62,8 +99,8 @@ impl HoldRequirement {
     /// step-up required
     /// ```
     ///
-    /// Unambiguous, because no rule, code or role holds a space or a line end. Owner and deadline are not in it: they follow
-    /// from the policy and the request, and do not change what is approved.
+    /// Unambiguous, because no rule, code or role holds a space or a line end. Owner and times are not in it: they follow
+    /// from the policy and the request, and do not change what is approved. What a rule leaves to time stays in it after that time.
     pub fn canonical_text(&self) -> String {
         // INVARIANT (G1): every reason is in the text; an approval counts for exactly these reasons.
         let reasons: BTreeSet<_> =
@@ -89,6 +126,9 @@ mod tests {
             step_up: false,
             deadline: TimestampMs(9),
             owner: RoleName::new("desk").unwrap(),
+            escalation: None,
+            release_at: None,
+            not_before: None,
             reasons: reasons.iter().map(reason).collect(),
         }
     }

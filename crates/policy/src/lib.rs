@@ -48,10 +48,10 @@ pub use digest::{
     BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, IntentDigest, ListHash, PolicyHash,
 };
 pub use document::{
-    ChangeEffect, Destinations, Dimension, DocumentLines, FeeCap, FieldProblem, Grant, HoldAbove, HoldTerms,
-    LegalTerms, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, PolicyChange, PolicyDiff,
-    PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
-    ScreeningRule, TravelRule, WindowLimit,
+    ChangeEffect, Destinations, Dimension, DocumentLines, Escalation, FeeCap, FieldProblem, Grant, HoldAbove,
+    HoldAt, HoldTerms, LegalTerms, Lift, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch,
+    PolicyChange, PolicyDiff, PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction,
+    RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use explain::{explain_decision, explain_policy};
@@ -61,7 +61,7 @@ pub use history::{
     AmountStats, CustomerHistory, Deviation, DeviceSeen, HistoryError, Log2, MAX_HISTORY_BYTES, NeverSeen,
     PaymentSeen, RecentPayment, SessionSeen,
 };
-pub use hold::{HoldReason, HoldRequirement};
+pub use hold::{HoldEscalation, HoldReason, HoldRequirement};
 pub use identity::{AttestedIntent, IdentityAttestation, IdentityTerms};
 pub use ids::{
     AgencyId, ClientId, ClusterId, ContactId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError,

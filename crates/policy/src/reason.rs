@@ -59,6 +59,7 @@ reasons! {
     RiskAcceptable, "RISK_ACCEPTABLE", PROCESSING, "The risk score is below the rule's thresholds.";
     StepUpComplete, "STEP_UP_COMPLETE", PROCESSING, "An identity provider attested that the customer asked for exactly this.";
     ApprovalsComplete, "APPROVALS_COMPLETE", PROCESSING, "Enough different officers approved exactly this hold.";
+    HoldReleased, "HOLD_RELEASED", PROCESSING, "The time that the rules wanted has passed, and they want nobody's approval.";
     NotApplicable, "NOT_APPLICABLE", PROCESSING, "The rule says nothing about this withdrawal.";
 
     NotFrozen, "NOT_FROZEN", PROCESSING, "No legal order freezes the wallet, the customer or the destination.";
@@ -73,8 +74,8 @@ reasons! {
     AboveGrantMaximum, "ABOVE_GRANT_MAXIMUM", REFUSED, "The amount is above what the grant gives.";
 
     // Held.
-    AboveAutomaticLimit, "ABOVE_AUTOMATIC_LIMIT", REVIEWING, "The amount is above the automatic limit and needs approvals.";
-    WindowAboveAutomaticLimit, "WINDOW_ABOVE_AUTOMATIC_LIMIT", REVIEWING, "With this withdrawal, what leaves within the window is above the automatic limit and needs approvals.";
+    AboveAutomaticLimit, "ABOVE_AUTOMATIC_LIMIT", REVIEWING, "The amount is above the automatic limit.";
+    WindowAboveAutomaticLimit, "WINDOW_ABOVE_AUTOMATIC_LIMIT", REVIEWING, "With this withdrawal, what leaves within the window is above the automatic limit.";
     PriceAbsent, "PRICE_ABSENT", REVIEWING, "No price of the asset is young enough, so a limit in US dollars cannot be applied.";
     WindowSumUnknown, "WINDOW_SUM_UNKNOWN", REVIEWING, "What leaves within the window cannot be added up, so the limit cannot be applied.";
     SessionReportAbsent, "SESSION_REPORT_ABSENT", REVIEWING, "No usable session report exists for the customer, so the session risk is unknown.";
@@ -97,6 +98,7 @@ reasons! {
     TravelRuleAbsent, "TRAVEL_RULE_ABSENT", REVIEWING, "No provider that the policy names reported on the Travel Rule exchange.";
     TravelRulePending, "TRAVEL_RULE_PENDING", REVIEWING, "The Travel Rule exchange is required or under way and not accepted.";
     ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
+    ReleasePending, "RELEASE_PENDING", REVIEWING, "The withdrawal waits for a time that the policy sets; nobody needs to approve it.";
 
     // Parts of the risk score.
     ListedAddress, "LISTED_ADDRESS", REFUSED, "The destination is on a screening list that the policy names.";

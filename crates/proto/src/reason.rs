@@ -77,6 +77,8 @@ pub const REASONS: &[ReasonRow] = {
         row("TRANSACTION_ALREADY_BOUND", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_NOT_CANCELLABLE", Code::FailedPrecondition, Wait),
         row("WITHDRAWAL_NOT_HELD", Code::FailedPrecondition, Wait),
+        row("NOT_APPROVED", Code::FailedPrecondition, Nothing),
+        row("APPROVAL_FINAL", Code::FailedPrecondition, Nothing),
         row("WITHDRAWAL_NOT_AUTHORIZABLE", Code::FailedPrecondition, Wait),
         row("REPLACEMENT_NOT_PERMITTED", Code::FailedPrecondition, Correct),
         row("REPLACEMENT_FEE_TOO_LOW", Code::FailedPrecondition, Correct),

@@ -92,6 +92,7 @@ fn officer(body: &StatementBody) -> String {
         StatementBody::ApproveCeremony(_) => "approves the ceremony".to_owned(),
         StatementBody::ApproveHold(_) => "approves the held withdrawal".to_owned(),
         StatementBody::RejectHold(_) => "rejects the held withdrawal".to_owned(),
+        StatementBody::WithdrawApproval(_) => "takes back the approval of the withdrawal".to_owned(),
         StatementBody::RevokeWhitelistEntry(entry) => format!("revokes whitelist entry `{entry}`"),
         StatementBody::PauseWallet(wallet) => format!("pauses wallet `{wallet}`"),
         StatementBody::ProposeRosterChange(proposal) => {

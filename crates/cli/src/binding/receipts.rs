@@ -45,7 +45,8 @@ pub(crate) fn scope(body: &StatementBody) -> Option<LatchScope> {
         | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
-        | StatementBody::RejectHold(_) => None,
+        | StatementBody::RejectHold(_)
+        | StatementBody::WithdrawApproval(_) => None,
     }
 }
 

@@ -137,7 +137,8 @@ pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
         | StatementBody::RevokeWhitelistEntry(_)
         | StatementBody::RevokeClient(_)
         | StatementBody::AddToScreeningList { .. }
-        | StatementBody::RejectHold(_) => true,
+        | StatementBody::RejectHold(_)
+        | StatementBody::WithdrawApproval(_) => true,
         StatementBody::OpenOrder(proposal) => matches!(proposal.demand, OrderDemand::Freeze(_)),
         StatementBody::ApproveCeremony(id) => state.ceremony(id).is_some_and(|ceremony| {
             ceremony.quorum_met.is_some()
@@ -177,6 +178,7 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
         StatementBody::RevokeWhitelistEntry(_)
         | StatementBody::ApproveOrder(_)
         | StatementBody::RejectHold(_)
+        | StatementBody::WithdrawApproval(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }

@@ -216,7 +216,8 @@ fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'sta
         | StatementBody::ProposeScreeningLift { .. }
         | StatementBody::ApproveCeremony(_)
         | StatementBody::ApproveHold(_)
-        | StatementBody::RejectHold(_) => false,
+        | StatementBody::RejectHold(_)
+        | StatementBody::WithdrawApproval(_) => false,
     };
     (exists && !state.statement_acted(digest)).then(|| (*digest, statement.body.action()))
 }

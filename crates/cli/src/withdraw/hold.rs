@@ -13,7 +13,7 @@ use crate::ceremony::{self, Sent};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
-use crate::replica;
+use crate::replica::{self, LocalReplica};
 use crate::session::Session;
 use crate::statement::{Expiring, Signing};
 
@@ -26,7 +26,7 @@ pub(crate) struct ApproveArgs {
     pub(crate) signing: Expiring,
 }
 
-/// A rejection.
+/// A rejection, or an approval that is taken back.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RejectArgs {
     /// Id of the withdrawal (`w-...`)
@@ -53,6 +53,27 @@ pub(super) async fn reject(session: &Session, args: &RejectArgs) -> Result<Answe
     .await
 }
 
+/// Too late is for the log to say: what is allowed but not authorized can still be taken back.
+pub(crate) async fn withdraw_approval(session: &Session, args: &RejectArgs) -> Result<Answer, Failure> {
+    let replica = found(session, &args.id).await?;
+    let body = StatementBody::WithdrawApproval(args.id);
+    let sent = ceremony::act(session, &args.signing, &replica, body, async |channel, envelope| {
+        let request = v1::WithdrawApprovalRequest { envelope };
+        WithdrawalServiceClient::new(channel).withdraw_approval(request).await.map(drop)
+    });
+    Ok(answered(&args.id, sent.await?))
+}
+
+async fn found(session: &Session, id: &WithdrawalId) -> Result<LocalReplica, Failure> {
+    let replica = replica::look_up(session, |state| state.withdrawal(id).is_some()).await?;
+    if replica.state().withdrawal(id).is_some() {
+        return Ok(replica);
+    }
+    let message = format!("the log has no withdrawal `{}`", id);
+    Err(Failure::new(Exit::NotFound, "UNKNOWN_WITHDRAWAL", message)
+        .next("holdfast withdraw list --all --state HELD"))
+}
+
 async fn answer(
     session: &Session,
     id: &WithdrawalId,
@@ -60,19 +81,20 @@ async fn answer(
     body: StatementBody,
     send: impl AsyncFnOnce(Channel, Vec<u8>) -> Result<(), Status>,
 ) -> Result<Answer, Failure> {
-    let replica = replica::look_up(session, |state| state.withdrawal(id).is_some()).await?;
-    let withdrawal = replica.state().withdrawal(id).ok_or_else(|| {
-        Failure::new(Exit::NotFound, "UNKNOWN_WITHDRAWAL", format!("the log has no withdrawal `{}`", id))
-            .next("holdfast withdraw list --all --state HELD")
-    })?;
-    if withdrawal.state_at(clock::now()) != WithdrawalState::Held {
-        let message = format!("withdrawal `{}` waits for nobody's approval", id);
+    let replica = found(session, id).await?;
+    let state = replica.state().withdrawal(id).map(|withdrawal| withdrawal.state_at(clock::now()));
+    if state != Some(WithdrawalState::Held) {
+        let message = format!("withdrawal `{id}` waits for nobody's approval");
         return Err(
-            Failure::other("WITHDRAWAL_NOT_HELD", message).next(format!("holdfast audit explain {}", id))
+            Failure::other("WITHDRAWAL_NOT_HELD", message).next(format!("holdfast audit explain {id}"))
         );
     }
-    match ceremony::act(session, signing, &replica, body, send).await? {
-        Sent::Written(answer) => Ok(answer),
+    Ok(answered(id, ceremony::act(session, signing, &replica, body, send).await?))
+}
+
+fn answered(id: &WithdrawalId, sent: Sent) -> Answer {
+    match sent {
+        Sent::Written(answer) => answer,
         Sent::Logged(logged) => {
             let (digest, replica) = (logged.digest, &logged.replica);
             let explained = explain(&replica.history, id);
@@ -89,7 +111,7 @@ async fn answer(
                 replica.provenance()
             );
             let json = json!({"statement": digest.to_string(), "withdrawal": explained});
-            Ok(logged.answer(Answer::new(json, text)))
+            logged.answer(Answer::new(json, text))
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_ledger::{Admission, CeremonyId, Outcome, RequestedEntry, State, WithdrawalId, WithdrawalState};
-use holdfast_policy::{TimestampMs, WhitelistEntryId};
+use holdfast_policy::{HoldRequirement, TimestampMs, WhitelistEntryId};
 
 mod kept;
 
@@ -102,9 +102,8 @@ impl LogIndex {
         }
         self.open.insert(id, logged);
         self.deadlines.insert((withdrawal.request.expires_at_ms, id));
-        if let Some(hold) = withdrawal.decision.hold() {
-            self.deadlines.insert((hold.deadline, id));
-        }
+        let lapses_at = withdrawal.decision.hold().and_then(HoldRequirement::lapses_at);
+        self.deadlines.extend(lapses_at.map(|at| (at, id)));
     }
 
     fn note_whitelist(&mut self, index: u64, time: TimestampMs, admission: &Admission, state: &State) {

@@ -98,6 +98,7 @@ impl CeremonyApi {
             | StatementBody::ApproveCeremony(_)
             | StatementBody::ApproveHold(_)
             | StatementBody::RejectHold(_)
+            | StatementBody::WithdrawApproval(_)
             | StatementBody::RevokeWhitelistEntry(_)
             | StatementBody::PauseWallet(_)
             | StatementBody::AddToScreeningList { .. }

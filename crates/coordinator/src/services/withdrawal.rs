@@ -148,6 +148,19 @@ impl WithdrawalService for WithdrawalApi {
         Ok(Response::new(self.answered_hold(&id, envelope).await?))
     }
 
+    async fn withdraw_approval(
+        &self,
+        request: Request<v1::WithdrawApprovalRequest>,
+    ) -> Result<Response<v1::Withdrawal>, Status> {
+        let caller = Caller::of(&request)?;
+        let (envelope, body) = self.statement(&caller, &request.into_inner().envelope).await?;
+        let StatementBody::WithdrawApproval(id) = body else {
+            let expected = "a statement `withdraw my approval of a withdrawal`";
+            return Err(RequestError::OtherPayload { expected }.into());
+        };
+        Ok(Response::new(self.answered_hold(&id, envelope).await?))
+    }
+
     async fn watch(
         &self,
         request: Request<v1::WatchWithdrawalsRequest>,

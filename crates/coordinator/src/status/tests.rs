@@ -10,7 +10,7 @@ use tonic::Code;
 use super::*;
 
 /// Every code once. The match in [`reason`] makes a new one fail to compile there; this list makes it fail here.
-const CODES: [(RejectionCode, Code); 37] = [
+const CODES: [(RejectionCode, Code); 39] = [
     (RejectionCode::FieldInvalid, Code::InvalidArgument),
     (RejectionCode::AddressChecksum, Code::InvalidArgument),
     (RejectionCode::ClusterMismatch, Code::InvalidArgument),
@@ -41,6 +41,8 @@ const CODES: [(RejectionCode, Code); 37] = [
     (RejectionCode::StatementFromTheFuture, Code::FailedPrecondition),
     (RejectionCode::StatementAlreadyUsed, Code::AlreadyExists),
     (RejectionCode::CeremonyPhase, Code::FailedPrecondition),
+    (RejectionCode::NotApproved, Code::FailedPrecondition),
+    (RejectionCode::ApprovalFinal, Code::FailedPrecondition),
     (RejectionCode::AlreadyApproved, Code::AlreadyExists),
     (RejectionCode::AlreadyExists, Code::AlreadyExists),
     (RejectionCode::WalletPauseState, Code::FailedPrecondition),

@@ -109,6 +109,9 @@ fn order_of(state: &State, id: &WithdrawalId, now: TimestampMs) -> Option<Order>
 fn digests_of(withdrawal: &Withdrawal, now: TimestampMs) -> Option<Vec<Digest>> {
     match withdrawal.state_at(now) {
         WithdrawalState::Bound => withdrawal.transaction.as_ref().map(|bound| vec![bound.signing_hash]),
+        WithdrawalState::Held if withdrawal.released_at().is_some_and(|at| now >= at) => {
+            withdrawal.transaction.as_ref().map(|bound| vec![bound.signing_hash])
+        }
         WithdrawalState::Authorized if now < withdrawal.request.expires_at_ms => {
             withdrawal.authorization.as_ref().map(|authorization| authorization.digests.clone())
         }

@@ -1,9 +1,9 @@
 //! The canonical form of what decisions and withdrawals are made of.
 
 use holdfast_policy::{
-    ComponentState, CountedApproval, Decision, HoldReason, HoldRequirement, IdentityAttestation, Moment,
-    Network, Outcome, Outflow, ReasonCode, RiskComponent, RiskScore, RuleKind, RuleResult, SatisfiedHold,
-    SessionDetails, TravelState, Verdict, WhitelistEntry,
+    ComponentState, CountedApproval, Decision, HoldEscalation, HoldReason, HoldRequirement,
+    IdentityAttestation, Moment, Network, Outcome, Outflow, ReasonCode, RiskComponent, RiskScore, RuleKind,
+    RuleResult, SatisfiedHold, SessionDetails, TravelState, Verdict, WhitelistEntry,
 };
 
 use super::{Decode, Encode, Input, Malformed, json_record, record, variants};
@@ -338,7 +338,9 @@ record!(IdentityRecord { attestation, time, index });
 
 record!(CountedApproval { role, officer });
 
-record!(HoldRequirement { approvals, step_up, deadline, owner, reasons });
+record!(HoldRequirement { approvals, step_up, deadline, owner, escalation, release_at, not_before, reasons });
+
+record!(HoldEscalation { to, at });
 
 record!(HoldReason { rule, code });
 

@@ -112,6 +112,10 @@ impl State {
         match withdrawal.state_at(time) {
             WithdrawalState::Bound | WithdrawalState::Authorized
                 if self.has_time_to_sign(&withdrawal.request, time) => {}
+            // What time released is decided anew, like everything that is authorized.
+            WithdrawalState::Held
+                if withdrawal.released_at().is_some_and(|at| time >= at)
+                    && self.has_time_to_sign(&withdrawal.request, time) => {}
             WithdrawalState::Bound => {
                 return Err(refuse("too little time is left before the intent expires"));
             }

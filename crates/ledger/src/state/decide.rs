@@ -12,7 +12,9 @@ use holdfast_policy::{
 
 use super::State;
 use crate::payload::{ExposureReport, SessionReport, WithdrawalRequest};
-use crate::withdrawal::{Approval, IdentityRecord, TravelRecord, Withdrawal, WithdrawalState};
+use crate::withdrawal::{
+    Approval, IdentityRecord, TravelRecord, Withdrawal, WithdrawalKind, WithdrawalState,
+};
 
 /// What a decision is about, and what was said about it since.
 #[derive(Clone, Copy)]
@@ -21,8 +23,7 @@ pub(super) struct Asked<'a> {
     pub(super) to_oneself: bool,
     /// SHA-256 of the request's payload.
     pub(super) intent: [u8; 32],
-    pub(super) requested_at: TimestampMs,
-    pub(super) place: Place,
+    pub(super) at: AskedAt,
     pub(super) approvals: &'a [Approval],
     pub(super) attestations: &'a [IdentityRecord],
     pub(super) travel: &'a BTreeMap<ProviderId, TravelRecord>,
@@ -34,14 +35,22 @@ impl State {
         self.in_force().decide(asked, at)
     }
 
+    /// Where and when a withdrawal of this kind was asked for, whose own request has this index and time.
+    pub(super) fn asked_at(&self, kind: WithdrawalKind, index: u64, requested_at: TimestampMs) -> AskedAt {
+        let (place, first_requested_at) = match self.first_place(kind) {
+            Some(first) => (first.positions.request, first.received_at),
+            None => (index, requested_at),
+        };
+        AskedAt { requested_at, first_requested_at, place }
+    }
+
     /// What [`State::apply`] would decide about this request now: for dry runs.
     pub fn evaluate_request(&self, request: &WithdrawalRequest, at: TimestampMs) -> Decision {
         let asked = Asked {
             request,
             to_oneself: false,
             intent: [0; 32],
-            requested_at: at,
-            place: self.size(),
+            at: AskedAt { requested_at: at, first_requested_at: at, place: self.size() },
             approvals: &[],
             attestations: &[],
             travel: &BTreeMap::new(),
@@ -83,10 +92,18 @@ pub(super) struct Under<'a> {
     pub(super) outflows: &'a Outflows,
 }
 
+/// When and where in the log a withdrawal was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct AskedAt {
+    requested_at: TimestampMs,
+    first_requested_at: TimestampMs,
+    place: Place,
+}
+
 impl Under<'_> {
     fn decide(self, asked: &Asked<'_>, at: TimestampMs) -> Decision {
-        let Asked { request, to_oneself, intent, requested_at, place, approvals, attestations, travel } =
-            *asked;
+        let Asked { request, to_oneself, intent, at: since, approvals, attestations, travel } = *asked;
+        let AskedAt { requested_at, first_requested_at, place } = since;
         let reported = |(provider, record): (&ProviderId, &TravelRecord)| TravelReport {
             provider: provider.clone(),
             state: record.state,
@@ -101,6 +118,7 @@ impl Under<'_> {
             requesters: std::collections::BTreeSet::new(),
             customer: Some(request.customer.clone()),
             requested_at,
+            first_requested_at,
             place,
             order: request.order.clone(),
             travel: travel.iter().map(reported).collect(),
@@ -127,8 +145,7 @@ impl Under<'_> {
             request: &withdrawal.request,
             to_oneself: withdrawal.to_oneself,
             intent: withdrawal.request_digest,
-            requested_at: withdrawal.received_at,
-            place: self.state.place(withdrawal.kind, withdrawal.positions.request),
+            at: self.state.asked_at(withdrawal.kind, withdrawal.positions.request, withdrawal.received_at),
             approvals,
             attestations: &withdrawal.attestations,
             travel: &withdrawal.travel,

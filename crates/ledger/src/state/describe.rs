@@ -53,6 +53,7 @@ impl State {
             StatementBody::ApproveHold(withdrawal) | StatementBody::RejectHold(withdrawal) => {
                 self.describe_withdrawal(withdrawal)
             }
+            StatementBody::WithdrawApproval(withdrawal) => self.describe_payment(withdrawal),
             StatementBody::RevokeWhitelistEntry(id) => {
                 let entry = self.whitelist.entry(id).ok_or_else(|| unknown_entry(id))?;
                 Ok(vec![line("chain id", entry.chain_id), line("address", entry.address)])
@@ -110,11 +111,29 @@ impl State {
         Ok(details)
     }
 
-    fn describe_withdrawal(&self, id: &WithdrawalId) -> Result<Details, Rejection> {
-        let withdrawal = self.withdrawal(id).ok_or_else(|| {
+    /// What the withdrawal does, without what changes while it waits: what is taken back does not depend on it.
+    fn describe_payment(&self, id: &WithdrawalId) -> Result<Details, Rejection> {
+        let withdrawal = self.known_withdrawal(id)?;
+        let request = &withdrawal.request;
+        let asset = self.asset(request)?;
+        Ok(vec![
+            line("wallet", &request.wallet),
+            line("pays", format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol)),
+            line("to address", request.destination),
+            line("customer", &request.customer),
+            line("intent", hex::encode(withdrawal.request_digest)),
+        ])
+    }
+
+    pub(super) fn known_withdrawal(&self, id: &WithdrawalId) -> Result<&Withdrawal, Rejection> {
+        self.withdrawal(id).ok_or_else(|| {
             Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
                 .with_field("withdrawal")
-        })?;
+        })
+    }
+
+    fn describe_withdrawal(&self, id: &WithdrawalId) -> Result<Details, Rejection> {
+        let withdrawal = self.known_withdrawal(id)?;
         let request = &withdrawal.request;
         let asset = self.asset(request)?;
         let mut details = vec![

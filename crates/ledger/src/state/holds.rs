@@ -19,13 +19,11 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         let mut withdrawal = self.held(id, time)?.clone();
-        let hold = withdrawal.decision.hold().map(HoldRequirement::digest).ok_or_else(|| {
-            Rejection::new(RejectionCode::WithdrawalNotHeld, "nothing holds this withdrawal")
+        let wanted = withdrawal.decision.hold().filter(|hold| !hold.approvals.is_empty());
+        let hold = wanted.map(HoldRequirement::digest).ok_or_else(|| {
+            let detail = "it waits for time or for the customer's step-up alone: no approval can lift that";
+            Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("withdrawal")
         })?;
-        if withdrawal.decision.hold().is_some_and(|hold| hold.approvals.is_empty()) {
-            let detail = "it waits for the customer's step-up alone: no approval can lift that";
-            return Err(Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("withdrawal"));
-        }
         let repeated = |approval: &Approval| approval.officer == statement.officer && approval.hold == hold;
         if withdrawal.approvals.iter().any(repeated) {
             let detail = format!("`{}` has approved this hold already", statement.officer);
@@ -58,11 +56,46 @@ impl State {
         Ok(Change::withdrawal(withdrawal))
     }
 
+    /// What an officer approved is approved no more, whatever hold it was about; the officer may approve anew.
+    // INVARIANT (G4): from this entry on the approval counts in no decision; a withdrawal that was allowed by it is held again.
+    pub(super) fn admit_approval_withdrawal(
+        &self,
+        statement: &Statement,
+        id: &WithdrawalId,
+        index: u64,
+        time: TimestampMs,
+    ) -> Result<Change, Rejection> {
+        let mut withdrawal = self.known_withdrawal(id)?.clone();
+        match withdrawal.state_at(time) {
+            WithdrawalState::Received
+            | WithdrawalState::Held
+            | WithdrawalState::Allowed
+            | WithdrawalState::Bound => {}
+            WithdrawalState::Authorized
+            | WithdrawalState::Signed
+            | WithdrawalState::Replaced
+            | WithdrawalState::Tombstoned => {
+                let detail = "it was authorized: pause the wallet if it must not be signed";
+                return Err(Rejection::new(RejectionCode::ApprovalFinal, detail).with_field("withdrawal"));
+            }
+            WithdrawalState::Denied | WithdrawalState::Cancelled | WithdrawalState::Expired => {
+                let detail = "the withdrawal is closed: no approval counts for it any more";
+                return Err(Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("withdrawal"));
+            }
+        }
+        let before = withdrawal.approvals.len();
+        withdrawal.approvals.retain(|approval| approval.officer != statement.officer);
+        if withdrawal.approvals.len() == before {
+            let detail = format!("`{}` has approved nothing of this withdrawal", statement.officer);
+            return Err(Rejection::new(RejectionCode::NotApproved, detail).with_field("officer"));
+        }
+        self.redecide(&mut withdrawal, time);
+        withdrawal.settle(index);
+        Ok(Change::withdrawal(withdrawal))
+    }
+
     fn held(&self, id: &WithdrawalId, time: TimestampMs) -> Result<&Withdrawal, Rejection> {
-        let withdrawal = self.withdrawal(id).ok_or_else(|| {
-            Rejection::new(RejectionCode::UnknownWithdrawal, format!("no withdrawal `{id}`"))
-                .with_field("withdrawal")
-        })?;
+        let withdrawal = self.known_withdrawal(id)?;
         if withdrawal.state_at(time) != WithdrawalState::Held {
             let detail = "the withdrawal waits for nobody's approval";
             return Err(Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("withdrawal"));

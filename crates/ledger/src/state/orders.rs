@@ -1,12 +1,12 @@
 //! A node's own last look before it acts, at its own tip and its own clock.
 
 use holdfast_chains::{ExpectedEffects, UnsignedTransaction, check_effects};
-use holdfast_policy::{Decision, TimestampMs, WhitelistEntryId};
+use holdfast_policy::{Decision, DurationMs, HoldRequirement, TimestampMs, WhitelistEntryId};
 
 use super::{Sender, State};
 use crate::ceremony::{CeremonyKind, CeremonyPhase};
 use crate::ids::{CeremonyId, WithdrawalId};
-use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal};
+use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Waited};
 use crate::wallet::Wallet;
 use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
 
@@ -60,7 +60,29 @@ impl State {
             digests: authorization.digests.clone(),
             digest: *digest,
             authorization_index: authorization.index,
+            waited: self.waited(withdrawal, &decision),
         })
+    }
+
+    // INVARIANT (G2): what time alone released names the entry since which it ran, so that a node can ask when it held it itself.
+    fn waited(&self, withdrawal: &Withdrawal, decision: &Decision) -> Option<Waited> {
+        let released_at = decision.satisfied_hold.as_ref()?.requirement.release_at?;
+        let first = self.first_place(withdrawal.kind).unwrap_or(withdrawal);
+        let at_least = DurationMs(released_at.0.saturating_sub(first.received_at.0));
+        Some(Waited { since: first.positions.request, at_least })
+    }
+
+    /// Log indices of the requests of open withdrawals since which the policy wants time to pass: see
+    /// [`AuthorizedWithdrawal::waited`].
+    pub fn waits_since(&self) -> impl Iterator<Item = u64> {
+        self.open_withdrawals()
+            .filter(|withdrawal| rests_on_time(withdrawal))
+            .map(|withdrawal| self.first_place(withdrawal.kind).unwrap_or(withdrawal).positions.request)
+    }
+
+    /// Whether it may come to matter when the withdrawal was asked for.
+    pub fn rests_on_time(&self, id: &WithdrawalId) -> bool {
+        self.withdrawal(id).is_some_and(rests_on_time)
     }
 
     /// Whether a withdrawal pays the address of a whitelist entry: a node with a latch on that entry refuses it.
@@ -156,6 +178,11 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn rests_on_time(withdrawal: &Withdrawal) -> bool {
+    let satisfied = withdrawal.decision.satisfied_hold.as_ref().map(|hold| &hold.requirement);
+    withdrawal.decision.hold().or(satisfied).is_some_and(HoldRequirement::rests_on_time)
 }
 
 /// INVARIANT (G1): what policy lets through because the wallet pays itself does pay the wallet itself: the sending address, or

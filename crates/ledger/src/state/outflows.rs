@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{ClientId, Outflow, OutflowStage, Outflows, Place, PolicyDocument, TimestampMs};
+use holdfast_policy::{
+    ClientId, HoldRequirement, Outflow, OutflowStage, Outflows, Place, PolicyDocument, TimestampMs,
+};
 
 use super::{Authority, State};
 use crate::codec::{Decode, Encode, Input, Malformed};
@@ -15,13 +17,12 @@ impl State {
         &self.outflows
     }
 
-    /// A withdrawal's place in the windows: its request's index, or that of the first one in a line of replacements.
-    pub(super) fn place(&self, kind: WithdrawalKind, index: u64) -> Place {
-        let of = match kind {
-            WithdrawalKind::FeeBump(of) | WithdrawalKind::CancelOnChain(of) => of,
-            WithdrawalKind::Payment | WithdrawalKind::Sweep => return index,
-        };
-        self.first_of(of).map_or(index, |first| first.positions.request)
+    /// The first one in a line of replacements, for a withdrawal that replaces one: what it has the place of.
+    pub(super) fn first_place(&self, kind: WithdrawalKind) -> Option<&Withdrawal> {
+        match kind {
+            WithdrawalKind::FeeBump(of) | WithdrawalKind::CancelOnChain(of) => self.first_of(of),
+            WithdrawalKind::Payment | WithdrawalKind::Sweep => None,
+        }
     }
 
     // INVARIANT (G1): from its authorization on an amount counts whatever happens later, until every withdrawal that could carry
@@ -86,8 +87,8 @@ impl State {
             | WithdrawalState::Allowed
             | WithdrawalState::Bound => {
                 let expiry = first.request.expires_at_ms;
-                let deadline = first.decision.hold().map_or(expiry, |hold| hold.deadline);
-                Standing::Counts(OutflowStage::Reserved { until: expiry.min(deadline) })
+                let lapses_at = first.decision.hold().and_then(HoldRequirement::lapses_at);
+                Standing::Counts(OutflowStage::Reserved { until: expiry.min(lapses_at.unwrap_or(expiry)) })
             }
             WithdrawalState::Denied | WithdrawalState::Cancelled | WithdrawalState::Expired => Standing::Over,
             WithdrawalState::Authorized

@@ -85,6 +85,9 @@ impl State {
             }
             StatementBody::OpenOrder(proposal) => self.open_order(statement, proposal, index, time)?,
             StatementBody::ApproveOrder(order) => self.approve_order(statement, order, index, time)?,
+            StatementBody::WithdrawApproval(withdrawal) => {
+                self.admit_approval_withdrawal(statement, withdrawal, index, time)?
+            }
             StatementBody::RevokeWhitelistEntry(entry) => self.revoke(entry, time)?,
             StatementBody::PauseWallet(wallet) => self.pause(statement, wallet, digest, index, time)?,
             StatementBody::RevokeClient(client) => {
@@ -120,6 +123,7 @@ impl State {
             | StatementBody::ApproveCeremony(_)
             | StatementBody::ApproveHold(_)
             | StatementBody::RejectHold(_)
+            | StatementBody::WithdrawApproval(_)
             | StatementBody::RevokeWhitelistEntry(_)
             | StatementBody::PauseWallet(_)
             | StatementBody::ProposeScreeningLift { .. }

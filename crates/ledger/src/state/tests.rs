@@ -12,6 +12,7 @@ mod ceremonies;
 mod clients;
 mod exposures;
 mod genesis;
+mod holds;
 mod incarnations;
 mod keygen;
 mod legal_orders;

@@ -83,6 +83,9 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
         "approve a ceremony" => Ok(StatementBody::ApproveCeremony(value(reader, "ceremony")?)),
         "approve a held withdrawal" => Ok(StatementBody::ApproveHold(value(reader, "withdrawal")?)),
         "reject a held withdrawal" => Ok(StatementBody::RejectHold(value(reader, "withdrawal")?)),
+        "withdraw my approval of a withdrawal" => {
+            Ok(StatementBody::WithdrawApproval(value(reader, "withdrawal")?))
+        }
         "revoke a whitelist entry" => {
             Ok(StatementBody::RevokeWhitelistEntry(value(reader, "whitelist entry")?))
         }

@@ -42,6 +42,7 @@ fn bodies() -> Vec<StatementBody> {
         StatementBody::ApproveCeremony(CeremonyId::of(&digest)),
         StatementBody::ApproveHold(WithdrawalId::of("c", "p", "k")),
         StatementBody::RejectHold(WithdrawalId::of("c", "p", "k")),
+        StatementBody::WithdrawApproval(WithdrawalId::of("c", "p", "k")),
         StatementBody::RevokeWhitelistEntry(WhitelistEntryId::new("e-1").unwrap()),
         StatementBody::PauseWallet(wallet()),
         StatementBody::RevokeClient("pipeline".parse().unwrap()),

@@ -33,9 +33,9 @@ pub(super) struct Staged {
     pub(super) entries: Vec<Entry>,
     pub(super) replica: Replica,
     pub(super) checkpoint: Checkpoint,
-    /// Whether a rule may ask when the entries came: it asks about what officers said in ceremonies and
-    /// about customers' confirmations.
-    pub(super) ceremonies: bool,
+    /// Whether a rule may ask when the entries came: it asks about what officers said in ceremonies, about customers' confirmations,
+    /// and about requests that the policy lets wait.
+    pub(super) asked_about: bool,
 }
 
 /// Whether the replica can be relied on.
@@ -174,15 +174,15 @@ impl Held {
         }
         let entries = parse(new, tip)?;
         self.check_times(&entries, now)?;
-        let (mut replica, mut ceremonies) = (self.replica.clone(), false);
+        let (mut replica, mut asked_about) = (self.replica.clone(), false);
         for entry in &entries {
             let applied = replica.append(entry).map_err(ExtendRefusal::EntryRefused)?;
-            ceremonies |= touches_ceremony(&applied.outcome);
+            asked_about |= is_asked_about(replica.state(), &applied.outcome);
             tracing::debug!(index = applied.index, outcome = ?applied.outcome, "entry tried");
         }
         // The entries may have changed the log's key: the one in force after them has to have signed.
         let checkpoint = witness.verify(replica.state(), signed)?;
-        Ok(Staged { entries, replica, checkpoint, ceremonies })
+        Ok(Staged { entries, replica, checkpoint, asked_about })
     }
 
     /// Takes the place of what was there, once it is on disk.
@@ -301,8 +301,10 @@ impl Held {
     }
 }
 
-fn touches_ceremony(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Admitted(admission) if admission.ceremony.is_some() || admission.whitelist_entry.is_some())
+fn is_asked_about(state: &State, outcome: &Outcome) -> bool {
+    let Outcome::Admitted(admission) = outcome else { return false };
+    let waits = admission.withdrawal.is_some_and(|id| state.rests_on_time(&id));
+    admission.ceremony.is_some() || admission.whitelist_entry.is_some() || waits
 }
 
 fn parse(new: &[Vec<u8>], first: u64) -> Result<Vec<Entry>, ExtendRefusal> {

@@ -280,6 +280,16 @@ impl Cell {
         id
     }
 
+    /// A withdrawal of so much, valid for two hours.
+    pub(crate) fn requested(&mut self, key: &str, usdt: u128) -> WithdrawalId {
+        let request = json!({"cluster": CLUSTER, "client": "pipeline", "wallet": "hot-1", "asset": "USDT",
+            "chain_id": 1, "amount": (usdt * 1_000_000).to_string(), "destination": PAYEE, "fee_cap": "10000000000000000",
+            "customer": "c-1", "idempotency_key": key, "created_at_ms": self.now,
+            "expires_at_ms": self.now + 7_200_000, "transaction": transfer(usdt, 0).to_hex()});
+        let request = sign(PayloadKind::WithdrawalRequest, &request, "client", "pipeline");
+        self.accept(&request).withdrawal.unwrap()
+    }
+
     /// A sweep of a deposit address that is authorized.
     pub(crate) fn authorized_sweep(&mut self, key: &str, deposit_index: u32) -> WithdrawalId {
         let wallet = self.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap().address.to_string();

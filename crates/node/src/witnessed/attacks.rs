@@ -161,7 +161,9 @@ fn officers_vouch_for_what_lies_before_the_minimum_checkpoint_of_a_node_and_for_
             let checked = held_all_at(cell.size(), late).check_ceremony(cell.state(), ceremony, &node);
             checked.err().map_or(u64::MAX, |refusal| match refusal {
                 WitnessedRefusal::CameTooLate { index, .. } => index,
-                WitnessedRefusal::CoolingOff { .. } | WitnessedRefusal::ConfirmedTooLate { .. } => {
+                WitnessedRefusal::CoolingOff { .. }
+                | WitnessedRefusal::ConfirmedTooLate { .. }
+                | WitnessedRefusal::StillWaiting { .. } => {
                     panic!("{refusal}")
                 }
             })
@@ -381,4 +383,59 @@ async fn keys_of_which_one_is_not_the_rosters_do_not_serve() {
         assert_eq!((status.enrolled, status.serving), (enrolled, enrolled), "{cosigning} {message}");
         assert_eq!(status.tip.unwrap().cosignature.is_empty(), !enrolled);
     }
+}
+
+/// What the tests' policy wants above 4,000 USDT.
+const WAIT_MS: u64 = 3_600_000;
+
+#[tokio::test]
+async fn request_logged_with_an_early_time_is_not_released_before_the_time_has_passed_here() {
+    let (mut cell, nodes) = ready().await;
+    // Given a coordinator that kept the log back for an hour and logs a request with a time that has passed
+    let asked_at = cell.now + 1;
+    let id = cell.requested("k-1", 4_500);
+    cell.now = asked_at + WAIT_MS;
+    cell.authorize(id);
+    assert!(cell.state().authorized_withdrawal(&id, 0, TimestampMs(cell.now)).is_ok(), "by the log's times");
+    // Then a node that sees both only now does not sign
+    nodes[0].clock.set(cell.now);
+    let request = sign_prepare_request(&cell, nodes[0].tip().await, id, [7; 32], &[]);
+    let refused = nodes[0].api().sign_prepare(Request::new(request)).await.unwrap_err();
+    assert_eq!(reason(&refused), "RELEASE_NOT_WITNESSED");
+}
+
+#[tokio::test]
+async fn node_that_saw_the_request_in_time_signs_when_the_wait_is_over() {
+    let (mut cell, nodes) = ready().await;
+    let id = cell.requested("k-1", 4_500);
+    for node in &nodes {
+        node.clock.set(cell.now);
+        node.catch_up(&cell).await;
+    }
+    // Nothing that officers said comes: the request itself is remembered
+    cell.now += WAIT_MS;
+    cell.authorize(id);
+    for node in &nodes {
+        node.clock.set(cell.now);
+        node.catch_up(&cell).await;
+    }
+    sign(&cell, &[&nodes[0], &nodes[1]], id, [7; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn wait_is_over_when_it_is_over_by_this_nodes_clock_and_the_skew_and_not_before() {
+    let (mut cell, _) = ready().await;
+    let asked_at = cell.now + 1;
+    let id = cell.requested("k-1", 4_500);
+    assert_eq!(asked(cell.state()).last().copied(), Some(cell.size() - 1), "it is remembered while it waits");
+    cell.now = asked_at + WAIT_MS;
+    cell.authorize(id);
+    assert!(asked(cell.state()).contains(&(cell.size() - 2)), "and while it is signed");
+    let now = TimestampMs(cell.now);
+    let waited = cell.state().authorized_withdrawal(&id, 0, now).unwrap().waited();
+    let check = |held_at| held_all_at(cell.size(), held_at).check_waited(cell.state(), waited, now);
+    assert_eq!(check(cell.now - WAIT_MS + 5_000), Ok(()));
+    assert_eq!(check(cell.now - WAIT_MS + 5_001).unwrap_err().code(), "RELEASE_NOT_WITNESSED");
+    let unheard = Witnessed::default().check_waited(cell.state(), waited, now);
+    assert_eq!(unheard.unwrap_err().code(), "RELEASE_NOT_WITNESSED");
 }

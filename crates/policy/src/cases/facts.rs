@@ -109,6 +109,7 @@ impl CaseFacts {
             requesters: BTreeSet::new(),
             customer: self.customer.clone(),
             requested_at: before(self.at, self.requested_ago),
+            first_requested_at: before(self.at, self.requested_ago),
             place: PLACE,
             order: None,
             travel: self.travel.into_iter().flat_map(reported).collect(),

@@ -6,6 +6,7 @@
 //! INVARIANT (G1): what is tagged as tightening allows nothing, in any state, that the old document did not allow. Every type is
 //! taken apart without `..`: a new rule or field does not compile before somebody decided which it is.
 
+mod bands;
 mod rules;
 mod terms;
 

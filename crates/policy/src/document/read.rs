@@ -7,9 +7,10 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldTerms, LegalTerms, LimitPerTransaction, LimitUnit, OnMatch,
-    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules,
-    ScreeningRule, TravelRule, WindowLimit,
+    Destinations, FeeCap, Grant, HoldTerms, LegalTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
+    PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules, ScreeningRule,
+    TravelRule, WindowLimit,
+    bands::{self, Bounds},
     check::{self, RuleIds},
     error::FieldProblem,
     read_risk,
@@ -48,15 +49,17 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         Some(field) => field.elements(MAX_RULES)?,
         None => Vec::new(),
     };
+    // What the rules say about time must fit to it.
+    let hold = hold_terms(root.required("hold")?.table()?)?;
     let mut ids = RuleIds::default();
     let rules = Rules {
         grants: grants.into_iter().map(|field| grant(field, &mut ids)).collect::<Result<_, _>>()?,
         restrictions: restrictions
             .into_iter()
-            .map(|field| restriction(field, &mut ids))
+            .map(|field| restriction(field, &mut ids, &hold))
             .collect::<Result<_, _>>()?,
         risk: read_risk::terms(root.required("risk")?.table()?)?,
-        hold: hold_terms(root.required("hold")?.table()?)?,
+        hold: hold.clone(),
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
         prices: None,
@@ -118,17 +121,19 @@ fn amounts(
     Ok(amounts)
 }
 
-fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, PolicyError> {
+fn restriction(field: Field<'_>, ids: &mut RuleIds, hold: &HoldTerms) -> Result<Restriction, PolicyError> {
     let mut table = field.table()?;
     let id = ids.claim(&table.required("id")?)?;
     let kind = table.required("type")?;
     let rule = match kind.string()? {
         "whitelist" => RestrictionRule::Whitelist,
-        "limit_per_transaction" => RestrictionRule::LimitPerTransaction(limit_per_transaction(&mut table)?),
+        "limit_per_transaction" => {
+            RestrictionRule::LimitPerTransaction(limit_per_transaction(&mut table, hold)?)
+        }
         "screening" => RestrictionRule::Screening(screening(&mut table)?),
-        "risk" => RestrictionRule::Risk(risk_limits(&mut table)?),
+        "risk" => RestrictionRule::Risk(risk_limits(&mut table, hold)?),
         "fee_cap" => RestrictionRule::FeeCap(fee_cap(&mut table)?),
-        "limit_window" => RestrictionRule::WindowLimit(window_limit(&mut table)?),
+        "limit_window" => RestrictionRule::WindowLimit(window_limit(&mut table, hold)?),
         "travel_rule" => RestrictionRule::TravelRule(travel_rule(&mut table)?),
         _ => {
             let reason = "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk`, `fee_cap` or `travel_rule`";
@@ -139,13 +144,16 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds) -> Result<Restriction, Polic
     Ok(Restriction { id, rule })
 }
 
-fn limit_per_transaction(table: &mut Table<'_>) -> Result<LimitPerTransaction, PolicyError> {
+fn limit_per_transaction(
+    table: &mut Table<'_>,
+    hold: &HoldTerms,
+) -> Result<LimitPerTransaction, PolicyError> {
     let asset = table.required("asset")?.parse()?;
-    let Bounds { step_up_above, hold_above, deny_above } = bounds(table)?;
+    let Bounds { step_up_above, hold_above, deny_above } = bands::bounds(table, hold)?;
     Ok(LimitPerTransaction { asset, step_up_above, hold_above, deny_above })
 }
 
-fn window_limit(table: &mut Table<'_>) -> Result<WindowLimit, PolicyError> {
+fn window_limit(table: &mut Table<'_>, hold: &HoldTerms) -> Result<WindowLimit, PolicyError> {
     let unit = match (table.optional("asset"), table.optional("unit")) {
         (Some(asset), None) => LimitUnit::Asset(asset.parse()?),
         (None, Some(unit)) => match unit.string()? {
@@ -158,53 +166,8 @@ fn window_limit(table: &mut Table<'_>) -> Result<WindowLimit, PolicyError> {
     };
     let per = set(&table.required("per")?)?;
     let window = DurationMs(table.required("window_ms")?.number(1, MAX_WINDOW.0)?);
-    let Bounds { step_up_above, hold_above, deny_above } = bounds(table)?;
+    let Bounds { step_up_above, hold_above, deny_above } = bands::bounds(table, hold)?;
     Ok(WindowLimit { unit, per, window, step_up_above, hold_above, deny_above })
-}
-
-struct Bounds {
-    step_up_above: Option<Amount>,
-    hold_above: Option<HoldAbove>,
-    deny_above: Option<Amount>,
-}
-
-fn bounds(table: &mut Table<'_>) -> Result<Bounds, PolicyError> {
-    let step_up_above: Option<Amount> =
-        table.optional("step_up_above").map(|field| field.parse()).transpose()?;
-    let hold_above = match table.optional("hold_above") {
-        Some(field) => {
-            let hold = hold_above(field.clone())?;
-            check::not_below(&field, &hold.amount, step_up_above.as_ref(), "step_up_above")?;
-            Some(hold)
-        }
-        None => None,
-    };
-    let deny_above = match (table.optional("deny_above"), &hold_above) {
-        (Some(field), hold) => {
-            let deny_above = field.parse()?;
-            check::not_below(&field, &deny_above, step_up_above.as_ref(), "step_up_above")?;
-            check::not_below(
-                &field,
-                &deny_above,
-                hold.as_ref().map(|hold| &hold.amount),
-                "hold_above.amount",
-            )?;
-            Some(deny_above)
-        }
-        (None, Some(_)) => None,
-        (None, None) if step_up_above.is_some() => None,
-        // A limit that limits nothing is a mistake: ask for the strictest.
-        (None, None) => Some(table.required("deny_above")?.parse()?),
-    };
-    Ok(Bounds { step_up_above, hold_above, deny_above })
-}
-
-fn hold_above(field: Field<'_>) -> Result<HoldAbove, PolicyError> {
-    let mut table = field.table()?;
-    let amount = table.required("amount")?.parse()?;
-    let approvals = approvals(table.required("approvals")?)?;
-    table.finish()?;
-    Ok(HoldAbove { amount, approvals })
 }
 
 fn screening(table: &mut Table<'_>) -> Result<ScreeningRule, PolicyError> {
@@ -216,19 +179,20 @@ fn screening(table: &mut Table<'_>) -> Result<ScreeningRule, PolicyError> {
     }
 }
 
-fn risk_limits(table: &mut Table<'_>) -> Result<RiskLimits, PolicyError> {
+fn risk_limits(table: &mut Table<'_>, hold: &HoldTerms) -> Result<RiskLimits, PolicyError> {
     let step_up_at = table.optional("step_up_at").map(|field| score(&field)).transpose()?;
     let hold_field = table.required("hold_at")?;
-    let hold_at = score(&hold_field)?;
-    check::not_below(&hold_field, &hold_at, step_up_at.as_ref(), "step_up_at")?;
     let deny_field = table.required("deny_at")?;
+    let approvals = approvals(table.required("approvals")?)?;
+    let hold_at = bands::scores(&hold_field, &approvals, hold)?;
+    let lowest = hold_at.first().map_or(0, |band| band.score);
+    check::not_below(&hold_field, &lowest, step_up_at.as_ref(), "step_up_at")?;
     let deny_at = score(&deny_field)?;
-    check::not_below(&deny_field, &deny_at, Some(&hold_at), "hold_at")?;
+    check::not_below(&deny_field, &deny_at, hold_at.last().map(|band| &band.score), "hold_at")?;
     let require = match table.optional("require") {
         Some(field) => set(&field)?,
         None => BTreeSet::new(),
     };
-    let approvals = approvals(table.required("approvals")?)?;
     Ok(RiskLimits { step_up_at, hold_at, deny_at, require, approvals })
 }
 
@@ -240,8 +204,9 @@ fn fee_cap(table: &mut Table<'_>) -> Result<FeeCap, PolicyError> {
 fn hold_terms(mut table: Table<'_>) -> Result<HoldTerms, PolicyError> {
     let deadline = duration(&table.required("deadline_ms")?, 1)?;
     let owner = table.required("owner")?.parse()?;
+    let escalation = bands::escalation(&mut table, deadline)?;
     table.finish()?;
-    Ok(HoldTerms { deadline, owner })
+    Ok(HoldTerms { deadline, owner, escalation })
 }
 
 fn whitelist_terms(mut table: Table<'_>) -> Result<WhitelistTerms, PolicyError> {

@@ -45,7 +45,7 @@ fn demo_policy_is_read_as_written() {
         panic!("a limit")
     };
     assert_eq!(limit.deny_above, Some(Amount::from_u128(100_000_000_000)));
-    assert_eq!(limit.hold_above.as_ref().unwrap().amount, Amount::from_u128(5_000_000_000));
+    assert_eq!(limit.hold_above[0].amount, Amount::from_u128(5_000_000_000));
     assert_eq!(policy.risk().max_report_age, DurationMs(86_400_000));
     assert_eq!(policy.hold().owner.as_str(), "withdrawal-approver");
     assert_eq!(policy.whitelist().max_life, DurationMs(7_776_000_000));
@@ -376,5 +376,70 @@ fn unusable_terms_of_identity_are_refused() {
     ] {
         let text = DEMO.replacen("[risk]\n", &WITH_IDENTITY.replace(from, to), 1);
         assert_eq!(PolicyDocument::parse(&text).unwrap_err().code(), code, "{to}");
+    }
+}
+
+const BAND: &str = "hold_above = { amount = \"5000000000\", approvals = { withdrawal-approver = 2 } }";
+
+#[test]
+fn bands_that_do_not_ascend_are_refused() {
+    let band = |amount: &str| format!("{{ amount = \"{amount}\", approvals = {{ a = 1 }} }}");
+    for second in ["7", "6"] {
+        let bands = format!("hold_above = [{}, {}]", band("7"), band(second));
+        assert_refused(BAND, &bands, "POLICY_FIELD_INVALID", "restriction[2].hold_above[1].amount");
+    }
+    assert_refused(BAND, "hold_above = []", "POLICY_FIELD_EMPTY", "restriction[2].hold_above");
+    let many: Vec<_> = (0..17).map(|n| band(&n.to_string())).collect();
+    let many = format!("hold_above = [{}]", many.join(", "));
+    assert_refused(BAND, &many, "POLICY_FIELD_TOO_MANY", "restriction[2].hold_above");
+    let scores = "hold_at = [{ score = 40, approvals = { a = 1 } }, { score = 40, approvals = { a = 2 } }]";
+    assert_refused("hold_at = 40", scores, "POLICY_FIELD_INVALID", "restriction[5].hold_at[1].score");
+    let above = "hold_at = [{ score = 40, approvals = { a = 1 } }, { score = 91, approvals = { a = 2 } }]";
+    let (code, _, field) = refusal("hold_at = 40", above);
+    assert_eq!((code, field.as_str()), ("POLICY_FIELD_CONTRADICTION", "restriction[5].deny_at"));
+}
+
+#[test]
+fn timers_that_say_nothing_or_not_what_happens_are_refused() {
+    let refused = |band: &str| {
+        let (code, _, field) = refusal(BAND, &format!("hold_above = {{ amount = \"5000000000\", {band} }}"));
+        (code, field)
+    };
+    let field = |name: &str| format!("restriction[2].hold_above.{name}");
+    for (band, code, name) in [
+        ("timer_ms = 1", "POLICY_FIELD_MISSING", "at_end"),
+        ("at_end = \"release\"", "POLICY_FIELD_MISSING", "timer_ms"),
+        ("timer_ms = 1, at_end = \"allow\"", "POLICY_FIELD_INVALID", "at_end"),
+        ("timer_ms = 1, at_end = \"reject\"", "POLICY_FIELD_MISSING", "approvals"),
+        ("timer_ms = 0, at_end = \"release\"", "POLICY_FIELD_OUT_OF_RANGE", "timer_ms"),
+        ("timer_ms = 86400000, at_end = \"release\"", "POLICY_FIELD_INVALID", "timer_ms"),
+        (
+            "timer_ms = 86400000, at_end = \"reject\", approvals = { a = 1 }",
+            "POLICY_FIELD_INVALID",
+            "timer_ms",
+        ),
+        ("timer_ms = 1, at_end = \"release\", approvals = {}", "POLICY_FIELD_EMPTY", "approvals"),
+    ] {
+        assert_eq!(refused(band), (code, field(name)), "{band}");
+    }
+    let longest = "hold_above = { amount = \"5000000000\", timer_ms = 86399999, at_end = \"release\" }";
+    assert!(PolicyDocument::parse(&DEMO.replacen(BAND, longest, 1)).is_ok());
+}
+
+#[test]
+fn escalation_without_a_role_or_after_the_deadline_is_refused() {
+    let from = "owner = \"withdrawal-approver\"";
+    let with = |more: &str| format!("{from}\n{more}");
+    for (more, code, field) in [
+        ("escalate_after_ms = 1", "POLICY_FIELD_MISSING", "hold.escalate_to"),
+        ("escalate_to = \"desk\"", "POLICY_FIELD_MISSING", "hold.escalate_after_ms"),
+        (
+            "escalate_to = \"desk\"\nescalate_after_ms = 86400000",
+            "POLICY_FIELD_INVALID",
+            "hold.escalate_after_ms",
+        ),
+    ] {
+        let (found, _, named) = refusal(from, &with(more));
+        assert_eq!((found, named.as_str()), (code, field), "{more}");
     }
 }

@@ -150,6 +150,16 @@ impl<'t> Field<'t> {
         Ok(array.iter().enumerate().map(element).collect())
     }
 
+    /// Whether it is an array: some fields take one value or several.
+    pub(super) fn is_array(&self) -> bool {
+        self.value.as_array().is_some()
+    }
+
+    /// The elements of an array, or the one value that stands for an array with nothing else in it.
+    pub(super) fn one_or_more(&self, max: usize) -> Result<Vec<Field<'t>>, PolicyError> {
+        if self.is_array() { self.elements(max) } else { Ok(vec![self.clone()]) }
+    }
+
     fn wrong_type(&self, expected: &'static str) -> PolicyError {
         self.error(FieldProblem::WrongType { expected })
     }

@@ -1,11 +1,12 @@
-//! Owns what one rule found: its result, and, where it holds, whose approvals it wants. A rule that holds must name
-//! approvals, unless it wants nothing but a step-up: the constructors want them.
+//! Owns what one rule found: its result, and, where it holds, what would end that. A rule that holds must say so: the
+//! constructors want it, and a rule that has nothing to say denies.
 
 use crate::{
     decision::{RuleKind, RuleResult, Verdict},
-    document::RequiredApprovals,
+    document::{Lift, RequiredApprovals},
     ids::RuleId,
     reason::ReasonCode,
+    time::DurationMs,
 };
 
 /// One rule's result, and what its hold needs.
@@ -26,12 +27,39 @@ impl Finding<'_> {
 
 /// What a rule that holds adds to the hold.
 pub(super) struct HoldDemand<'a> {
-    /// `None` for a rule that wants a step-up and nobody's approval.
-    pub(super) approvals: Option<&'a RequiredApprovals>,
+    /// Which bands it reached; all of them count. None for a rule that wants a step-up and nothing else.
+    pub(super) needs: Vec<Need<'a>>,
     /// Whether the customer's identity must be attested.
     pub(super) step_up: bool,
     /// More reasons than the rule's own: what raised the risk score.
     pub(super) because: Vec<ReasonCode>,
+}
+
+/// What one band of a rule wants.
+#[derive(Clone, Copy)]
+pub(super) enum Need<'a> {
+    /// People. Time only rejects.
+    People { approvals: &'a RequiredApprovals, reject_after: Option<DurationMs> },
+    /// Time, or people sooner if there are any.
+    Time { after: DurationMs, sooner: Option<&'a RequiredApprovals> },
+}
+
+impl<'a> Need<'a> {
+    pub(super) fn of(lift: &'a Lift) -> Self {
+        match lift {
+            Lift::Approvals { approvals, reject_after } => {
+                Self::People { approvals, reject_after: *reject_after }
+            }
+            Lift::Release { after, approvals } => Self::Time { after: *after, sooner: approvals.as_ref() },
+        }
+    }
+
+    pub(super) fn approvals(self) -> Option<&'a RequiredApprovals> {
+        match self {
+            Self::People { approvals, .. } => Some(approvals),
+            Self::Time { sooner, .. } => sooner,
+        }
+    }
 }
 
 /// A rule that is about to speak.
@@ -54,6 +82,7 @@ impl Speaker<'_> {
         self.finding(Verdict::NotApplicable, code, detail.into(), None)
     }
 
+    /// For these people, until the document's deadline.
     pub(super) fn holds<'a>(
         self,
         code: ReasonCode,
@@ -61,8 +90,37 @@ impl Speaker<'_> {
         approvals: &'a RequiredApprovals,
         because: Vec<ReasonCode>,
     ) -> Finding<'a> {
-        let demand = HoldDemand { approvals: Some(approvals), step_up: false, because };
-        self.finding(Verdict::Hold, code, detail.into(), Some(demand))
+        let need = Need::People { approvals, reject_after: None };
+        self.holds_for(code, detail, vec![need], because)
+    }
+
+    /// For everything that these bands want.
+    pub(super) fn holds_for<'a>(
+        self,
+        code: ReasonCode,
+        detail: impl Into<String>,
+        needs: Vec<Need<'a>>,
+        because: Vec<ReasonCode>,
+    ) -> Finding<'a> {
+        // INVARIANT (G9): what nothing could ever lift is no hold.
+        if needs.is_empty() {
+            return self.denies(code, detail);
+        }
+        self.finding(Verdict::Hold, code, detail.into(), Some(HoldDemand { needs, step_up: false, because }))
+    }
+
+    /// For a fact that the rule needs and nobody knows: people may take the blame where the rule names some, time never does.
+    pub(super) fn does_not_know<'a>(
+        self,
+        code: ReasonCode,
+        because: impl Into<String>,
+        lifts: impl Iterator<Item = &'a Lift>,
+    ) -> Finding<'a> {
+        // INVARIANT (G9): unknown may be anything, so everything that the rule says about any value counts. What is left to time
+        // alone nobody can answer for.
+        let people = |approvals| Need::People { approvals, reject_after: None };
+        let needs = lifts.map(|lift| lift.approvals().map(people)).collect::<Option<_>>();
+        self.holds_for(code, because, needs.unwrap_or_default(), Vec::new())
     }
 
     /// Between content and holding: the customer's identity must be attested, and nobody need approve.
@@ -72,7 +130,7 @@ impl Speaker<'_> {
         detail: impl Into<String>,
         because: Vec<ReasonCode>,
     ) -> Finding<'a> {
-        let demand = HoldDemand { approvals: None, step_up: true, because };
+        let demand = HoldDemand { needs: Vec::new(), step_up: true, because };
         self.finding(Verdict::StepUp, code, detail.into(), Some(demand))
     }
 

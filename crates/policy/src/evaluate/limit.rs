@@ -1,11 +1,19 @@
-//! Owns the `limit_per_transaction` restriction: above one limit the customer's identity must be
-//! attested, above the automatic limit people approve too, above the maximum nobody can.
+//! Owns the `limit_per_transaction` restriction: above one limit the customer's identity must be attested, above the automatic
+//! limit people approve or time passes, above the maximum nobody can.
 
 use super::{
+    bands::{self, Bounds, Says},
     case::Case,
     finding::{Finding, Speaker},
 };
 use crate::{decision::RuleKind, document::LimitPerTransaction, ids::RuleId, reason::ReasonCode};
+
+const SAYS: Says = Says {
+    within: ReasonCode::WithinAutomaticLimit,
+    stepped_up: ReasonCode::AboveStepUpLimit,
+    held: ReasonCode::AboveAutomaticLimit,
+    denied: ReasonCode::AboveMaximum,
+};
 
 pub(super) fn check<'a>(case: &Case<'a>, rule: &RuleId, limit: &'a LimitPerTransaction) -> Finding<'a> {
     let speaker = Speaker { kind: RuleKind::LimitPerTransaction, rule };
@@ -14,26 +22,7 @@ pub(super) fn check<'a>(case: &Case<'a>, rule: &RuleId, limit: &'a LimitPerTrans
             .does_not_apply(ReasonCode::NotApplicable, format!("the rule is about {}", limit.asset));
     }
     let amount = case.withdrawal.amount;
-    let shown = case.money(amount);
-    if let Some(max) = limit.deny_above
-        && amount > max
-    {
-        return speaker.denies(ReasonCode::AboveMaximum, format!("{shown} is above {}", case.money(max)));
-    }
-    if let Some(hold) = &limit.hold_above
-        && amount > hold.amount
-    {
-        let detail = format!("{shown} is above {}", case.money(hold.amount));
-        let finding = speaker.holds(ReasonCode::AboveAutomaticLimit, detail, &hold.approvals, Vec::new());
-        return finding.with_step_up(limit.step_up_above.is_some());
-    }
-    if let Some(most) = limit.step_up_above
-        && amount > most
-    {
-        let detail = format!("{shown} is above {}", case.money(most));
-        return speaker.steps_up(ReasonCode::AboveStepUpLimit, detail, Vec::new());
-    }
-    let lowest = limit.step_up_above.or(limit.hold_above.as_ref().map(|hold| hold.amount));
-    let bound = lowest.map_or_else(|| "the maximum".to_owned(), |most| case.money(most));
-    speaker.passes(ReasonCode::WithinAutomaticLimit, format!("{shown} is not above {bound}"))
+    let LimitPerTransaction { step_up_above, hold_above, deny_above, .. } = limit;
+    let bounds = Bounds { step_up_above: *step_up_above, hold_above, deny_above: *deny_above };
+    bands::compare(speaker, &SAYS, bounds, amount, &case.money(amount), |amount| case.money(amount))
 }

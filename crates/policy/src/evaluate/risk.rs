@@ -3,9 +3,14 @@
 
 use super::{
     case::{Case, SessionReport},
-    finding::{Finding, Speaker},
+    finding::{Finding, Need, Speaker},
 };
-use crate::{decision::RuleKind, document::RiskLimits, ids::RuleId, reason::ReasonCode};
+use crate::{
+    decision::RuleKind,
+    document::{HoldAt, RiskLimits},
+    ids::RuleId,
+    reason::ReasonCode,
+};
 
 pub(super) fn session_report<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
     let speaker = Speaker { kind: RuleKind::SessionReport, rule };
@@ -49,12 +54,15 @@ pub(super) fn score<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) 
     let score = case.risk.score;
     let because: Vec<_> = case.risk.contributing().map(|part| part.code).collect();
     let step_up = limits.step_up_at.map_or_else(String::new, |from| format!("stepped up from {from}, "));
-    let detail =
-        format!("score {score}, {step_up}held from {}, denied from {}", limits.hold_at, limits.deny_at);
+    let reached: Vec<&HoldAt> = limits.hold_at.iter().filter(|band| score >= band.score).collect();
+    // The band that counts, or the first that does not.
+    let from = reached.last().copied().or(limits.hold_at.first()).map_or(limits.deny_at, |band| band.score);
+    let detail = format!("score {score}, {step_up}held from {from}, denied from {}", limits.deny_at);
     if score >= limits.deny_at {
         speaker.denies(ReasonCode::RiskDeny, detail)
-    } else if score >= limits.hold_at {
-        let finding = speaker.holds(ReasonCode::RiskHold, detail, &limits.approvals, because);
+    } else if !reached.is_empty() {
+        let needs = reached.iter().map(|band| Need::of(&band.lift)).collect();
+        let finding = speaker.holds_for(ReasonCode::RiskHold, detail, needs, because);
         finding.with_step_up(limits.step_up_at.is_some())
     } else if limits.step_up_at.is_some_and(|from| score >= from) {
         speaker.steps_up(ReasonCode::RiskStepUp, detail, because)

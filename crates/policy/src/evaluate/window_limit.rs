@@ -4,12 +4,13 @@
 use holdfast_chains::Amount;
 
 use super::{
+    bands::{self, Bounds, Says},
     case::Case,
     finding::{Finding, Speaker},
 };
 use crate::{
     decision::RuleKind,
-    document::{HoldAbove, LimitUnit, WindowLimit},
+    document::{LimitUnit, WindowLimit},
     ids::RuleId,
     outflow::{Outflow, Outflows, Taken},
     reason::ReasonCode,
@@ -29,16 +30,11 @@ pub(super) fn check<'a>(
     let Some(value) = limit.value_of(mine) else {
         return speaker.does_not_apply(ReasonCode::NotApplicable, "the rule is about another asset");
     };
+    let WindowLimit { step_up_above, hold_above, deny_above, .. } = limit;
+    let bounds = Bounds { step_up_above: *step_up_above, hold_above, deny_above: *deny_above };
     match sum(case, outflows, rule, limit, mine, value) {
-        Ok(sum) => compare(case, speaker, limit, sum),
-        // INVARIANT (G9): a sum that nobody knows may be any sum.
-        Err(Unknown { code, because }) => match (&limit.hold_above, limit.deny_above) {
-            (Some(hold), None) => speaker
-                .holds(code, because, &hold.approvals, Vec::new())
-                .with_step_up(limit.step_up_above.is_some()),
-            (None, None) => speaker.steps_up(code, because, Vec::new()),
-            (_, Some(_)) => speaker.denies(code, because),
-        },
+        Ok(sum) => compare(case, speaker, limit, bounds, sum),
+        Err(Unknown { code, because }) => bands::unknown(speaker, bounds, code, because),
     }
 }
 
@@ -64,35 +60,26 @@ fn sum(
     }
 }
 
-fn compare<'a>(case: &Case<'a>, speaker: Speaker<'_>, limit: &'a WindowLimit, sum: Amount) -> Finding<'a> {
+fn compare<'a>(
+    case: &Case<'a>,
+    speaker: Speaker<'_>,
+    limit: &WindowLimit,
+    bounds: Bounds<'a>,
+    sum: Amount,
+) -> Finding<'a> {
     let shown = |amount: Amount| shown(case, &limit.unit, amount);
-    let total = format!("{} within {}", shown(sum), limit.window);
-    if let Some(max) = limit.deny_above
-        && sum > max
-    {
+    let says = Says {
+        within: ReasonCode::WithinWindowLimit,
+        stepped_up: ReasonCode::WindowAboveStepUpLimit,
+        held: ReasonCode::WindowAboveAutomaticLimit,
         // People approved it and the window filled up since, by a price or by another policy.
-        let code = match case.withdrawal.approvals.is_empty() {
+        denied: match case.withdrawal.approvals.is_empty() {
             true => ReasonCode::WindowLimitReached,
             false => ReasonCode::WindowLimitReachedSinceApproval,
-        };
-        return speaker.denies(code, format!("{total} is above {}", shown(max)));
-    }
-    if let Some(HoldAbove { amount, approvals }) = &limit.hold_above
-        && sum > *amount
-    {
-        let detail = format!("{total} is above {}", shown(*amount));
-        let finding = speaker.holds(ReasonCode::WindowAboveAutomaticLimit, detail, approvals, Vec::new());
-        return finding.with_step_up(limit.step_up_above.is_some());
-    }
-    if let Some(most) = limit.step_up_above
-        && sum > most
-    {
-        let detail = format!("{total} is above {}", shown(most));
-        return speaker.steps_up(ReasonCode::WindowAboveStepUpLimit, detail, Vec::new());
-    }
-    let lowest = limit.step_up_above.or(limit.hold_above.as_ref().map(|hold| hold.amount));
-    let bound = lowest.map_or_else(|| "the maximum".to_owned(), shown);
-    speaker.passes(ReasonCode::WithinWindowLimit, format!("{total} is not above {bound}"))
+        },
+    };
+    let total = format!("{} within {}", shown(sum), limit.window);
+    bands::compare(speaker, &says, bounds, sum, &total, shown)
 }
 
 fn shown(case: &Case<'_>, unit: &LimitUnit, amount: Amount) -> String {

@@ -4,8 +4,8 @@ use holdfast_chains::Amount;
 
 use super::{Words, approvals, listed, span};
 use crate::document::{
-    Destinations, FeeCap, Grant, HoldAbove, LimitPerTransaction, LimitUnit, OnMatch, RestrictionRule,
-    RiskLimits, ScreeningRule, TravelRule, WindowLimit,
+    Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction, LimitUnit, OnMatch,
+    RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
 };
 
 impl Words<'_> {
@@ -44,10 +44,7 @@ impl Words<'_> {
     fn per_transaction(self, limit: &LimitPerTransaction) -> String {
         let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = limit;
         let shown = |amount: Amount| self.money(asset, amount);
-        format!(
-            "one transaction in {asset}{}",
-            bounds(*step_up_above, hold_above.as_ref(), *deny_above, shown)
-        )
+        format!("one transaction in {asset}{}", bounds(*step_up_above, hold_above, *deny_above, shown))
     }
 
     fn travel(self, terms: &TravelRule) -> String {
@@ -77,23 +74,36 @@ impl Words<'_> {
             LimitUnit::Count => "the number of withdrawals".to_owned(),
         };
         let same = per.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
-        let bounds = bounds(*step_up_above, hold_above.as_ref(), *deny_above, shown);
+        let bounds = bounds(*step_up_above, hold_above, *deny_above, shown);
         format!("{what} within {} of the same {same}{bounds}", span(*window))
     }
 }
 
 fn bounds(
     step_up: Option<Amount>,
-    hold: Option<&HoldAbove>,
+    hold: &[HoldAbove],
     deny: Option<Amount>,
     shown: impl Fn(Amount) -> String,
 ) -> String {
     let step_up = step_up.map(|amount| format!(" needs an identity attestation above {}", shown(amount)));
-    let hold = hold.map(|HoldAbove { amount, approvals: needed }| {
-        format!(" is held above {} for {}", shown(*amount), approvals(needed))
-    });
+    let held = |HoldAbove { amount, lift }: &HoldAbove| {
+        format!(" is held above {} {}", shown(*amount), lifted(lift))
+    };
     let deny = deny.map(|amount| format!(" is denied above {}", shown(amount)));
-    step_up.into_iter().chain(hold).chain(deny).collect::<Vec<_>>().join(", and")
+    step_up.into_iter().chain(hold.iter().map(held)).chain(deny).collect::<Vec<_>>().join(", and")
+}
+
+fn lifted(lift: &Lift) -> String {
+    match lift {
+        Lift::Approvals { approvals: needed, reject_after: None } => format!("for {}", approvals(needed)),
+        Lift::Approvals { approvals: needed, reject_after: Some(after) } => {
+            format!("for {} within {}", approvals(needed), span(*after))
+        }
+        Lift::Release { after, approvals: None } => format!("for {}", span(*after)),
+        Lift::Release { after, approvals: Some(needed) } => {
+            format!("for {}, or less for {}", span(*after), approvals(needed))
+        }
+    }
 }
 
 fn screening(rule: &ScreeningRule) -> String {
@@ -116,8 +126,13 @@ fn risk(limits: &RiskLimits) -> String {
         true => String::new(),
         false => format!(", or without {}", listed(require.iter())),
     };
+    let held: Vec<_> = hold_at
+        .iter()
+        .map(|HoldAt { score, lift }| format!("a risk score from {score} on is held {}", lifted(lift)))
+        .collect();
     format!(
-        "{step_up}a risk score from {hold_at} on, or one without a current session report{unknown}, is held for {}, and from {deny_at} on denied",
+        "{step_up}{}, one without a current session report{unknown} is held for {}, and one from {deny_at} on is denied",
+        held.join(", "),
         approvals(needed)
     )
 }

@@ -73,7 +73,7 @@ fn per_transaction(report: &mut Report<'_>, index: usize, limit: &LimitPerTransa
         return;
     }
     let cap = cap(report, index, &Measured::Amount(asset));
-    bounds(report, index, hold_above.as_ref(), *deny_above, cap.as_ref());
+    bounds(report, index, hold_above, *deny_above, cap.as_ref());
     step_up(report, index, *step_up_above, cap.as_ref());
 }
 
@@ -88,7 +88,7 @@ fn window(report: &mut Report<'_>, index: usize, limit: &WindowLimit) {
         LimitUnit::Asset(_) | LimitUnit::UsdCents | LimitUnit::Count => {}
     }
     let cap = cap(report, index, &Measured::Window(limit));
-    bounds(report, index, hold_above.as_ref(), *deny_above, cap.as_ref());
+    bounds(report, index, hold_above, *deny_above, cap.as_ref());
     step_up(report, index, *step_up_above, cap.as_ref());
 }
 
@@ -154,7 +154,7 @@ fn most_given(report: &Report<'_>, asset: &AssetSymbol) -> Option<Amount> {
 fn bounds(
     report: &mut Report<'_>,
     index: usize,
-    hold: Option<&HoldAbove>,
+    hold: &[HoldAbove],
     deny: Option<Amount>,
     cap: Option<&Cap>,
 ) {
@@ -163,11 +163,12 @@ fn bounds(
         report.restriction(index, "deny_above", LintCode::DeniesEverything, sentence);
         return;
     }
-    let hold = hold.map(|hold| hold.amount);
-    if hold.is_some_and(|hold| hold.is_zero()) {
+    if hold.first().is_some_and(|lowest| lowest.amount.is_zero()) {
         let sentence = "`hold_above.amount` is 0".to_owned();
         report.restriction(index, "hold_above", LintCode::HoldsEverything, sentence);
     }
+    // The highest band: what it never reaches, it never adds.
+    let hold = hold.last().map(|highest| highest.amount);
     if let (Some(hold), Some(deny)) = (hold, deny)
         && hold >= deny
     {
@@ -202,15 +203,17 @@ fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
         report.restriction(index, "deny_at", LintCode::DeniesEverything, sentence);
         return;
     }
-    if *hold_at == 0 {
+    let lowest = hold_at.first().map(|band| band.score);
+    let highest_band = hold_at.last().map(|band| band.score);
+    if lowest == Some(0) {
         let sentence = "`hold_at` is 0: every score reaches it".to_owned();
         report.restriction(index, "hold_at", LintCode::HoldsEverything, sentence);
     }
-    if hold_at == deny_at {
-        let sentence = format!("`hold_at` and `deny_at` are both {hold_at}: no score is held");
+    if highest_band == Some(*deny_at) {
+        let sentence = format!("`hold_at` and `deny_at` are both {deny_at}: no score is held");
         report.restriction(index, "hold_at", LintCode::HoldBandEmpty, sentence);
     }
-    let thresholds = [("step_up_at", *step_up_at), ("hold_at", Some(*hold_at)), ("deny_at", Some(*deny_at))];
+    let thresholds = [("step_up_at", *step_up_at), ("hold_at", highest_band), ("deny_at", Some(*deny_at))];
     for (field, threshold) in thresholds.into_iter().filter_map(|(field, at)| Some((field, at?))) {
         if threshold > highest {
             let sentence = format!("`{field}` is {threshold}, all weights together are {highest}");

@@ -87,14 +87,19 @@ impl Cover {
 
 /// Every hold that a rule can make, with the field that asks for its approvals.
 pub(super) fn holds<'r>(rule: &'r RestrictionRule) -> Vec<(&'static str, &'r RequiredApprovals)> {
-    let above = |hold: &'r Option<HoldAbove>| {
-        hold.iter().map(|hold| ("hold_above", &hold.approvals)).collect::<Vec<_>>()
+    let above = |bands: &'r [HoldAbove]| -> Vec<(&'static str, &'r RequiredApprovals)> {
+        bands.iter().filter_map(|band| Some(("hold_above", band.lift.approvals()?))).collect()
     };
     match rule {
         RestrictionRule::LimitPerTransaction(limit) => above(&limit.hold_above),
         RestrictionRule::WindowLimit(limit) => above(&limit.hold_above),
-        RestrictionRule::Risk(limits) => vec![("approvals", &limits.approvals)],
         RestrictionRule::TravelRule(terms) => vec![("approvals", &terms.approvals)],
+        RestrictionRule::Risk(limits) => {
+            let bands = limits.hold_at.iter().filter_map(|band| Some(("hold_at", band.lift.approvals()?)));
+            // One number stands for one band with the rule's own approvals.
+            let others = bands.filter(|(_, approvals)| **approvals != limits.approvals);
+            std::iter::once(("approvals", &limits.approvals)).chain(others).collect()
+        }
         RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => Vec::new(),
     }
 }

@@ -43,6 +43,7 @@ fn assess(terms: &RiskTerms, listed: Option<bool>, session: Option<&SessionSigna
         requesters: BTreeSet::new(),
         customer: None,
         requested_at: TimestampMs(0),
+        first_requested_at: TimestampMs(0),
         place: 0,
         order: None,
         travel: Vec::new(),

@@ -192,6 +192,14 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
         *w = travel::reported(&[("vasp-net", TravelState::Accepted)]);
     }),
     (ReasonCode::ApprovalsMissing, |_, w| *w = large_withdrawal()),
+    (ReasonCode::ReleasePending, |world, w| {
+        *world = World::with_policy(&released());
+        *w = large_withdrawal();
+    }),
+    (ReasonCode::HoldReleased, |world, w| {
+        *world = World::with_policy(&released());
+        *w = WithdrawalFacts { first_requested_at: TimestampMs(NOW - 1), ..large_withdrawal() };
+    }),
     (ReasonCode::NewDevice, |world, _| world.alice().new_device = true),
     (ReasonCode::SecondFactorReset, |world, _| world.alice().second_factor_reset = true),
     (ReasonCode::ListedAddress, |_, w| w.destination = address(SANCTIONED)),
@@ -215,6 +223,13 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
     }),
     (ReasonCode::IdentityScoreTooLow, |world, w| poorly(world, w, |made| made.score = 79)),
 ];
+
+/// What is above the automatic limit waits a millisecond.
+fn released() -> String {
+    let people = "approvals = { withdrawal-approver = 2 } }\ndeny_above = \"100000000000\"";
+    let time = "timer_ms = 1, at_end = \"release\" }\ndeny_above = \"100000000000\"";
+    DEMO_POLICY.replacen(people, time, 1)
+}
 
 fn decide(change: Change) -> Decision {
     let (mut world, mut facts) = (World::demo(), withdrawal());

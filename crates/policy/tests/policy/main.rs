@@ -4,6 +4,7 @@
 #![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "helper functions of tests")]
 
 mod approvals;
+mod bands;
 mod boundaries;
 mod codes;
 mod diffs;
@@ -16,6 +17,7 @@ mod own_transfers;
 mod properties;
 mod risk;
 mod step_up;
+mod timers;
 mod travel;
 mod windows;
 mod world;

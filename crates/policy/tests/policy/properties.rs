@@ -40,24 +40,42 @@ fn restriction() -> impl Strategy<Value = String> {
         let second = if two_roles { ", compliance = 1" } else { "" };
         format!("approvals = {{ {APPROVER} = {count}{second} }}")
     });
+    let lift = (approvals.clone(), 0_u8..5, 1..DAY).prop_map(|(approvals, kind, timer)| match kind {
+        0 => format!("timer_ms = {timer}, at_end = \"release\""),
+        1 => format!("{approvals}, timer_ms = {timer}, at_end = \"release\""),
+        2 => format!("{approvals}, timer_ms = {timer}, at_end = \"reject\""),
+        _ => approvals,
+    });
+    let bands = |of: &'static str, quote: &'static str| {
+        prop::collection::vec((0_u8..4, lift.clone()), 1..4).prop_map(move |bands| {
+            let mut at = 0;
+            let band = |(step, lift): &(u8, String)| {
+                at += step + 1;
+                format!("{{ {of} = {quote}{}{quote}, {lift} }}", at - 1)
+            };
+            format!("[{}]", bands.iter().map(band).collect::<Vec<_>>().join(", "))
+        })
+    };
     let asset = prop::sample::select(vec!["USDT", "ETH"]);
-    let limit = (0_u64..8, 2_u64..9, prop::option::of(0_u64..8), approvals.clone(), asset).prop_map(
-        |(hold, more, step_up, approvals, asset)| {
-            let deny = hold + more;
-            let step_up =
-                step_up.map_or_else(String::new, |at| format!("step_up_above = \"{}\"\n", at.min(hold)));
+    let limit =
+        (bands("amount", "\""), 12_u64..20, any::<bool>(), asset).prop_map(|(bands, deny, steps, asset)| {
+            // The lowest that a band can begin at.
+            let step_up = if steps { "step_up_above = \"0\"\n" } else { "" };
             format!(
                 "type = \"limit_per_transaction\"\nasset = \"{asset}\"\n{step_up}\
-                 hold_above = {{ amount = \"{hold}\", {approvals} }}\ndeny_above = \"{deny}\"\n"
+                 hold_above = {bands}\ndeny_above = \"{deny}\"\n"
             )
-        },
-    );
-    let risk =
-        (0_u8..=100, 30_u8..=100, any::<bool>(), approvals).prop_map(|(one, other, steps, approvals)| {
+        });
+    let risk = (0_u8..=100, 30_u8..=100, any::<bool>(), approvals.clone()).prop_map(
+        |(one, other, steps, approvals)| {
             let (hold, deny) = (one.min(other), one.max(other));
             let step_up = if steps { format!("step_up_at = {}\n", hold / 2) } else { String::new() };
             format!("type = \"risk\"\n{step_up}hold_at = {hold}\ndeny_at = {deny}\n{approvals}\n")
-        });
+        },
+    );
+    let risk_bands = (bands("score", ""), 12_u8..=100, approvals).prop_map(|(bands, deny, approvals)| {
+        format!("type = \"risk\"\nhold_at = {bands}\ndeny_at = {deny}\n{approvals}\n")
+    });
     let screening = prop::sample::select(vec!["\"ofac-eth\"", "\"extra\"", "\"ofac-eth\", \"extra\""])
         .prop_map(|lists| format!("type = \"screening\"\nlists = [{lists}]\non_match = \"deny\"\n"));
     let fee_cap = (1_u8..3, 0_u8..8)
@@ -80,7 +98,7 @@ fn restriction() -> impl Strategy<Value = String> {
         )
     });
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
-    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth, 2 => travel]
+    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth, 2 => travel]
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
@@ -93,7 +111,7 @@ fn facts() -> impl Strategy<Value = Facts> {
     let customer = prop::option::weighted(0.9, Just("alice"));
     let approvers = prop::collection::vec((0_u8..4, any::<bool>()), 0..5);
     let attested = prop::option::weighted(0.7, (78_u8..=100, 0..60_020_u64));
-    let requested = prop_oneof![4 => Just(0_u64), 1 => Just(DAY)];
+    let requested = prop_oneof![4 => Just(0_u64), 4 => 0..DAY, 1 => Just(DAY)];
     (
         0_u128..10,
         0_u128..8,
@@ -178,6 +196,7 @@ impl Recipe {
             destination: address(if facts.sanctioned { SANCTIONED } else { GOOD }),
             customer: facts.customer.map(customer),
             requested_at: TimestampMs(NOW - facts.requested_before),
+            first_requested_at: TimestampMs(NOW - facts.requested_before),
             ..withdrawal()
         };
         let hold = self.world().evaluate(&withdrawal).hold().map(|hold| hold.digest());
@@ -337,14 +356,17 @@ proptest! {
 #[test]
 fn random_cases_reach_every_outcome() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let (mut outcomes, mut satisfied) = ([0_u32; 3], 0_u32);
-    for _ in 0..500 {
+    let (mut outcomes, mut approved, mut released) = ([0_u32; 3], 0_u32, 0_u32);
+    for _ in 0..1_500 {
         let decision = recipe().new_tree(&mut runner).unwrap().current().decide();
         outcomes[usize::from(severity(&decision))] += 1;
-        satisfied += u32::from(decision.satisfied_hold.is_some());
+        if let Some(hold) = &decision.satisfied_hold {
+            approved += u32::from(!hold.approvals.is_empty());
+            released += u32::from(hold.requirement.release_at.is_some());
+        }
     }
     assert!(
-        outcomes.iter().all(|count| *count >= 10) && satisfied >= 5,
-        "{outcomes:?}, {satisfied} approved"
+        outcomes.iter().all(|count| *count >= 10) && approved >= 5 && released >= 3,
+        "{outcomes:?}, {approved} approved, {released} released"
     );
 }

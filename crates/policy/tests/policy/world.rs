@@ -194,6 +194,7 @@ pub(crate) fn withdrawal() -> WithdrawalFacts {
         requesters: BTreeSet::new(),
         customer: Some(customer("alice")),
         requested_at: TimestampMs(NOW),
+        first_requested_at: TimestampMs(NOW),
         place: 100,
         order: None,
         travel: Vec::new(),

@@ -91,6 +91,9 @@ fn hold(requirement: &HoldRequirement) -> v1::HoldRequirement {
         owner_role: requirement.owner.to_string(),
         hold_digest: requirement.digest().as_bytes().to_vec(),
         reasons: requirement.reasons.iter().map(why).collect(),
+        release_at_ms: requirement.release_at.map(|at| at.0),
+        escalation_role: requirement.escalation.as_ref().map(|escalation| escalation.to.to_string()),
+        escalation_at_ms: requirement.escalation.as_ref().map(|escalation| escalation.at.0),
         step_up_required: requirement.step_up,
     }
 }

@@ -5,7 +5,7 @@ use holdfast_ledger::{
     Approval, BoundTransaction, ChainOutcome, IdentityRecord, OutcomeRecord, Positions, Withdrawal,
     WithdrawalKind, WithdrawalRequest, WithdrawalState,
 };
-use holdfast_policy::{NodeId, ReasonCode, TimestampMs};
+use holdfast_policy::{HoldRequirement, NodeId, ReasonCode, TimestampMs};
 
 use super::decision::sentence;
 use super::{EntryTimes, FieldError, SignedReceipt, decision, reason};
@@ -139,7 +139,7 @@ pub fn effects(
 /// Approvals that count for the hold that is, or was last, in force.
 fn approvals(withdrawal: &Withdrawal) -> Vec<v1::HoldApproval> {
     let satisfied = withdrawal.decision.satisfied_hold.as_ref().map(|hold| hold.requirement.digest());
-    let hold = withdrawal.decision.hold().map(holdfast_policy::HoldRequirement::digest).or(satisfied);
+    let hold = withdrawal.decision.hold().map(HoldRequirement::digest).or(satisfied);
     let counts = |approval: &&Approval| hold.is_some_and(|hold| approval.hold == hold);
     let approval = |approval: &Approval| v1::HoldApproval {
         officer: approval.officer.to_string(),
@@ -235,7 +235,8 @@ fn state_reason(withdrawal: &Withdrawal, state: WithdrawalState) -> v1::Reason {
             if withdrawal
                 .decision
                 .hold()
-                .is_some_and(|hold| hold.deadline < withdrawal.request.expires_at_ms) =>
+                .and_then(HoldRequirement::lapses_at)
+                .is_some_and(|at| at < withdrawal.request.expires_at_ms) =>
         {
             let code = ReasonCode::HoldExpired;
             reason(code.code(), sentence(code.officer_sentence()))

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_ledger::{CeremonyId, State, WithdrawalId, WithdrawalState};
-use holdfast_policy::WhitelistEntryId;
+use holdfast_policy::{HoldRequirement, WhitelistEntryId};
 use prost::Message;
 
 use super::{LogIndex, Subject, WhitelistPositions, is_final};
@@ -167,7 +167,8 @@ impl LogIndex {
             let withdrawal = withdrawal.ok_or(IndexError)?;
             self.open.insert(*id, *logged);
             self.deadlines.insert((withdrawal.request.expires_at_ms, *id));
-            self.deadlines.extend(withdrawal.decision.hold().map(|hold| (hold.deadline, *id)));
+            let lapses_at = withdrawal.decision.hold().and_then(HoldRequirement::lapses_at);
+            self.deadlines.extend(lapses_at.map(|at| (at, *id)));
         }
         self.ended = ended;
         Ok(())

@@ -29,6 +29,9 @@ fn happen(cell: &mut Cell, act: u8, choice: u8) {
             let officer = ["alice", "bob", "carol"][usize::from(choice / 4 % 3)];
             drop(cell.submit(&cell.statement(officer, StatementBody::ApproveHold(id))));
         }
+        8 if known && choice.is_multiple_of(2) => {
+            drop(cell.submit(&cell.statement("alice", StatementBody::WithdrawApproval(id))));
+        }
         8 if known => drop(cell.submit(&cell.statement("bob", StatementBody::RejectHold(id)))),
         9 => drop(cell.submit(&cell.statement("carol", StatementBody::PauseWallet(wallet)))),
         10 => {

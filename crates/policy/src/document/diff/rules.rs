@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use holdfast_chains::{Amount, AssetSymbol};
 
-use super::{Changes, Subject};
+use super::{Changes, Subject, bands};
 use crate::{
     document::{
-        Destinations, FeeCap, Grant, HoldAbove, LimitPerTransaction, LimitUnit, OnMatch, RequiredApprovals,
-        Restriction, RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
+        Destinations, FeeCap, Grant, LimitPerTransaction, LimitUnit, OnMatch, RequiredApprovals, Restriction,
+        RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
     },
     ids::RuleId,
 };
@@ -128,7 +128,7 @@ fn limit_per_transaction(subject: &mut Subject<'_>, old: &LimitPerTransaction, n
     let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = old;
     subject.value("asset", asset, &new.asset);
     subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
-    hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
+    bands::amounts(subject, hold_above, &new.hold_above);
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
 }
 
@@ -139,7 +139,7 @@ fn window(subject: &mut Subject<'_>, old: &WindowLimit, new: &WindowLimit) {
     subject.value("per", &listed(per.iter()), &listed(new.per.iter()));
     subject.value("window_ms", &window.0, &new.window.0);
     subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
-    hold(subject, hold_above.as_ref(), new.hold_above.as_ref());
+    bands::amounts(subject, hold_above, &new.hold_above);
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
 }
 
@@ -160,13 +160,6 @@ fn unit_name(unit: &LimitUnit) -> String {
         LimitUnit::Asset(asset) => asset.to_string(),
         LimitUnit::UsdCents => "usd_cents".to_owned(),
         LimitUnit::Count => "count".to_owned(),
-    }
-}
-
-fn hold(subject: &mut Subject<'_>, old: Option<&HoldAbove>, new: Option<&HoldAbove>) {
-    subject.limit("hold_above", old.map(|hold| &hold.amount), new.map(|hold| &hold.amount));
-    if let (Some(HoldAbove { amount: _, approvals }), Some(new)) = (old, new) {
-        approvals_of(subject, approvals, &new.approvals);
     }
 }
 
@@ -195,7 +188,7 @@ fn risk(subject: &mut Subject<'_>, old: &RiskLimits, new: &RiskLimits) {
     subject.demanded("require", require, &new.require);
     // What a rule holds needs its step-up too, so that one more threshold only takes away.
     subject.limit("step_up_at", step_up_at.as_ref(), new.step_up_at.as_ref());
-    subject.limit("hold_at", Some(hold_at), Some(&new.hold_at));
+    bands::scores(subject, hold_at, &new.hold_at);
     subject.limit("deny_at", Some(deny_at), Some(&new.deny_at));
     approvals_of(subject, approvals, &new.approvals);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::Changes;
 use crate::{
-    document::{HoldTerms, LegalTerms, PriceTerms, RequiredApprovals},
+    document::{Escalation, HoldTerms, LegalTerms, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
     identity::IdentityTerms,
     ids::ProviderId,
@@ -25,10 +25,16 @@ pub(super) fn risk(changes: &mut Changes, old: &RiskTerms, new: &RiskTerms) {
 }
 
 pub(super) fn hold(changes: &mut Changes, old: &HoldTerms, new: &HoldTerms) {
-    let HoldTerms { deadline, owner } = old;
+    let HoldTerms { deadline, owner, escalation } = old;
     let mut subject = changes.about("[hold]");
     subject.value("deadline_ms", &deadline.0, &new.deadline.0);
     subject.value("owner", owner, &new.owner);
+    // Whom a hold is shown to allows nothing, and is not on the closed list.
+    subject.value("escalation", &called(escalation.as_ref()), &called(new.escalation.as_ref()));
+}
+
+fn called(escalation: Option<&Escalation>) -> String {
+    escalation.map_or_else(|| "none".to_owned(), |Escalation { after, to }| format!("{to} after {after}"))
 }
 
 /// Lives of entries are limits; the cooling-off is a wait, and not on the closed list.

@@ -1,0 +1,198 @@
+//! Holds by the log: approvals that are taken back, and what time releases.
+
+use holdfast_policy::{ReasonCode, TimestampMs};
+use serde_json::json;
+
+use super::after::{gwei, pays_usdt};
+use super::cell::{Cell, PAYEE, document, genesis_entry, signed_statement};
+use crate::*;
+
+const HOUR: u64 = 3_600_000;
+const BAND: &str = "hold_above = { amount = \"5000000000\", approvals = { withdrawal-approver = 2 } }";
+
+/// A cell whose policy has other bands for USDT.
+pub(super) fn with_bands(bands: &str) -> Cell {
+    let mut document = document();
+    let policy = document["policy"].as_str().unwrap();
+    assert!(policy.contains(BAND));
+    document["policy"] = json!(policy.replacen(BAND, &format!("hold_above = {bands}"), 1));
+    let mut cell = Cell::from_genesis(genesis_entry(&document).unwrap());
+    cell.make_ready();
+    cell.whitelist(PAYEE, 24 * HOUR);
+    cell
+}
+
+/// Above 5,000 USDT an hour must pass, and nobody can shorten it.
+fn cooling_off() -> Cell {
+    with_bands("{ amount = \"5000000000\", timer_ms = 3600000, at_end = \"release\" }")
+}
+
+impl Cell {
+    /// A withdrawal of 6,000 USDT that is valid for two hours.
+    pub(super) fn ask_for_6000(&mut self, key: &str) -> WithdrawalId {
+        let mut request = self.request(key, 6_000);
+        request["expires_at_ms"] = json!(self.now + 2 * HOUR);
+        self.ask(&request)
+    }
+
+    fn says(&mut self, officer: &str, body: StatementBody) -> Outcome {
+        self.now += 1;
+        let statement = self.statement(officer, body);
+        self.submit(&statement)
+    }
+
+    fn approves(&mut self, officer: &str, id: WithdrawalId) {
+        let outcome = self.says(officer, StatementBody::ApproveHold(id));
+        assert!(matches!(outcome, Outcome::Admitted(_)), "{outcome:?}");
+    }
+
+    fn refuses(&mut self, officer: &str, body: StatementBody) -> &'static str {
+        self.now += 1;
+        let statement = self.statement(officer, body);
+        self.refuse(&statement)
+    }
+}
+
+#[test]
+fn approval_that_is_taken_back_counts_no_more_and_may_be_given_again() {
+    let mut cell = Cell::ready();
+    let id = cell.ask_for_6000("k-1");
+    cell.approves("alice", id);
+    cell.approves("carol", id);
+    assert_eq!(cell.state_of(id), WithdrawalState::Bound);
+    let taken_back = cell.statement("carol", StatementBody::WithdrawApproval(id));
+    cell.accept(&taken_back);
+    assert_eq!(cell.state_of(id), WithdrawalState::Held);
+    let authorize = cell.authorize(id);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
+    assert_eq!(cell.refuse(&taken_back), "STATEMENT_ALREADY_USED");
+    cell.approves("carol", id);
+    assert_eq!(cell.state_of(id), WithdrawalState::Bound);
+    assert_eq!(
+        cell.refuse(&taken_back),
+        "STATEMENT_ALREADY_USED",
+        "the old words do not take the new one back"
+    );
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    assert!(cell.order(id).is_ok());
+}
+
+#[test]
+fn nobody_takes_back_what_somebody_else_approved() {
+    let mut cell = Cell::ready();
+    let id = cell.ask_for_6000("k-1");
+    cell.approves("alice", id);
+    assert_eq!(cell.refuses("bob", StatementBody::WithdrawApproval(id)), "NOT_APPROVED");
+    let alice = cell.statement("alice", StatementBody::WithdrawApproval(id));
+    let text = String::from_utf8(alice.payload).unwrap();
+    assert_eq!(
+        cell.refuse(&signed_statement("alice", &text.replace("6000 USDT", "1 USDT"))),
+        "STATEMENT_MISMATCH"
+    );
+    assert_eq!(cell.withdrawal(id).approvals.len(), 1);
+}
+
+#[test]
+fn after_authorization_it_is_too_late_to_take_an_approval_back() {
+    let mut cell = Cell::ready();
+    let id = cell.ask_for_6000("k-1");
+    cell.approves("alice", id);
+    cell.approves("bob", id);
+    let early = cell.statement("alice", StatementBody::WithdrawApproval(id));
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    // The words do not depend on what the withdrawal waits for, so the answer is the true one.
+    assert_eq!(cell.refuse(&early), "APPROVAL_FINAL");
+    assert!(cell.order(id).is_ok());
+    let cancelled = cell.ask_for_6000("k-2");
+    cell.approves("alice", cancelled);
+    let rejected = cell.says("bob", StatementBody::RejectHold(cancelled));
+    assert!(matches!(rejected, Outcome::Admitted(_)));
+    assert_eq!(cell.refuses("alice", StatementBody::WithdrawApproval(cancelled)), "WITHDRAWAL_NOT_HELD");
+}
+
+#[test]
+fn withdrawal_that_waits_for_time_is_authorized_from_its_moment_on_and_not_before() {
+    let mut cell = cooling_off();
+    let asked_at = cell.now + 1;
+    let id = cell.ask_for_6000("k-1");
+    assert_eq!(cell.state_of(id), WithdrawalState::Held);
+    assert_eq!(cell.withdrawal(id).released_at(), Some(TimestampMs(asked_at + HOUR)));
+    let authorize = cell.authorize(id);
+    cell.now = asked_at + HOUR - 2;
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
+    assert_eq!(cell.now, asked_at + HOUR - 1);
+    cell.accept(&authorize);
+    assert_eq!(cell.state_of(id), WithdrawalState::Authorized);
+    assert!(cell.order(id).is_ok());
+    let back = TimestampMs(asked_at + HOUR - 1);
+    assert!(
+        cell.state.authorized_withdrawal(&id, 0, back).is_ok(),
+        "a clock behind the log is not before it"
+    );
+}
+
+#[test]
+fn nobody_approves_what_waits_for_nobody_and_anybody_rejects_it() {
+    let mut cell = cooling_off();
+    let id = cell.ask_for_6000("k-1");
+    assert_eq!(cell.refuses("alice", StatementBody::ApproveHold(id)), "WITHDRAWAL_NOT_HELD");
+    let rejected = cell.says("carol", StatementBody::RejectHold(id));
+    assert!(matches!(rejected, Outcome::Admitted(_)));
+    cell.now += HOUR;
+    let authorize = cell.authorize(id);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
+}
+
+#[test]
+fn what_changed_meanwhile_is_seen_when_time_releases_it() {
+    let mut cell = cooling_off();
+    let id = cell.ask_for_6000("k-1");
+    cell.now += HOUR;
+    cell.session(false, true);
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    assert_eq!(cell.state_of(id), WithdrawalState::Held, "the second factor was reset while it waited");
+    let decision = &cell.withdrawal(id).decision;
+    assert!(decision.reasons().contains(&ReasonCode::RiskHold));
+    assert_eq!(decision.hold().unwrap().release_at, None);
+}
+
+#[test]
+fn transaction_that_is_bound_after_the_wait_makes_it_ready() {
+    let mut cell = cooling_off();
+    let mut request = cell.request("k-1", 6_000);
+    request["expires_at_ms"] = json!(cell.now + 2 * HOUR);
+    let transaction = request["transaction"].take();
+    request.as_object_mut().unwrap().remove("transaction");
+    let id = cell.ask(&request);
+    cell.now += HOUR;
+    let bind =
+        json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": id, "transaction": transaction});
+    cell.accept(&super::cell::sign(PayloadKind::BindTransaction, &bind, "client", "pipeline"));
+    assert_eq!(cell.state_of(id), WithdrawalState::Bound);
+}
+
+#[test]
+fn fee_bump_of_what_waited_does_not_wait_again() {
+    let mut cell = cooling_off();
+    let id = cell.ask_for_6000("k-1");
+    cell.now += HOUR;
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    let dearer = pays_usdt(PAYEE, 6_000, 0, gwei(40, 2));
+    let request = cell.replacement("k-2", id, "bump-fee", &dearer);
+    let bumped = cell.replace(&request);
+    assert_eq!(cell.state_of(bumped), WithdrawalState::Bound);
+}
+
+#[test]
+fn place_in_windows_is_kept_while_time_runs() {
+    let mut cell = cooling_off();
+    let id = cell.ask_for_6000("k-1");
+    let expires = cell.withdrawal(id).request.expires_at_ms;
+    let stage = cell.state.outflows().open().next().unwrap().2;
+    assert_eq!(stage, holdfast_policy::OutflowStage::Reserved { until: expires });
+    assert_eq!(cell.withdrawal(id).request.destination.to_string(), PAYEE);
+}
