@@ -264,7 +264,7 @@ async fn certificate_is_replaced_by_a_signal_and_never_by_one_that_does_not_fit(
             assert_eq!(shown_by(&cluster, server).await, before, "{server}");
         }
         // And given a new one of the same identity, it is shown from then on
-        let issued_at = std::time::SystemTime::now() - Duration::from_secs(60);
+        let issued_at = std::time::UNIX_EPOCH + Duration::from_millis(holdfast_tests::now_ms() - 60_000);
         let validity = Validity::new(issued_at, Duration::from_secs(3_600)).unwrap();
         let identity = cluster.endpoint(server).expected;
         let (renewed, renewed_key) = authority.issue(&identity, &["localhost"], &validity).unwrap();

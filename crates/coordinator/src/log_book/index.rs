@@ -107,10 +107,10 @@ impl LogIndex {
     }
 
     fn note_whitelist(&mut self, index: u64, time: TimestampMs, admission: &Admission, state: &State) {
-        if let Some(ceremony) = admission.ceremony.and_then(|id| state.ceremony(&id)) {
-            if let Some(entry) = &ceremony.whitelist_entry {
-                self.add_entry(entry, Some(ceremony.id), index);
-            }
+        if let Some(ceremony) = admission.ceremony.and_then(|id| state.ceremony(&id))
+            && let Some(entry) = &ceremony.whitelist_entry
+        {
+            self.add_entry(entry, Some(ceremony.id), index);
         }
         let Some(entry) = &admission.whitelist_entry else { return };
         let requested = state.requested_entry(entry).and_then(RequestedEntry::confirmation);

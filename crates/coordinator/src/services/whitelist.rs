@@ -106,10 +106,10 @@ impl WhitelistApi {
         } else {
             let reader = self.0.book.read().await?;
             let act = verify_act(reader.state().roster(), &envelope)?;
-            match act.act().map_err(Clone::clone)? {
-                Act::TakeBackEntry(revocation) => revocation.entry.clone(),
-                _ => return Err(RequestError::OtherPayload { expected }),
-            }
+            let Act::TakeBackEntry(revocation) = act.act().map_err(Clone::clone)? else {
+                return Err(RequestError::OtherPayload { expected });
+            };
+            revocation.entry.clone()
         };
         // An entry that is revoked already is as revoked as one can wish.
         let (Proposed::Logged(_) | Proposed::Repeated) = self.0.log(envelope).await?;
