@@ -6,6 +6,7 @@
 
 use holdfast_log::Envelope;
 use holdfast_policy::{ClientId, ContactId, NodeId, OfficerId, ProviderId};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
 use crate::ids::StatementDigest;
@@ -237,39 +238,20 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             by_client(roster, envelope, |payload| parse(payload).map(Act::TakeBackEntry))?
         }
         PayloadKind::SessionReport => {
-            let provider = provider(roster, envelope)?;
-            parse(&envelope.payload).and_then(|report: SessionReport| {
-                speaks_for("provider", &report.provider, &provider)?;
-                Ok(Act::Session(report))
-            })
+            by_provider(roster, envelope, |report: &SessionReport| &report.provider, Act::Session)?
         }
         PayloadKind::CustomerReport => {
-            let provider = provider(roster, envelope)?;
-            parse(&envelope.payload).and_then(|report: CustomerReport| {
-                speaks_for("provider", &report.provider, &provider)?;
-                Ok(Act::Customer(report))
-            })
+            by_provider(roster, envelope, |report: &CustomerReport| &report.provider, Act::Customer)?
         }
         PayloadKind::PriceReport => {
-            let provider = provider(roster, envelope)?;
-            parse(&envelope.payload).and_then(|report: PriceReport| {
-                speaks_for("provider", &report.provider, &provider)?;
-                Ok(Act::Price(report))
-            })
+            by_provider(roster, envelope, |report: &PriceReport| &report.provider, Act::Price)?
         }
         PayloadKind::IdentityAttestation => {
-            let provider = provider(roster, envelope)?;
-            parse(&envelope.payload).and_then(|report: IdentityReport| {
-                speaks_for("provider", &report.provider, &provider)?;
-                Ok(Act::Identity(Box::new(report)))
-            })
+            let identity = |report| Act::Identity(Box::new(report));
+            by_provider(roster, envelope, |report: &IdentityReport| &report.provider, identity)?
         }
         PayloadKind::TravelRuleReport => {
-            let provider = provider(roster, envelope)?;
-            parse(&envelope.payload).and_then(|report: TravelRuleReport| {
-                speaks_for("provider", &report.provider, &provider)?;
-                Ok(Act::Travel(report))
-            })
+            by_provider(roster, envelope, |report: &TravelRuleReport| &report.provider, Act::Travel)?
         }
         PayloadKind::OrderConfirmation => order_confirmation(roster, envelope)?,
         PayloadKind::KeygenConfirmation => {
@@ -296,11 +278,7 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
         PayloadKind::ScreeningPart => coordinator(roster, envelope)
             .map(|()| parse(&envelope.payload).map(Box::new).map(Act::ScreeningPart))?,
         PayloadKind::ExposureReport => {
-            let provider = provider(roster, envelope)?;
-            parse(&envelope.payload).and_then(|report: ExposureReport| {
-                speaks_for("provider", &report.provider, &provider)?;
-                Ok(Act::Exposure(report))
-            })
+            by_provider(roster, envelope, |report: &ExposureReport| &report.provider, Act::Exposure)?
         }
     };
     Ok(VerifiedAct { kind, act })
@@ -317,6 +295,19 @@ fn by_client(
     Ok(read(&envelope.payload).and_then(|act| {
         speaks_for("client", &act.client(), &Some(&client))?;
         Ok(act)
+    }))
+}
+
+fn by_provider<T: DeserializeOwned>(
+    roster: &Roster,
+    envelope: &Envelope,
+    speaker: fn(&T) -> &ProviderId,
+    act: impl FnOnce(T) -> Act,
+) -> Read {
+    let provider = provider(roster, envelope)?;
+    Ok(parse(&envelope.payload).and_then(|report: T| {
+        speaks_for("provider", speaker(&report), &provider)?;
+        Ok(act(report))
     }))
 }
 

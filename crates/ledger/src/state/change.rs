@@ -130,28 +130,10 @@ impl Change {
 }
 
 impl State {
-    pub(super) fn write(&mut self, change: Change, time: TimestampMs) -> Admission {
+    pub(super) fn write(&mut self, mut change: Change, time: TimestampMs) -> Admission {
         let mut admission = Admission::default();
-        if let Some(report) = change.session {
-            self.sequences.insert(report.provider.clone(), report.sequence);
-            self.activity.record_session(&report.customer, &report.signals());
-            let reports = Arc::make_mut(self.sessions.entry(report.customer.clone()).or_default());
-            match reports.binary_search_by(|known| known.provider.cmp(&report.provider)) {
-                Ok(position) => reports.splice(position..=position, [report]).for_each(drop),
-                Err(position) => reports.insert(position, report),
-            }
-        }
-        if let Some(report) = change.customer {
-            self.sequences.insert(report.provider.clone(), report.sequence);
-            self.activity.register(&report.customer, report.opened_at_ms, report.last_active_at_ms);
-        }
-        if let Some(report) = change.price {
-            self.sequences.insert(report.provider.clone(), report.sequence);
-            self.prices.insert(&report);
-        }
-        if let Some((provider, sequence)) = change.sequence {
-            self.sequences.insert(provider, sequence);
-        }
+        self.write_facts(&mut change, time);
+        self.write_lists(&mut change);
         let mut signed = None;
         for order in change.legal_orders {
             admission.order = Some(order.id.clone());
@@ -223,22 +205,50 @@ impl State {
             self.write_policy(policy);
             admission.policy = Some(self.policy_version());
         }
-        if let Some((update, index)) = change.screening_update {
-            self.write_screening_update(update, index);
+        admission
+    }
+
+    /// What providers reported.
+    fn write_facts(&mut self, change: &mut Change, time: TimestampMs) {
+        if let Some(report) = change.session.take() {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.activity.record_session(&report.customer, &report.signals());
+            let reports = Arc::make_mut(self.sessions.entry(report.customer.clone()).or_default());
+            match reports.binary_search_by(|known| known.provider.cmp(&report.provider)) {
+                Ok(position) => reports.splice(position..=position, [report]).for_each(drop),
+                Err(position) => reports.insert(position, report),
+            }
         }
-        if let Some(part) = change.screening_part {
-            self.write_screening_part(part);
+        if let Some(report) = change.customer.take() {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.activity.register(&report.customer, report.opened_at_ms, report.last_active_at_ms);
         }
-        if let Some(list) = change.screening_list {
-            self.write_list(list);
+        if let Some(report) = change.price.take() {
+            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.prices.insert(&report);
         }
-        if let Some(urgent) = change.urgent {
-            self.write_urgent(urgent);
+        if let Some((provider, sequence)) = change.sequence.take() {
+            self.sequences.insert(provider, sequence);
         }
-        if let Some(report) = change.exposure {
+        if let Some(report) = change.exposure.take() {
             self.sequences.insert(report.provider.clone(), report.sequence);
             self.exposures.insert(report, time);
         }
-        admission
+    }
+
+    /// What changed about screening lists.
+    fn write_lists(&mut self, change: &mut Change) {
+        if let Some((update, index)) = change.screening_update.take() {
+            self.write_screening_update(update, index);
+        }
+        if let Some(part) = change.screening_part.take() {
+            self.write_screening_part(part);
+        }
+        if let Some(list) = change.screening_list.take() {
+            self.write_list(list);
+        }
+        if let Some(urgent) = change.urgent.take() {
+            self.write_urgent(urgent);
+        }
     }
 }

@@ -14,10 +14,13 @@ use crate::payload::{PayloadKind, ScreeningPart, ScreeningUpdate, parse};
 
 record!(ListRecord { versions, urgent, parts });
 
+/// An update that waits, its log index, and its parts by index and hash.
+type KeptUpdate = (ScreeningUpdate, u64, Vec<(u64, DeltaHash)>);
+
 /// What a snapshot says about lists.
 pub(in crate::state) struct KeptLists {
     records: Vec<(ListId, ListRecord)>,
-    waiting: Vec<(ScreeningUpdate, u64, Vec<(u64, DeltaHash)>)>,
+    waiting: Vec<KeptUpdate>,
 }
 
 impl Encode for Lists {
