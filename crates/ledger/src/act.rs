@@ -261,22 +261,16 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
             by_node(roster, envelope, |payload| parse(payload).map(Act::Attestation))?
         }
         PayloadKind::Tombstone => by_node(roster, envelope, |payload| parse(payload).map(Act::Tombstone))?,
-        PayloadKind::EpochActivated => {
-            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Activate))?
+        PayloadKind::EpochActivated => by_coordinator(roster, envelope, Act::Activate)?,
+        PayloadKind::Authorize => by_coordinator(roster, envelope, Act::Authorize)?,
+        PayloadKind::SignatureLogged => by_coordinator(roster, envelope, Act::Signature)?,
+        PayloadKind::PolicyDocument => by_coordinator(roster, envelope, Act::Policy)?,
+        PayloadKind::ScreeningUpdate => {
+            by_coordinator(roster, envelope, |said| Act::ScreeningUpdate(Box::new(said)))?
         }
-        PayloadKind::Authorize => {
-            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Authorize))?
+        PayloadKind::ScreeningPart => {
+            by_coordinator(roster, envelope, |said| Act::ScreeningPart(Box::new(said)))?
         }
-        PayloadKind::SignatureLogged => {
-            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Signature))?
-        }
-        PayloadKind::PolicyDocument => {
-            coordinator(roster, envelope).map(|()| parse(&envelope.payload).map(Act::Policy))?
-        }
-        PayloadKind::ScreeningUpdate => coordinator(roster, envelope)
-            .map(|()| parse(&envelope.payload).map(Box::new).map(Act::ScreeningUpdate))?,
-        PayloadKind::ScreeningPart => coordinator(roster, envelope)
-            .map(|()| parse(&envelope.payload).map(Box::new).map(Act::ScreeningPart))?,
         PayloadKind::ExposureReport => {
             by_provider(roster, envelope, |report: &ExposureReport| &report.provider, Act::Exposure)?
         }
@@ -309,6 +303,15 @@ fn by_provider<T: DeserializeOwned>(
         speaks_for("provider", speaker(&report), &provider)?;
         Ok(act(report))
     }))
+}
+
+fn by_coordinator<T: DeserializeOwned>(
+    roster: &Roster,
+    envelope: &Envelope,
+    act: impl FnOnce(T) -> Act,
+) -> Read {
+    coordinator(roster, envelope)?;
+    Ok(parse(&envelope.payload).map(act))
 }
 
 fn by_node(roster: &Roster, envelope: &Envelope, read: impl FnOnce(&[u8]) -> Result<Act, Rejection>) -> Read {

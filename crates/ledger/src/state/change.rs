@@ -187,25 +187,30 @@ impl State {
         if let Some(statement) = change.statement {
             self.statements.insert(statement);
         }
-        if let Some(roster) = change.roster {
+        self.write_authority(&mut change, &mut admission);
+        admission
+    }
+
+    /// Who may speak, and by which policy.
+    fn write_authority(&mut self, change: &mut Change, admission: &mut Admission) {
+        if let Some(roster) = change.roster.take() {
             admission.roster = Some(roster.version());
             self.write_roster(roster);
         }
-        if let Some(revocation) = change.client_revocation {
+        if let Some(revocation) = change.client_revocation.take() {
             admission.client = Some(revocation.client.clone());
             self.write_revocation(revocation);
         }
         if admission.roster.is_some() || admission.client.is_some() {
             self.free_places();
         }
-        if let Some(upload) = change.policy_upload {
+        if let Some(upload) = change.policy_upload.take() {
             self.write_policy_upload(upload);
         }
-        if let Some(policy) = change.policy {
+        if let Some(policy) = change.policy.take() {
             self.write_policy(policy);
             admission.policy = Some(self.policy_version());
         }
-        admission
     }
 
     /// What providers reported.
