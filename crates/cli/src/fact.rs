@@ -236,21 +236,6 @@ pub(crate) struct TravelFact {
     pub(crate) reporter: Reporter,
 }
 
-impl TravelFact {
-    fn report(
-        &self,
-        intent: [u8; 32],
-        cluster: ClusterId,
-        provider: ProviderId,
-        sequence: u64,
-    ) -> TravelRuleReport {
-        let Self { withdrawal, state, message, reporter: _ } = self;
-        let (withdrawal, state, message) = (*withdrawal, *state, *message);
-        let observed_at_ms = clock::now();
-        TravelRuleReport { cluster, provider, sequence, withdrawal, intent, state, message, observed_at_ms }
-    }
-}
-
 fn travel_state(text: &str) -> Result<TravelState, String> {
     let state = TravelState::ALL.into_iter().find(|state| state.name() == text);
     state.ok_or_else(|| "use `not-required`, `accepted`, `sent`, `required` or `rejected`".to_owned())
@@ -365,7 +350,16 @@ impl Fact<'_> {
                 (PayloadKind::IdentityAttestation, serde_json::to_vec(&report))
             }
             Self::Travel(fact, intent) => {
-                let report = fact.report(*intent, cluster, provider, sequence);
+                let report = TravelRuleReport {
+                    cluster,
+                    provider,
+                    sequence,
+                    withdrawal: fact.withdrawal,
+                    intent: *intent,
+                    state: fact.state,
+                    message: fact.message,
+                    observed_at_ms,
+                };
                 (PayloadKind::TravelRuleReport, serde_json::to_vec(&report))
             }
         }
