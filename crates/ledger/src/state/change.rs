@@ -135,20 +135,20 @@ impl State {
         self.write_facts(&mut change, time);
         self.write_lists(&mut change);
         let mut signed = None;
-        for order in change.legal_orders {
+        for order in std::mem::take(&mut change.legal_orders) {
             admission.order = Some(order.id.clone());
             self.orders.insert(order, time);
         }
-        if let Some(withdrawal) = change.withdrawal {
+        if let Some(withdrawal) = change.withdrawal.take() {
             admission.withdrawal = Some(withdrawal.id);
             let newly = withdrawal.signature.is_some() && !self.is_signed(&withdrawal.id);
             signed = newly.then_some(withdrawal.id);
-            if let Some(nonce) = change.account_nonce {
+            if let Some(nonce) = change.account_nonce.take() {
                 self.account_nonces.insert(nonce, withdrawal.id);
             }
             self.withdrawals.insert(withdrawal, self.period());
         }
-        if let Some(replaced) = change.replaced {
+        if let Some(replaced) = change.replaced.take() {
             admission.replaced = Some(replaced.id);
             self.withdrawals.insert(replaced, self.period());
         }
@@ -158,33 +158,33 @@ impl State {
         if let Some(signed) = signed {
             self.count_payment(signed, time);
         }
-        if let Some(ceremony) = change.ceremony {
+        if let Some(ceremony) = change.ceremony.take() {
             admission.ceremony = Some(ceremony.id);
             self.ceremonies.insert(ceremony.id, Arc::new(ceremony));
         }
-        for ceremony in change.other_ceremonies {
+        for ceremony in std::mem::take(&mut change.other_ceremonies) {
             self.ceremonies.insert(ceremony.id, Arc::new(ceremony));
         }
-        if let Some(wallet) = change.wallet {
+        if let Some(wallet) = change.wallet.take() {
             admission.wallet = Some(wallet.id.clone());
             self.wallets.insert(wallet.id.clone(), Arc::new(wallet));
         }
         // Admission checked that the entry is new, or exists and is not revoked: neither call can fail.
-        if let Some(entry) = change.whitelist_entry {
+        if let Some(entry) = change.whitelist_entry.take() {
             let _ = self.whitelist.insert(entry);
         }
-        for (entry, at) in change.revoked {
+        for (entry, at) in std::mem::take(&mut change.revoked) {
             let _ = self.whitelist.revoke(&entry, at);
             admission.whitelist_entry = Some(entry);
         }
         self.write_requested_entries(change.requested_entries, time, &mut admission);
-        for (entry, at) in change.used {
+        for (entry, at) in std::mem::take(&mut change.used) {
             self.whitelist.mark_used(&entry, at);
         }
-        if let Some(attestation) = change.attestation {
+        if let Some(attestation) = change.attestation.take() {
             self.attestations.insert(attestation.node.clone(), Arc::new(attestation));
         }
-        if let Some(statement) = change.statement {
+        if let Some(statement) = change.statement.take() {
             self.statements.insert(statement);
         }
         self.write_authority(&mut change, &mut admission);
