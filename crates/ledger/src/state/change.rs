@@ -177,7 +177,7 @@ impl State {
             let _ = self.whitelist.revoke(&entry, at);
             admission.whitelist_entry = Some(entry);
         }
-        self.write_requested_entries(change.requested_entries, time, &mut admission);
+        self.write_requested_entries(std::mem::take(&mut change.requested_entries), time, &mut admission);
         for (entry, at) in std::mem::take(&mut change.used) {
             self.whitelist.mark_used(&entry, at);
         }
