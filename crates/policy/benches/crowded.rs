@@ -10,10 +10,10 @@ use std::time::Instant;
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, CalendarDate, ClientId, CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats,
-    EntryOwner, IntentDigest, ListId, LookAlikes, MicroUsd, Moment, Network, OutflowStage, Outflows,
-    PaymentSeen, PolicyDocument, PolicyVersion, PolicyView, ProviderId, ScreeningIndex, ScreeningList,
-    SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry,
-    WhitelistEntryId, WithdrawalFacts, evaluate,
+    EntryOwner, IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, Moment, Network, OutflowStage,
+    Outflows, PaymentSeen, PolicyDocument, PolicyVersion, PolicyView, ProviderId, ScreeningIndex,
+    ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
+    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 
 const NOW: TimestampMs = TimestampMs(1_763_700_000_000);
@@ -69,6 +69,9 @@ impl PolicyView for Crowded {
     }
     fn look_alikes(&self) -> Option<&LookAlikes> {
         Some(self.activity.look_alikes())
+    }
+    fn legal(&self, _: &WithdrawalFacts, _: TimestampMs) -> LegalFacts {
+        LegalFacts::default()
     }
     fn wallet(&self, _: &WalletId) -> Option<WalletStatus> {
         Some(WalletStatus::Active)
@@ -216,6 +219,8 @@ fn withdrawal(by: u32, to: u32) -> WithdrawalFacts {
         approvals: Vec::new(),
         intent: IntentDigest::from_bytes([0; 32]),
         attestations: Vec::new(),
+        order: None,
+        travel: Vec::new(),
     }
 }
 
