@@ -201,6 +201,7 @@ fn entry(n: u32) -> WhitelistEntry {
         not_before: NOW,
         expires_at: TimestampMs(NOW.0.saturating_add(DAY)),
         revoked_at: None,
+        last_used: None,
     }
 }
 
@@ -215,6 +216,7 @@ fn withdrawal(by: u32, to: u32) -> WithdrawalFacts {
         requesters: BTreeSet::new(),
         customer: Some(customer(by)),
         requested_at: NOW,
+        first_requested_at: NOW,
         place: u64::MAX,
         approvals: Vec::new(),
         intent: IntentDigest::from_bytes([0; 32]),
