@@ -5,12 +5,13 @@
 pub(crate) mod says;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use holdfast_ledger::{
     Act, Applied, CeremonyId, Event, Outcome, Replica, ReplicaError, State, Withdrawal, WithdrawalId,
 };
 use holdfast_log::Entry;
-use holdfast_policy::NodeId;
+use holdfast_policy::{NodeId, PolicyDocument};
 use serde::Serialize;
 
 use crate::report::{Counts, NoOp};
@@ -101,6 +102,15 @@ impl History {
         let mut counts = Counts::default();
         counts.kind(holdfast_ledger::PayloadKind::Genesis.short_name());
         Ok(Self { replica, interest, withdrawals, ceremonies, counts })
+    }
+
+    /// The same, with another policy document counted and asked beside those in force. Only the first entry may be in.
+    #[must_use]
+    pub fn supposing(mut self, document: Option<&Arc<PolicyDocument>>) -> Self {
+        if let Some(document) = document {
+            self.replica.suppose(Arc::clone(document));
+        }
+        self
     }
 
     /// Goes on from a replica that was kept; trails and counts begin here.

@@ -8,6 +8,7 @@
 //! Start at [`verify`]; [`History`] is the replay that remembers who touched what, [`Event`] is what it shows to those who
 //! watch it, and everything else reads one of the two.
 
+mod backtest;
 mod decisions;
 mod explain;
 mod export;
@@ -25,6 +26,7 @@ mod shown;
 mod text;
 mod verify;
 
+pub use backtest::{Backtest, Backtester, Counts, Flip, Outcomes, Said, Turn};
 pub use explain::{Aftermath, Explanation, Kind, Relative, Reported, Sworn, explain};
 pub use export::{Exporter, export};
 pub use finding::Finding;

@@ -2,11 +2,13 @@
 
 use holdfast_ledger::Event;
 use std::fmt;
+use std::sync::Arc;
 
 use holdfast_log::tiles::CHECKPOINT_PATH;
 use holdfast_log::{
     Checkpoint, Entry, ExportError, SignedCheckpoint, TilePath, parse_entry_bundle, visit_export,
 };
+use holdfast_policy::PolicyDocument;
 
 use crate::decisions::Lines;
 use crate::export::{GENESIS_PATH, KEYS_PATH, SIZES_PATH, checkpoint_path, decisions_path, keys_file};
@@ -60,6 +62,8 @@ pub struct Audit<'a> {
     pub interest: Interest,
     /// Earlier checkpoints that this log must continue.
     pub heads: Heads,
+    /// Another policy document, to be counted and asked beside those in force.
+    pub suppose: Option<Arc<PolicyDocument>>,
     /// Who is shown every entry after the first, applied. It is shown before the export as a whole is verified: what it makes of
     /// that counts only if verification succeeds.
     pub watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
@@ -67,7 +71,7 @@ pub struct Audit<'a> {
 
 impl Default for Audit<'_> {
     fn default() -> Self {
-        Self { interest: Interest::Everything, heads: Heads::none(), watch: None }
+        Self { interest: Interest::Everything, heads: Heads::none(), suppose: None, watch: None }
     }
 }
 
@@ -110,6 +114,7 @@ pub fn verify_with(
     let stated = signed.claimed().clone();
     let genesis = first_entry(&read_file, stated.size)?;
     let history = History::begin_with(&genesis, genesis_sha256, audit.interest)?;
+    let history = history.supposing(audit.suppose.as_ref());
     let mut pass = Pass::begin(&read_file, stated.size, history, audit)?;
     let mut first = true;
     let replayed = visit_export(&read_file, &stated, |entry| {

@@ -193,6 +193,8 @@ mod tests {
         "policy test policy.toml cases.toml",
         "policy diff old.toml new.toml",
         "policy explain policy.toml --withdrawal-facts facts.toml",
+        "policy explain policy.toml --withdrawal w-00112233445566778899aabbccddeeff --log out",
+        "policy backtest policy.toml --log out --genesis-sha256 00 --size 17",
         "officer statements --node node-1",
         "officer binding 17 --against hostile-nodes --timeout 5s",
         "officer binding c-00112233445566778899aabbccddeeff --officer alice",

@@ -24,7 +24,7 @@ use crate::output::{Answer, Output};
 use crate::session::Session;
 
 pub(crate) use export::to as export_to;
-pub(crate) use replayed::{LogArgs, replay};
+pub(crate) use replayed::{LogArgs, replay, replay_supposing};
 pub(crate) use verify::{export as verify_export, text as report_text};
 
 /// Export, verify, explain, search, sample, review and watch the log

@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use crate::binding::{self, Binding};
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
+use crate::policy::judge;
 use crate::replica::{self, LocalReplica};
 use crate::roster::promises;
 use crate::session::Session;
@@ -146,6 +147,7 @@ pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Ans
     let who = signing.who(session)?;
     promises::check(session, &who, ceremony, &args.pass_over).await?;
     lifts::check(session, &who, replica.state(), ceremony).await?;
+    Box::pin(judge::check(session, replica.state(), ceremony)).await?;
     let body = StatementBody::ApproveCeremony(args.id);
     let sent = act(session, &signing, &replica, body, async |channel, envelope| {
         CeremonyServiceClient::new(channel).approve(v1::ApproveCeremonyRequest { envelope }).await.map(drop)

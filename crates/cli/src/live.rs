@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use holdfast_audit::{Event, Finding, Heads, History, Interest, LogKeys};
 use holdfast_ledger::State;
 use holdfast_log::{Entry, Hash, SignedCheckpoint};
+use holdfast_policy::PolicyDocument;
 use holdfast_proto::v1;
 use holdfast_proto::v1::log_service_client::LogServiceClient;
 use tokio::time::{Instant, sleep};
@@ -153,6 +155,7 @@ pub(crate) struct Replayed<'a> {
     history: Option<History>,
     heads: Heads,
     marks: BTreeMap<u64, Option<Hash>>,
+    suppose: Option<Arc<PolicyDocument>>,
     watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
 }
 
@@ -163,7 +166,13 @@ impl<'a> Replayed<'a> {
         watch: Option<&'a mut dyn FnMut(&Event<'_>)>,
     ) -> Result<Self, Failure> {
         let (pinned, heads) = (session.profile.genesis_sha256, seen(session)?);
-        Ok(Self { pinned, interest, history: None, heads, marks: BTreeMap::new(), watch })
+        Ok(Self { pinned, interest, history: None, heads, marks: BTreeMap::new(), suppose: None, watch })
+    }
+
+    /// With another policy document counted and asked beside those in force.
+    #[must_use]
+    pub(crate) fn supposing(self, suppose: Option<Arc<PolicyDocument>>) -> Self {
+        Self { suppose, ..self }
     }
 
     /// Notes the log's root at these sizes.
@@ -213,7 +222,10 @@ impl Sink for Replayed<'_> {
                 };
                 history
             }
-            None => self.history.insert(History::begin_with(entry, &self.pinned, self.interest)?),
+            None => {
+                let history = History::begin_with(entry, &self.pinned, self.interest)?;
+                self.history.insert(history.supposing(self.suppose.as_ref()))
+            }
         };
         if let Some(mark) = self.marks.get_mut(&history.replica().size()) {
             *mark = Some(history.replica().root());

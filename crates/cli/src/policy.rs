@@ -1,14 +1,16 @@
 //! `holdfast policy`: the policy in force, the ceremony that replaces it, and what-if tools for the people who approve it.
 
+mod backtest;
 mod check;
 mod diff;
 mod explain;
+pub(crate) mod judge;
 mod test;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use holdfast_ledger::{PolicyProposal, State, StatementBody};
+use holdfast_ledger::{State, StatementBody};
 use holdfast_policy::{PolicyDocument, PolicyHash};
 use holdfast_proto::v1;
 use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
@@ -35,6 +37,8 @@ pub(crate) enum PolicyCommand {
     Test(test::TestArgs),
     /// Show what differs between two policies by meaning, and whether it tightens or loosens; needs no cluster
     Diff(diff::DiffArgs),
+    /// Replay a log and show which past decisions another policy would have turned
+    Backtest(backtest::BacktestArgs),
     /// Say in plain words what a policy says, or what it says about a withdrawal
     Explain(explain::ExplainArgs),
 }
@@ -56,7 +60,8 @@ pub(crate) async fn run(profile: &Path, output: Output, command: &PolicyCommand)
         PolicyCommand::Check(args) => check::run(profile, output, args).await,
         PolicyCommand::Test(args) => test::run(args),
         PolicyCommand::Diff(args) => diff::run(args),
-        PolicyCommand::Explain(args) => explain::run(args),
+        PolicyCommand::Backtest(args) => Box::pin(backtest::run(profile, output, args)).await,
+        PolicyCommand::Explain(args) => Box::pin(explain::run(profile, output, args)).await,
     }
 }
 
@@ -91,17 +96,20 @@ fn shown(replica: &LocalReplica) -> Answer {
 async fn propose(session: &Session, args: &ProposeArgs) -> Result<Answer, Failure> {
     let document = read(&args.file)?;
     let mut replica = replica::download(session).await?;
+    let signing = args.signing.signing();
     if !waits(replica.state(), &document.hash()) {
-        let signing = args.signing.signing();
         replica = upload(session, &signing, document.source().to_owned(), &document.hash()).await?;
     }
-    let state = replica.state();
-    let body = StatementBody::ProposePolicy(PolicyProposal {
-        version: state.policy_version(),
-        replaces: state.policy_digest(),
-        policy: document.hash(),
-    });
-    ceremony::propose(session, &args.signing.signing(), &replica, body).await
+    // A statement that was signed elsewhere is about the log as it was when it was written.
+    let size = match signing.signed_before(session)? {
+        Some(StatementBody::ProposePolicy(before)) => before.backtest.size,
+        Some(_) | None => replica.state().size(),
+    };
+    let backtest = backtest::live(session, &document, size).await?;
+    session.output.line(&backtest::text(&backtest));
+    let proposal = replica.state().policy_proposal(&document.hash(), backtest.claim())?;
+    let body = StatementBody::ProposePolicy(proposal);
+    ceremony::propose(session, &signing, &replica, body).await
 }
 
 async fn upload(

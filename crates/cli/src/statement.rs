@@ -179,6 +179,13 @@ impl Signing {
         finish(session, Draft { envelope: envelope(&who, &text, signature)?, statement, text }, true)
     }
 
+    /// What the statement says that `--signature` signs.
+    pub(crate) fn signed_before(&self, session: &Session) -> Result<Option<StatementBody>, Failure> {
+        let Some(signature) = &self.signature else { return Ok(None) };
+        let draft = self.signed_elsewhere(session, &self.who(session)?, signature)?;
+        Ok(Some(draft.statement.body))
+    }
+
     fn show(
         &self,
         session: &Session,

@@ -28,16 +28,20 @@ use crate::roster::RosterProposal;
 
 mod proposal;
 
-pub use proposal::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
+pub use proposal::{
+    BacktestClaim, Before, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
+};
 
 /// Names under which genesis lists quorums.
 pub(crate) const QUORUM_NAMES: [&str; 5] =
     ["create-wallet", "add-whitelist-entry", "resume-wallet", "change-roster", "change-policy"];
 
 /// Quorums that genesis may leave out: that of the policy serves then.
-pub(crate) const OPTIONAL_QUORUMS: [&str; 2] = [EXTEND_LIST, REDUCE_LIST];
-const EXTEND_LIST: &str = "extend-screening-list";
-const REDUCE_LIST: &str = "reduce-screening-list";
+pub(crate) const OPTIONAL_QUORUMS: [&str; 3] = [EXTEND_LIST, REDUCE_LIST, TIGHTEN_POLICY];
+/// For a change of the policy that only tightens.
+pub(crate) const TIGHTEN_POLICY: &str = "tighten-policy";
+pub(crate) const EXTEND_LIST: &str = "extend-screening-list";
+pub(crate) const REDUCE_LIST: &str = "reduce-screening-list";
 
 /// The quorum that genesis gives a ceremony of this name.
 pub(crate) fn quorum_of<'a>(quorums: &'a BTreeMap<String, Quorum>, name: &str) -> Option<&'a Quorum> {

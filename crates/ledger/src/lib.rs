@@ -29,8 +29,8 @@ mod withdrawal;
 
 pub use act::{Act, ActError, VerifiedAct, verify_act};
 pub use ceremony::{
-    Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal, QuorumMet, ScreeningProposal,
-    WalletProposal, WhitelistProposal,
+    BacktestClaim, Before, Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal,
+    QuorumMet, ScreeningProposal, WalletProposal, WhitelistProposal,
 };
 pub use event::Event;
 pub use fingerprint::fingerprint;

@@ -1,6 +1,9 @@
 //! A log applied: the state machine and the tree's right edge, always at the same position.
 
+use std::sync::Arc;
+
 use holdfast_log::{Entry, Hash, RightEdge, TreeError};
+use holdfast_policy::PolicyDocument;
 
 use crate::genesis::GenesisError;
 use crate::state::{Applied, ApplyError, State};
@@ -88,6 +91,11 @@ impl Replica {
             return Err(ReplicaError::SizesDiffer { state: state.size(), tree: edge.size() });
         }
         Ok(Self { state, edge })
+    }
+
+    /// Another document to be counted and asked beside the one in force: [`State::suppose`].
+    pub fn suppose(&mut self, document: Arc<PolicyDocument>) {
+        self.state.suppose(document);
     }
 
     /// Applies the next entry to both.

@@ -9,7 +9,7 @@ use holdfast_policy::{
     ClientId, ClusterId, LegalOrderId, ListId, OfficerId, TimestampMs, WalletId, WhitelistEntryId,
 };
 
-use crate::ceremony::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
+use crate::ceremony::{BacktestClaim, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::legal_order::OrderProposal;
 use crate::rejection::{Rejection, RejectionCode};
@@ -247,6 +247,15 @@ impl PolicyProposal {
         lines.push("policy version", &self.version.to_string());
         lines.push("policy", &self.replaces.to_string());
         lines.push("new policy", &self.policy.to_string());
+        lines.push("diff", &self.diff.to_string());
+        let BacktestClaim { size, digest, decided, flips, customers, held, denied } = self.backtest;
+        lines.push("backtest", &digest.to_string());
+        lines.push("backtest size", &size.to_string());
+        lines.push("backtest decided", &decided.to_string());
+        lines.push("backtest flips", &flips.to_string());
+        lines.push("backtest customers", &customers.to_string());
+        lines.push("backtest held", &format!("{} -> {}", held.before, held.after));
+        lines.push("backtest denied", &format!("{} -> {}", denied.before, denied.after));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use holdfast_chains::{Address, ChainId};
 use holdfast_ledger::{
-    Outcome, PayloadKind, PolicyProposal, RosterChange, RosterProposal, StatementBody, WhitelistProposal,
+    BacktestClaim, Before, Outcome, PayloadKind, RosterChange, RosterProposal, StatementBody, WhitelistProposal,
     WithdrawalId, key_id,
 };
 use holdfast_log::Envelope;
@@ -41,11 +41,18 @@ fn uploaded(hostile: &mut Hostile<'_>, cluster: &Cluster, change: (&str, &str)) 
     let upload = hostile.speak(PayloadKind::PolicyDocument, &payload);
     let applied = hostile.log.append(&upload);
     assert!(matches!(applied.outcome, Outcome::Admitted(_)), "{applied:?}");
-    StatementBody::ProposePolicy(PolicyProposal {
-        version: hostile.log.state().policy_version(),
-        replaces: hostile.log.state().policy_digest(),
-        policy: PolicyDocument::parse(&text).unwrap().hash(),
-    })
+    let before = Before { before: 0, after: 0 };
+    let claim = BacktestClaim {
+        size: hostile.log.state().size(),
+        digest: "00".repeat(32).parse().unwrap(),
+        decided: 0,
+        flips: 0,
+        customers: 0,
+        held: before,
+        denied: before,
+    };
+    let hash = PolicyDocument::parse(&text).unwrap().hash();
+    StatementBody::ProposePolicy(hostile.log.state().policy_proposal(&hash, claim).unwrap())
 }
 
 /// Carol's signature under another officer's name.

@@ -232,11 +232,17 @@ fn policy_that_officers_changed_is_in_the_report() {
     let policy = format!("{}\n# reviewed\n", include_str!("../../../policy/fixtures/demo-policy.toml"));
     cell.accept(&coordinator(PayloadKind::PolicyDocument, &json!({"cluster": "demo-1", "policy": policy})));
     let uploaded = cell.state.uploaded_policies().last().unwrap().document.hash();
-    let proposal = holdfast_ledger::PolicyProposal {
-        version: cell.state.policy_version(),
-        replaces: before,
-        policy: uploaded,
+    let none = holdfast_ledger::Before { before: 0, after: 0 };
+    let claim = holdfast_ledger::BacktestClaim {
+        size: cell.state.size(),
+        digest: "ab".repeat(32).parse().unwrap(),
+        decided: 0,
+        flips: 0,
+        customers: 0,
+        held: none,
+        denied: none,
     };
+    let proposal = cell.state.policy_proposal(&uploaded, claim).unwrap();
     cell.approved(StatementBody::ProposePolicy(proposal));
     let report = report(&cell, &cell.export());
     let [Row::PolicyChange { before: was, after, .. }] =

@@ -1,9 +1,11 @@
 //! One replay for every question: over an export without a network, or over the live log.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use holdfast_audit::{Audit, Event, Heads, History, Interest};
+use holdfast_policy::PolicyDocument;
 
 use super::verify::{self, PinArgs};
 use crate::failure::Failure;
@@ -29,12 +31,24 @@ pub(crate) async fn replay(
     interest: Interest,
     watch: &mut dyn FnMut(&Event<'_>),
 ) -> Result<History, Failure> {
+    replay_supposing(profile, output, args, interest, None, watch).await
+}
+
+/// The same, with another policy document counted and asked beside those in force.
+pub(crate) async fn replay_supposing(
+    profile: &Path,
+    output: Output,
+    args: &LogArgs,
+    interest: Interest,
+    suppose: Option<Arc<PolicyDocument>>,
+    watch: &mut dyn FnMut(&Event<'_>),
+) -> Result<History, Failure> {
     if let Some(log) = &args.log {
-        let audit = Audit { interest, heads: Heads::none(), watch: Some(watch) };
+        let audit = Audit { interest, heads: Heads::none(), suppose, watch: Some(watch) };
         return Ok(verify::export(log, &args.pin.pinned(profile)?, audit)?.into_history());
     }
     let session = Session::open(profile, output)?;
-    let mut replayed = Replayed::new(&session, interest, Some(watch))?;
+    let mut replayed = Replayed::new(&session, interest, Some(watch))?.supposing(suppose);
     let note = Live::connect(&session).await?.read(&mut replayed).await?;
     let history = replayed.into_history()?;
     live::remember(&session, &note, history.state())?;

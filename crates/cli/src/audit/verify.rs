@@ -61,7 +61,7 @@ pub(crate) fn run(profile: &Path, args: &VerifyArgs) -> Result<Answer, Failure> 
             heads.add(&files::read(against)?)?;
         }
     }
-    let audit = Audit { interest: Interest::Nothing, heads, watch: None };
+    let audit = Audit { heads, interest: Interest::Nothing, ..Audit::default() };
     let verified = export(&args.export, &pinned, audit)?;
     for other in others {
         compare(&args.export, other)?;

@@ -2,7 +2,8 @@
 
 use holdfast_chains::{Address, AssetSymbol, ChainId};
 use holdfast_policy::{
-    CustomerRef, DeltaHash, ListHash, ListId, NodeId, PolicyHash, PolicyVersion, TimestampMs, WalletId,
+    BacktestDigest, CustomerRef, DeltaHash, DiffDigest, ListHash, ListId, NodeId, PolicyHash, PolicyVersion,
+    TimestampMs, WalletId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,39 @@ pub struct PolicyProposal {
     pub replaces: PolicyHash,
     /// SHA-256 of the new policy, whose document is in the log already.
     pub policy: PolicyHash,
+    /// Digest of what differs between the two. The ledger compares it.
+    pub diff: DiffDigest,
+    /// What the new policy would have decided about the logged history. The ledger cannot tell: every officer's tool derives
+    /// it again from a replay of its own and refuses to sign another one.
+    pub backtest: BacktestClaim,
+}
+
+/// The result of a backtest, as a proposal claims it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BacktestClaim {
+    /// How many entries of the log it is over, from the first one on.
+    pub size: u64,
+    /// Digest of the whole result.
+    pub digest: BacktestDigest,
+    /// Withdrawals that were decided.
+    pub decided: u64,
+    /// Those that would have been decided otherwise.
+    pub flips: u64,
+    /// Customers of those.
+    pub customers: u64,
+    /// How many were held when they were asked for.
+    pub held: Before,
+    /// How many were denied when they were asked for.
+    pub denied: Before,
+}
+
+/// Two numbers of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// By the policies that were in force.
+    pub before: u64,
+    /// By the proposed one.
+    pub after: u64,
 }
 
 /// The next version of a screening list, and the one it replaces. Its addresses are in the log already.

@@ -7,7 +7,7 @@ use holdfast_log::KeyName;
 use holdfast_policy::{CalendarDate, ScreeningList};
 
 use super::{GenesisDocument, GenesisError, NodeEntry, ScreeningListEntry, ThresholdEntry};
-use crate::ceremony::{OPTIONAL_QUORUMS, QUORUM_NAMES, quorum_of};
+use crate::ceremony::{EXTEND_LIST, OPTIONAL_QUORUMS, QUORUM_NAMES, REDUCE_LIST, TIGHTEN_POLICY, quorum_of};
 use crate::roster::Roster;
 use crate::rules::RULES_VERSION;
 
@@ -102,7 +102,7 @@ pub(super) fn check_quorums(document: &GenesisDocument, roster: &Roster) -> Resu
         let people: u32 = document.quorums.get(kind).map_or(2, |quorum| quorum.values().sum());
         ensure(people >= 2, || format!("quorum `{kind}` needs at least two people"))?;
     }
-    check_list_quorums(document)?;
+    check_order_of_quorums(document)?;
     if let Some(kind) = roster.unfillable(&document.quorums) {
         return Err(GenesisError(format!("quorum `{kind}` can never be met")));
     }
@@ -111,14 +111,16 @@ pub(super) fn check_quorums(document: &GenesisDocument, roster: &Roster) -> Resu
     ensure(document.quorums.keys().all(|name| known(&name)), || "a quorum has an unknown name".to_owned())
 }
 
-/// INVARIANT (G4): taking an address off a list never needs fewer people of any role than putting one on it.
-fn check_list_quorums(document: &GenesisDocument) -> Result<(), GenesisError> {
-    let [extend, reduce] =
-        OPTIONAL_QUORUMS.map(|name| quorum_of(&document.quorums, name).cloned().unwrap_or_default());
-    let covers = extend.iter().all(|(role, count)| reduce.get(role).is_some_and(|of| of >= count));
-    ensure(covers, || {
-        "quorum `reduce-screening-list` must need at least what `extend-screening-list` needs".to_owned()
-    })
+/// INVARIANT (G4): taking an address off a list never needs fewer people of any role than putting one on it, and loosening a
+/// policy never fewer than tightening it.
+fn check_order_of_quorums(document: &GenesisDocument) -> Result<(), GenesisError> {
+    for (larger, smaller) in [(REDUCE_LIST, EXTEND_LIST), ("change-policy", TIGHTEN_POLICY)] {
+        let of = |name| quorum_of(&document.quorums, name).cloned().unwrap_or_default();
+        let (needed, least) = (of(larger), of(smaller));
+        let covers = least.iter().all(|(role, count)| needed.get(role).is_some_and(|of| of >= count));
+        ensure(covers, || format!("quorum `{larger}` must need at least what `{smaller}` needs"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn screening_list(entry: &ScreeningListEntry) -> Result<ScreeningList, GenesisError> {

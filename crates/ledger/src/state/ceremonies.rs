@@ -46,9 +46,21 @@ impl State {
         text: &str,
         index: u64,
     ) -> Result<Change, Rejection> {
-        let quorum = quorum_of(&self.genesis.document.quorums, kind.name()).cloned().unwrap_or_default();
+        self.propose_by(kind.name(), statement, kind, text, index)
+    }
+
+    /// The same by a quorum of another name than the kind's.
+    pub(super) fn propose_by(
+        &self,
+        name: &str,
+        statement: &Statement,
+        kind: CeremonyKind,
+        text: &str,
+        index: u64,
+    ) -> Result<Change, Rejection> {
+        let quorum = quorum_of(&self.genesis.document.quorums, name).cloned().unwrap_or_default();
         if self.roles_of(&statement.officer).is_disjoint(&quorum.keys().cloned().collect()) {
-            let detail = format!("`{}` has no role in the quorum for `{}`", statement.officer, kind.name());
+            let detail = format!("`{}` has no role in the quorum for `{name}`", statement.officer);
             return Err(Rejection::new(RejectionCode::SignerNotAuthorized, detail).with_field("officer"));
         }
         let id = CeremonyId::of(&StatementDigest::of(text.as_bytes()));

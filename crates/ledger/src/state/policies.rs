@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{MAX_DOCUMENT_BYTES, PolicyDocument, PolicyHash, PolicyVersion, TimestampMs};
+use holdfast_policy::{
+    MAX_DOCUMENT_BYTES, PolicyDiff, PolicyDocument, PolicyHash, PolicyVersion, TimestampMs,
+};
 
 use super::authority::{PolicyRecord, UploadedPolicy};
 use super::{Change, State};
-use crate::ceremony::{CeremonyKind, CeremonyPhase, PolicyProposal};
+use crate::ceremony::{BacktestClaim, CeremonyKind, CeremonyPhase, PolicyProposal, TIGHTEN_POLICY};
 use crate::codec::record;
 use crate::ids::CeremonyId;
 use crate::payload::PolicyUpload;
@@ -24,6 +26,11 @@ pub(crate) struct NextPolicy {
 }
 
 record!(NextPolicy { document, record });
+
+/// The quorum that must approve these changes: the larger one if any of them loosens.
+pub(super) fn policy_quorum(diff: &PolicyDiff) -> &'static str {
+    if diff.loosens() { "change-policy" } else { TIGHTEN_POLICY }
+}
 
 impl State {
     /// A document means nothing by itself: officers approve its hash.
@@ -57,7 +64,44 @@ impl State {
         index: u64,
     ) -> Result<Change, Rejection> {
         // Version and document were found when its text was compared.
-        self.propose(statement, CeremonyKind::ChangePolicy(proposal.clone()), text, index)
+        let diff = self.policy_diff(&proposal.policy)?;
+        if proposal.diff != diff.digest() {
+            let detail = format!("the diff of these two policies has the digest {}", diff.digest());
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("diff"));
+        }
+        // INVARIANT (G1): what it is over must be in the log: every officer's tool replays up to there.
+        if proposal.backtest.size == 0 || proposal.backtest.size > index {
+            let detail = format!("must be 1 to {index}, the entries before this one");
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("backtest size"));
+        }
+        let kind = CeremonyKind::ChangePolicy(proposal.clone());
+        self.propose_by(policy_quorum(&diff), statement, kind, text, index)
+    }
+
+    /// What a waiting document would change.
+    ///
+    /// # Errors
+    /// `UNKNOWN_POLICY` if no waiting document has this hash.
+    pub fn policy_diff(&self, new: &PolicyHash) -> Result<PolicyDiff, Rejection> {
+        Ok(PolicyDiff::between(self.policy(), &self.uploaded_policy(new)?.document))
+    }
+
+    /// The proposal to put a waiting document in force in place of the present one.
+    ///
+    /// # Errors
+    /// `UNKNOWN_POLICY` if no waiting document has this hash.
+    pub fn policy_proposal(
+        &self,
+        new: &PolicyHash,
+        backtest: BacktestClaim,
+    ) -> Result<PolicyProposal, Rejection> {
+        Ok(PolicyProposal {
+            version: self.policy_version(),
+            replaces: self.policy_digest(),
+            policy: *new,
+            diff: self.policy_diff(new)?.digest(),
+            backtest,
+        })
     }
 
     /// The quorum is met.

@@ -7,7 +7,9 @@ use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 
 use super::lines::{Reader, StatementError};
 use super::{MAX_LIFTS, Statement, StatementBody, TITLE, legal, roster};
-use crate::ceremony::{PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
+use crate::ceremony::{
+    BacktestClaim, Before, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
+};
 use crate::ids::StatementDigest;
 use crate::state::MAX_LIFTED;
 use crate::time::parse_rfc3339_ms;
@@ -51,11 +53,7 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
         "propose to change the roster" => {
             Ok(StatementBody::ProposeRosterChange(Box::new(roster::read(reader)?)))
         }
-        "propose to change the policy" => Ok(StatementBody::ProposePolicy(PolicyProposal {
-            version: PolicyVersion(value(reader, "policy version")?),
-            replaces: value(reader, "policy")?,
-            policy: value(reader, "new policy")?,
-        })),
+        "propose to change the policy" => Ok(StatementBody::ProposePolicy(policy_proposal(reader)?)),
         "propose to update a screening list" => Ok(StatementBody::ProposeScreening(ScreeningProposal {
             list: value(reader, "screening list")?,
             version: value(reader, "list version")?,
@@ -95,6 +93,31 @@ fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, Statemen
         "revoke a client" => Ok(StatementBody::RevokeClient(value(reader, "client")?)),
         other => Err(StatementError::new("action", format!("`{other}` is unknown"))),
     }
+}
+
+fn policy_proposal(reader: &mut Reader<'_>) -> Result<PolicyProposal, StatementError> {
+    Ok(PolicyProposal {
+        version: PolicyVersion(value(reader, "policy version")?),
+        replaces: value(reader, "policy")?,
+        policy: value(reader, "new policy")?,
+        diff: value(reader, "diff")?,
+        backtest: BacktestClaim {
+            digest: value(reader, "backtest")?,
+            size: value(reader, "backtest size")?,
+            decided: value(reader, "backtest decided")?,
+            flips: value(reader, "backtest flips")?,
+            customers: value(reader, "backtest customers")?,
+            held: before("backtest held", reader)?,
+            denied: before("backtest denied", reader)?,
+        },
+    })
+}
+
+fn before(key: &str, reader: &mut Reader<'_>) -> Result<Before, StatementError> {
+    let numbers = reader.take(key)?.split_once(" -> ");
+    let numbers = numbers.and_then(|(before, after)| Some((before.parse().ok()?, after.parse().ok()?)));
+    let (before, after) = numbers.ok_or_else(|| StatementError::new(key, "must read `NUMBER -> NUMBER`"))?;
+    Ok(Before { before, after })
 }
 
 fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementError> {

@@ -1,8 +1,9 @@
 use holdfast_chains::{Address, AssetSymbol, ChainId};
 use holdfast_log::Hash;
-use holdfast_policy::{NodeId, PolicyHash, PolicyVersion};
+use holdfast_policy::{BacktestDigest, DiffDigest, NodeId, PolicyHash, PolicyVersion};
 
 use super::*;
+use crate::ceremony::Before;
 use crate::officer_key::OfficerKey;
 use crate::roster::{MinimumCheckpoint, RosterChange, RosterVersion};
 
@@ -50,6 +51,16 @@ fn bodies() -> Vec<StatementBody> {
             version: PolicyVersion(3),
             replaces: PolicyHash::from_bytes([1; 32]),
             policy: PolicyHash::from_bytes([2; 32]),
+            diff: DiffDigest::from_bytes([3; 32]),
+            backtest: BacktestClaim {
+                size: 17,
+                digest: BacktestDigest::from_bytes([4; 32]),
+                decided: 9,
+                flips: 2,
+                customers: 1,
+                held: Before { before: 3, after: 4 },
+                denied: Before { before: 5, after: 0 },
+            },
         }),
     ]
     .into_iter()

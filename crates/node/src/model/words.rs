@@ -4,11 +4,13 @@
 
 use holdfast_chains::{Address, Amount, ChainId, Eip1559Draft, Transfer, UnsignedTransaction};
 use holdfast_ledger::{
-    CeremonyKind, PayloadKind, PolicyProposal, RosterChange, RosterProposal, State, StatementBody,
-    WalletProposal, WhitelistProposal,
+    BacktestClaim, Before, CeremonyKind, PayloadKind, PolicyProposal, RosterChange, RosterProposal, State,
+    StatementBody, WalletProposal, WhitelistProposal,
 };
 use holdfast_log::Envelope;
-use holdfast_policy::{PolicyDocument, PolicyHash, TimestampMs, WalletId, WhitelistEntry};
+use holdfast_policy::{
+    BacktestDigest, DiffDigest, PolicyDocument, PolicyHash, TimestampMs, WalletId, WhitelistEntry,
+};
 use serde_json::json;
 
 use super::world::{CLUSTER, Committee, World};
@@ -290,8 +292,19 @@ pub(super) fn tighter_policy() -> (Envelope, PolicyHash) {
 }
 
 pub(super) fn policy_proposed(state: &State, policy: PolicyHash) -> StatementBody {
-    let (version, replaces) = (state.policy_version(), state.policy_digest());
-    StatementBody::ProposePolicy(PolicyProposal { version, replaces, policy })
+    // The ledger compares versions, hashes and diff; what the backtest says is for officers' tools.
+    let before = Before { before: 0, after: 0 };
+    let digest = BacktestDigest::from_bytes([0; 32]);
+    let backtest =
+        BacktestClaim { size: 1, digest, decided: 0, flips: 0, customers: 0, held: before, denied: before };
+    let proposal = PolicyProposal {
+        version: state.policy_version(),
+        replaces: state.policy_digest(),
+        policy,
+        diff: state.policy_diff(&policy).map_or(DiffDigest::from_bytes([0; 32]), |diff| diff.digest()),
+        backtest,
+    };
+    StatementBody::ProposePolicy(proposal)
 }
 
 pub(super) fn transfer(usdt: u128) -> UnsignedTransaction {

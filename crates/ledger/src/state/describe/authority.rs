@@ -1,18 +1,18 @@
 //! What officers read about people, keys and policies before they change them.
 
-use std::collections::BTreeSet;
-
 use ed25519_dalek::VerifyingKey;
-use holdfast_policy::{ClientId, PolicyDocument, PolicyHash};
+use holdfast_policy::{ChangeEffect, ClientId, PolicyHash};
 
 use super::{Details, line};
 use crate::fingerprint::fingerprint;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::{Client, Roster, RosterChange};
 use crate::state::State;
+use crate::state::policies::policy_quorum;
 
-/// Most rules that a statement lists; the new policy's hash covers all of them.
-const MAX_RULES: usize = 40;
+/// Most changes of a policy that a statement lists, and the bytes they may take; the digest covers all of them.
+const MAX_CHANGES: usize = 40;
+const MAX_CHANGE_BYTES: usize = 5_000;
 
 impl State {
     /// What a change of the roster does to what is there now. The proposal's own lines name the new.
@@ -67,31 +67,29 @@ impl State {
         }
     }
 
-    /// Which rules and terms differ from the policy in force.
+    /// What differs from the policy in force by meaning, what loosens first, and who must approve that.
     pub(super) fn describe_policy(&self, hash: &PolicyHash) -> Result<Details, Rejection> {
-        let (old, new) = (self.policy(), &self.uploaded_policy(hash)?.document);
+        let new = &self.uploaded_policy(hash)?.document;
+        let diff = self.policy_diff(hash)?;
         let mut details = vec![
             line("new policy version", self.policy_version().0.saturating_add(1)),
             line("new policy bytes", new.source().len()),
+            line("quorum", policy_quorum(&diff)),
+            line("changes that loosen", diff.count(ChangeEffect::Loosens)),
+            line("changes that tighten", diff.count(ChangeEffect::Tightens)),
         ];
-        let rules: Vec<_> = rule_changes(old, new).collect();
-        details.extend(rules.iter().take(MAX_RULES).map(|(how, rule)| line(how, rule)));
-        if let Some(more) = rules.len().checked_sub(MAX_RULES).filter(|more| *more > 0) {
-            details.push(line("and more rules", more));
+        let mut left = MAX_CHANGE_BYTES;
+        let fitting = diff.changes().iter().map_while(|change| {
+            let line = line(&change.effect.to_string(), change);
+            left = left.checked_sub(line.0.len().saturating_add(line.1.len()))?;
+            Some(line)
+        });
+        let fitting: Vec<_> = fitting.take(MAX_CHANGES).collect();
+        let more = diff.changes().len().saturating_sub(fitting.len());
+        details.extend(fitting);
+        if more > 0 {
+            details.push(line("and more changes", more));
         }
-        let terms = [
-            ("risk", old.risk() != new.risk()),
-            ("hold", old.hold() != new.hold()),
-            ("whitelist", old.whitelist() != new.whitelist()),
-            ("identity", old.identity() != new.identity()),
-            ("prices", old.prices() != new.prices()),
-            ("legal", old.legal() != new.legal()),
-            ("exposure", old.exposure() != new.exposure()),
-            ("authorization", old.authorization_max_age() != new.authorization_max_age()),
-        ];
-        details.extend(
-            terms.iter().filter(|(_, differ)| *differ).map(|(terms, _)| line("terms changed", terms)),
-        );
         Ok(details)
     }
 }
@@ -115,30 +113,4 @@ pub(super) fn client_lines(client: &Client) -> Details {
 
 fn words(key: &str, public_key: &VerifyingKey) -> (String, String) {
     line(key, fingerprint(public_key.as_bytes()))
-}
-
-/// By rule id: removed, added, changed.
-fn rule_changes<'a>(
-    old: &'a PolicyDocument,
-    new: &'a PolicyDocument,
-) -> impl Iterator<Item = (&'static str, String)> + 'a {
-    let ids = |document: &'a PolicyDocument| {
-        let grants = document.grants().iter().map(|grant| &grant.id);
-        grants
-            .chain(document.restrictions().iter().map(|restriction| &restriction.id))
-            .collect::<BTreeSet<_>>()
-    };
-    let (before, after) = (ids(old), ids(new));
-    let all: BTreeSet<_> = before.union(&after).copied().collect();
-    all.into_iter().filter_map(move |id| match (before.contains(id), after.contains(id)) {
-        (true, false) => Some(("rule removed", id.to_string())),
-        (false, true) => Some(("rule added", id.to_string())),
-        (_, _) => {
-            let grant = |document: &'a PolicyDocument| document.grants().iter().find(|grant| grant.id == *id);
-            let limit =
-                |document: &'a PolicyDocument| document.restrictions().iter().find(|rule| rule.id == *id);
-            let differs = grant(old) != grant(new) || limit(old) != limit(new);
-            differs.then(|| ("rule changed", id.to_string()))
-        }
-    })
 }
