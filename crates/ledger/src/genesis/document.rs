@@ -43,7 +43,8 @@ pub struct GenesisDocument {
     pub witnesses_required: u8,
     /// Asset registry.
     pub assets: Vec<Asset>,
-    /// Who must approve what: `create-wallet`, `add-whitelist-entry`, `resume-wallet`, `change-roster`, `change-policy`.
+    /// Who must approve what: `create-wallet`, `add-whitelist-entry`, `resume-wallet`, `change-roster`, `change-policy`, and
+    /// where they differ from the last one `tighten-policy`, `extend-screening-list`, `reduce-screening-list`.
     pub quorums: BTreeMap<String, Quorum>,
     /// The first policy, TOML text.
     pub policy: String,
