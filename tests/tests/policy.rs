@@ -16,9 +16,10 @@ use holdfast_ledger::StatementBody;
 use holdfast_log::Envelope;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
+use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
 use holdfast_proto::v1::whitelist_service_client::WhitelistServiceClient;
 use holdfast_tests::{
-    CUSTOMER, Cluster, Options, PAYEE, Refusal, Request, STRANGER, THIEF, now_ms, refused, transfer,
+    CUSTOMER, Cluster, Options, PAYEE, Refusal, Request, STRANGER, THIEF, Terminal, now_ms, refused, transfer,
 };
 use holdfast_transport::Role;
 use tokio::sync::OnceCell;
@@ -250,4 +251,73 @@ async fn one_person_fills_one_place_in_a_quorum_and_only_with_the_right_role() {
     assert_eq!((open.phase(), open.approvals.len()), (v1::CeremonyPhase::Proposed, 1));
     // The address stays unlisted
     assert_denied(cluster, &pays(cluster, 10, STRANGER), "DESTINATION_NOT_WHITELISTED").await;
+}
+
+/// The policy in force with one replacement, as a file beside the terminal's profile.
+fn policy_file(cluster_policy: &str, terminal: &Terminal, name: &str, from: &str, to: &str) -> String {
+    let text = cluster_policy.replacen(from, to, 1);
+    assert_ne!(text, cluster_policy, "the policy has no `{from}`");
+    std::fs::write(terminal.directory().join(name), text).unwrap();
+    name.to_owned()
+}
+
+/// Runs in a cell of its own: it changes the policy.
+#[tokio::test]
+async fn officers_approve_a_policy_by_its_diff_and_by_a_backtest_that_every_machine_derives_itself() {
+    let cluster = Cluster::ready(Options::default()).await;
+    let terminal = cluster.terminal();
+    let pipeline = cluster.pipeline().await;
+    let paid = pipeline.submit(&pays(&cluster, 3_000, PAYEE)).await.unwrap();
+    assert_eq!(paid.state(), State::Signed, "{:?}", paid.reason);
+    let policy = cluster.download().await.state().policy().source().to_owned();
+    let hold = "hold_above = { amount = \"5000000000\"";
+    let strict =
+        policy_file(&policy, &terminal, "strict.toml", hold, "hold_above = { amount = \"2000000000\"");
+    std::fs::write(terminal.directory().join("old.toml"), &policy).unwrap();
+
+    // What-if tools, without and with a log
+    let diff = terminal.ok("policy diff old.toml strict.toml");
+    assert_eq!(diff["effect"], "tightens", "{diff:#}");
+    let (exit, checked) = terminal.run("policy check strict.toml");
+    assert_eq!((exit, checked["failing"].as_u64()), (8, Some(1)), "the demo has no cooling-off: {checked:#}");
+    terminal.ok("policy check strict.toml --accept NO_COOLING_OFF");
+    terminal.ok("audit export exported");
+    let known = terminal.ok("policy check strict.toml --accept NO_COOLING_OFF --log exported");
+    assert_eq!(known["failing"], 0, "{known:#}");
+    let backtest = terminal.ok("policy backtest strict.toml --log exported");
+    let flips = backtest["backtest"]["flips"].as_array().unwrap();
+    assert_eq!(flips.len(), 1, "{backtest:#}");
+    assert_eq!(flips[0]["withdrawal"], paid.id.as_str());
+    let live = terminal.ok(&format!("policy backtest strict.toml --size {}", backtest["backtest"]["size"]));
+    assert_eq!(live["digest"], backtest["digest"], "another process, the live log: the same digest");
+    let again = terminal.ok("policy backtest strict.toml --log exported");
+    assert_eq!(again, backtest, "another process over the same export: the same bytes");
+    let explained =
+        terminal.ok(&format!("policy explain strict.toml --withdrawal {} --log exported", paid.id));
+    assert!(explained["page"].as_str().unwrap().starts_with("HELD"), "{explained:#}");
+
+    // A proposal whose backtest is a lie is refused by every other officer's machine
+    let proposed = terminal.ok("policy propose strict.toml --officer alice --write-statement honest.txt");
+    let honest = proposed["text"].as_str().unwrap();
+    assert!(
+        honest.contains("\nbacktest flips: 1\n") && honest.contains("\ntightens: restriction usdt-limit"),
+        "{honest}"
+    );
+    let lie =
+        cluster.officer("alice").sign(&honest.replace("\nbacktest flips: 1\n", "\nbacktest flips: 0\n"));
+    let channel = cluster.to_coordinator(Role::Officer, "alice").await;
+    let request = v1::ProposeCeremonyRequest { envelope: lie.to_json() };
+    let lie = CeremonyServiceClient::new(channel).propose(request).await.unwrap().into_inner().id;
+    let (exit, refused) = terminal.run(&format!("ceremony approve {lie} --officer bob --yes"));
+    assert_eq!((exit, refused["error"]["reason"].as_str()), (3, Some("BACKTEST_MISMATCH")), "{refused:#}");
+
+    // The honest one takes effect, although the log went on meanwhile
+    terminal.ssh_keygen("alice", "honest.txt");
+    let proposed = terminal.ok("policy propose strict.toml --officer alice --signature honest.txt.sig");
+    let ceremony = proposed["id"].as_str().unwrap().to_owned();
+    terminal.approve(&ceremony, &["alice", "bob"]);
+    let held = pipeline.submit(&pays(&cluster, 3_000, PAYEE)).await.unwrap();
+    assert_eq!((held.state(), reason(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
+    let shown = terminal.ok("policy show");
+    assert_eq!(shown["version"], 2, "{shown:#}");
 }

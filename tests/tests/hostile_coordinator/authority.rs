@@ -2,8 +2,8 @@
 
 use holdfast_chains::{Address, ChainId};
 use holdfast_ledger::{
-    BacktestClaim, Before, Outcome, PayloadKind, RosterChange, RosterProposal, StatementBody, WhitelistProposal,
-    WithdrawalId, key_id,
+    BacktestClaim, Before, Outcome, PayloadKind, RosterChange, RosterProposal, StatementBody,
+    WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::Envelope;
 use holdfast_policy::{PolicyDocument, TimestampMs};

@@ -10,6 +10,7 @@
 )]
 
 mod attacks;
+mod backtests;
 mod cell;
 mod explained;
 mod forks;
