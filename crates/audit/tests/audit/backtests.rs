@@ -5,7 +5,7 @@ use std::sync::Arc;
 use holdfast_audit::{Audit, Backtest, Backtester, Event, verify_with};
 use holdfast_policy::{ExpectedOutcome, PolicyDocument};
 
-use crate::cell::{Cell, PAYEE, THIEF};
+use crate::cell::{Cell, PAYEE};
 
 const DEMO: &str = include_str!("../../../policy/fixtures/demo-policy.toml");
 
@@ -19,7 +19,7 @@ fn backtest(cell: &Cell, policy: &str, end: Option<u64>) -> Backtest {
     tester.finish()
 }
 
-/// 20,000 USDT held and approved by two, 1,250 USDT paid, 10 USDT to a thief denied, 6,000 USDT held and approved by one.
+/// 20,000 USDT held and approved by two, 1,250 USDT paid, 200,000 USDT denied, 6,000 USDT held and approved by one.
 fn eventful() -> Cell {
     let mut cell = Cell::ready();
     let id = cell.accept(&cell.request("k-1", 20_000, PAYEE, 0)).withdrawal.unwrap();
@@ -27,7 +27,7 @@ fn eventful() -> Cell {
     cell.approve_hold(id, "bob");
     cell.sign_off(id);
     cell.pay("k-2", 1250, 1);
-    cell.submit(&cell.request("k-3", 10, THIEF, 2));
+    cell.accept(&cell.request("k-3", 200_000, PAYEE, 2));
     let id = cell.accept(&cell.request("k-4", 6_000, PAYEE, 3)).withdrawal.unwrap();
     cell.approve_hold(id, "alice");
     cell
