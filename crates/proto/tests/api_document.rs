@@ -33,11 +33,13 @@ fn every_method_has_a_role_that_may_call_it() {
 }
 
 #[test]
-fn only_the_coordinator_calls_the_node_service_and_nothing_else() {
+fn only_the_coordinator_calls_nodes_and_risk_providers_and_nothing_else() {
     for (method, roles) in role_table() {
-        assert_eq!(method.starts_with("NodeService."), roles.contains("coordinator"), "{method}: {roles:?}");
+        let served_to_it =
+            ["NodeService.", "RiskProvider."].iter().any(|service| method.starts_with(service));
+        assert_eq!(served_to_it, roles.contains("coordinator"), "{method}: {roles:?}");
         assert!(!roles.contains("node"), "{method}: nodes are called, they do not call");
-        if method.starts_with("NodeService.") {
+        if served_to_it {
             assert_eq!(roles.len(), 1, "{method}: {roles:?}");
         }
     }

@@ -29,6 +29,7 @@ fn descriptor_set_loads_and_serves_reflection() {
         "node",
         "officer",
         "order",
+        "provider",
         "wallet",
         "whitelist",
         "withdrawal",

@@ -62,8 +62,9 @@ impl Role {
     #[must_use]
     pub const fn is_server(self) -> bool {
         match self {
-            Self::Coordinator | Self::Node => true,
-            Self::Client | Self::Officer | Self::Auditor | Self::Provider | Self::Operator => false,
+            // The coordinator asks risk providers.
+            Self::Coordinator | Self::Node | Self::Provider => true,
+            Self::Client | Self::Officer | Self::Auditor | Self::Operator => false,
         }
     }
 }

@@ -10,7 +10,8 @@ use super::*;
 fn served() -> BTreeSet<String> {
     let set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
     let services = set.file.iter().flat_map(|file| file.service.iter());
-    let own = services.filter(|service| !matches!(service.name(), "NodeService" | "OfficerService"));
+    let own = services
+        .filter(|service| !matches!(service.name(), "NodeService" | "OfficerService" | "RiskProvider"));
     own.flat_map(|service| {
         service.method.iter().map(|method| format!("/holdfast.v1.{}/{}", service.name(), method.name()))
     })
