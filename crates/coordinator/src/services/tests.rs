@@ -74,8 +74,9 @@ async fn legal_orders_are_opened_by_the_officer_who_calls_and_nothing_else_comes
     };
     cell.approved(StatementBody::ProposePolicy(proposal)).await;
     let opening = cell.statement("carol", freeze()).await;
-    let index = submit_order(&cell, opening.clone()).await.unwrap();
-    assert_eq!(submit_order(&cell, opening).await.unwrap(), index, "the same again is where it was");
+    submit_order(&cell, opening.clone()).await.unwrap();
+    let repeated = submit_order(&cell, opening).await.unwrap_err();
+    assert_eq!(reason_of(&repeated).as_deref(), Some("STATEMENT_ALREADY_USED"));
     let by_another = cell.statement("alice", StatementBody::ApproveOrder(order_of(&cell).await)).await;
     let refused = submit_order(&cell, by_another).await.unwrap_err();
     assert_eq!(reason_of(&refused).as_deref(), Some("SIGNER_NOT_AUTHORIZED"));
