@@ -221,10 +221,11 @@ enum Point {
 
 impl Point {
     fn of(act: &Act) -> Option<Self> {
-        let answers = match act {
-            Act::Statement { statement, .. } => matches!(statement.body, StatementBody::ApproveHold(_)),
-            act => matches!(act, Act::Identity(_)),
+        let approves = |body: &StatementBody| {
+            matches!(body, StatementBody::ApproveHold(_) | StatementBody::WithdrawApproval(_))
         };
+        let answers = matches!(act, Act::Identity(_) | Act::Travel(_) | Act::OrderConfirmation(_))
+            || matches!(act, Act::Statement { statement, .. } if approves(&statement.body));
         if answers {
             return Some(Self::Answer);
         }
