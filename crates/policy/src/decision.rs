@@ -107,6 +107,8 @@ pub enum RuleKind {
     FeeCap,
     /// A `travel_rule` restriction.
     TravelRule,
+    /// A `time_window` restriction.
+    TimeWindow,
     /// A `risk` restriction: whether the score can be known.
     SessionReport,
     /// The `[exposure]` table: what providers say about the destination.

@@ -9,6 +9,7 @@ mod lift;
 mod lines;
 pub(crate) mod read;
 mod read_risk;
+mod time_window;
 pub(crate) mod toml_field;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
 pub use lift::{Escalation, HoldTerms, Lift};
 pub use lines::DocumentLines;
+pub use time_window::{Hours, Outside, TimeWindow, Weekday};
 
 /// The largest policy document, in bytes: in an entry of the log it is escaped and in base64, and must still fit.
 pub const MAX_DOCUMENT_BYTES: usize = 32 * 1024;
@@ -108,6 +110,7 @@ impl Restriction {
             RestrictionRule::Risk(limits) => limits.step_up_at.is_some(),
             RestrictionRule::Whitelist
             | RestrictionRule::Screening(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => false,
         }
@@ -131,6 +134,8 @@ pub enum RestrictionRule {
     WindowLimit(WindowLimit),
     /// Above which worth the other provider must have accepted originator and beneficiary data.
     TravelRule(TravelRule),
+    /// Days and hours in which withdrawals go by themselves.
+    TimeWindow(TimeWindow),
 }
 
 /// A limit for a sliding window; at least one of the bounds is set. The withdrawal's own amount is part of the sum.
@@ -394,6 +399,7 @@ impl PolicyDocument {
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
             | RestrictionRule::FeeCap(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::WindowLimit(_) => None,
         });
         rules.flatten().cloned().collect()
@@ -417,6 +423,7 @@ impl PolicyDocument {
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Risk(_)
             | RestrictionRule::FeeCap(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_) => None,
         });
@@ -431,6 +438,7 @@ impl PolicyDocument {
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => None,
         })

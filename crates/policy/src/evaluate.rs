@@ -15,6 +15,7 @@ mod own_transfer;
 mod risk;
 mod screening;
 mod step_up;
+mod time_window;
 mod travel_rule;
 mod whitelist;
 mod window_limit;
@@ -68,6 +69,7 @@ fn restricted<'a>(case: &Case<'a>, outflows: &Outflows, restriction: &'a Restric
         }
         RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],
         RestrictionRule::WindowLimit(limit) => vec![window_limit::check(case, outflows, id, limit)],
+        RestrictionRule::TimeWindow(window) => vec![time_window::check(case, id, window)],
         RestrictionRule::TravelRule(terms) => vec![travel_rule::check(case, id, terms)],
     }
 }

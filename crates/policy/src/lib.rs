@@ -49,9 +49,9 @@ pub use digest::{
 };
 pub use document::{
     ChangeEffect, Destinations, Dimension, DocumentLines, Escalation, FeeCap, FieldProblem, Grant, HoldAbove,
-    HoldAt, HoldTerms, LegalTerms, Lift, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch,
-    PolicyChange, PolicyDiff, PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction,
-    RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
+    HoldAt, HoldTerms, Hours, LegalTerms, Lift, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch,
+    Outside, PolicyChange, PolicyDiff, PolicyDocument, PolicyError, PriceTerms, RequiredApprovals,
+    Restriction, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use explain::{explain_decision, explain_policy};

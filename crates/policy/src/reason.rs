@@ -65,6 +65,7 @@ reasons! {
     NotFrozen, "NOT_FROZEN", PROCESSING, "No legal order freezes the wallet, the customer or the destination.";
     LegalOrderConfirmed, "LEGAL_ORDER_CONFIRMED", PROCESSING, "The payment is exactly what a confirmed legal order demands.";
     TravelRuleBelowThreshold, "TRAVEL_RULE_BELOW_THRESHOLD", PROCESSING, "The amount is not above the Travel Rule's threshold.";
+    WithinTimeWindow, "WITHIN_TIME_WINDOW", PROCESSING, "It is within the rule's days and hours.";
     TravelRuleSatisfied, "TRAVEL_RULE_SATISFIED", PROCESSING, "The Travel Rule exchange is accepted, or proven not to be required.";
 
     // Why a grant does not match.
@@ -96,6 +97,7 @@ reasons! {
     IdentityScoreTooLow, "IDENTITY_SCORE_TOO_LOW", CONFIRM, "The identity attestation has too low a score.";
     IdentityByRequester, "IDENTITY_BY_REQUESTER", CONFIRM, "The identity attestation is by the party that asked.";
     TravelRuleAbsent, "TRAVEL_RULE_ABSENT", REVIEWING, "No provider that the policy names reported on the Travel Rule exchange.";
+    OutsideTimeWindow, "OUTSIDE_TIME_WINDOW", REVIEWING, "It is outside the days and hours in which withdrawals go by themselves.";
     TravelRulePending, "TRAVEL_RULE_PENDING", REVIEWING, "The Travel Rule exchange is required or under way and not accepted.";
     ApprovalsMissing, "APPROVALS_MISSING", REVIEWING, "The withdrawal waits for approvals by officers.";
     ReleasePending, "RELEASE_PENDING", REVIEWING, "The withdrawal waits for a time that the policy sets; nobody needs to approve it.";
@@ -144,6 +146,7 @@ reasons! {
     LegalOrderMismatch, "LEGAL_ORDER_MISMATCH", REFUSED, "The withdrawal is not exactly what the legal order that it names demands.";
     LegalOrderNotConfirmed, "LEGAL_ORDER_NOT_CONFIRMED", REFUSED, "Officers of two roles and two contacts of the agency have not confirmed the legal order.";
     LegalOrderPaid, "LEGAL_ORDER_PAID", REFUSED, "Another withdrawal was authorized on the strength of this legal order.";
+    TimeWindowClosed, "TIME_WINDOW_CLOSED", REFUSED, "It is outside the days and hours in which the rule lets withdrawals go.";
     TravelRuleRejected, "TRAVEL_RULE_REJECTED", REFUSED, "The other provider rejected the Travel Rule exchange.";
     UnknownAsset, "UNKNOWN_ASSET", REFUSED, "The asset is not in the registry.";
     DestinationSanctioned, "DESTINATION_SANCTIONED", REFUSED, "The destination is on a screening list.";

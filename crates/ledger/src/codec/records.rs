@@ -364,6 +364,7 @@ variants!(RuleKind {
     20 => LegalFreeze,
     21 => LegalOrder,
     22 => TravelRule,
+    40 => TimeWindow,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable, 4 => StepUp });

@@ -7,9 +7,9 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldTerms, LegalTerms, LimitPerTransaction, LimitUnit, OnMatch, PolicyError,
-    PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules, ScreeningRule,
-    TravelRule, WindowLimit,
+    Destinations, FeeCap, Grant, HoldTerms, Hours, LegalTerms, LimitPerTransaction, LimitUnit, OnMatch,
+    Outside, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules,
+    ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
     bands::{self, Bounds},
     check::{self, RuleIds},
     error::FieldProblem,
@@ -135,8 +135,9 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds, hold: &HoldTerms) -> Result<
         "fee_cap" => RestrictionRule::FeeCap(fee_cap(&mut table)?),
         "limit_window" => RestrictionRule::WindowLimit(window_limit(&mut table, hold)?),
         "travel_rule" => RestrictionRule::TravelRule(travel_rule(&mut table)?),
+        "time_window" => RestrictionRule::TimeWindow(time_window(&mut table)?),
         _ => {
-            let reason = "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk`, `fee_cap` or `travel_rule`";
+            let reason = "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk`, `fee_cap`, `travel_rule` or `time_window`";
             return Err(kind.invalid(reason));
         }
     };
@@ -234,6 +235,27 @@ fn authorization_max_age(mut table: Table<'_>) -> Result<DurationMs, PolicyError
     let max_age = duration(&table.required("max_age_ms")?, 1)?;
     table.finish()?;
     Ok(max_age)
+}
+
+fn time_window(table: &mut Table<'_>) -> Result<TimeWindow, PolicyError> {
+    let days = table.optional("days").map(|field| set(&field)).transpose()?;
+    let hours = table.optional("hours").map(|field| set(&field)).transpose()?;
+    if days.is_none() && hours.is_none() {
+        // A window that is always open limits nothing.
+        table.required("hours")?;
+    }
+    let outside = match (table.optional("approvals"), table.optional("outside")) {
+        (Some(people), None) => Outside::Hold(approvals(people)?),
+        (None, Some(outside)) if outside.string()? == "deny" => Outside::Deny,
+        (None, Some(outside)) => {
+            return Err(outside.invalid("the only value is `deny`; to hold, name `approvals`"));
+        }
+        (Some(_), Some(outside)) => return Err(outside.invalid("the rule names `approvals` already")),
+        (None, None) => Outside::Hold(approvals(table.required("approvals")?)?),
+    };
+    let days = days.unwrap_or_else(|| BTreeSet::from(Weekday::ALL));
+    let hours = hours.unwrap_or_else(|| BTreeSet::from([Hours::ALL_DAY]));
+    Ok(TimeWindow { days, hours, outside })
 }
 
 fn travel_rule(table: &mut Table<'_>) -> Result<TravelRule, PolicyError> {

@@ -45,6 +45,7 @@ fn restricted<'a>(case: &Case<'a>, restriction: &Restriction) -> Finding<'a> {
         RestrictionRule::Screening(_) => RuleKind::Screening,
         RestrictionRule::Risk(_) => RuleKind::Risk,
         RestrictionRule::WindowLimit(_) => RuleKind::WindowLimit,
+        RestrictionRule::TimeWindow(_) => RuleKind::TimeWindow,
         RestrictionRule::TravelRule(_) => RuleKind::TravelRule,
     };
     let speaker = Speaker { kind, rule: &restriction.id };

@@ -4,8 +4,8 @@ use holdfast_chains::Amount;
 
 use super::{Words, approvals, listed, span};
 use crate::document::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction, LimitUnit, OnMatch,
-    RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
+    Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction, LimitUnit, OnMatch, Outside,
+    RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, WindowLimit,
 };
 
 impl Words<'_> {
@@ -37,6 +37,7 @@ impl Words<'_> {
             RestrictionRule::Risk(limits) => risk(limits),
             RestrictionRule::FeeCap(cap) => fee_cap(cap),
             RestrictionRule::WindowLimit(limit) => self.window(limit),
+            RestrictionRule::TimeWindow(window) => hours(window),
             RestrictionRule::TravelRule(terms) => self.travel(terms),
         }
     }
@@ -104,6 +105,15 @@ fn lifted(lift: &Lift) -> String {
             format!("for {}, or less for {}", span(*after), approvals(needed))
         }
     }
+}
+
+fn hours(window: &TimeWindow) -> String {
+    let TimeWindow { days, hours, outside } = window;
+    let does = match outside {
+        Outside::Hold(needed) => format!("holds for {}", approvals(needed)),
+        Outside::Deny => "denies".to_owned(),
+    };
+    format!("{does} outside {} on {} (UTC)", listed(hours.iter()), listed(days.iter()))
 }
 
 fn screening(rule: &ScreeningRule) -> String {

@@ -21,6 +21,7 @@ pub(super) fn check(report: &mut Report<'_>) {
             RestrictionRule::Risk(limits) => risk(report, index, limits),
             RestrictionRule::Whitelist
             | RestrictionRule::Screening(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => {}
         }

@@ -86,6 +86,7 @@ fn names(report: &mut Report<'_>, known: &KnownParties, index: usize, rule: &Res
         }
         RestrictionRule::LimitPerTransaction(_)
         | RestrictionRule::FeeCap(_)
+        | RestrictionRule::TimeWindow(_)
         | RestrictionRule::Whitelist
         | RestrictionRule::Risk(_) => {}
     }
@@ -118,6 +119,7 @@ fn uncapped_chains(report: &mut Report<'_>, assets: &[Asset]) {
             | RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_) => None,
         })

@@ -4,7 +4,10 @@ use holdfast_chains::AssetSymbol;
 
 use super::{LintCode, Report};
 use crate::{
-    document::{Destinations, Grant, HoldAbove, LimitUnit, RequiredApprovals, Restriction, RestrictionRule},
+    document::{
+        Destinations, Grant, HoldAbove, LimitUnit, Outside, RequiredApprovals, Restriction, RestrictionRule,
+        TimeWindow,
+    },
     time::DurationMs,
 };
 
@@ -79,6 +82,7 @@ impl Cover {
             RestrictionRule::Whitelist
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => None,
         }
@@ -93,6 +97,10 @@ pub(super) fn holds<'r>(rule: &'r RestrictionRule) -> Vec<(&'static str, &'r Req
     match rule {
         RestrictionRule::LimitPerTransaction(limit) => above(&limit.hold_above),
         RestrictionRule::WindowLimit(limit) => above(&limit.hold_above),
+        RestrictionRule::TimeWindow(TimeWindow { outside: Outside::Hold(needed), .. }) => {
+            vec![("approvals", needed)]
+        }
+        RestrictionRule::TimeWindow(TimeWindow { outside: Outside::Deny, .. }) => Vec::new(),
         RestrictionRule::TravelRule(terms) => vec![("approvals", &terms.approvals)],
         RestrictionRule::Risk(limits) => {
             let bands = limits.hold_at.iter().filter_map(|band| Some(("hold_at", band.lift.approvals()?)));
@@ -121,6 +129,7 @@ fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
             RestrictionRule::Risk(_) => present.risk = true,
             RestrictionRule::FeeCap(_) => present.fee_cap = true,
             RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_) => {}
         }

@@ -65,6 +65,9 @@ const DENIALS: &[(ReasonCode, Change)] = &[
     (ReasonCode::PriceAbsent, |world, _| {
         world.limit_windows("unit = \"usd_cents\"", "deny_above = \"2000000000\"");
     }),
+    (ReasonCode::TimeWindowClosed, |world, _| {
+        *world = within("hours = [\"00:00-00:01\"]\noutside = \"deny\"")
+    }),
     (ReasonCode::FeeCapTooHigh, |_, w| w.fee_cap = Amount::from_u128(50_000_000_000_000_001)),
     (ReasonCode::ExposureDeny, |world, _| {
         *world = exposure::world(true);
@@ -127,6 +130,9 @@ const HOLDS: &[(ReasonCode, Change)] = &[
         world.limit_windows("unit = \"usd_cents\"", hold);
         world.paid(w, 1);
         world.price("USDT", 1_000_000);
+    }),
+    (ReasonCode::OutsideTimeWindow, |world, _| {
+        *world = within("hours = [\"00:00-00:01\"]\napprovals = { withdrawal-approver = 1 }");
     }),
     (ReasonCode::SessionReportAbsent, |world, _| world.sessions.clear()),
     (ReasonCode::SessionReportStale, |world, _| world.alice().observed_at = TimestampMs(NOW - DAY - 1)),
@@ -192,6 +198,9 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
         *w = travel::reported(&[("vasp-net", TravelState::Accepted)]);
     }),
     (ReasonCode::ApprovalsMissing, |_, w| *w = large_withdrawal()),
+    (ReasonCode::WithinTimeWindow, |world, _| {
+        *world = within("hours = [\"00:00-24:00\"]\noutside = \"deny\"")
+    }),
     (ReasonCode::ReleasePending, |world, w| {
         *world = World::with_policy(&released());
         *w = large_withdrawal();
@@ -223,6 +232,11 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
     }),
     (ReasonCode::IdentityScoreTooLow, |world, w| poorly(world, w, |made| made.score = 79)),
 ];
+
+fn within(hours: &str) -> World {
+    let rule = format!("[[restriction]]\nid = \"hours\"\ntype = \"time_window\"\n{hours}\n\n[risk]");
+    World::with_policy(&DEMO_POLICY.replacen("[risk]", &rule, 1))
+}
 
 /// What is above the automatic limit waits a millisecond.
 fn released() -> String {

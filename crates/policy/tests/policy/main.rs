@@ -17,6 +17,7 @@ mod own_transfers;
 mod properties;
 mod risk;
 mod step_up;
+mod time_windows;
 mod timers;
 mod travel;
 mod windows;

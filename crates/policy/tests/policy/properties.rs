@@ -97,8 +97,21 @@ fn restriction() -> impl Strategy<Value = String> {
              approvals = {{ {APPROVER} = 1 }}\n"
         )
     });
+    let delay = (0_u8..6, 1..DAY).prop_map(|(amount, timer)| {
+        format!(
+            "type = \"limit_per_transaction\"\nasset = \"USDT\"\n\
+             hold_above = {{ amount = \"{amount}\", timer_ms = {timer}, at_end = \"release\" }}\n"
+        )
+    });
+    let hours = (0_u8..3, 0_u8..24).prop_map(|(outside, hour)| {
+        let outside = match outside {
+            0 => "outside = \"deny\"".to_owned(),
+            _ => format!("approvals = {{ {APPROVER} = 1 }}"),
+        };
+        format!("type = \"time_window\"\nhours = [\"{hour:02}:00-24:00\"]\n{outside}\n")
+    });
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
-    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth, 2 => travel]
+    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth, 2 => travel, 4 => delay, 3 => hours]
 }
 
 fn facts() -> impl Strategy<Value = Facts> {

@@ -63,6 +63,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
         RuleKind::LegalFreeze => "legal_freeze",
         RuleKind::LegalOrder => "legal_order",
         RuleKind::TravelRule => "travel_rule",
+        RuleKind::TimeWindow => "time_window",
         RuleKind::SessionReport => "session_report",
         RuleKind::Exposure => "exposure",
         RuleKind::RiskFacts => "risk_facts",

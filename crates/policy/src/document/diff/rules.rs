@@ -7,8 +7,8 @@ use holdfast_chains::{Amount, AssetSymbol};
 use super::{Changes, Subject, bands};
 use crate::{
     document::{
-        Destinations, FeeCap, Grant, LimitPerTransaction, LimitUnit, OnMatch, RequiredApprovals, Restriction,
-        RestrictionRule, RiskLimits, ScreeningRule, TravelRule, WindowLimit,
+        Destinations, FeeCap, Grant, LimitPerTransaction, LimitUnit, OnMatch, Outside, RequiredApprovals,
+        Restriction, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, WindowLimit,
     },
     ids::RuleId,
 };
@@ -73,6 +73,7 @@ fn added(subject: &mut Subject<'_>, old: &[Restriction], rule: &RestrictionRule)
         | RestrictionRule::LimitPerTransaction(_)
         | RestrictionRule::Screening(_)
         | RestrictionRule::Risk(_)
+        | RestrictionRule::TimeWindow(_)
         | RestrictionRule::TravelRule(_)
         | RestrictionRule::WindowLimit(_) => subject.tightens(what),
         // The wallet pays itself only on chains that have a fee cap.
@@ -98,6 +99,7 @@ fn changed(subject: &mut Subject<'_>, old: &RestrictionRule, new: &RestrictionRu
         (RestrictionRule::Risk(old), RestrictionRule::Risk(new)) => risk(subject, old, new),
         (RestrictionRule::FeeCap(old), RestrictionRule::FeeCap(new)) => fee_cap(subject, old, new),
         (RestrictionRule::WindowLimit(old), RestrictionRule::WindowLimit(new)) => window(subject, old, new),
+        (RestrictionRule::TimeWindow(old), RestrictionRule::TimeWindow(new)) => hours(subject, old, new),
         (RestrictionRule::TravelRule(old), RestrictionRule::TravelRule(new)) => travel(subject, old, new),
         (
             RestrictionRule::Whitelist
@@ -105,6 +107,7 @@ fn changed(subject: &mut Subject<'_>, old: &RestrictionRule, new: &RestrictionRu
             | RestrictionRule::Screening(_)
             | RestrictionRule::Risk(_)
             | RestrictionRule::FeeCap(_)
+            | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::WindowLimit(_),
             _,
@@ -120,6 +123,7 @@ pub(super) fn kind(rule: &RestrictionRule) -> &'static str {
         RestrictionRule::Risk(_) => "risk",
         RestrictionRule::FeeCap(_) => "fee_cap",
         RestrictionRule::WindowLimit(_) => "limit_window",
+        RestrictionRule::TimeWindow(_) => "time_window",
         RestrictionRule::TravelRule(_) => "travel_rule",
     }
 }
@@ -141,6 +145,18 @@ fn window(subject: &mut Subject<'_>, old: &WindowLimit, new: &WindowLimit) {
     subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
     bands::amounts(subject, hold_above, &new.hold_above);
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
+}
+
+/// Fewer days and fewer hours are less time in which things go by themselves; parts of a day are compared by name.
+fn hours(subject: &mut Subject<'_>, old: &TimeWindow, new: &TimeWindow) {
+    let TimeWindow { days, hours, outside } = old;
+    subject.given("days", days, &new.days);
+    subject.given("hours", hours, &new.hours);
+    let shown = |outside: &Outside| match outside {
+        Outside::Hold(needed) => approvals(needed),
+        Outside::Deny => "deny".to_owned(),
+    };
+    subject.value("outside", &shown(outside), &shown(&new.outside));
 }
 
 fn travel(subject: &mut Subject<'_>, old: &TravelRule, new: &TravelRule) {
