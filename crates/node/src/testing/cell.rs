@@ -247,6 +247,22 @@ impl Cell {
         self.state().ceremony(&ceremony).unwrap().whitelist_entry.clone().unwrap()
     }
 
+    /// An entry for the payee that customer c-1 confirms now.
+    pub(crate) fn confirm_payee(&mut self) -> WhitelistEntryId {
+        let request = json!({"cluster": CLUSTER, "client": "pipeline", "customer": "c-1", "chain_id": 1, "address": PAYEE,
+            "assets": ["USDT"], "expires_at_ms": self.now + 10_000_000, "created_at_ms": self.now,
+            "confirm_by_ms": self.now + 3_600_000});
+        let request = sign(PayloadKind::WhitelistRequest, &request, "client", "pipeline");
+        let intent = hex::encode(Sha256::digest(&request.payload));
+        let entry = self.accept(&request).whitelist_entry.unwrap();
+        self.sequence += 1;
+        let report = json!({"cluster": CLUSTER, "provider": "sessions", "sequence": self.sequence, "customer": "c-1",
+            "subject": entry, "intent": intent, "method": "passkey", "score": 90, "session": "s-1",
+            "observed_at_ms": self.now});
+        self.accept(&sign(PayloadKind::IdentityAttestation, &report, "provider", "sessions"));
+        entry
+    }
+
     pub(crate) fn session(&mut self, second_factor_reset: bool) {
         self.sequence += 1;
         let report = json!({"cluster": CLUSTER, "provider": "sessions", "sequence": self.sequence,

@@ -439,3 +439,81 @@ async fn wait_is_over_when_it_is_over_by_this_nodes_clock_and_the_skew_and_not_b
     let unheard = Witnessed::default().check_waited(cell.state(), waited, now);
     assert_eq!(unheard.unwrap_err().code(), "RELEASE_NOT_WITNESSED");
 }
+
+/// A cell in which only an entry that a customer confirmed covers the payee, and a withdrawal to it.
+async fn confirmed() -> (Cell, Vec<TestNode>, WhitelistEntryId, WithdrawalId) {
+    let (mut cell, nodes) = ready().await;
+    let house: Vec<_> = cell.state().whitelist().map(|entry| entry.id.clone()).collect();
+    for entry in house {
+        let revocation = cell.statement("alice", StatementBody::RevokeWhitelistEntry(entry));
+        cell.accept(&revocation);
+    }
+    let entry = cell.confirm_payee();
+    let withdrawal = cell.authorized("k-1", 0);
+    (cell, nodes, entry, withdrawal)
+}
+
+#[tokio::test]
+async fn attestation_that_came_when_it_was_too_old_confirms_nothing_here_whatever_time_the_log_gave_it() {
+    let (cell, _, entry, withdrawal) = confirmed().await;
+    let good_until = cell.state().requested_entry(&entry).unwrap().confirmation().unwrap().good_until.0;
+    let check = |held_at: u64| {
+        let (node, now) = ("node-1".parse().unwrap(), TimestampMs(good_until + 10_000));
+        held_all_at(cell.size(), held_at).check_cooling_off(cell.state(), &withdrawal, &node, now)
+    };
+    assert_eq!(check(good_until + 5_000), Ok(()));
+    let held_at = TimestampMs(good_until + 5_001);
+    assert_eq!(check(held_at.0), Err(WitnessedRefusal::ConfirmedTooLate { entry, held_at }));
+}
+
+#[tokio::test]
+async fn entry_of_a_customer_cools_off_from_when_this_node_held_its_confirmation() {
+    let (cell, _, entry, withdrawal) = confirmed().await;
+    let confirmed = cell.state().requested_entry(&entry).unwrap().confirmation().unwrap().index;
+    assert!(asked(cell.state()).contains(&confirmed), "its moment is kept");
+    let check = |size: u64, now: u64| {
+        let node = "node-1".parse().unwrap();
+        held_all_at(size, cell.now).check_cooling_off(cell.state(), &withdrawal, &node, TimestampMs(now))
+    };
+    assert_eq!(check(confirmed + 1, cell.now), Ok(()));
+    assert_eq!(check(confirmed + 1, cell.now - 5_001).unwrap_err().code(), "COOLING_OFF_NOT_WITNESSED");
+    // A node that held everything before it and not the confirmation has seen no cooling-off
+    assert_eq!(check(confirmed, cell.now).unwrap_err().code(), "ATTESTATION_CAME_TOO_LATE");
+}
+
+#[tokio::test]
+async fn confirmations_of_customers_are_witnessed_like_statements_of_officers() {
+    let (mut cell, nodes) = ready().await;
+    let records = |node: &TestNode| node.store.scan(WITNESSED, &[], 10_000).unwrap().len();
+    nodes[0].catch_up(&cell).await;
+    let before = records(&nodes[0]);
+    cell.now += 2_000;
+    cell.session(false);
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(records(&nodes[0]), before);
+    cell.now += 2_000;
+    let entry = cell.confirm_payee();
+    nodes[0].catch_up(&cell).await;
+    assert_eq!(records(&nodes[0]), before + 1);
+    let confirmed = cell.state().requested_entry(&entry).unwrap().confirmation().unwrap().index;
+    let held = nodes[0].node.replica.read().await;
+    assert!(held.witnessed().held_since(confirmed).0 < u64::MAX);
+}
+
+#[tokio::test]
+async fn entry_counts_to_the_millisecond_by_the_clock_of_the_node_when_it_signs() {
+    let (mut cell, nodes, entry, _) = confirmed().await;
+    for node in &nodes {
+        node.catch_up(&cell).await;
+    }
+    let until = cell.state().whitelist_entry(&entry).unwrap().expires_at.0;
+    cell.now = until - 60_000;
+    cell.session(false);
+    let (one, other) = (cell.authorized("k-2", 1), cell.authorized("k-3", 2));
+    let pair = [&nodes[0], &nodes[1]];
+    cell.now = until - 1;
+    sign(&cell, &pair, one, [9; 32]).await.unwrap();
+    cell.now = until;
+    let late = sign(&cell, &pair, other, [10; 32]).await.unwrap_err();
+    assert_eq!(reason(&late), "POLICY_REFUSES");
+}
