@@ -80,14 +80,6 @@ fn restriction() -> impl Strategy<Value = String> {
         .prop_map(|lists| format!("type = \"screening\"\nlists = [{lists}]\non_match = \"deny\"\n"));
     let fee_cap = (1_u8..3, 0_u8..8)
         .prop_map(|(chain, max)| format!("type = \"fee_cap\"\nchain_id = {chain}\nmax = \"{max}\"\n"));
-    let window = (2_u8..12, 4_u8..9, prop::sample::select(vec!["asset = \"USDT\"", "unit = \"count\""]))
-        .prop_map(|(hold, more, unit)| {
-            let deny = hold + more;
-            format!(
-                "type = \"limit_window\"\n{unit}\nper = [\"customer\", \"wallet\"]\nwindow_ms = {DAY}\n\
-                 hold_above = {{ amount = \"{hold}\", approvals = {{ {APPROVER} = 1 }} }}\ndeny_above = \"{deny}\"\n"
-            )
-        });
     let worth = Just(format!(
         "type = \"limit_window\"\nunit = \"usd_cents\"\nper = [\"wallet\"]\nwindow_ms = {DAY}\ndeny_above = \"9\"\n"
     ));
@@ -111,7 +103,18 @@ fn restriction() -> impl Strategy<Value = String> {
         format!("type = \"time_window\"\nhours = [\"{hour:02}:00-24:00\"]\n{outside}\n")
     });
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
-    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window, 1 => worth, 2 => travel, 4 => delay, 3 => hours]
+    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window(), 1 => worth, 2 => travel, 4 => delay, 3 => hours]
+}
+
+fn window() -> impl Strategy<Value = String> {
+    (2_u8..12, 4_u8..9, prop::sample::select(vec!["asset = \"USDT\"", "unit = \"count\""]))
+        .prop_map(|(hold, more, unit)| {
+            let deny = hold + more;
+            format!(
+                "type = \"limit_window\"\n{unit}\nper = [\"customer\", \"wallet\"]\nwindow_ms = {DAY}\n\
+                 hold_above = {{ amount = \"{hold}\", approvals = {{ {APPROVER} = 1 }} }}\ndeny_above = \"{deny}\"\n"
+            )
+        })
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
