@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use holdfast_ledger::{
-    CeremonyId, DocumentDigest, OrderDemand, OrderProposal, OrderSubject, PayloadKind, PolicyProposal,
+    BacktestClaim, Before, CeremonyId, DocumentDigest, OrderDemand, OrderProposal, OrderSubject, PayloadKind,
     StatementBody,
 };
 use holdfast_log::{Entry, Hash, SignedCheckpoint, TlogProof};
-use holdfast_policy::{PolicyHash, PolicyVersion};
+use holdfast_policy::{BacktestDigest, PolicyHash};
 use holdfast_proto::v1::ceremony_service_server::CeremonyService;
 use holdfast_proto::v1::cluster_service_server::ClusterService;
 use holdfast_proto::v1::fact_service_server::FactService;
@@ -67,11 +67,11 @@ async fn legal_orders_are_opened_by_the_officer_who_calls_and_nothing_else_comes
     let message = v1::UploadPolicyRequest { toml: toml.clone() };
     let uploaded =
         ceremonies(&cell).upload_policy(called_by("officer", "alice", message)).await.unwrap().into_inner();
-    let proposal = PolicyProposal {
-        version: PolicyVersion(uploaded.version_in_force),
-        replaces: PolicyHash::from_bytes(uploaded.hash_in_force.try_into().unwrap()),
-        policy: PolicyHash::from_bytes(uploaded.policy_hash.try_into().unwrap()),
-    };
+    let policy = PolicyHash::from_bytes(uploaded.policy_hash.try_into().unwrap());
+    let (before, digest) = (Before { before: 0, after: 0 }, BacktestDigest::from_bytes([7; 32]));
+    let claim =
+        BacktestClaim { size: 1, digest, decided: 0, flips: 0, customers: 0, held: before, denied: before };
+    let proposal = cell.parts.book.read().await.unwrap().state().policy_proposal(&policy, claim).unwrap();
     cell.approved(StatementBody::ProposePolicy(proposal)).await;
     let opening = cell.statement("carol", freeze()).await;
     submit_order(&cell, opening.clone()).await.unwrap();
