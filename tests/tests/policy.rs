@@ -271,8 +271,7 @@ async fn officers_approve_a_policy_by_its_diff_and_by_a_backtest_that_every_mach
     assert_eq!(paid.state(), State::Signed, "{:?}", paid.reason);
     let policy = cluster.download().await.state().policy().source().to_owned();
     let hold = "hold_above = { amount = \"5000000000\"";
-    let strict =
-        policy_file(&policy, &terminal, "strict.toml", hold, "hold_above = { amount = \"2000000000\"");
+    policy_file(&policy, &terminal, "strict.toml", hold, "hold_above = { amount = \"2000000000\"");
     std::fs::write(terminal.directory().join("old.toml"), &policy).unwrap();
 
     // What-if tools, without and with a log

@@ -1,6 +1,7 @@
 //! Look-ups, updates and memory of screening lists of up to a million addresses: `cargo bench -p holdfast-policy --bench screening`.
 //! What a list keeps is the `max alloc` of `built`, less what building it used on the way.
 #![allow(clippy::unwrap_used, reason = "a benchmark stops when its set-up is wrong")]
+#![allow(clippy::arithmetic_side_effects, reason = "sizes chosen by the benchmark")]
 
 use std::collections::BTreeSet;
 
