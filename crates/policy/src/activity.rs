@@ -50,6 +50,7 @@ impl Activity {
             device: details.device.as_ref(),
             new_device: signals.new_device,
             hidden: details.network.is_some_and(Network::is_hidden),
+            hosted: details.network == Some(Network::Hosting),
             country_changed: details.country_changed.unwrap_or(false),
         });
         if let Some(device) = &details.device {

@@ -52,11 +52,12 @@ pub struct CustomerHistory {
     devices: Devices,
 }
 
-/// How many sessions were seen, and how many of them were hidden or came from another country than the one before.
+/// How many sessions were seen, and how many of them were hidden, came from a data centre or from another country than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Sessions {
     seen: u8,
     hidden: u8,
+    hosted: u8,
     moved: u8,
 }
 
@@ -71,6 +72,8 @@ pub struct SessionSeen<'a> {
     pub new_device: bool,
     /// Whether the session came over Tor or a VPN.
     pub hidden: bool,
+    /// Whether it came from a data centre.
+    pub hosted: bool,
     /// Whether it came from another country than the one before.
     pub country_changed: bool,
 }
@@ -102,11 +105,13 @@ impl CustomerHistory {
         let now = Minute::of(session.at);
         self.be_active(now);
         if self.sessions.seen >= MAX_SESSIONS {
-            let Sessions { seen, hidden, moved } = self.sessions;
-            self.sessions = Sessions { seen: seen / 2, hidden: hidden / 2, moved: moved / 2 };
+            let Sessions { seen, hidden, hosted, moved } = self.sessions;
+            self.sessions =
+                Sessions { seen: seen / 2, hidden: hidden / 2, hosted: hosted / 2, moved: moved / 2 };
         }
         self.sessions.seen = self.sessions.seen.saturating_add(1);
         self.sessions.hidden = self.sessions.hidden.saturating_add(u8::from(session.hidden));
+        self.sessions.hosted = self.sessions.hosted.saturating_add(u8::from(session.hosted));
         self.sessions.moved = self.sessions.moved.saturating_add(u8::from(session.country_changed));
         if let Some(device) = session.device {
             self.devices.see(device.key(), now, session.new_device);
@@ -210,6 +215,11 @@ impl CustomerHistory {
     /// How many of 100 sessions were hidden, if at least four are known.
     pub fn hidden_percent(&self) -> Option<u32> {
         self.sessions.percent(self.sessions.hidden)
+    }
+
+    /// How many of 100 sessions came from a data centre, if at least four are known.
+    pub fn hosted_percent(&self) -> Option<u32> {
+        self.sessions.percent(self.sessions.hosted)
     }
 
     /// How many of 100 sessions came from another country than the one before, if at least four are known.

@@ -131,6 +131,7 @@ reasons! {
     FreshApiKey, "FRESH_API_KEY", REVIEWING, "The customer's API key was made lately.";
     TorNetwork, "TOR_NETWORK", REVIEWING, "The session came over Tor.";
     VpnNetwork, "VPN_NETWORK", REVIEWING, "The session came over a VPN.";
+    HostingNetwork, "HOSTING_NETWORK", REVIEWING, "The session came from a data centre.";
     CountryChanged, "COUNTRY_CHANGED", REVIEWING, "The session came from another country than the one before.";
     OldSession, "OLD_SESSION", REVIEWING, "The customer's last session began long before the request.";
     ResetThenNewDevice, "RESET_THEN_NEW_DEVICE", REVIEWING, "Second factor or e-mail address were replaced lately, and the device was unknown before.";

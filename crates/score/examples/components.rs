@@ -3,7 +3,7 @@
 
 use std::io::{BufWriter, Write, stdout};
 
-use holdfast_policy::PolicyDocument;
+use holdfast_policy::{PolicyDocument, RuleKind};
 use holdfast_score::Run;
 use holdfast_traffic::{Event, Label, Parameters, Shift};
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         shift: Shift::parse(argument(4).unwrap_or(""))?,
         ..Parameters::default()
     };
-    let run = Run::new(parameters, argument(1)?.parse()?, vec![document]);
+    let run = Run::new(parameters, argument(1)?.parse()?, vec![document]).paying_everything();
     let mut out = BufWriter::new(stdout().lock());
     let mut head = false;
     let _tallies = run.each(
@@ -38,7 +38,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 Label::Honest(_) => ("honest", "-", 0),
                 Label::Attack(it) => (it.kind.name(), it.skill.name(), it.number),
             };
-            let outer: Vec<_> = decision.reasons().iter().map(|code| code.code()).collect();
+            let outer: Vec<_> = decision
+                .rules
+                .iter()
+                .filter(|rule| rule.verdict == holdfast_policy::Verdict::Hold && rule.kind != RuleKind::Hold)
+                .map(|rule| rule.code.code())
+                .collect();
             let points = decision.risk.components.iter().map(|part| part.contribution.to_string());
             let _ = writeln!(
                 out,

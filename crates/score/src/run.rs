@@ -1,7 +1,7 @@
 //! Owns one run: a stream from its first event to its last, through one or more policies side by side.
 
 use holdfast_policy::{PolicyDocument, ScreeningError, ScreeningIndex, ScreeningList};
-use holdfast_traffic::{Event, Label, ParameterError, Parameters, Record, TimeMs, Traffic};
+use holdfast_traffic::{Event, Label, ParameterError, Parameters, Record, Traffic};
 use thiserror::Error;
 
 use crate::{exchange::Exchange, outcome::Verdict, tally::Tally};
@@ -41,12 +41,19 @@ pub struct Run {
     parameters: Parameters,
     seed: u64,
     policies: Vec<PolicyDocument>,
+    pays_everything: bool,
 }
 
 impl Run {
     /// The stream of these parameters and this seed, through each of the policies.
     pub fn new(parameters: Parameters, seed: u64, policies: Vec<PolicyDocument>) -> Self {
-        Self { parameters, seed, policies }
+        Self { parameters, seed, policies, pays_everything: false }
+    }
+
+    /// Pays whatever was decided: for fitting weights, where nothing may depend on the weights yet.
+    #[must_use]
+    pub fn paying_everything(self) -> Self {
+        Self { pays_everything: true, ..self }
     }
 
     /// Runs the whole stream. `tell` is called now and then; the tallies are in the order of the policies.
@@ -63,7 +70,6 @@ impl Run {
         mut tell: impl FnMut(Progress),
         mut decided: impl FnMut(usize, &Record, &holdfast_policy::Decision),
     ) -> Result<Vec<Tally>, ScoreError> {
-        let begin = self.parameters.evaluation_start();
         let mut sides = Vec::new();
         for document in &self.policies {
             let exchange = Exchange::new(document.clone(), nobody_listed(document)?)?;
@@ -72,7 +78,7 @@ impl Run {
         let (start, end) = (self.parameters.start, self.parameters.end());
         for (events, record) in (1_u64..).zip(Traffic::new(self.parameters.clone(), self.seed)?) {
             for (number, (exchange, tally)) in sides.iter_mut().enumerate() {
-                step(exchange, tally, &record, begin, |decision| decided(number, &record, decision))?;
+                self.step(exchange, tally, &record, |decision| decided(number, &record, decision))?;
             }
             if events.is_multiple_of(50_000) {
                 let percent = record.at.since(start).saturating_mul(100).checked_div(end.since(start).max(1));
@@ -81,33 +87,41 @@ impl Run {
         }
         Ok(sides.into_iter().map(|(_, tally)| tally).collect())
     }
+
+    /// One record through one policy.
+    fn step(
+        &self,
+        exchange: &mut Exchange,
+        tally: &mut Tally,
+        record: &Record,
+        decided: impl FnOnce(&holdfast_policy::Decision),
+    ) -> Result<(), ScoreError> {
+        let Event::Withdrawal(request) = &record.event else {
+            return exchange.tell(record.at, &record.event);
+        };
+        let facts = exchange.facts(record.at, request)?;
+        // What the history teaches was paid, whatever this policy would have said.
+        let mut paid = true;
+        if record.at >= self.parameters.evaluation_start() {
+            let decision = exchange.decide(record.at, &facts);
+            decided(&decision);
+            tally.add(record, request, &decision);
+            paid = self.pays_everything || is_paid(Verdict::of(&decision), record.label);
+        }
+        if paid {
+            exchange.pay(record.at, &facts);
+        }
+        Ok(())
+    }
 }
 
-/// One record through one policy.
-fn step(
-    exchange: &mut Exchange,
-    tally: &mut Tally,
-    record: &Record,
-    begin: TimeMs,
-    decided: impl FnOnce(&holdfast_policy::Decision),
-) -> Result<(), ScoreError> {
-    let Event::Withdrawal(request) = &record.event else { return exchange.tell(record.at, &record.event) };
-    let facts = exchange.facts(record.at, request)?;
-    let paid = if record.at < begin {
-        // What the history teaches was paid, whatever this policy would have said.
-        true
-    } else {
-        let decision = exchange.decide(record.at, &facts);
-        let verdict = Verdict::of(&decision);
-        decided(&decision);
-        tally.add(record, request, &decision);
-        // Officers let honest customers go and stop thieves; whom nobody held is paid.
-        verdict == Verdict::Paid || (verdict == Verdict::Held && matches!(record.label, Label::Honest(_)))
-    };
-    if paid {
-        exchange.pay(record.at, &facts);
+fn is_paid(verdict: Verdict, label: Label) -> bool {
+    match verdict {
+        Verdict::Paid => true,
+        Verdict::Denied => false,
+        // Officers let honest customers go and stop thieves.
+        Verdict::Held => matches!(label, Label::Honest(_)),
     }
-    Ok(())
 }
 
 /// The lists that the policy names, with nobody on them: the stream has no listed destinations.
@@ -116,7 +130,7 @@ fn nobody_listed(document: &PolicyDocument) -> Result<ScreeningIndex, ScoreError
     let mut index = ScreeningIndex::new();
     for list in document.screening_lists() {
         let far = "0x000000000000000000000000000000000000dead";
-        index.insert(ScreeningList::parse(list.clone(), "synthetic traffic", day, far)?);
+        index.insert(ScreeningList::parse(list.clone(), "synthetic traffic", day.clone(), far)?);
     }
     Ok(index)
 }

@@ -80,6 +80,7 @@ fn account(table: &mut Table<'_>) -> Result<AccountTerms, PolicyError> {
         email_changed: part(table, "email_changed", lately)?,
         tor: weight_only(table, "tor")?,
         vpn: weight_only(table, "vpn")?,
+        hosting: weight_only(table, "hosting")?,
         country_changed: weight_only(table, "country_changed")?,
         fresh_api_key: part(table, "fresh_api_key", lately)?,
         old_session: part(table, "old_session", |table| {

@@ -38,8 +38,8 @@ impl CustomerHistory {
             out.number(silence.into());
         }
         out.number(self.paid.into());
-        let Sessions { seen, hidden, moved } = self.sessions;
-        out.0.extend([seen, hidden, moved]);
+        let Sessions { seen, hidden, hosted, moved } = self.sessions;
+        out.0.extend([seen, hidden, hosted, moved]);
         out.list(&self.clients, |out, client| out.number((*client).into()));
         out.number(self.amounts.count.into());
         out.number(self.amounts.sum);
@@ -119,7 +119,8 @@ impl Reader<'_> {
             None => None,
         };
         let paid = self.small()?;
-        let sessions = Sessions { seen: self.byte()?, hidden: self.byte()?, moved: self.byte()? };
+        let sessions =
+            Sessions { seen: self.byte()?, hidden: self.byte()?, hosted: self.byte()?, moved: self.byte()? };
         let clients = self.list(MAX_CLIENTS, Self::small)?;
         let amounts = AmountStats { count: self.small()?, sum: self.number()?, squares: self.number()? };
         let hours = self.hours()?;

@@ -34,6 +34,7 @@ fn log_in(history: &mut CustomerHistory, at: u64, device: &DeviceRef, new_device
         device: Some(device),
         new_device,
         hidden: new_device,
+        hosted: !new_device,
         country_changed: false,
     });
 }
@@ -84,7 +85,8 @@ fn packed_form_that_was_not_written_here_is_refused() {
     assert!(CustomerHistory::unpack(&other).is_err(), "another version");
     // Zero in two bytes is another form of zero.
     assert!(
-        CustomerHistory::unpack(&[1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err()
+        CustomerHistory::unpack(&[1, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+            .is_err()
     );
 }
 

@@ -51,6 +51,9 @@ pub(super) fn components(terms: &AccountTerms, facts: &RiskFacts<'_>, all: &mut 
     if let Some(weight) = terms.vpn {
         push(ReasonCode::VpnNetwork, weight, network(weight, facts, Network::Vpn));
     }
+    if let Some(weight) = terms.hosting {
+        push(ReasonCode::HostingNetwork, weight, network(weight, facts, Network::Hosting));
+    }
     if let Some(weight) = terms.country_changed {
         push(ReasonCode::CountryChanged, weight, country_changed(weight, facts));
     }
@@ -137,8 +140,13 @@ fn network(weight: u8, facts: &RiskFacts<'_>, which: Network) -> Answer {
         return Answer::Absent("the session did not come over it".to_owned());
     }
     // Those who always hide are not hiding anything now.
-    let usual = facts.history.as_ref().and_then(|history| history.hidden_percent()).unwrap_or(0);
-    habitual(weight, usual, "sessions are hidden")
+    let history = facts.history.as_ref();
+    let (usual, what) = if which == Network::Hosting {
+        (history.and_then(|history| history.hosted_percent()), "sessions come from a data centre")
+    } else {
+        (history.and_then(|history| history.hidden_percent()), "sessions are hidden")
+    };
+    habitual(weight, usual.unwrap_or(0), what)
 }
 
 fn country_changed(weight: u8, facts: &RiskFacts<'_>) -> Answer {

@@ -91,6 +91,7 @@ fn account(terms: &AccountTerms, all: &mut Named) {
         email_changed,
         tor,
         vpn,
+        hosting,
         country_changed,
         fresh_api_key,
         old_session,
@@ -105,6 +106,7 @@ fn account(terms: &AccountTerms, all: &mut Named) {
     put(all, "email_changed", email_changed);
     put(all, "tor", tor);
     put(all, "vpn", vpn);
+    put(all, "hosting", hosting);
     put(all, "country_changed", country_changed);
     put(all, "fresh_api_key", fresh_api_key);
     put(all, "old_session", old_session);

@@ -83,6 +83,8 @@ pub struct AccountTerms {
     pub tor: Option<u8>,
     /// The session came over a VPN.
     pub vpn: Option<u8>,
+    /// The session came from a data centre, as programs do.
+    pub hosting: Option<u8>,
     /// The session came from another country than the one before.
     pub country_changed: Option<u8>,
     /// The API key was made lately.

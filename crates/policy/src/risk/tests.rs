@@ -132,6 +132,7 @@ fn unknown_conditions_are_reported_as_unknown_and_not_as_absent() {
         email_changed: lately,
         tor: Some(9),
         vpn: Some(9),
+        hosting: Some(9),
         country_changed: Some(9),
         fresh_api_key: lately,
         old_session: Some(graded),
@@ -139,7 +140,7 @@ fn unknown_conditions_are_reported_as_unknown_and_not_as_absent() {
         woke_on_new_device: dormant,
     };
     let assessed = assess(&terms, None, None);
-    assert_eq!(assessed.components.len(), 31, "every component is reported");
+    assert_eq!(assessed.components.len(), 32, "every component is reported");
     assert!(assessed.components.iter().all(|part| part.state == ComponentState::Unknown), "{assessed:#?}");
     assert_eq!(assessed.score, 0);
 }

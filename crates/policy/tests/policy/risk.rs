@@ -39,6 +39,7 @@ password_reset = { weight = 7, within_ms = 86_400_000 }
 email_changed = { weight = 8, within_ms = 86_400_000 }
 tor = 14
 vpn = 4
+hosting = 6
 country_changed = 3
 fresh_api_key = { weight = 9, within_ms = 86_400_000 }
 old_session = { weight = 10, from_minutes = 30, full_minutes = 30 }
@@ -221,6 +222,12 @@ const BOUNDARIES: &[(ReasonCode, Arrange, Arrange, u8)] = &[
         |world| world.alice().details.network = Some(Network::Hosting),
         |world| world.alice().details.network = Some(Network::Vpn),
         4,
+    ),
+    (
+        ReasonCode::HostingNetwork,
+        |world| world.alice().details.network = Some(Network::Ordinary),
+        |world| world.alice().details.network = Some(Network::Hosting),
+        6,
     ),
     (ReasonCode::CountryChanged, |_| {}, |world| world.alice().details.country_changed = Some(true), 3),
     (
