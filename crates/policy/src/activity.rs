@@ -16,9 +16,6 @@ use crate::{
     time::TimestampMs,
 };
 
-/// An account is new for 30 days: crowds count how many came with new accounts.
-const FRESH_ACCOUNT: u32 = 30 * 24 * 60;
-
 /// Everything that replay keeps for the risk score.
 #[derive(Debug, Clone, Default)]
 pub struct Activity {
@@ -55,7 +52,7 @@ impl Activity {
         });
         if let Some(device) = &details.device {
             let now = Minute::of(signals.observed_at);
-            let fresh = is_fresh(&history, now);
+            let fresh = history.is_fresh(now);
             self.devices.entry(device.key()).or_default().see(customer, now, fresh);
         }
         self.keep(customer, &history);
@@ -73,7 +70,7 @@ impl Activity {
         let Some(customer) = customer else { return };
         let mut history = self.customer(customer).unwrap_or_default();
         let now = Minute::of(payment.at);
-        let fresh = is_fresh(&history, now);
+        let fresh = history.is_fresh(now);
         self.destinations.entry((chain, *payment.destination)).or_default().see(customer, now, fresh);
         history.record_payment(payment);
         self.keep(customer, &history);
@@ -140,10 +137,6 @@ impl Activity {
     fn keep(&mut self, customer: &CustomerRef, history: &CustomerHistory) {
         self.customers.insert(customer.clone(), history.pack().into());
     }
-}
-
-fn is_fresh(history: &CustomerHistory, now: Minute) -> bool {
-    history.opened().is_some_and(|opened| now.since(opened) <= FRESH_ACCOUNT)
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub const MAX_HISTORY_BYTES: usize = 1_024;
 
 /// A silence of so many minutes is remembered when it ends: 30 days.
 const SILENCE: u32 = 30 * 24 * 60;
+/// An account is new for 30 days.
+const FRESH_ACCOUNT: u32 = 30 * 24 * 60;
 /// Sessions are counted up to this, then all counters are halved: the newest half weighs most.
 const MAX_SESSIONS: u8 = 64;
 const MAX_CLIENTS: usize = 3;
@@ -153,6 +155,11 @@ impl CustomerHistory {
     /// When the account was opened; `None` when nobody registered it.
     pub fn opened(&self) -> Option<Minute> {
         self.opened
+    }
+
+    /// Whether the account is new: opened at most 30 days ago.
+    pub fn is_fresh(&self, now: Minute) -> bool {
+        self.opened.is_some_and(|opened| now.since(opened) <= FRESH_ACCOUNT)
     }
 
     /// When the last silence of 30 days or more ended and how many minutes it had lasted; one that lasts still ends at `now`.

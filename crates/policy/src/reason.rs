@@ -114,7 +114,7 @@ reasons! {
     LookAlikeAddress, "LOOK_ALIKE_ADDRESS", REVIEWING, "The destination begins and ends like another one that the customer pays.";
     WalletLookAlikeAddress, "WALLET_LOOK_ALIKE_ADDRESS", REVIEWING, "The destination begins and ends like another one that the wallet pays.";
     FanIn, "FAN_IN", REVIEWING, "Several customers pay to a destination that was unknown until lately.";
-    FreshCrowd, "FRESH_CROWD", REVIEWING, "Several customers with new accounts pay to a destination that was unknown until lately.";
+    FreshCrowd, "FRESH_CROWD", REVIEWING, "The account is new, and other new accounts pay to the same destination, which was unknown until lately.";
     UnusualAmount, "UNUSUAL_AMOUNT", REVIEWING, "The amount is far above what the customer usually withdraws.";
     LargeAmount, "LARGE_AMOUNT", REVIEWING, "The amount is large for anybody.";
     UnusualRate, "UNUSUAL_RATE", REVIEWING, "The customer withdraws more often than usual.";

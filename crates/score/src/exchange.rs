@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, ClientId, CustomerRef, Decision, DeviceRef, DurationMs, EntryOwner, ExposureCategory,
-    ExposureSignal, MicroUsd, Moment, Network, OutflowStage, Outflows, PaymentSeen, PolicyDocument,
-    ProviderId, ScreeningIndex, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, Whitelist,
-    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    ExposureSignal, IntentDigest, MicroUsd, Moment, Network, OutflowStage, Outflows, PaymentSeen,
+    PolicyDocument, ProviderId, ScreeningIndex, SessionDetails, SessionSignals, TimestampMs, UsdPrice,
+    WalletId, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 use holdfast_traffic::{self as traffic, Event, TimeMs};
 
@@ -112,6 +112,8 @@ impl Exchange {
             requested_at: time(at),
             place: it.number,
             approvals: Vec::new(),
+            intent: IntentDigest::from_bytes([0; 32]),
+            attestations: Vec::new(),
         })
     }
 

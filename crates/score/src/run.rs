@@ -4,7 +4,11 @@ use holdfast_policy::{PolicyDocument, ScreeningError, ScreeningIndex, ScreeningL
 use holdfast_traffic::{Event, Label, ParameterError, Parameters, Record, Traffic};
 use thiserror::Error;
 
-use crate::{exchange::Exchange, outcome::Verdict, tally::Tally};
+use crate::{
+    exchange::Exchange,
+    outcome::{Verdict, fails_a_step_up},
+    tally::Tally,
+};
 
 /// Why there is no score.
 #[derive(Debug, Error)]
@@ -121,6 +125,7 @@ fn is_paid(verdict: Verdict, label: Label) -> bool {
         Verdict::Denied => false,
         // Officers let honest customers go and stop thieves.
         Verdict::Held => matches!(label, Label::Honest(_)),
+        Verdict::SteppedUp => label.incident().is_none_or(|incident| !fails_a_step_up(incident.kind)),
     }
 }
 

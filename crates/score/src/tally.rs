@@ -5,14 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_policy::{Decision, ReasonCode};
 use holdfast_traffic::{AttackKind, CustomerId, Incident, Label, Record, Skill, WithdrawalRequest};
 
-use crate::{interval::Share, outcome::Verdict};
+use crate::{
+    interval::Share,
+    outcome::{Verdict, fails_a_step_up},
+};
 
 /// What became of everybody in the evaluation, under one policy.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     withdrawals: Share,
     denied: Share,
-    customers: BTreeMap<CustomerId, bool>,
+    stepped_up: Share,
+    customers: BTreeMap<CustomerId, Treatment>,
     incidents: BTreeMap<u32, IncidentTally>,
     honest_reasons: BTreeMap<ReasonCode, u64>,
 }
@@ -20,11 +24,14 @@ pub struct Tally {
 /// What became of the attacks of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KindTally {
-    /// Incidents stopped before half of their money had left.
+    /// Incidents stopped before half of their money had left: held, denied, or asked for a proof of identity that the thief does not
+    /// have.
     pub stopped: Share,
+    /// The same by holds and denials alone, as if everybody passed every step-up.
+    pub held: Share,
     /// Incidents in which nothing left.
     pub nothing_lost: Share,
-    /// Incidents in which anything was held or denied.
+    /// Incidents in which anything was stopped.
     pub noticed: Share,
     /// US cents that were asked for.
     pub asked_usd_cents: u128,
@@ -34,13 +41,22 @@ pub struct KindTally {
     pub lost_before_notice_usd_cents: u128,
 }
 
+/// What an honest customer met with.
+#[derive(Debug, Clone, Copy, Default)]
+struct Treatment {
+    stopped: bool,
+    stepped_up: bool,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct IncidentTally {
     incident: Incident,
     asked: u128,
     lost: u128,
-    /// What had left when the first withdrawal was held or denied.
+    /// What had left when the first withdrawal was stopped.
     before_notice: Option<u128>,
+    /// What had been asked for when the first withdrawal was held or denied.
+    before_hold: Option<u128>,
 }
 
 impl Tally {
@@ -52,13 +68,16 @@ impl Tally {
                 self.withdrawals.add(stopped);
                 self.denied.add(verdict == Verdict::Denied);
                 let before = self.customers.entry(request.customer).or_default();
-                *before |= stopped;
+                before.stopped |= stopped;
+                before.stepped_up |= verdict == Verdict::SteppedUp;
+                self.stepped_up.add(verdict == Verdict::SteppedUp);
                 if stopped {
                     self.note(decision);
                 }
             }
             Label::Attack(incident) => {
-                let nothing = IncidentTally { incident, asked: 0, lost: 0, before_notice: None };
+                let nothing =
+                    IncidentTally { incident, asked: 0, lost: 0, before_notice: None, before_hold: None };
                 let tally = self.incidents.entry(incident.number).or_insert(nothing);
                 tally.add(request.usd_cents.into(), verdict);
             }
@@ -78,9 +97,23 @@ impl Tally {
 
     /// Honest customers who withdrew in the evaluation, and those of them of whom anything was held or denied.
     pub fn customers(&self) -> Share {
+        self.customers_who(|treatment| treatment.stopped)
+    }
+
+    /// Honest customers who withdrew in the evaluation, and those of them who had to prove at least once who they are.
+    pub fn customers_stepped_up(&self) -> Share {
+        self.customers_who(|treatment| treatment.stepped_up)
+    }
+
+    fn customers_who(&self, met: impl Fn(&Treatment) -> bool) -> Share {
         let mut share = Share::default();
-        self.customers.values().for_each(|stopped| share.add(*stopped));
+        self.customers.values().for_each(|treatment| share.add(met(treatment)));
         share
+    }
+
+    /// Honest withdrawals, and those of them for which the customer had to prove who it is.
+    pub fn stepped_up(&self) -> Share {
+        self.stepped_up
     }
 
     /// Honest withdrawals, and those of them that were held or denied.
@@ -112,7 +145,9 @@ impl Tally {
         let mut all = KindTally::default();
         for tally in self.incidents.values().filter(|tally| wanted(&tally.incident)) {
             let before = tally.before_notice;
-            all.stopped.add(before.is_some_and(|lost| lost.saturating_mul(2) <= tally.asked));
+            let early = |gone: u128| gone.saturating_mul(2) <= tally.asked;
+            all.stopped.add(before.is_some_and(early));
+            all.held.add(tally.before_hold.is_some_and(early));
             all.nothing_lost.add(tally.lost == 0);
             all.noticed.add(before.is_some());
             all.asked_usd_cents = all.asked_usd_cents.saturating_add(tally.asked);
@@ -126,8 +161,11 @@ impl Tally {
 
 impl IncidentTally {
     fn add(&mut self, usd_cents: u128, verdict: Verdict) {
-        self.asked = self.asked.saturating_add(usd_cents);
         if verdict.is_stopped() {
+            self.before_hold.get_or_insert(self.asked);
+        }
+        self.asked = self.asked.saturating_add(usd_cents);
+        if verdict.is_stopped() || verdict == Verdict::SteppedUp && fails_a_step_up(self.incident.kind) {
             self.before_notice.get_or_insert(self.lost);
         } else {
             self.lost = self.lost.saturating_add(usd_cents);

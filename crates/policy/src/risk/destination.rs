@@ -127,6 +127,12 @@ fn fan_in(terms: &FanIn, facts: &RiskFacts<'_>, fresh_only: bool) -> Answer {
         return Answer::Unknown(NO_CROWD);
     };
     let Some(first) = crowd.first() else { return Answer::Absent("nobody was paid there before".to_owned()) };
+    if fresh_only && !facts.history.as_ref().is_some_and(|history| history.is_fresh(facts.now)) {
+        return match &facts.history {
+            Some(_) => Answer::Absent("the customer's own account is not new".to_owned()),
+            None => Answer::Unknown(NO_HISTORY),
+        };
+    }
     let others = crowd.others(customer);
     let counted = if fresh_only { others.min(crowd.fresh()) } else { others };
     let watched = first.is_within(terms.within, facts.now) && others < terms.public;

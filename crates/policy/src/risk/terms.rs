@@ -41,7 +41,7 @@ pub struct DestinationTerms {
     pub wallet_look_alike: Option<Alike>,
     /// Several customers pay to a destination that was unknown lately.
     pub fan_in: Option<FanIn>,
-    /// Several new accounts pay to a destination that was unknown lately.
+    /// Several new accounts, this one among them, pay to a destination that was unknown lately.
     pub fresh_crowd: Option<FanIn>,
 }
 

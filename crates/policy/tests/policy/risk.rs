@@ -155,7 +155,8 @@ const BOUNDARIES: &[(ReasonCode, Arrange, Arrange, u8)] = &[
     (ReasonCode::UnlistedDestination, |_| {}, |world| world.entries.clear(), 8),
     (ReasonCode::FanIn, |world| crowd(world, 1, false), |world| crowd(world, 2, false), 10),
     (ReasonCode::FanIn, |world| crowd(world, 6, false), |world| crowd(world, 5, false), 30),
-    (ReasonCode::FreshCrowd, |world| crowd(world, 5, false), |world| crowd(world, 2, true), 30),
+    (ReasonCode::FreshCrowd, |world| new_in_crowd(world, 5, false), |world| new_in_crowd(world, 2, true), 30),
+    (ReasonCode::FreshCrowd, |world| crowd(world, 2, true), |world| new_in_crowd(world, 2, true), 30),
     (ReasonCode::UnusualAmount, |world| usually(world, 48_000), |world| usually(world, 47_000), 1),
     (ReasonCode::LargeAmount, |world| world.price("USDT", 799_900), |world| world.price("USDT", 800_000), 1),
     (ReasonCode::UnusualRate, |world| lately(world, 1, OTHER, 1), |world| lately(world, 2, OTHER, 1), 10),
@@ -256,6 +257,11 @@ fn crowd(world: &mut World, members: u32, fresh: bool) {
         world.activity.as_mut().unwrap().register(&customer(&name), TimestampMs(opened), None);
         pay(world, &name, NOW - DAY, GOOD, 1);
     }
+}
+
+fn new_in_crowd(world: &mut World, members: u32, fresh: bool) {
+    opened(world, NOW - 30 * DAY);
+    crowd(world, members, fresh);
 }
 
 /// Alice usually withdraws so much; this time 1,250 USD.
