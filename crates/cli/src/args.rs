@@ -197,6 +197,7 @@ mod tests {
         "policy check policy.toml --log out --genesis-sha256 00",
         "policy test policy.toml cases.toml",
         "policy diff old.toml new.toml",
+        "policy score policy.toml --generate 1 --customers 1000 --attacks 10 --shift preset=holidays --max-honest 1.5",
         "policy explain policy.toml --withdrawal-facts facts.toml",
         "policy explain policy.toml --withdrawal w-00112233445566778899aabbccddeeff --log out",
         "policy backtest policy.toml --log out --genesis-sha256 00 --size 17",

@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod explain;
 pub(crate) mod judge;
+mod score;
 mod test;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,8 @@ pub(crate) enum PolicyCommand {
     Backtest(backtest::BacktestArgs),
     /// Say in plain words what a policy says, or what it says about a withdrawal
     Explain(explain::ExplainArgs),
+    /// Measure on synthetic customers and thieves how well a policy tells them apart; needs no cluster
+    Score(score::ScoreArgs),
 }
 
 /// A proposal.
@@ -62,6 +65,7 @@ pub(crate) async fn run(profile: &Path, output: Output, command: &PolicyCommand)
         PolicyCommand::Diff(args) => diff::run(args),
         PolicyCommand::Backtest(args) => Box::pin(backtest::run(profile, output, args)).await,
         PolicyCommand::Explain(args) => Box::pin(explain::run(profile, output, args)).await,
+        PolicyCommand::Score(args) => score::run(output, args),
     }
 }
 
