@@ -114,6 +114,8 @@ impl Exchange {
             approvals: Vec::new(),
             intent: IntentDigest::from_bytes([0; 32]),
             attestations: Vec::new(),
+            order: None,
+            travel: Vec::new(),
         })
     }
 
@@ -152,6 +154,7 @@ impl Exchange {
             // Imported entries were renewed when the log began.
             expires_at: later(time(at), terms.max_life),
             revoked_at: None,
+            last_used: None,
         };
         self.whitelist.insert(entry).map_err(ScoreError::generated)
     }

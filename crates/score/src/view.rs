@@ -2,9 +2,9 @@
 
 use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
-    CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats, Exposure, LookAlikes, Outflows,
-    PolicyDocument, PolicyVersion, PolicyView, ScreeningIndex, SessionSignals, TimestampMs, UsdPrice,
-    WalletId, WalletStatus, Whitelist,
+    CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats, Exposure, LegalFacts, LookAlikes,
+    Outflows, PolicyDocument, PolicyVersion, PolicyView, ScreeningIndex, SessionSignals, TimestampMs,
+    UsdPrice, WalletId, WalletStatus, Whitelist, WithdrawalFacts,
 };
 
 use crate::exchange::Exchange;
@@ -63,6 +63,10 @@ impl PolicyView for Exchange {
     fn exposure(&self, _chain: ChainId, destination: &Address, at: TimestampMs) -> Exposure {
         // There is one provider; every one that the policy names says the same.
         Exposure::of(self.document.exposure(), |_| self.exposures.get(destination).cloned(), at)
+    }
+
+    fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
+        LegalFacts::default()
     }
 
     fn wallet(&self, _wallet: &WalletId) -> Option<WalletStatus> {

@@ -45,7 +45,8 @@ fn score_falls_when_the_component_that_stops_an_attack_is_gone() {
         .filter(|line| !line.starts_with("look_alike") && !line.starts_with("wallet_look_alike"))
         .map(|line| format!("{line}\n"))
         .collect();
-    let poisoned = |policy: &str| tallies(600, 12, &[policy])[0].kind(AttackKind::PoisonedAddress).stopped.part;
+    let poisoned =
+        |policy: &str| tallies(600, 12, &[policy])[0].kind(AttackKind::PoisonedAddress).stopped.part;
     assert_eq!(poisoned(EXCHANGE), 12);
     assert!(poisoned(&blind) <= 6, "{}", poisoned(&blind));
 }

@@ -16,6 +16,27 @@ fn example_in_the_docs_is_the_demo_policy_and_is_accepted() {
 }
 
 #[test]
+fn example_of_an_exchange_in_the_docs_is_the_fixture_and_is_accepted() {
+    let block = DOCS.split("## Example: an exchange").nth(1).unwrap();
+    let example = block.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert_eq!(example, include_str!("../../fixtures/exchange-policy.toml"));
+    PolicyDocument::parse(example).unwrap();
+    PolicyDocument::parse(include_str!("../../fixtures/limits-only-policy.toml")).unwrap();
+}
+
+#[test]
+fn every_component_of_the_score_is_in_the_docs() {
+    let exchange = PolicyDocument::parse(include_str!("../../fixtures/exchange-policy.toml")).unwrap();
+    assert!(exchange.risk().account.reset_then_new_device.is_some());
+    let table = DOCS.split("### `[risk]`").nth(1).and_then(|rest| rest.split("\n### ").next()).unwrap();
+    for name in
+        crate::risk::COMPONENTS.lines().filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+    {
+        assert!(table.contains(&format!("`{name}`")), "`[risk]` in docs/policy.md does not explain `{name}`");
+    }
+}
+
+#[test]
 fn every_reason_is_in_the_docs_with_its_sentences() {
     for reason in ReasonCode::ALL {
         let row = format!(

@@ -14,7 +14,7 @@ const OTHER: &str = "0x1111111111111111111111111111111111111111";
 /// The same first four and last three digits as `OTHER`.
 const LOOK_ALIKE: &str = "0x1111222222222222222222222222222222222111";
 
-const COMPONENTS: &str = r#"
+pub(crate) const COMPONENTS: &str = r#"
 established = { after_ms = 604_800_000, percent = 50 }
 exposure = { weight = 40, from_score = 50, full_score = 89 }
 near_listed = { weight = 9, max_hops = 1, min_score = 45 }
