@@ -110,6 +110,7 @@ impl Exchange {
             requesters: BTreeSet::new(),
             customer: Some(customer(it.customer)?),
             requested_at: time(at),
+            first_requested_at: time(at),
             place: it.number,
             approvals: Vec::new(),
             intent: IntentDigest::from_bytes([0; 32]),

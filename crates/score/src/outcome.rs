@@ -20,7 +20,15 @@ impl Verdict {
     pub(crate) fn of(decision: &Decision) -> Self {
         match &decision.outcome {
             Outcome::Allow => Self::Paid,
-            Outcome::Hold(hold) if hold.step_up && hold.approvals.is_empty() => Self::SteppedUp,
+            // What only time lifts is a hold.
+            Outcome::Hold(hold)
+                if hold.step_up
+                    && hold.approvals.is_empty()
+                    && hold.release_at.is_none()
+                    && hold.not_before.is_none() =>
+            {
+                Self::SteppedUp
+            }
             Outcome::Hold(_) => Self::Held,
             Outcome::Deny => Self::Denied,
         }
