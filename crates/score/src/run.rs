@@ -64,8 +64,8 @@ impl Run {
     ///
     /// # Errors
     /// Refuses parameters out of bounds.
-    pub fn tallies(&self, mut tell: impl FnMut(Progress)) -> Result<Vec<Tally>, ScoreError> {
-        self.each(|progress| tell(progress), |_, _, _| {})
+    pub fn tallies(&self, tell: impl FnMut(Progress)) -> Result<Vec<Tally>, ScoreError> {
+        self.each(tell, |_, _, _| {})
     }
 
     /// The same, with every decision about a withdrawal of the evaluation.
