@@ -16,7 +16,6 @@ use serde_json::json;
 use super::world::{CLUSTER, Committee, World};
 use crate::testing::{START, coordinator, ed25519};
 
-pub(super) const POLICY: &str = include_str!("../../fixtures/test-policy.toml");
 pub(super) const PAYEE: &str = "0x8ba1f109551bD432803012645Ac136ddd64DBA72";
 pub(super) const USDT: &str = "0xdAC17F958D2ee523a2206206994597C13D831ec7";
 
@@ -285,10 +284,18 @@ pub(super) fn roster_change(state: &State, change: RosterChange) -> StatementBod
 
 /// An upload of a policy that denies every payment of this model, and its hash.
 pub(super) fn tighter_policy() -> (Envelope, PolicyHash) {
-    let text = POLICY.replace("deny_above = \"100000000000\"", "deny_above = \"5500000000\"");
-    assert_ne!(text, POLICY);
+    let text = policy().replace("deny_above = \"100000000000\"", "deny_above = \"5500000000\"");
+    assert_ne!(text, policy());
     let hash = PolicyDocument::parse(&text).unwrap().hash();
     (coordinator(PayloadKind::PolicyDocument, &json!({"cluster": CLUSTER, "policy": text})), hash)
+}
+
+/// The tests' policy without the band that waits: the model's payments are approved and signed within its seconds.
+pub(super) fn policy() -> String {
+    let text = include_str!("../../fixtures/test-policy.toml");
+    let waits = "  { amount = \"4000000000\", timer_ms = 3_600_000, at_end = \"release\" },\n";
+    assert!(text.contains(waits));
+    text.replace(waits, "")
 }
 
 pub(super) fn policy_proposed(state: &State, policy: PolicyHash) -> StatementBody {

@@ -351,7 +351,7 @@ fn document(Committee { t, n, f }: Committee) -> Value {
         "assets": [{"symbol": "USDT", "chain_id": 1, "contract": USDT, "decimals": 6}],
         "quorums": {"create-wallet": quorum, "add-whitelist-entry": quorum, "resume-wallet": quorum,
                     "change-roster": quorum, "change-policy": quorum},
-        "witnesses": [], "witnesses_required": 0, "policy": words::POLICY,
+        "witnesses": [], "witnesses_required": 0, "policy": words::policy(),
         "screening_lists": [{"id": "ofac-eth", "source": "test", "as_of": "2026-11-01",
                              "text": "0x098B716B8Aaf21512996dC57EB0615e2383E2f96\n"}],
     })
