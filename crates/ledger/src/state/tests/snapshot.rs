@@ -272,7 +272,7 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
 }
 
 const DIGEST: &str = "2678b938711f20530cf47a475bf13ad91fb41e7209db17cb650939c6449967e2";
-const SNAPSHOT: &str = "651fe71e948c400d417af8e5fcdcde8c00988d9f26507f52922ae54abb2d45bd";
+const SNAPSHOT: &str = "dacd41465c125d9d81208b2bfde958e1345b546cb40ed3af9cf00047dd5ce306";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
