@@ -160,6 +160,14 @@ impl LegalOrder {
             && matches!(self.state_at(now), OrderState::Open | OrderState::Confirmed)
     }
 
+    /// Where the payment goes that it demands, if it demands one.
+    pub(crate) fn demanded_at(&self) -> Option<(ChainId, Address)> {
+        match &self.proposal.demand {
+            OrderDemand::Release(demand) => Some((demand.chain_id, demand.address)),
+            OrderDemand::Freeze(_) | OrderDemand::Unfreeze(_) | OrderDemand::Disclose(_) => None,
+        }
+    }
+
     /// How many of the agency's contacts must confirm it.
     pub fn contacts_needed(&self) -> usize {
         match self.proposal.demand {

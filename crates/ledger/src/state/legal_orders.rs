@@ -260,20 +260,24 @@ impl State {
                 agency: order.proposal.agency.clone(),
             })
         });
-        let demanding = chain.into_iter().flat_map(|chain| self.orders.demanding((chain, facts.destination)));
-        let releases = demanding.filter_map(|order| self.release(order, facts, at));
+        // INVARIANT (G10): what lapsed may or may not be looked up still, so it is left out; the order that the withdrawal names is
+        // taken from the records, where every replica has it.
+        let place = chain.map(|chain| (chain, facts.destination));
+        let standing = place.into_iter().flat_map(|place| self.orders.demanding(place)).filter(|order| {
+            facts.order.as_ref() != Some(&order.id) && order.state_at(at) != OrderState::Lapsed
+        });
+        let named = facts.order.as_ref().and_then(|id| self.legal_order(id));
+        let named = named.filter(|order| order.demanded_at().is_some_and(|of| Some(of) == place));
+        let releases = standing.chain(named).filter_map(|order| self.release(order, facts, at));
         LegalFacts { freezes: freezes.collect(), releases: releases.collect() }
     }
 
     fn release(&self, order: &LegalOrder, facts: &WithdrawalFacts, at: TimestampMs) -> Option<Release> {
         let OrderDemand::Release(demand) = &order.proposal.demand else { return None };
-        let named = facts.order.as_ref() == Some(&order.id);
         let standing = match order.state_at(at) {
             OrderState::Confirmed if self.is_paid_by_another(order, facts.place) => ReleaseStanding::Paid,
             OrderState::Confirmed => ReleaseStanding::Confirmed,
-            OrderState::Open => ReleaseStanding::Unconfirmed,
-            OrderState::Lapsed | OrderState::Lifted if named => ReleaseStanding::Unconfirmed,
-            OrderState::Lapsed | OrderState::Lifted => return None,
+            OrderState::Open | OrderState::Lapsed | OrderState::Lifted => ReleaseStanding::Unconfirmed,
         };
         Some(Release {
             order: order.id.clone(),

@@ -405,6 +405,24 @@ fn snapshot_keeps_orders_contacts_and_freezes() {
 }
 
 #[test]
+fn restored_replica_says_the_same_about_an_order_that_lapsed() {
+    let mut cell = with_legal();
+    let lapsed = cell.open(order("case/1", release(1_250)));
+    cell.now += LAPSE;
+    cell.session(false, false);
+    // The second order to the same destination takes the lapsed one out of what a running replica looks up.
+    cell.open(order("case/2", release(10)));
+    let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    let mut asked = cell.request("k-1", 1_250);
+    asked["order"] = json!(lapsed);
+    let asked = WithdrawalRequest::parse(&serde_json::to_vec(&asked).unwrap()).unwrap();
+    let at = TimestampMs(cell.now);
+    let decision = cell.state.evaluate_request(&asked, at);
+    assert_eq!(decision.main_reason().map(|reason| reason.code()), Some("LEGAL_ORDER_NOT_CONFIRMED"));
+    assert_eq!(restored.evaluate_request(&asked, at), decision);
+}
+
+#[test]
 fn references_are_one_line_without_surprises() {
     for text in ["2026/17-b", "A.1", "x"] {
         assert_eq!(text.parse::<OrderReference>().unwrap().to_string(), text);
