@@ -440,15 +440,14 @@ async fn every_field_of_every_message_is_changed_once() {
     let (cluster, control) = cluster_with_hostile_node().await;
     generate_key(&cluster, &control, WALLET, &keygen_flips()).await;
     ready_to_pay(&cluster).await;
-    // Fields that may ban are tried last, one for each honest node
-    for fields in banned_fields().chunks(2) {
+    // A field that may ban has a cluster of its own: the coordinator does not ask a banned pair again
+    for (round, field) in banned_fields() {
         let (cluster, control) = cluster_with_hostile_node().await;
         cluster.create_wallet(WALLET).await;
         ready_to_pay(&cluster).await;
-        let attacks: Vec<_> =
-            fields.iter().map(|(round, field)| (sign(*round, "flip").of(field), Named)).collect();
-        control.queue(&attacks.iter().map(|(deviation, _)| deviation.clone()).collect::<Vec<_>>());
-        pay_until(&cluster, &control, attacks.len()).await;
-        assert_verdicts(&cluster, &control.done(), &attacks).await;
+        let attack = (sign(round, "flip").of(field), Named);
+        control.queue(std::slice::from_ref(&attack.0));
+        pay_until(&cluster, &control, 1).await;
+        assert_verdicts(&cluster, &control.done(), &[attack]).await;
     }
 }
