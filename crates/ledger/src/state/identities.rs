@@ -1,8 +1,6 @@
 //! Attestations of customers' identities: which are taken, and what they are about.
 
-use holdfast_policy::{
-    AttestedIntent, ClientId, IdentityAttestation, IntentDigest, ProviderId, ReasonCode, TimestampMs,
-};
+use holdfast_policy::{AttestedIntent, IdentityAttestation, IntentDigest, ReasonCode, TimestampMs};
 
 use super::{Change, State};
 use crate::ids::WithdrawalId;
@@ -84,7 +82,8 @@ impl State {
 
     /// The attestation, and what is wrong with it under the policy in force.
     ///
-    /// INVARIANT (G1): whoever asked cannot attest, whatever the roster lets one key or one name be.
+    /// INVARIANT (G1): whoever asked cannot attest: no key speaks for two parties of any roster, and the terms refuse a provider
+    /// of the client's name.
     pub(super) fn attested(
         &self,
         report: &IdentityReport,
@@ -102,7 +101,6 @@ impl State {
             observed_at: report.observed_at_ms.min(time),
         };
         let checked = match self.policy().identity() {
-            _ if self.share_a_key(&report.provider, about.client) => Err(ReasonCode::IdentityByRequester),
             Some(terms) => terms.check(&attestation, about, time),
             None => Err(ReasonCode::IdentityProviderNotNamed),
         };
@@ -110,12 +108,6 @@ impl State {
             Ok(()) => Ok(attestation),
             Err(code) => Err((code, attestation)),
         }
-    }
-
-    fn share_a_key(&self, provider: &ProviderId, client: &ClientId) -> bool {
-        let roster = self.roster();
-        let key = roster.provider(provider).map(|provider| provider.key);
-        key.is_some() && key == roster.client(client).map(|client| client.key)
     }
 }
 

@@ -53,16 +53,12 @@ impl Orders {
         match &order.proposal.demand {
             OrderDemand::Freeze(subject) => {
                 let ids = listed(self.frozen.remove(subject));
-                if !ids.is_empty() {
-                    self.frozen.insert(subject.clone(), ids);
-                }
+                self.frozen.insert(subject.clone(), ids);
             }
             OrderDemand::Release(demand) => {
                 let place = (demand.chain_id, demand.address);
                 let ids = listed(self.demanded.remove(&place));
-                if !ids.is_empty() {
-                    self.demanded.insert(place, ids);
-                }
+                self.demanded.insert(place, ids);
             }
             OrderDemand::Unfreeze(_) | OrderDemand::Disclose(_) => {}
         }
@@ -213,11 +209,10 @@ impl State {
                 (approval.officer.clone(), self.standing_roles(&approval.officer, approval.index))
             })
             .collect();
+        // Whoever joined before confirming is still the agency's: a contact changes agencies by leaving and joining anew.
         let standing = |confirmation: &&ContactConfirmation| {
             let contact = self.roster().contact(&confirmation.contact);
-            contact.is_some_and(|contact| {
-                contact.agency == order.proposal.agency && contact.since < confirmation.index
-            })
+            contact.is_some_and(|contact| contact.since < confirmation.index)
         };
         let contacts = order.confirmations.iter().filter(standing).count();
         let mut others = Vec::new();
@@ -238,7 +233,7 @@ impl State {
         let order = withdrawal.request.order.as_ref().and_then(|id| self.legal_order(id));
         let first = self.lineage(withdrawal.id).last().unwrap_or(withdrawal.id);
         let paid = |order: &LegalOrder| LegalOrder { paid_by: Some(first), ..order.clone() };
-        order.filter(|order| order.paid_by != Some(first)).map(paid).into_iter().collect()
+        order.map(paid).into_iter().collect()
     }
 
     /// What orders say about a withdrawal.
@@ -263,9 +258,8 @@ impl State {
         // INVARIANT (G10): what lapsed may or may not be looked up still, so it is left out; the order that the withdrawal names is
         // taken from the records, where every replica has it.
         let place = chain.map(|chain| (chain, facts.destination));
-        let standing = place.into_iter().flat_map(|place| self.orders.demanding(place)).filter(|order| {
-            facts.order.as_ref() != Some(&order.id) && order.state_at(at) != OrderState::Lapsed
-        });
+        let demanding = place.into_iter().flat_map(|place| self.orders.demanding(place));
+        let standing = demanding.filter(|order| order.state_at(at) != OrderState::Lapsed);
         let named = facts.order.as_ref().and_then(|id| self.legal_order(id));
         let named = named.filter(|order| order.demanded_at().is_some_and(|of| Some(of) == place));
         let releases = standing.chain(named).filter_map(|order| self.release(order, facts, at));

@@ -370,7 +370,6 @@ impl State {
         index: u64,
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
-        self.check_list_version(&proposal.list, proposal.version, proposal.replaces)?;
         let waiting = self.proposed_update(proposal)?;
         let list = self.result_of(waiting)?;
         let version = ListVersion {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use holdfast_policy::{
-    MAX_DOCUMENT_BYTES, PolicyDiff, PolicyDocument, PolicyHash, PolicyVersion, TimestampMs,
-};
+use holdfast_policy::{PolicyDiff, PolicyDocument, PolicyHash, PolicyVersion, TimestampMs};
 
 use super::authority::{PolicyRecord, UploadedPolicy};
 use super::{Change, State};
@@ -38,9 +36,6 @@ impl State {
         self.check_cluster(&upload.cluster)?;
         let refuse =
             |detail: String| Rejection::new(RejectionCode::PolicyInvalid, detail).with_field("policy");
-        if upload.policy.len() > MAX_DOCUMENT_BYTES {
-            return Err(refuse(format!("longer than {MAX_DOCUMENT_BYTES} bytes")));
-        }
         let document = PolicyDocument::parse(&upload.policy).map_err(|error| refuse(error.to_string()))?;
         let missing = |list: &&holdfast_policy::ListId| self.lists.index().list(list).is_none();
         if let Some(list) = document.screening_lists().into_iter().find(missing) {

@@ -59,9 +59,6 @@ impl Requests {
     fn close(&mut self, client: &ClientId, id: &WhitelistEntryId) {
         if let Some(open) = self.open.get_mut(client) {
             open.remove(id);
-            if open.is_empty() {
-                self.open.remove(client);
-            }
         }
     }
 
@@ -232,9 +229,7 @@ impl State {
         time: TimestampMs,
         admission: &mut Admission,
     ) {
-        if !records.is_empty() {
-            self.whitelist_requests.forget_void(time);
-        }
+        self.whitelist_requests.forget_void(time);
         for record in records {
             admission.whitelist_entry = Some(record.id.clone());
             self.whitelist_requests.put(record);

@@ -10,7 +10,7 @@ use holdfast_policy::{CalendarDate, DeltaHash, ListId, ScreeningDelta, Screening
 
 use super::{ListRecord, ListVersion, Lists, Part, WaitingUpdate};
 use crate::codec::{Decode, Encode, Input, Malformed, put_count, record};
-use crate::payload::{PayloadKind, ScreeningPart, ScreeningUpdate, parse};
+use crate::payload::{ScreeningPart, ScreeningUpdate, parse};
 
 record!(ListRecord { versions, urgent, parts });
 
@@ -93,9 +93,6 @@ fn list_of(
         Some(list) => list.clone(),
         None => ScreeningList::nobody(id.clone(), &version.source, as_of.clone()).map_err(Malformed::new)?,
     };
-    if record.parts.is_empty() {
-        return checked(first.with_urgent(urgent), version);
-    }
     // One merge for all parts together: the last word about an address counts.
     let (mut ethereum, mut others) = (BTreeMap::new(), BTreeMap::new());
     for index in &record.parts {
@@ -121,10 +118,6 @@ fn checked(list: ScreeningList, version: &ListVersion) -> Result<ScreeningList, 
 fn part_at(index: u64, entries: &mut dyn FnMut(u64) -> Option<Entry>) -> Result<ScreeningDelta, Malformed> {
     let missing = || Malformed::new(format!("entry {index} with a part of a screening list is not at hand"));
     let entry = entries(index).ok_or_else(missing)?;
-    let envelope = entry.envelope();
-    if envelope.payload_type.as_str() != PayloadKind::ScreeningPart.as_str() {
-        return Err(Malformed::new("an entry is no part of a screening list"));
-    }
-    let part: ScreeningPart = parse(&envelope.payload).map_err(Malformed::new)?;
+    let part: ScreeningPart = parse(&entry.envelope().payload).map_err(Malformed::new)?;
     part.content().map_err(Malformed::new)
 }
