@@ -119,13 +119,12 @@ fn account_with_times_that_cannot_be_is_refused_by_field() {
         let rejection = cell.state.check(&report, TimestampMs(now)).unwrap().unwrap_err();
         assert_eq!((rejection.code().as_str(), rejection.field()), ("FIELD_INVALID", Some(field)));
     }
+    for (opened, active) in [(now - DAY, now), (now - DAY, now - DAY), (now, now)] {
+        let report = cell.account(opened, Some(active));
+        let report = sign(PayloadKind::CustomerReport, &report, "provider", "sessions");
+        assert!(cell.state.check(&report, TimestampMs(now)).unwrap().is_ok());
+    }
     let report = cell.account(now - DAY, Some(now));
-    assert!(
-        cell.state
-            .check(&sign(PayloadKind::CustomerReport, &report, "provider", "sessions"), TimestampMs(now))
-            .unwrap()
-            .is_ok()
-    );
     let by_client = sign(PayloadKind::CustomerReport, &report, "client", "pipeline");
     assert!(cell.state.check(&by_client, TimestampMs(now)).is_err(), "a client knows nothing about accounts");
 }
@@ -219,4 +218,30 @@ fn what_was_learnt_survives_a_snapshot_byte_for_byte() {
     assert_eq!(restored.to_snapshot(), bytes);
     assert_eq!(restored.activity().customer(&CustomerRef::new("c-1").unwrap()), Some(history(&cell)));
     assert_eq!(restored.activity().look_alikes().len(), 1);
+}
+
+#[test]
+fn account_report_for_another_cell_or_out_of_its_providers_sequence_is_refused() {
+    let mut cell = Cell::ready();
+    let good = cell.account(cell.now - DAY, None);
+    let next = good["sequence"].as_u64().unwrap();
+    for (member, value, code) in [
+        ("cluster", json!("demo-2"), "CLUSTER_MISMATCH"),
+        ("sequence", json!(next - 1), "ALREADY_RECORDED"),
+        ("sequence", json!(next + 1), "SEQUENCE_GAP"),
+        ("observed_at_ms", json!(cell.now + 60_000), "FIELD_INVALID"),
+    ] {
+        let mut report = good.clone();
+        report[member] = value;
+        assert_eq!(cell.refuse(&sign(PayloadKind::CustomerReport, &report, "provider", "sessions")), code);
+    }
+}
+
+#[test]
+fn what_became_of_a_signed_payment_is_no_second_payment() {
+    let mut cell = Cell::ready();
+    let id = cell.signed("k-1", 1_250, 7);
+    let outcome = cell.outcome(id, "confirmed", Some(7));
+    cell.accept(&super::after::by_pipeline(PayloadKind::OutcomeReport, &outcome));
+    assert_eq!(history(&cell).paid(), 1);
 }

@@ -268,7 +268,12 @@ pub(super) fn wallet_signature(digest: &holdfast_chains::Digest) -> Signature {
 }
 
 pub(super) fn signed_statement(officer: &str, text: &str) -> Envelope {
-    let signature = OfficerKey::sign(&ssh(officer), OFFICER_NAMESPACE, text.as_bytes()).unwrap();
+    signed_by_key(officer, officer, text)
+}
+
+/// By an officer whose key is not the one of that name.
+pub(super) fn signed_by_key(officer: &str, key: &str, text: &str) -> Envelope {
+    let signature = OfficerKey::sign(&ssh(key), OFFICER_NAMESPACE, text.as_bytes()).unwrap();
     Envelope {
         payload_type: PayloadKind::Statement.payload_type(),
         payload: text.as_bytes().to_vec(),

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_log::{Envelope, EnvelopeSignature};
 use holdfast_policy::{TimestampMs, WalletId};
 use serde_json::json;
 
-use super::cell::{Cell, confirmation, coordinator, signed_statement, ssh};
+use super::cell::{Cell, confirmation, coordinator, signed_statement};
 use crate::*;
 
 fn proposal(cell: &Cell, wallet: &str) -> StatementBody {
@@ -225,13 +224,7 @@ fn officers_pauses_neither_use_up_anothers_nor_those_of_who_comes_after() {
     cell.change_roster(super::authority::add_officer("carol", "carol-2"));
     cell.now += 1;
     let text = cell.statement("carol", StatementBody::PauseWallet(wallet.clone())).payload;
-    let signature = OfficerKey::sign(&ssh("carol-2"), OFFICER_NAMESPACE, &text).unwrap();
-    let pause = Envelope {
-        payload_type: PayloadKind::Statement.payload_type(),
-        payload: text,
-        signatures: vec![EnvelopeSignature { key_id: key_id("officer", "carol"), signature }],
-    };
-    cell.accept(&pause);
+    cell.accept(&super::cell::signed_by_key("carol", "carol-2", &String::from_utf8(text).unwrap()));
     assert_eq!(cell.state.wallet(&wallet).unwrap().pauses.len(), pauses.len() + 1);
 }
 

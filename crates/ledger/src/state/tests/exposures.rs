@@ -182,3 +182,33 @@ fn reports_that_no_policy_can_count_any_more_are_forgotten() {
     }
     assert!(!known(&cell, 1));
 }
+
+#[test]
+fn late_report_that_is_worse_counts_at_the_later_time_and_scores_go_up_to_100() {
+    let mut cell = cell();
+    let about = (holdfast_chains::ChainId(1), holdfast_chains::Address::parse(PAYEE).unwrap());
+    let newest = |cell: &Cell| {
+        let known = cell.state.exposure_report(&"tracer".parse().unwrap(), about.0, &about.1).unwrap();
+        (known.sequence, u64::from(known.score), known.category.to_string(), known.observed_at_ms.0)
+    };
+    let first = cell.now;
+    says(&mut cell, "tracer", 1, 5);
+    for (sequence, score, category, counts) in
+        [(2, 85, "scam", 85), (3, 85, "theft", 85), (4, 84, "none", 85)]
+    {
+        let mut late = report(&cell, "tracer", sequence, score);
+        late["observed_at_ms"] = json!(first - 50);
+        late["category"] = json!(category);
+        cell.accept(&signed(&late, "tracer"));
+        // Of two that are equally bad the one said last counts.
+        let category = if score == counts { category } else { "theft" };
+        assert_eq!(newest(&cell), (sequence, counts, category.to_owned(), first));
+    }
+    // What a provider says again about the same moment takes the place of what it said.
+    let mut again = report(&cell, "tracer", 5, 3);
+    again["observed_at_ms"] = json!(first);
+    cell.accept(&signed(&again, "tracer"));
+    assert_eq!(newest(&cell), (5, 3, "mixer".to_owned(), first));
+    says(&mut cell, "tracer", 6, 100);
+    assert_eq!(newest(&cell).1, 100);
+}

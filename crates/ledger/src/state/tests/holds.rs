@@ -138,8 +138,10 @@ fn nobody_approves_what_waits_for_nobody_and_anybody_rejects_it() {
     let mut cell = cooling_off();
     let id = cell.ask_for_6000("k-1");
     assert_eq!(cell.refuses("alice", StatementBody::ApproveHold(id)), "WITHDRAWAL_NOT_HELD");
+    assert!(cell.withdrawal(id).released_at().is_some());
     let rejected = cell.says("carol", StatementBody::RejectHold(id));
     assert!(matches!(rejected, Outcome::Admitted(_)));
+    assert_eq!(cell.withdrawal(id).released_at(), None);
     cell.now += HOUR;
     let authorize = cell.authorize(id);
     assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
@@ -195,4 +197,57 @@ fn place_in_windows_is_kept_while_time_runs() {
     let stage = cell.state.outflows().open().next().unwrap().2;
     assert_eq!(stage, holdfast_policy::OutflowStage::Reserved { until: expires });
     assert_eq!(cell.withdrawal(id).request.destination.to_string(), PAYEE);
+}
+
+#[test]
+fn what_time_released_is_not_authorized_without_time_left_to_sign_it() {
+    // Nodes refuse at the expiry by their own clocks, which may be ahead by five seconds.
+    for (left, authorized) in [(5_001, true), (5_000, false)] {
+        let mut cell = cooling_off();
+        let id = cell.ask_for_6000("k-1");
+        let expires = cell.withdrawal(id).request.expires_at_ms.0;
+        let authorize = cell.authorize(id);
+        cell.now = expires - left - 1;
+        let outcome = cell.submit(&authorize);
+        assert_eq!(matches!(outcome, Outcome::Admitted(_)), authorized, "{left}: {outcome:?}");
+    }
+}
+
+#[test]
+fn officers_neither_reject_nor_approve_what_is_not_held_any_more() {
+    let mut cell = Cell::ready();
+    let request = cell.request("bound", 10);
+    let bound = cell.ask(&request);
+    let authorized = cell.authorized("authorized", 10, 1);
+    let signed = cell.signed("signed", 10, 2);
+    let expired = cell.ask_for_6000("expired");
+    for id in [bound, authorized, signed] {
+        assert_eq!(cell.refuses("carol", StatementBody::RejectHold(id)), "WITHDRAWAL_NOT_HELD");
+    }
+    cell.now += 2 * HOUR;
+    assert_eq!(cell.state_of(expired), WithdrawalState::Expired);
+    for body in [StatementBody::ApproveHold(expired), StatementBody::RejectHold(expired)] {
+        let statement = cell.statement("carol", body);
+        let rejection = cell.state.check(&statement, TimestampMs(cell.now)).unwrap().unwrap_err();
+        assert_eq!(rejection.code().as_str(), "WITHDRAWAL_NOT_HELD");
+    }
+}
+
+#[test]
+fn withdrawal_rests_on_time_as_long_as_time_has_to_release_it_and_names_when_it_was_asked_for() {
+    let mut cell = cooling_off();
+    let request = cell.request("small", 10);
+    let small = cell.ask(&request);
+    let waits = cell.ask_for_6000("large");
+    let since = cell.withdrawal(waits).positions.request;
+    assert!(!cell.state.rests_on_time(&small));
+    assert!(!cell.state.rests_on_time(&WithdrawalId::of("demo-1", "pipeline", "never")));
+    assert!(cell.state.rests_on_time(&waits));
+    assert_eq!(cell.state.waits_since().collect::<Vec<_>>(), [since]);
+    cell.now += HOUR;
+    let authorize = cell.authorize(waits);
+    cell.accept(&authorize);
+    assert_eq!(cell.state_of(waits), WithdrawalState::Authorized);
+    assert!(cell.state.rests_on_time(&waits), "a node asks once more before it signs");
+    assert_eq!(cell.state.waits_since().collect::<Vec<_>>(), [since]);
 }

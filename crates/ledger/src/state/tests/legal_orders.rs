@@ -6,8 +6,10 @@ use holdfast_policy::{ContactId, LegalOrderId, TimestampMs};
 use serde_json::json;
 
 use super::after::{gwei, pays_usdt, sworn};
-use super::authority::{officer_key, remove_officer};
+use super::authority::{add_officer, officer_key, remove_officer};
 use super::cell::{Cell, PAYEE, document, genesis_entry, sign, ssh};
+use crate::codec::{Decode as _, Encode as _, Input};
+use crate::state::legal_orders::Orders;
 use crate::*;
 
 const LAPSE: u64 = 500_000;
@@ -67,6 +69,13 @@ fn release(usdt: u128) -> OrderDemand {
         chain_id: ChainId(1),
         address: Address::parse(PAYEE).unwrap(),
     })
+}
+
+/// An order for another payment.
+fn released(change: fn(&mut ReleaseDemand)) -> OrderProposal {
+    let OrderDemand::Release(mut demand) = release(1) else { unreachable!() };
+    change(&mut demand);
+    order("case/1", OrderDemand::Release(demand))
 }
 
 impl Cell {
@@ -257,10 +266,12 @@ fn confirmation_of_another_agency_by_a_stranger_or_about_other_words_is_refused(
         ("demands: release", "demands: freeze"),
         ("agency: fiu", "agency: tax"),
         ("order digest: ", "order digest: 00"),
+        ("cluster: demo-1", "cluster: demo-2"),
     ] {
         assert!(text.contains(from), "{text}");
         let altered = signed_by("desk-1", &text.replace(from, to));
-        assert_eq!(cell.refuse(&altered), "STATEMENT_MISMATCH", "{to}");
+        let code = if to.starts_with("cluster") { "CLUSTER_MISMATCH" } else { "STATEMENT_MISMATCH" };
+        assert_eq!(cell.refuse(&altered), code, "{to}");
     }
     let other = signed_by("desk-2", &text);
     assert_eq!(cell.refuse(&other), "SIGNER_NOT_AUTHORIZED", "one contact speaks for another");
@@ -358,17 +369,26 @@ fn confirmed_release_is_paid_exactly_once_through_the_agencys_own_freeze() {
 fn orders_are_opened_by_the_policys_role_about_what_exists() {
     let mut cell = with_contacts();
     let unknown: LegalOrderId = "o-1".parse().unwrap();
+    let lapsed = cell.freeze("case/lapsed", customer());
+    cell.now += LAPSE;
     let open = cell.freeze("case/0", customer());
+    let payment = cell.open(order("case/payment", release(1)));
     let mut foreign = order("case/1", OrderDemand::Unfreeze(open));
     foreign.agency = "tax".parse().unwrap();
     for (proposal, code) in [
         (foreign, "LEGAL_ORDER_STATE"),
         (order("case/1", OrderDemand::Unfreeze(unknown)), "UNKNOWN_LEGAL_ORDER"),
+        (order("case/1", OrderDemand::Unfreeze(payment)), "LEGAL_ORDER_STATE"),
+        (order("case/1", OrderDemand::Unfreeze(lapsed)), "LEGAL_ORDER_STATE"),
         (
             order("case/1", OrderDemand::Freeze(OrderSubject::Wallet("cold-9".parse().unwrap()))),
             "UNKNOWN_WALLET",
         ),
         (order("case/1", release(0)), "FIELD_INVALID"),
+        (released(|demand| demand.address = Address::from_bytes([0; 20])), "FIELD_INVALID"),
+        (released(|demand| demand.chain_id = ChainId(5)), "UNKNOWN_ASSET"),
+        (released(|demand| demand.asset = "DOGE".parse().unwrap()), "UNKNOWN_ASSET"),
+        (released(|demand| demand.wallet = "cold-9".parse().unwrap()), "UNKNOWN_WALLET"),
     ] {
         let opening = cell.opening("carol", proposal);
         assert_eq!(cell.refuse(&opening), code);
@@ -410,6 +430,7 @@ fn restored_replica_says_the_same_about_an_order_that_lapsed() {
     let lapsed = cell.open(order("case/1", release(1_250)));
     cell.now += LAPSE;
     cell.session(false, false);
+    assert_eq!(cell.reason("k-0", None), None, "what lapsed demands nothing");
     // The second order to the same destination takes the lapsed one out of what a running replica looks up.
     cell.open(order("case/2", release(10)));
     let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
@@ -424,10 +445,132 @@ fn restored_replica_says_the_same_about_an_order_that_lapsed() {
 
 #[test]
 fn references_are_one_line_without_surprises() {
-    for text in ["2026/17-b", "A.1", "x"] {
+    for text in ["2026/17-b", "A.1", "x", &"x".repeat(64)] {
         assert_eq!(text.parse::<OrderReference>().unwrap().to_string(), text);
     }
     for text in ["", "/x", "a b", "a\nb", "a\"", &"x".repeat(65), "\u{0430}"] {
         assert!(text.parse::<OrderReference>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn officer_without_the_policys_roles_neither_opens_nor_approves() {
+    let mut cell = with_legal();
+    let open = cell.freeze("case/1", customer());
+    let auditor = RosterChange::AddOfficer {
+        name: "dave".parse().unwrap(),
+        roles: ["auditor".parse().unwrap()].into(),
+        key: officer_key("dave"),
+    };
+    cell.change_roster(auditor);
+    let opening = cell.opening("dave", order("case/2", OrderDemand::Freeze(customer())));
+    assert_eq!(cell.refuse(&opening), "SIGNER_NOT_AUTHORIZED");
+    let approval = cell.approving("dave", &open);
+    assert_eq!(cell.refuse(&approval), "SIGNER_NOT_AUTHORIZED");
+}
+
+#[test]
+fn orders_that_were_confirmed_or_lapsed_or_of_an_officer_who_left_take_no_room() {
+    let mut cell = with_legal();
+    let opens = |cell: &mut Cell, officer: &str, reference: &str| {
+        let opening = cell.opening(officer, order(reference, OrderDemand::Freeze(customer())));
+        matches!(cell.submit(&opening), Outcome::Admitted(_))
+    };
+    let confirmed = cell.freeze("case/confirmed", customer());
+    for n in 1..16 {
+        cell.freeze(&format!("case/{n}"), customer());
+    }
+    assert!(!opens(&mut cell, "carol", "case/more"));
+    cell.approve_both(&confirmed);
+    assert!(opens(&mut cell, "carol", "case/17") && !opens(&mut cell, "carol", "case/more"));
+    cell.now += LAPSE;
+    assert!(opens(&mut cell, "carol", "case/18"));
+
+    cell.change_roster(add_officer("dave", "dave"));
+    for n in 0..16 {
+        assert!(opens(&mut cell, "dave", &format!("dave/{n}")));
+    }
+    let more = order("dave/more", OrderDemand::Freeze(customer()));
+    let opening = cell.opening("dave", more);
+    assert_eq!(cell.refuse(&opening), "LEGAL_ORDER_STATE");
+    cell.change_roster(remove_officer("dave"));
+    cell.change_roster(add_officer("dave", "dave-2"));
+    let opening = super::cell::signed_by_key("dave", "dave-2", &String::from_utf8(opening.payload).unwrap());
+    cell.accept(&opening);
+}
+
+#[test]
+fn confirmation_of_a_contact_who_came_back_under_another_key_does_not_count() {
+    let mut cell = with_contacts();
+    let id = cell.open(order("case/1", release(1_250)));
+    let confirmation = cell.confirming("desk-1", &id);
+    cell.accept(&confirmation);
+    cell.change_roster(RosterChange::RemoveAgencyContact { name: "desk-1".parse().unwrap() });
+    cell.change_roster(RosterChange::AddAgencyContact {
+        name: "desk-1".parse().unwrap(),
+        agency: "fiu".parse().unwrap(),
+        key: officer_key("another"),
+    });
+    cell.approve_both(&id);
+    let confirmation = cell.confirming("desk-2", &id);
+    cell.accept(&confirmation);
+    assert_eq!(cell.order_state(&id), OrderState::Open);
+}
+
+#[test]
+fn confirmed_order_pays_nobody_but_whom_it_names() {
+    let mut cell = with_contacts();
+    let OrderDemand::Release(mut elsewhere) = release(1_250) else { unreachable!() };
+    elsewhere.address = Address::from_bytes([9; 20]);
+    let id = cell.open(order("case/1", OrderDemand::Release(elsewhere)));
+    cell.approve_both(&id);
+    cell.confirm(&id);
+    assert_eq!(cell.order_state(&id), OrderState::Confirmed);
+    assert_eq!(cell.reason("k-1", Some(&id)), Some("LEGAL_ORDER_MISMATCH"));
+}
+
+#[test]
+fn frozen_destination_is_frozen_on_its_own_chain() {
+    let mut document = document();
+    let other = json!({"symbol": "POL", "chain_id": 137, "contract": null, "decimals": 18});
+    document["assets"].as_array_mut().unwrap().push(other);
+    let table = "[legal]\nfreeze_lapse_ms = 500000\nopened_by = \"withdrawal-approver\"\n\
+                 approvals = { security-officer = 1, withdrawal-approver = 1 }\n\n[hold]";
+    document["policy"] = json!(document["policy"].as_str().unwrap().replacen("[hold]", table, 1));
+    let mut cell = Cell::from_genesis(genesis_entry(&document).unwrap());
+    cell.make_ready();
+    cell.freeze("case/1", OrderSubject::Destination(ChainId(137), Address::parse(PAYEE).unwrap()));
+    for (asset, chain, frozen) in [("POL", 137, true), ("USDT", 1, false)] {
+        let mut asked = cell.request("k-1", 10);
+        (asked["asset"], asked["chain_id"]) = (json!(asset), json!(chain));
+        asked.as_object_mut().unwrap().remove("transaction");
+        let asked = WithdrawalRequest::parse(&serde_json::to_vec(&asked).unwrap()).unwrap();
+        let decision = cell.state.evaluate_request(&asked, TimestampMs(cell.now));
+        let codes: Vec<_> = decision.reasons().iter().map(|reason| reason.code()).collect();
+        assert_eq!(codes.contains(&"DESTINATION_FROZEN"), frozen, "{asset}: {codes:?}");
+    }
+}
+
+#[test]
+fn orders_out_of_order_are_no_orders() {
+    let mut cell = with_legal();
+    for reference in ["case/1", "case/2"] {
+        cell.freeze(reference, customer());
+    }
+    let mut records: Vec<LegalOrder> = cell.state.legal_orders().cloned().collect();
+    for (records, good) in [
+        (records.clone(), true),
+        (vec![records[0].clone(), records[0].clone()], false),
+        (
+            {
+                records.reverse();
+                records
+            },
+            false,
+        ),
+    ] {
+        let mut bytes = Vec::new();
+        records.encode(&mut bytes);
+        assert_eq!(Orders::decode(&mut Input::new(&bytes)).is_ok(), good);
     }
 }

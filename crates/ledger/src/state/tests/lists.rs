@@ -8,7 +8,9 @@ use holdfast_log::Envelope;
 use holdfast_policy::{CalendarDate, DeltaHash, ListId, ScreeningDelta, ScreeningList, TimestampMs};
 use serde_json::json;
 
-use super::cell::{Cell, PAYEE, coordinator, document, genesis_entry, signed_statement};
+use super::cell::{Cell, PAYEE, coordinator, document, genesis_entry, signed_statement, ssh};
+use crate::codec::{Decode as _, Encode as _, Input, put_count};
+use crate::state::lists::{KeptLists, ListRecord};
 use crate::*;
 
 const LIST: &str = "ofac-eth";
@@ -171,6 +173,16 @@ fn statement_shows_what_comes_and_goes_and_where_from() {
         format!("adds address: {PAYEE}\nremoves address: {FIRST}\n"),
     ] {
         assert!(text.contains(&line), "{line} not in {text}");
+    }
+    // Twelve of each kind are shown, and how many more there are.
+    for (count, more) in [(12, None), (13, Some("adds address: and 1 more\n"))] {
+        let mut cell = Cell::ready();
+        let addresses: Vec<String> = (0..count).map(|i| format!("0x{i:040x}")).collect();
+        let update = cell.upload(LIST, &format!("{FIRST}\n{}", addresses.join("\n")));
+        let text = String::from_utf8(cell.statement("alice", update.proposal()).payload).unwrap();
+        assert_eq!(text.matches("adds address: 0x").count(), 12);
+        assert_eq!(text.contains(" more\n"), more.is_some());
+        assert!(more.is_none_or(|more| text.contains(more)), "{text}");
     }
     // A screen that showed fewer removals signed something else.
     let lie = signed_statement("alice", &text.replace("removes: 1", "removes: 0"));
@@ -454,4 +466,249 @@ fn replicas_that_hold_other_addresses_have_other_digests() {
         cell.state.digest()
     };
     assert_ne!(digest(&format!("{FIRST}\n{PAYEE}")), digest(&format!("{FIRST}\n0x{:040x}", 7)));
+}
+
+#[test]
+fn update_that_makes_no_sense_is_refused_when_it_is_announced() {
+    type Change = fn(&mut ScreeningUpdate);
+    let mut cell = Cell::ready();
+    let bad: [(Change, &str); 7] = [
+        (|update| update.cluster = "demo-2".parse().unwrap(), "CLUSTER_MISMATCH"),
+        (|update| update.source = "a \" quote".to_owned(), "SCREENING_UPDATE_INVALID"),
+        (|update| update.source = "a \\ backslash".to_owned(), "SCREENING_UPDATE_INVALID"),
+        (|update| update.as_of = "2026-13-01".to_owned(), "SCREENING_UPDATE_INVALID"),
+        (|update| (update.added, update.removed) = (0, 0), "SCREENING_UPDATE_INVALID"),
+        (|update| update.parts = 0, "SCREENING_UPDATE_INVALID"),
+        (|update| update.parts = 2049, "SCREENING_UPDATE_INVALID"),
+    ];
+    for (change, code) in bad {
+        let mut update = Update::of(&cell.state, LIST, PAYEE);
+        change(&mut update.update);
+        assert_eq!(cell.refuse(&update.announced()), code, "{:?}", update.update);
+    }
+    let good: [Change; 3] = [
+        |update| (update.added, update.removed) = (0, 1),
+        |update| (update.added, update.removed) = (1, 0),
+        |update| update.parts = 2048,
+    ];
+    for change in good {
+        let mut update = Update::of(&cell.state, LIST, PAYEE);
+        change(&mut update.update);
+        assert!(cell.state.check(&update.announced(), TimestampMs(cell.now)).unwrap().is_ok());
+    }
+}
+
+#[test]
+fn there_are_64_lists_and_no_more_but_each_of_them_can_be_updated() {
+    for (lists, room) in [(63, true), (64, false)] {
+        let mut genesis = document();
+        let first = genesis["screening_lists"][0].clone();
+        let named = |n: usize| {
+            let mut list = first.clone();
+            list["id"] = json!(format!("list-{n}"));
+            list
+        };
+        let others = (1..lists).map(named);
+        genesis["screening_lists"].as_array_mut().unwrap().extend(others);
+        let cell = Cell::from_genesis(genesis_entry(&genesis).unwrap());
+        let fits = |name: &str| {
+            let update = Update::of(&cell.state, name, PAYEE).announced();
+            cell.state.check(&update, TimestampMs(cell.now)).unwrap().is_ok()
+        };
+        assert!(fits(LIST) && fits("list-1"));
+        assert_eq!(fits("scams"), room);
+    }
+}
+
+#[test]
+fn parts_fit_entries_however_many_and_long_the_addresses_are() {
+    let cell = Cell::ready();
+    for (count, length, parts) in [(1_000, 41, 1), (1_000, 42, 4), (1_500, 128, 5), (1_501, 1, 2)] {
+        let other_added = (0..count).map(|i| format!("{i:0length$}")).collect();
+        let delta = ScreeningDelta { other_added, ..ScreeningDelta::default() };
+        let all = ScreeningPart::all(cell.state.cluster(), &delta);
+        assert_eq!(all.len(), parts, "{count} of {length}");
+        for part in all {
+            let entry = coordinator(PayloadKind::ScreeningPart, &serde_json::to_value(&part).unwrap());
+            holdfast_log::Entry::stamp(cell.now, &entry).unwrap();
+        }
+    }
+}
+
+#[test]
+fn part_that_is_not_in_its_one_form_is_refused_by_field() {
+    type Change = fn(&mut ScreeningPart);
+    let cell = Cell::ready();
+    let changes: [(Change, &str); 5] = [
+        (|part| part.added.clear(), "part"),
+        (|part| part.other_added = vec!["b".to_owned(), "a".to_owned()], "part"),
+        (|part| part.other_removed = vec!["two words".to_owned()], "part"),
+        // 21 bytes are one address and one byte.
+        (|part| part.added = "A".repeat(28), "added"),
+        (|part| part.removed = "*".to_owned(), "removed"),
+    ];
+    for (change, field) in changes {
+        let mut part = Update::of(&cell.state, LIST, PAYEE).parts.remove(0);
+        assert!(part.content().is_ok());
+        change(&mut part);
+        assert_eq!(part.content().unwrap_err().field(), Some(field), "{part:?}");
+    }
+}
+
+#[test]
+fn part_for_another_cell_or_after_the_last_one_is_refused() {
+    let mut cell = Cell::ready();
+    let update = Update::of(&cell.state, LIST, &format!("{FIRST}\n{PAYEE}"));
+    cell.accept(&update.announced());
+    let mut elsewhere = Update::of(&cell.state, LIST, &format!("{FIRST}\n{PAYEE}"));
+    elsewhere.parts[0].cluster = "demo-2".parse().unwrap();
+    assert_eq!(cell.refuse(&elsewhere.part(0)), "CLUSTER_MISMATCH");
+    cell.accept(&update.part(0));
+    let mut more = update;
+    more.parts[0].part = 1;
+    assert_eq!(cell.refuse(&more.part(0)), "SCREENING_UPDATE_INVALID");
+}
+
+#[test]
+fn complete_update_is_the_one_announced_for_the_version_in_force_and_names_somebody() {
+    let refusal = |cell: &mut Cell, update: &Update| {
+        cell.accept(&update.announced());
+        let last = update.part(update.parts.len() - 1);
+        let rejection = cell.state.check(&last, TimestampMs(cell.now)).unwrap().unwrap_err();
+        (cell.refuse(&last), rejection.field().map(str::to_owned))
+    };
+    // Given parts whose addresses lead to the announced version, under the name of another delta
+    let mut cell = Cell::ready();
+    let mut renamed = Update::of(&cell.state, LIST, &format!("{FIRST}\n{PAYEE}"));
+    renamed.update.delta = DeltaHash::from_bytes([9; 32]);
+    renamed.parts[0].delta = renamed.update.delta;
+    assert_eq!(refusal(&mut cell, &renamed), ("SCREENING_UPDATE_INVALID", Some("delta".to_owned())));
+    // Given a version that names nobody
+    let nobody = ScreeningList::nobody(id(LIST), "test", CalendarDate::parse("2026-11-21").unwrap()).unwrap();
+    let delta = ScreeningDelta { removed: vec![Address::parse(FIRST).unwrap()], ..ScreeningDelta::default() };
+    let mut empty = Update::of(&cell.state, LIST, PAYEE);
+    empty.parts = ScreeningPart::all(cell.state.cluster(), &delta);
+    (empty.update.delta, empty.update.result) = (delta.hash(), nobody.hash());
+    (empty.update.added, empty.update.removed, empty.update.parts) = (0, 1, 1);
+    assert_eq!(refusal(&mut cell, &empty), ("SCREENING_UPDATE_INVALID", Some("result".to_owned())));
+    // Given another version that took effect before the last part
+    let late = Update::of(&cell.state, LIST, &format!("{FIRST}\n{PAYEE}"));
+    cell.accept(&late.announced());
+    cell.update_list(&format!("{FIRST}\n0x{:040x}", 7));
+    assert_eq!(cell.refuse(&late.part(0)), "VERSION_SUPERSEDED");
+}
+
+#[test]
+fn proposal_is_about_exactly_one_update_that_waits() {
+    type Change = fn(&mut ScreeningProposal);
+    let mut cell = Cell::ready();
+    let update = cell.upload(LIST, PAYEE);
+    let changes: [Change; 6] = [
+        |proposal| (proposal.list, proposal.version, proposal.replaces) = (id("scams"), 0, None),
+        |proposal| proposal.version = 0,
+        |proposal| proposal.result = list(FIRST).hash(),
+        |proposal| proposal.delta = DeltaHash::from_bytes([9; 32]),
+        |proposal| proposal.added = 2,
+        |proposal| proposal.removed = 0,
+    ];
+    for change in changes {
+        let StatementBody::ProposeScreening(mut proposal) = update.proposal() else { unreachable!() };
+        change(&mut proposal);
+        let statement = Statement {
+            cluster: cell.state.cluster().clone(),
+            officer: "alice".parse().unwrap(),
+            issued_at: TimestampMs(cell.now),
+            expires_at: Some(TimestampMs(cell.now + 1000)),
+            note: String::new(),
+            body: StatementBody::ProposeScreening(proposal),
+        };
+        let refusal = cell.state.statement_text(&statement).unwrap_err();
+        assert_eq!(refusal.code().as_str(), "UNKNOWN_SCREENING_UPDATE");
+    }
+}
+
+#[test]
+fn version_that_takes_effect_ends_open_proposals_for_its_own_list_and_nothing_else() {
+    let mut cell = Cell::ready();
+    let wallet = cell.wallet_proposal("hot-9");
+    let wallet = cell.proposed("alice", wallet);
+    let scams = cell.upload("scams", &format!("0x{:040x}", 7));
+    let other = cell.proposed("alice", scams.proposal());
+    let first = cell.update_list(&format!("{FIRST}\n{PAYEE}"));
+    let second = cell.update_list(FIRST);
+    for (ceremony, phase) in [
+        (first, CeremonyPhase::Activated),
+        (second, CeremonyPhase::Activated),
+        (wallet, CeremonyPhase::Proposed),
+        (other, CeremonyPhase::Proposed),
+    ] {
+        assert_eq!(cell.phase(ceremony), phase);
+    }
+    let waiting: Vec<_> =
+        cell.state.waiting_screening_updates().map(|waiting| waiting.update.delta).collect();
+    assert_eq!(waiting, [scams.update.delta]);
+    assert!(cell.restored().is_ok());
+}
+
+#[test]
+fn single_officers_have_512_additions_on_a_list_together() {
+    let mut genesis = document();
+    let names: Vec<String> = (0..6).map(|n| format!("officer-{n}")).collect();
+    for name in &names {
+        let key = ssh(name).public_key().to_openssh().unwrap();
+        let officer = json!({"name": name, "roles": ["withdrawal-approver"], "ssh_public_key": key});
+        genesis["officers"].as_array_mut().unwrap().push(officer);
+    }
+    let mut cell = Cell::from_genesis(genesis_entry(&genesis).unwrap());
+    let officers = ["alice", "bob"].into_iter().chain(names.iter().map(String::as_str));
+    for (place, officer) in officers.enumerate() {
+        for n in 0..64_u8 {
+            let address = Address::from_bytes([u8::try_from(place).unwrap() * 16 + 1 + n / 16; 20]);
+            let mut bytes = *address.as_bytes();
+            bytes[19] = n;
+            let added = cell.add_now(officer, Address::from_bytes(bytes));
+            cell.accept(&added);
+        }
+    }
+    assert_eq!(cell.state.screening_list(&id(LIST)).unwrap().1.urgent.len(), 512);
+    assert_eq!(cell.refuse(&cell.add_now("carol", payee())), "SCREENING_UPDATE_INVALID");
+}
+
+#[test]
+fn lift_takes_off_what_it_names_in_order_and_nothing_else() {
+    let mut cell = Cell::ready();
+    let (low, high) = (Address::from_bytes([1; 20]), Address::from_bytes([2; 20]));
+    for address in [low, high] {
+        let added = cell.add_now("carol", address);
+        cell.accept(&added);
+    }
+    let lift = |addresses: Vec<Address>| StatementBody::ProposeScreeningLift { list: id(LIST), addresses };
+    for addresses in [vec![], vec![high, low], vec![low, low]] {
+        assert_eq!(cell.refuse(&cell.statement("alice", lift(addresses))), "SCREENING_UPDATE_INVALID");
+    }
+    cell.approved(lift(vec![low]));
+    assert!(!cell.state.is_listed(&id(LIST), &low) && cell.state.is_listed(&id(LIST), &high));
+}
+
+#[test]
+fn waiting_update_is_not_restored_from_parts_of_another() {
+    let (mut cell, mut other) = (Cell::ready(), Cell::ready());
+    cell.upload(LIST, &format!("{FIRST}\n{PAYEE}"));
+    other.upload(LIST, &format!("{FIRST}\n0x{:040x}", 7));
+    let bytes = cell.state.to_snapshot();
+    let mut entries = |index: u64| other.log.get(usize::try_from(index).unwrap()).cloned();
+    assert!(State::restore(&bytes, &cell.genesis, &mut entries).is_err());
+    assert!(cell.restored().is_ok());
+}
+
+#[test]
+fn lists_out_of_order_are_no_lists() {
+    let record = Cell::new().state.screening_list(&id(LIST)).unwrap().1.clone();
+    for (names, good) in [(["a", "b"], true), (["b", "a"], false), (["a", "a"], false)] {
+        let records: Vec<(ListId, ListRecord)> = names.map(|name| (id(name), record.clone())).into();
+        let mut bytes = Vec::new();
+        records.encode(&mut bytes);
+        put_count(0, &mut bytes);
+        assert_eq!(KeptLists::decode(&mut Input::new(&bytes)).is_ok(), good, "{names:?}");
+    }
 }

@@ -69,3 +69,17 @@ fn warning_counts_as_long_as_reports_do_and_not_a_millisecond_longer() {
     assert_eq!(asked(&mut cell, "k-1"), WithdrawalState::Held);
     assert_eq!(asked(&mut cell, "k-2"), WithdrawalState::Bound);
 }
+
+#[test]
+fn late_report_is_merged_with_its_own_providers_earlier_one_and_with_nobody_elses() {
+    let mut cell = cell();
+    warn(&mut cell, true, true);
+    let sequence = cell.state.next_sequence(&"sessions".parse().unwrap());
+    let late = json!({"cluster": "demo-1", "provider": "sessions", "sequence": sequence, "customer": "c-1",
+        "observed_at_ms": cell.now - 5, "new_device": false, "second_factor_reset": false});
+    cell.accept(&sign(PayloadKind::SessionReport, &late, "provider", "sessions"));
+    let reports = &cell.state.sessions[&"c-1".parse::<holdfast_policy::CustomerRef>().unwrap()];
+    let warnings: Vec<_> =
+        reports.iter().map(|report| (report.provider.as_str(), report.new_device)).collect();
+    assert_eq!(warnings, [("devices", true), ("sessions", false)]);
+}

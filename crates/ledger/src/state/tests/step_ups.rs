@@ -89,11 +89,12 @@ fn attestation_of_anything_else_never_counts() {
         (with("sequence", json!(2)), "SEQUENCE_GAP"),
         (with("observed_at_ms", json!(cell.now + 60_000)), "FIELD_INVALID"),
         (with("subject", json!("w-00")), "FIELD_INVALID"),
+        (with("cluster", json!("demo-2")), "CLUSTER_MISMATCH"),
     ] {
         assert_eq!(cell.refuse(&attested(&report)), code);
     }
     assert_eq!(cell.state_of(id), WithdrawalState::Held);
-    cell.accept(&attested(&good));
+    cell.accept(&attested(&with("score", json!(100))));
     assert_eq!(cell.state_of(id), WithdrawalState::Bound);
     assert_eq!(cell.state_of(other), WithdrawalState::Held);
 }
@@ -197,6 +198,10 @@ fn statement_of_a_hold_says_that_the_step_up_is_missing() {
     let text = String::from_utf8(cell.statement("alice", StatementBody::ApproveHold(id)).payload).unwrap();
     assert!(text.contains("needs: 2 of withdrawal-approver\n"), "{text}");
     assert!(text.contains("needs: the customer's step-up\n"), "{text}");
+    let mut without = Cell::ready();
+    let large = without.asked_for("k-1", 6_000);
+    let other = String::from_utf8(without.statement("alice", StatementBody::ApproveHold(large)).payload);
+    assert!(!other.unwrap().contains("step-up"));
     for officer in ["alice", "bob"] {
         cell.accept(&cell.statement(officer, StatementBody::ApproveHold(id)));
     }
@@ -212,4 +217,18 @@ fn policy_without_identity_takes_no_attestation() {
     let mut report = cell.of(id, 2);
     report["provider"] = json!("sessions");
     assert_eq!(cell.refuse(&attested(&report)), "PROVIDER_NOT_NAMED");
+}
+
+#[test]
+fn attestation_takes_the_place_of_its_own_providers_and_of_nobody_elses() {
+    let mut cell = identified("[\"kyc\"]", "[\"kyc\", \"pipeline-id\"]");
+    let id = cell.asked_for("k-1", 1250);
+    let mut second = cell.of(id, 1);
+    second["provider"] = json!("pipeline-id");
+    for report in [cell.of(id, 1), second, cell.of(id, 2)] {
+        cell.accept(&attested(&report));
+    }
+    let known: Vec<_> =
+        cell.withdrawal(id).attestations.iter().map(|known| known.attestation.provider.as_str()).collect();
+    assert_eq!(known, ["pipeline-id", "kyc"]);
 }

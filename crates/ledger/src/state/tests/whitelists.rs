@@ -5,8 +5,12 @@ use holdfast_policy::{EntryStatus, TimestampMs, WhitelistEntryId};
 use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use super::cell::{Cell, PAYEE, coordinator, sign, usdt_transfer, wallet_signature};
+use super::after::{gwei, own_address, pays};
+use super::authority::add_client;
+use super::cell::{Cell, PAYEE, START, coordinator, ed25519, sign, usdt_transfer, wallet_signature};
 use super::step_ups::{attested, identified};
+use crate::codec::{Decode as _, Encode as _, Input};
+use crate::state::whitelists::Requests;
 use crate::*;
 
 /// Ten minutes.
@@ -109,6 +113,12 @@ fn asked(request: &Value) -> holdfast_log::Envelope {
     sign(PayloadKind::WhitelistRequest, request, "client", client)
 }
 
+/// Why this would be refused in an entry of this time.
+fn code_at(cell: &Cell, envelope: &holdfast_log::Envelope, time: u64) -> Option<&'static str> {
+    let judged = cell.state.check(envelope, TimestampMs(time)).unwrap();
+    judged.err().map(|rejection| rejection.code().as_str())
+}
+
 fn taken_back(client: &str, entry: &WhitelistEntryId) -> holdfast_log::Envelope {
     let payload = json!({"cluster": "demo-1", "client": client, "entry": entry});
     sign(PayloadKind::WhitelistRevocation, &payload, "client", client)
@@ -188,7 +198,6 @@ fn attestation_of_anything_else_confirms_nothing() {
     let good = cell.confirmation(&id, intent, "c-1");
     for (field, value, code) in [
         ("intent", json!(hex::encode(other_intent)), "IDENTITY_OTHER_INTENT"),
-        ("subject", json!(other), "IDENTITY_OTHER_INTENT"),
         ("customer", json!("c-2"), "IDENTITY_OTHER_CUSTOMER"),
         ("method", json!("email"), "IDENTITY_METHOD_NOT_NAMED"),
         ("score", json!(79), "IDENTITY_SCORE_TOO_LOW"),
@@ -198,8 +207,13 @@ fn attestation_of_anything_else_confirms_nothing() {
     ] {
         let mut report = good.clone();
         report[field] = value;
+        let rejection = cell.state.check(&attested(&report), TimestampMs(cell.now)).unwrap().unwrap_err();
+        assert_eq!(rejection.field(), Some(field));
         assert_eq!(cell.refuse(&attested(&report)), code, "{field}");
     }
+    let mut swapped = good.clone();
+    swapped["subject"] = json!(other);
+    assert_eq!(cell.refuse(&attested(&swapped)), "IDENTITY_OTHER_INTENT");
     assert!(cell.state.whitelist_entry(&id).is_none());
     cell.accept(&attested(&good));
     // And the same again, for the same entry, adds none
@@ -219,6 +233,8 @@ fn requests_that_make_no_sense_are_refused_with_their_reason() {
         ("address", json!(format!("0x{}", "0".repeat(40))), "FIELD_INVALID"),
         ("assets", json!([]), "FIELD_INVALID"),
         ("assets", json!(["USDT", "USDT"]), "FIELD_INVALID"),
+        ("assets", json!((0..16).map(|n| format!("A{n}")).collect::<Vec<_>>()), "UNKNOWN_ASSET"),
+        ("assets", json!((0..17).map(|n| format!("A{n}")).collect::<Vec<_>>()), "FIELD_INVALID"),
         ("assets", json!(["DOGE"]), "UNKNOWN_ASSET"),
         ("chain_id", json!(5), "UNKNOWN_ASSET"),
         ("expires_at_ms", json!(cell.now + TEN_MINUTES), "POLICY_BOUND"),
@@ -232,6 +248,12 @@ fn requests_that_make_no_sense_are_refused_with_their_reason() {
         let mut request = good.clone();
         request[field] = value;
         assert_eq!(cell.refuse(&asked(&request)), code, "{field}");
+    }
+    for (created, confirm_by) in [(0, 7 * REAL_DAY), (5_000, 7 * REAL_DAY)] {
+        let mut request = good.clone();
+        request["created_at_ms"] = json!(cell.now + created);
+        request["confirm_by_ms"] = json!(cell.now + confirm_by);
+        assert_eq!(code_at(&cell, &asked(&request), cell.now), None, "{created}");
     }
     for (address, read) in [
         (OWN.to_owned(), OWN_CHECKSUMMED),
@@ -257,13 +279,16 @@ fn request_that_nobody_confirmed_in_time_is_void_forgotten_and_never_taken_again
     let mut cell = cell();
     let request = cell.entry_request("c-1");
     let (id, intent) = cell.ask_entry(&request);
-    cell.now = request["confirm_by_ms"].as_u64().unwrap() - 1;
-    let late = cell.confirmation(&id, intent, "c-1");
-    assert_eq!(cell.refuse(&attested(&late)), "WHITELIST_REQUEST_CLOSED");
+    let void_at = request["confirm_by_ms"].as_u64().unwrap();
+    cell.now = void_at - 1;
+    let late = attested(&cell.confirmation(&id, intent, "c-1"));
+    assert_eq!(code_at(&cell, &late, void_at - 1), None);
+    assert_eq!(code_at(&cell, &late, void_at), Some("WHITELIST_REQUEST_CLOSED"));
     let newer = cell.entry_request("c-2");
     cell.ask_entry(&newer);
+    assert_eq!(cell.now, void_at);
     assert!(cell.state.requested_entry(&id).is_none());
-    assert_eq!(cell.refuse(&asked(&request)), "INTENT_EXPIRED");
+    assert_eq!(code_at(&cell, &asked(&request), void_at), Some("INTENT_EXPIRED"));
 }
 
 #[test]
@@ -420,4 +445,113 @@ fn restored_state_knows_requests_confirmations_and_uses() {
     restored.apply(cell.log.last().unwrap()).unwrap();
     assert_eq!(restored.to_snapshot(), cell.state.to_snapshot());
     assert!(restored.requested_entry(&taken).is_none() && restored.requested_entry(&open).is_some());
+}
+
+#[test]
+fn client_asks_until_its_key_expires_and_what_it_asked_for_is_confirmed_no_longer() {
+    let mut cell = cell();
+    let expires = START + 1_000_000_000;
+    cell.now = expires - 2;
+    let request = cell.entry_request("c-1");
+    let (id, intent) = cell.ask_entry(&request);
+    let another = asked(&cell.entry_request("c-2"));
+    let confirmation = attested(&cell.confirmation(&id, intent, "c-1"));
+    for envelope in [another, confirmation] {
+        assert_eq!(code_at(&cell, &envelope, expires - 1), None);
+        assert_eq!(code_at(&cell, &envelope, expires), Some("SIGNER_NOT_AUTHORIZED"));
+    }
+}
+
+#[test]
+fn what_was_asked_with_a_key_that_is_gone_is_not_confirmed_and_takes_no_room() {
+    let mut cell = cell();
+    let mut request = cell.entry_request("c-1");
+    let (id, intent) = cell.ask_entry(&request);
+    for n in 2..=4 {
+        let request = cell.entry_request(&format!("c-{n}"));
+        cell.ask_entry(&request);
+    }
+    cell.accept(&cell.statement("alice", StatementBody::RevokeClient("pipeline".parse().unwrap())));
+    let back = add_client(&cell, "pipeline", "pipeline-2");
+    cell.change_roster(back);
+    let report = cell.confirmation(&id, intent, "c-1");
+    assert_eq!(cell.refuse(&attested(&report)), "SIGNER_NOT_AUTHORIZED");
+    for n in 5..=9 {
+        request["customer"] = json!(format!("c-{n}"));
+        let payload = serde_json::to_vec(&request).unwrap();
+        let (kind, key) = (PayloadKind::WhitelistRequest.payload_type(), ed25519("pipeline-2"));
+        let fresh = holdfast_log::Envelope::sign_ed25519(kind, payload, "client:pipeline", &key).unwrap();
+        if n < 9 {
+            cell.accept(&fresh);
+        } else {
+            assert_eq!(cell.refuse(&fresh), "TOO_MANY_WHITELIST_ENTRIES");
+        }
+    }
+}
+
+#[test]
+fn confirmation_adds_no_entry_beyond_those_that_a_customer_may_have() {
+    let mut cell = cell();
+    let request = cell.entry_request("c-1");
+    let (id, intent) = cell.ask_entry(&request);
+    for n in 1..=3 {
+        let StatementBody::ProposeWhitelistEntry(mut proposal) =
+            cell.whitelist_proposal(&format!("0x{n:040x}"))
+        else {
+            unreachable!()
+        };
+        proposal.customer = Some("c-1".parse().unwrap());
+        proposal.expires_at = TimestampMs(cell.now + SHORT_DAY);
+        cell.approved(StatementBody::ProposeWhitelistEntry(proposal));
+    }
+    let report = cell.confirmation(&id, intent, "c-1");
+    assert_eq!(cell.refuse(&attested(&report)), "TOO_MANY_WHITELIST_ENTRIES");
+}
+
+#[test]
+fn what_is_taken_back_is_the_clients_own_at_that_destination_in_this_cell() {
+    let mut cell = cell();
+    let request = cell.entry_request("c-1");
+    let own = cell.confirmed(&request);
+    let mut request = cell.entry_request("c-1");
+    request["client"] = json!("other");
+    let others = cell.confirmed(&request);
+    let mut request = cell.entry_request("c-1");
+    request["address"] = json!(PAYEE);
+    let (elsewhere, _) = cell.ask_entry(&request);
+    let payload = json!({"cluster": "demo-2", "client": "pipeline", "entry": own});
+    let foreign = sign(PayloadKind::WhitelistRevocation, &payload, "client", "pipeline");
+    assert_eq!(cell.refuse(&foreign), "CLUSTER_MISMATCH");
+    // Nothing of it waits for the customer any more.
+    cell.accept(&taken_back("pipeline", &own));
+    assert_eq!((cell.status(&own), cell.status(&others)), (EntryStatus::Revoked, EntryStatus::Pending));
+    assert!(cell.state.requested_entry(&elsewhere).unwrap().is_open_at(TimestampMs(cell.now)));
+}
+
+#[test]
+fn transfer_of_a_wallet_to_itself_uses_no_entry() {
+    let mut cell = Cell::ready();
+    let entry = cell.whitelist(&own_address(), 1_000_000);
+    let first = cell.authorized("k-1", 1_250, 7);
+    let cancel = pays(None, &own_address(), 0, 7, gwei(60, 2));
+    let cancel = cell.replacement("k-2", first, "cancel-on-chain", &cancel);
+    let cancel = cell.replace(&cancel);
+    cell.accept_authorize(cancel);
+    let signature = cell.signature_of(cancel);
+    cell.accept(&signature);
+    assert_eq!(cell.state.whitelist_entry(&entry).unwrap().last_used, None);
+}
+
+#[test]
+fn request_under_another_ones_id_is_no_request() {
+    let mut cell = cell();
+    let request = cell.entry_request("c-1");
+    let (id, _) = cell.ask_entry(&request);
+    let record = cell.state.requested_entry(&id).unwrap().clone();
+    let other: WhitelistEntryId = format!("e-{}", "0".repeat(32)).parse().unwrap();
+    for (id, good) in [(id, true), (other, false)] {
+        let mut bytes = Vec::new();
+        imbl::OrdMap::unit(id, std::sync::Arc::new(record.clone())).encode(&mut bytes);
+        assert_eq!(Requests::decode(&mut Input::new(&bytes)).is_ok(), good);
+    }
 }
