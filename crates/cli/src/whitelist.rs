@@ -319,8 +319,9 @@ fn list_requests(replica: &LocalReplica, address: Option<Address>, now: Timestam
     Answer::new(json!({"requests": json, "log_size": replica.state().size()}), text)
 }
 
-fn find<'a>(state: &'a State, id: &WhitelistEntryId) -> Result<&'a WhitelistEntry, Failure> {
-    state.whitelist_entry(id).ok_or_else(|| {
+/// An entry, or a request for one that its customer has not confirmed.
+fn find(state: &State, id: &WhitelistEntryId) -> Result<(), Failure> {
+    state.entry_place(id).map(|_| ()).ok_or_else(|| {
         Failure::new(
             Exit::NotFound,
             "UNKNOWN_WHITELIST_ENTRY",

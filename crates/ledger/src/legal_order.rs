@@ -168,6 +168,11 @@ impl LegalOrder {
         }
     }
 
+    /// What it stops before anybody confirmed it.
+    pub(crate) fn stops(&self) -> Option<OrderSubject> {
+        self.proposal.demand.stops()
+    }
+
     /// How many of the agency's contacts must confirm it.
     pub fn contacts_needed(&self) -> usize {
         match self.proposal.demand {
@@ -214,6 +219,15 @@ impl OrderDemand {
             Self::Unfreeze(_) => "unfreeze",
             Self::Release(_) => "release",
             Self::Disclose(_) => "disclose",
+        }
+    }
+
+    /// What it stops before anybody confirmed it: what is frozen, and the ordinary way to an address that it wants paid.
+    pub(crate) fn stops(&self) -> Option<OrderSubject> {
+        match self {
+            Self::Freeze(subject) => Some(subject.clone()),
+            Self::Release(demand) => Some(OrderSubject::Destination(demand.chain_id, demand.address)),
+            Self::Unfreeze(_) | Self::Disclose(_) => None,
         }
     }
 

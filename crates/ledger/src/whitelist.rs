@@ -28,7 +28,7 @@ pub enum RequestPhase {
     Open,
     /// The customer confirmed it: the whitelist has the entry.
     Confirmed(Box<WhitelistConfirmation>),
-    /// Its client took it back.
+    /// Its client took it back, or an officer revoked it.
     Ended,
 }
 

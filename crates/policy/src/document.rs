@@ -57,6 +57,8 @@ struct Rules {
     whitelist: WhitelistTerms,
     authorization_max_age: DurationMs,
     prices: Option<PriceTerms>,
+    /// Whose session and customer reports count; `None` is everybody's.
+    session_providers: Option<BTreeSet<ProviderId>>,
     legal: Option<LegalTerms>,
     exposure: Option<ExposureTerms>,
     identity: Option<IdentityTerms>,
@@ -373,6 +375,11 @@ impl PolicyDocument {
     /// Which prices count; `None` when the document knows no dollars.
     pub fn prices(&self) -> Option<&PriceTerms> {
         self.rules.prices.as_ref()
+    }
+
+    /// The providers whose session and customer reports count; `None` when those of every provider do.
+    pub fn session_providers(&self) -> Option<&BTreeSet<ProviderId>> {
+        self.rules.session_providers.as_ref()
     }
 
     /// Who is asked about destinations; `None` when nobody is.

@@ -54,6 +54,11 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
         let text = format!("prices of {who} count for {age}; of those that count the highest does");
         item(&mut page, "[prices]", &text);
     }
+    let reporters = match document.session_providers() {
+        Some(providers) => listed(providers.iter()),
+        None => "every provider".to_owned(),
+    };
+    item(&mut page, "[sessions]", &format!("reports of {reporters} about sessions and accounts count"));
     if let Some(IdentityTerms { providers, methods, min_score, max_age }) = document.identity() {
         let text = format!(
             "attestations of {} by {} count for {} from score {min_score} on",

@@ -49,16 +49,26 @@ pub struct ExposureSignal {
     pub provider: ProviderId,
 }
 
+impl ExposureSignal {
+    /// The worse of both: the higher score with its category, and the fewer hops.
+    #[must_use]
+    pub fn worse_of(self, other: Self) -> Self {
+        let hops = [self.hops, other.hops].into_iter().flatten().min();
+        let worse = if other.score > self.score { other } else { self };
+        Self { hops, ..worse }
+    }
+}
+
 /// What the providers that the policy names say about a destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exposure {
     /// The policy has no `[exposure]` table.
     NotAsked,
-    /// Every provider's newest report is young enough; this is the worst.
+    /// Every provider's newest report is young enough; this is the worst, with the fewest `hops` that any of them knows.
     Known(ExposureSignal),
     /// Some have none that is young enough.
     Incomplete {
-        /// The worst of those that are.
+        /// The worst of those that are, with the fewest `hops`.
         worst: Option<ExposureSignal>,
         /// Who has none, by name.
         missing: Vec<ProviderId>,
@@ -82,10 +92,13 @@ impl Exposure {
             };
             match newest(provider).filter(young) {
                 None => missing.push(provider.clone()),
-                Some(signal) if worst.as_ref().is_none_or(|worst| signal.score > worst.score) => {
-                    worst = Some(signal);
+                // INVARIANT (G9): a higher score of one provider does not hide a listed address that another one knows near.
+                Some(signal) => {
+                    worst = Some(match worst {
+                        Some(worst) => worst.worse_of(signal),
+                        None => signal,
+                    });
                 }
-                Some(_) => {}
             }
         }
         match worst {
@@ -145,6 +158,19 @@ mod tests {
         assert_eq!(of(&[good.clone(), bad.clone()], 100), Exposure::Known(bad.clone()));
         assert_eq!(of(&[signal("one", 95, 100), bad], 100).worst().unwrap().score, 95);
         assert_eq!(of(&[good, signal("two", 0, 100)], 100).worst().unwrap().score, 3);
+    }
+
+    #[test]
+    fn higher_score_of_one_provider_does_not_hide_a_listed_address_that_another_one_knows_near() {
+        let near = ExposureSignal { hops: Some(1), ..signal("two", 60, 100) };
+        let far = ExposureSignal { hops: Some(9), ..signal("one", 61, 100) };
+        for (other, hops) in [(far, Some(1)), (signal("one", 61, 100), Some(1))] {
+            let worst = of(&[other, near.clone()], 100).worst().unwrap().clone();
+            assert_eq!((worst.score, worst.provider.as_str(), worst.hops), (61, "one", hops));
+        }
+        // What is too old neither helps nor harms.
+        let old = ExposureSignal { observed_at: TimestampMs(89), ..near };
+        assert_eq!(of(&[signal("one", 61, 100), old], 100).worst().unwrap().hops, None);
     }
 
     #[test]

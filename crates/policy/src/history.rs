@@ -97,9 +97,22 @@ impl CustomerHistory {
     /// The customer was registered: when the account was opened and, for imported accounts, the last sign of life.
     pub fn register(&mut self, opened_at: TimestampMs, last_active_at: Option<TimestampMs>) {
         let opened = Minute::of(opened_at);
+        let first_seen = self.first_seen().filter(|_| self.opened.is_none());
         self.opened = Some(self.opened.map_or(opened, |known| known.min(opened)));
         let active = Minute::of(last_active_at.unwrap_or(opened_at)).max(opened);
-        self.last_active = Some(self.last_active.map_or(active, |known| known.max(active)));
+        // A newer sign of life ends a silence like any other: it must not make it forgotten.
+        self.be_active(active);
+        // Who is registered only after a first session was silent until that one.
+        let silence = first_seen.map(|seen| (seen, seen.since(active)));
+        if let Some((seen, silence)) = silence.filter(|(_, silence)| *silence >= SILENCE) {
+            self.woke = self.woke.filter(|(at, _)| *at > seen).or(Some((seen, silence)));
+        }
+    }
+
+    /// As far as is remembered.
+    fn first_seen(&self) -> Option<Minute> {
+        let devices = self.devices.0.iter().map(|device| device.first);
+        devices.chain(self.first_paid).min().or(self.last_active)
     }
 
     /// A session was reported.

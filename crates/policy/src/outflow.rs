@@ -27,7 +27,7 @@ pub const MAX_WINDOW: DurationMs = DurationMs(35 * 24 * 60 * 60 * 1000);
 
 /// The most places of one client that are only asked for.
 pub const MAX_PLACES_OF_CLIENT: u64 = 10_000;
-/// The most places of one customer that are only asked for.
+/// The most places of one client for one customer that are only asked for: what a client asks for takes nobody else's place.
 pub const MAX_PLACES_OF_CUSTOMER: u64 = 1_000;
 
 /// What one withdrawal takes out, and whom it counts for.
@@ -82,7 +82,7 @@ pub enum Taken {
 pub enum Crowded {
     /// The client's: [`MAX_PLACES_OF_CLIENT`].
     Client,
-    /// The customer's: [`MAX_PLACES_OF_CUSTOMER`].
+    /// The client's for this customer: [`MAX_PLACES_OF_CUSTOMER`].
     Customer,
 }
 
@@ -216,8 +216,9 @@ impl Outflows {
         at: TimestampMs,
     ) -> Result<(), Crowded> {
         let of_client = (Asker::Client(client.clone()), MAX_PLACES_OF_CLIENT, Crowded::Client);
-        let of_customer = customer
-            .map(|customer| (Asker::Customer(customer.clone()), MAX_PLACES_OF_CUSTOMER, Crowded::Customer));
+        let of_customer = customer.map(|customer| {
+            (Asker::Customer(client.clone(), customer.clone()), MAX_PLACES_OF_CUSTOMER, Crowded::Customer)
+        });
         for (asker, most, crowded) in std::iter::once(of_client).chain(of_customer) {
             let asked = self.asked.get(&asker).copied().unwrap_or(0);
             // What ended since the last entry takes no place, even if no entry comes that says so.
@@ -291,12 +292,13 @@ impl Outflows {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Asker {
     Client(ClientId),
-    Customer(CustomerRef),
+    Customer(ClientId, CustomerRef),
 }
 
 impl Asker {
     fn both(outflow: &Outflow) -> impl Iterator<Item = Self> + use<> {
-        let customer = outflow.customer.clone().map(Self::Customer);
+        let customer = outflow.customer.clone();
+        let customer = customer.map(|customer| Self::Customer(outflow.client.clone(), customer));
         std::iter::once(Self::Client(outflow.client.clone())).chain(customer)
     }
 }

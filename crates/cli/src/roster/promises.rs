@@ -202,7 +202,7 @@ fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'sta
     let Ok(Act::Statement { statement, digest, .. }) = act.act() else { return None };
     let exists = match &statement.body {
         StatementBody::PauseWallet(wallet) => state.wallet(wallet).is_some(),
-        StatementBody::RevokeWhitelistEntry(id) => state.whitelist_entry(id).is_some(),
+        StatementBody::RevokeWhitelistEntry(id) => state.entry_place(id).is_some(),
         StatementBody::RevokeClient(client) => state.roster().client(client).is_some(),
         StatementBody::AddToScreeningList { list, .. } => state.screening_list(list).is_some(),
         StatementBody::OpenOrder(_)

@@ -26,6 +26,7 @@ impl State {
     ) -> Result<Change, Rejection> {
         self.check_cluster(&report.cluster)?;
         self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
+        self.check_reports_on_sessions(&report.provider)?;
         let invalid =
             |field, detail: &str| Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field(field));
         if report.opened_at_ms > report.observed_at_ms {

@@ -141,6 +141,7 @@ impl Under<'_> {
         approvals: &[Approval],
         at: TimestampMs,
     ) -> Decision {
+        let travel = self.state.travel_about(withdrawal);
         let asked = Asked {
             request: &withdrawal.request,
             to_oneself: withdrawal.to_oneself,
@@ -148,18 +149,21 @@ impl Under<'_> {
             at: self.state.asked_at(withdrawal.kind, withdrawal.positions.request, withdrawal.received_at),
             approvals,
             attestations: &withdrawal.attestations,
-            travel: &withdrawal.travel,
+            travel: &travel,
         };
         self.decide(&asked, at)
     }
 
-    /// The worst of all providers' newest reports that are young enough, with the newest one's name and time: if that one is
-    /// too old, all are, and policy finds it stale whatever it says.
+    /// The worst of the newest reports of all providers that the document names, of those that are young enough, with the newest
+    /// one's name and time: if that one is too old, all are, and policy finds it stale whatever it says.
     fn session_signals(self, customer: &CustomerRef, at: TimestampMs) -> Option<SessionSignals> {
-        let reports = self.state.sessions.get(customer)?;
+        let named = |report: &&SessionReport| {
+            self.document.session_providers().is_none_or(|named| named.contains(&report.provider))
+        };
+        let reports: Vec<_> = self.state.sessions.get(customer)?.iter().filter(named).collect();
         let newest = reports.iter().max_by_key(|report| report.observed_at_ms)?;
         let max_age = self.document.risk().max_report_age;
-        let young = |report: &&SessionReport| at.0.saturating_sub(report.observed_at_ms.0) <= max_age.0;
+        let young = |report: &&&SessionReport| at.0.saturating_sub(report.observed_at_ms.0) <= max_age.0;
         let counted = reports.iter().filter(young);
         let signals = counted.fold(newest.signals(), |worst, report| SessionSignals {
             new_device: worst.new_device || report.new_device,

@@ -55,8 +55,9 @@ impl State {
             }
             StatementBody::WithdrawApproval(withdrawal) => self.describe_payment(withdrawal),
             StatementBody::RevokeWhitelistEntry(id) => {
-                let entry = self.whitelist.entry(id).ok_or_else(|| unknown_entry(id))?;
-                Ok(vec![line("chain id", entry.chain_id), line("address", entry.address)])
+                // The same words before and after its customer confirmed it, so that the statement acts on both.
+                let (chain_id, address) = self.entry_place(id).ok_or_else(|| unknown_entry(id))?;
+                Ok(vec![line("chain id", chain_id), line("address", address)])
             }
             StatementBody::PauseWallet(id) => {
                 let wallet = self.wallet(id).ok_or_else(|| unknown_wallet(id))?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_chains::{Address, ChainId};
-use holdfast_policy::{MAX_EXPOSURE_AGE, ProviderId, TimestampMs};
+use holdfast_policy::{ExposureSignal, MAX_EXPOSURE_AGE, ProviderId, TimestampMs};
 use imbl::OrdMap;
 
 use super::{Change, State};
@@ -71,16 +71,18 @@ impl State {
         Ok(Change { exposure: Some(self.worse_of_both(report)), ..Change::default() })
     }
 
-    /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.
+    /// A report about no later moment than the one known never clears a warning: the worse of both, at the later time.
     fn worse_of_both(&self, report: &ExposureReport) -> ExposureReport {
         let about = (report.chain_id, report.destination);
         match self.exposures.newest(about, &report.provider) {
-            Some(known) if known.observed_at_ms > report.observed_at_ms => {
-                let worse = if known.score > report.score { known } else { report };
+            Some(known) if known.observed_at_ms >= report.observed_at_ms => {
+                let ExposureSignal { score, category, hops, .. } = report.signal().worse_of(known.signal());
                 ExposureReport {
-                    sequence: report.sequence,
+                    score,
+                    category,
+                    hops,
                     observed_at_ms: known.observed_at_ms,
-                    ..worse.clone()
+                    ..report.clone()
                 }
             }
             Some(_) | None => report.clone(),

@@ -70,6 +70,7 @@ impl State {
             Err((code, _)) => return Err(refusal(code)),
         };
         let mut withdrawal = known.clone();
+        let attestation = not_better(attestation, &withdrawal.attestations);
         withdrawal.attestations.retain(|record| record.attestation.provider != report.provider);
         withdrawal.attestations.push(IdentityRecord { attestation, time, index });
         // What is authorized stays so; it is decided again when it is authorized anew, and by each node when it signs.
@@ -108,6 +109,18 @@ impl State {
             Ok(()) => Ok(attestation),
             Err(code) => Err((code, attestation)),
         }
+    }
+}
+
+/// What a provider says about no later moment than it spoke of before never takes its doubt back: the lower score of both, at the
+/// later time.
+fn not_better(said: IdentityAttestation, before: &[IdentityRecord]) -> IdentityAttestation {
+    let known = before.iter().map(|record| &record.attestation).find(|known| known.provider == said.provider);
+    match known {
+        Some(known) if said.observed_at <= known.observed_at => {
+            IdentityAttestation { score: said.score.min(known.score), observed_at: known.observed_at, ..said }
+        }
+        Some(_) | None => said,
     }
 }
 

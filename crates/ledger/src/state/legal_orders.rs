@@ -124,6 +124,7 @@ impl State {
                 format!("{MAX_OPEN_ORDERS} orders that `{officer}` opened wait for others to confirm them");
             return Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("officer"));
         }
+        self.check_not_prolonged(officer, proposal, time)?;
         let lapses_at = time.checked_add(terms.lapse).unwrap_or(TimestampMs(u64::MAX));
         let order = LegalOrder {
             id,
@@ -142,6 +143,39 @@ impl State {
         Ok(Change { legal_orders: vec![order], ..Change::default() })
     }
 
+    /// INVARIANT (G4): one officer alone stops something for as long as the policy says and no longer: whose order about it lapsed
+    /// opens no other one about it, and nobody adds a second freeze to one's own.
+    fn check_not_prolonged(
+        &self,
+        officer: &OfficerId,
+        proposal: &OrderProposal,
+        time: TimestampMs,
+    ) -> Result<(), Rejection> {
+        let Some(subject) = proposal.demand.stops() else { return Ok(()) };
+        let since = self.roster().officer(officer).map_or(0, |known| known.since);
+        let freezes = |demand: &OrderDemand| matches!(demand, OrderDemand::Freeze(_));
+        let prolonged = |order: &&LegalOrder| {
+            let over = match order.state_at(time) {
+                OrderState::Lapsed => true,
+                OrderState::Open => freezes(&order.proposal.demand) && freezes(&proposal.demand),
+                OrderState::Confirmed | OrderState::Lifted => false,
+            };
+            over && order.opened_by == *officer
+                && since < order.index
+                && order.stops().as_ref() == Some(&subject)
+        };
+        match self.legal_orders().find(prolonged) {
+            None => Ok(()),
+            Some(order) => {
+                let detail = format!(
+                    "nobody confirmed `{}`, which `{officer}` opened about the same: another officer has to open this one",
+                    order.id
+                );
+                Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("officer"))
+            }
+        }
+    }
+
     pub(super) fn approve_order(
         &self,
         statement: &Statement,
@@ -152,6 +186,10 @@ impl State {
         let terms = self.legal_terms()?;
         let mut order = self.waiting_order(id, time)?.clone();
         self.check_role(&statement.officer, &terms.approvals.keys().cloned().collect())?;
+        // What expired counts no more and may be said again.
+        order
+            .approvals
+            .retain(|approval| time < approval.expires_at || approval.officer != statement.officer);
         if order.approvals.iter().any(|approval| approval.officer == statement.officer) {
             let detail = format!("`{}` has approved this order already", statement.officer);
             return Err(Rejection::new(RejectionCode::AlreadyApproved, detail).with_field("officer"));
@@ -205,6 +243,7 @@ impl State {
         let approved: Vec<_> = order
             .approvals
             .iter()
+            .filter(|approval| time < approval.expires_at)
             .map(|approval| {
                 (approval.officer.clone(), self.standing_roles(&approval.officer, approval.index))
             })

@@ -42,7 +42,7 @@ impl State {
             to_oneself: original.to_oneself || matches!(kind, WithdrawalKind::CancelOnChain(_)),
             kind,
             deposit_index: original.deposit_index,
-            travel: original.travel.clone(),
+            travel: self.travel_about(original),
         };
         let mut withdrawal = self.receive(asked, index, time)?;
         self.carry_approvals_over(&mut withdrawal, original, time);

@@ -180,6 +180,7 @@ impl State {
     ) -> Result<Change, Rejection> {
         self.check_cluster(&report.cluster)?;
         self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
+        self.check_reports_on_sessions(&report.provider)?;
         Ok(Change { session: Some(self.merged(report)), ..Change::default() })
     }
 
@@ -224,6 +225,15 @@ impl State {
         }
         let detail = format!("the policy in force does not name `{provider}` in `{terms}.providers`");
         Err(Rejection::new(RejectionCode::ProviderNotNamed, detail).with_field("provider"))
+    }
+
+    /// INVARIANT (G9): where the policy names who reports about sessions and accounts, the key of a provider of prices cannot
+    /// vouch for a session.
+    pub(super) fn check_reports_on_sessions(&self, provider: &ProviderId) -> Result<(), Rejection> {
+        match self.policy().session_providers() {
+            None => Ok(()),
+            named => self.check_named(provider, named, "sessions"),
+        }
     }
 
     /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.

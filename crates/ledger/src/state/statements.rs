@@ -149,7 +149,7 @@ impl State {
     }
 
     fn revoke(&self, entry: &WhitelistEntryId, time: TimestampMs) -> Result<Change, Rejection> {
-        let known = self.whitelist.entry(entry).ok_or_else(|| unknown_entry(entry))?;
+        let Some(known) = self.whitelist.entry(entry) else { return self.end_request(entry, time) };
         if known.revoked_at.is_some() {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, "the entry is revoked already"));
         }

@@ -1,6 +1,8 @@
 //! What providers report about Travel Rule exchanges: kept with the withdrawal, and decided on at once.
 
-use holdfast_policy::TimestampMs;
+use std::collections::BTreeMap;
+
+use holdfast_policy::{ProviderId, TimestampMs};
 
 use super::{Change, State};
 use crate::payload::TravelRuleReport;
@@ -32,12 +34,12 @@ impl State {
             | WithdrawalState::Held
             | WithdrawalState::Allowed
             | WithdrawalState::Bound => true,
-            WithdrawalState::Authorized => false,
+            // What replaced it is about the same exchange.
+            WithdrawalState::Authorized | WithdrawalState::Replaced => false,
             WithdrawalState::Signed
             | WithdrawalState::Denied
             | WithdrawalState::Cancelled
             | WithdrawalState::Expired
-            | WithdrawalState::Replaced
             | WithdrawalState::Tombstoned => {
                 let detail = "the withdrawal is signed or closed: nothing depends on the exchange any more";
                 return Err(Rejection::new(RejectionCode::WithdrawalNotHeld, detail).with_field("withdrawal"));
@@ -51,6 +53,25 @@ impl State {
         }
         let sequence = Some((report.provider.clone(), report.sequence));
         Ok(Change { sequence, ..Change::withdrawal(withdrawal) })
+    }
+}
+
+impl State {
+    /// Each provider's newest report about a withdrawal or about what it replaces; of two about one moment the worse.
+    ///
+    /// INVARIANT (G9): providers know the withdrawal that was asked for first: what they refuse there is refused for its bumps.
+    pub(super) fn travel_about(&self, withdrawal: &Withdrawal) -> BTreeMap<ProviderId, TravelRecord> {
+        let mut about = withdrawal.travel.clone();
+        let earlier = withdrawal.replaces().into_iter().flat_map(|of| self.lineage(of));
+        for record in earlier.filter_map(|id| Some(&self.withdrawal(&id)?.travel)).flatten() {
+            let (provider, said) = record;
+            let newer =
+                |known: &TravelRecord| (known.observed_at, known.state) < (said.observed_at, said.state);
+            if about.get(provider).is_none_or(newer) {
+                about.insert(provider.clone(), said.clone());
+            }
+        }
+        about
     }
 }
 

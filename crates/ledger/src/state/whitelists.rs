@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use holdfast_chains::{Address, ChainId};
 use holdfast_policy::{
     AttestedIntent, ClientId, CustomerRef, EntryOwner, EntryStatus, IntentDigest, TimestampMs,
     WhitelistEntry, WhitelistEntryId,
@@ -208,6 +209,25 @@ impl State {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, detail));
         }
         Ok(Change { requested_entries: ended, revoked, ..Change::default() })
+    }
+
+    /// An officer revokes what a client asked for before its customer confirms it.
+    pub(super) fn end_request(&self, id: &WhitelistEntryId, time: TimestampMs) -> Result<Change, Rejection> {
+        let known = self.whitelist_requests.get(id).ok_or_else(|| unknown_entry(id))?;
+        if !known.is_open_at(time) {
+            let detail = "the request for the entry is taken back or void already";
+            return Err(Rejection::new(RejectionCode::AlreadyRecorded, detail));
+        }
+        let ended = RequestedEntry { phase: RequestPhase::Ended, ..known.clone() };
+        Ok(Change { requested_entries: vec![ended], ..Change::default() })
+    }
+
+    /// The address that an entry, or a request for one, is about.
+    pub fn entry_place(&self, id: &WhitelistEntryId) -> Option<(ChainId, Address)> {
+        let entry = self.whitelist.entry(id).map(|entry| (entry.chain_id, entry.address));
+        let asked =
+            || self.whitelist_requests.get(id).map(|known| (known.request.chain_id, known.request.address));
+        entry.or_else(asked)
     }
 
     /// The entries that a signed payment used: those that let it pass at this time.

@@ -76,6 +76,7 @@ impl PolicyDiff {
                 whitelist,
                 authorization_max_age,
                 prices,
+                session_providers,
                 exposure,
                 identity,
                 legal,
@@ -89,6 +90,7 @@ impl PolicyDiff {
         terms::whitelist(&mut changes, whitelist, &next.whitelist);
         terms::authorization(&mut changes, *authorization_max_age, next.authorization_max_age);
         terms::prices(&mut changes, prices.as_ref(), next.prices.as_ref());
+        terms::sessions(&mut changes, session_providers.as_ref(), next.session_providers.as_ref());
         terms::legal(&mut changes, legal.as_ref(), next.legal.as_ref());
         terms::exposure(&mut changes, exposure.as_ref(), next.exposure.as_ref());
         terms::identity(&mut changes, identity.as_ref(), next.identity.as_ref());

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     exposure::{ExposureTerms, MAX_EXPOSURE_AGE},
     identity::IdentityTerms,
-    ids::RoleName,
+    ids::{ProviderId, RoleName},
     outflow::MAX_WINDOW,
     price::MAX_PRICE_AGE,
     risk::MAX_SCORE,
@@ -63,6 +63,10 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
         authorization_max_age: authorization_max_age(root.required("authorization")?.table()?)?,
         prices: None,
+        session_providers: root
+            .optional("sessions")
+            .map(|field| session_providers(field.table()?))
+            .transpose()?,
         legal: root.optional("legal").map(|field| legal_terms(field.table()?)).transpose()?,
         exposure: root.optional("exposure").map(|field| exposure(field.table()?)).transpose()?,
         identity: None,
@@ -299,6 +303,12 @@ fn price_terms(mut table: Table<'_>) -> Result<PriceTerms, PolicyError> {
     let providers = set(&table.required("providers")?)?;
     table.finish()?;
     Ok(PriceTerms { max_age, providers })
+}
+
+fn session_providers(mut table: Table<'_>) -> Result<BTreeSet<ProviderId>, PolicyError> {
+    let providers = set(&table.required("providers")?)?;
+    table.finish()?;
+    Ok(providers)
 }
 
 fn exposure(mut table: Table<'_>) -> Result<ExposureTerms, PolicyError> {

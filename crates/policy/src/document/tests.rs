@@ -379,6 +379,24 @@ fn unusable_terms_of_identity_are_refused() {
     }
 }
 
+#[test]
+fn whose_session_reports_count_is_everybody_unless_the_document_names_them() {
+    assert_eq!(PolicyDocument::parse(DEMO).unwrap().session_providers(), None);
+    let with = |table: &str| {
+        PolicyDocument::parse(&DEMO.replacen("[risk]\n", &format!("[sessions]\n{table}\n\n[risk]\n"), 1))
+    };
+    let named = with("providers = [\"crm\", \"web\"]").unwrap();
+    let names: Vec<_> = named.session_providers().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["crm", "web"]);
+    for (table, code) in [
+        ("", "POLICY_FIELD_MISSING"),
+        ("providers = []", "POLICY_FIELD_EMPTY"),
+        ("providers = [\"crm\"]\nmax_age_ms = 1", "POLICY_FIELD_UNKNOWN"),
+    ] {
+        assert_eq!(with(table).unwrap_err().code(), code, "{table}");
+    }
+}
+
 const BAND: &str = "hold_above = { amount = \"5000000000\", approvals = { withdrawal-approver = 2 } }";
 
 #[test]

@@ -22,6 +22,7 @@ fn demo_is_explained_rule_by_rule_in_whole_units() {
         "sanctions                denies a destination that is on `ofac-eth`, and everything while one of them is not loaded",
         "a hold that is not approved 1 day after the request is denied; `withdrawal-approver` looks after holds",
         "entries are usable at once, and at most for 90 days",
+        "reports of every provider about sessions and accounts count",
         "nodes start to sign at most 10 minutes after the authorization",
     ] {
         assert!(page.contains(line), "{line}\nis not in\n{page}");

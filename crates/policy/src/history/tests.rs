@@ -110,6 +110,40 @@ fn silence_of_thirty_days_is_remembered_to_the_minute_and_a_shorter_one_is_not()
 }
 
 #[test]
+fn sign_of_life_that_is_registered_ends_a_silence_and_does_not_make_it_forgotten() {
+    let minute = |at| Minute::of(TimestampMs(at));
+    let mut history = CustomerHistory::default();
+    history.register(TimestampMs(NOW - 400 * DAY), Some(TimestampMs(NOW - 90 * DAY)));
+    history.register(TimestampMs(NOW - 400 * DAY), Some(TimestampMs(NOW)));
+    let woke = Some((minute(NOW), 90 * 24 * 60));
+    assert_eq!(history.awakening(minute(NOW + DAY)), Ok(woke));
+    log_in(&mut history, NOW + 60_000, &device(0), true);
+    assert_eq!(history.awakening(minute(NOW + DAY)), Ok(woke));
+    // An earlier one changes nothing.
+    history.register(TimestampMs(NOW - 500 * DAY), Some(TimestampMs(NOW - 200 * DAY)));
+    assert_eq!(history.awakening(minute(NOW + DAY)), Ok(woke));
+}
+
+#[test]
+fn whether_account_or_session_is_reported_first_makes_no_difference_to_a_silence() {
+    let minute = |at| Minute::of(TimestampMs(at));
+    for (gap, woke) in [(30 * DAY, Some((minute(NOW), 30 * 24 * 60))), (30 * DAY - 60_000, None)] {
+        let registered = |history: &mut CustomerHistory| {
+            history.register(TimestampMs(NOW - 400 * DAY), Some(TimestampMs(NOW - gap)));
+        };
+        let (mut one, mut other) = (CustomerHistory::default(), CustomerHistory::default());
+        registered(&mut one);
+        for history in [&mut one, &mut other] {
+            log_in(history, NOW, &device(0), true);
+            pay(history, NOW + 60_000, 1, None);
+        }
+        registered(&mut other);
+        assert_eq!(one.awakening(minute(NOW + DAY)), Ok(woke));
+        assert_eq!(other.awakening(minute(NOW + DAY)), Ok(woke));
+    }
+}
+
+#[test]
 fn the_destination_paid_least_lately_is_forgotten_first() {
     let mut history = CustomerHistory::default();
     for number in 0..40 {

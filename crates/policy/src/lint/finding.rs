@@ -92,6 +92,7 @@ findings! {
     NoFeeCap, "NO_FEE_CAP", Warning, "No `fee_cap` for a chain: a thief who owns a client can burn a wallet in fees, and sweeps are denied.", "add one for each chain";
     NoCoolingOff, "NO_COOLING_OFF", Warning, "New whitelist entries are usable at once.", "set `cooling_off_ms` to at least a day (86_400_000)";
     OnePersonApproves, "ONE_PERSON_APPROVES", Notice, "One person alone can lift a hold.", "ask for two people";
+    SessionProvidersOpen, "SESSION_PROVIDERS_OPEN", Warning, "The session reports of every provider count, also those of one that is there for prices.", "name providers in `[sessions]`";
     ReportAgeLong, "REPORT_AGE_LONG", Notice, "A session report counts for an hour or longer.", "set `max_report_age_ms` to minutes";
 }
 

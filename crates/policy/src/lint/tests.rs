@@ -56,6 +56,13 @@ fn assert_added(from: &str, to: &str, code: &str, at: &str, rule: Option<&str>) 
     );
 }
 
+#[test]
+fn providers_of_sessions_that_are_named_are_no_finding() {
+    let named = DEMO.replacen("[risk]", "[sessions]\nproviders = [\"sessions\"]\n\n[risk]", 1);
+    assert!(codes(DEMO).contains_key("SESSION_PROVIDERS_OPEN"));
+    assert!(!codes(&named).contains_key("SESSION_PROVIDERS_OPEN"));
+}
+
 const WINDOW: &str = "[[restriction]]\nid = \"day\"\ntype = \"limit_window\"\n";
 
 fn with_window(rule: &str) -> String {
@@ -65,7 +72,15 @@ fn with_window(rule: &str) -> String {
 #[test]
 fn demo_is_fit_for_a_demo_only() {
     let codes: Vec<_> = codes(DEMO).into_iter().collect();
-    assert_eq!(codes, [("ASSET_WITHOUT_WINDOW", 2), ("NO_COOLING_OFF", 1), ("REPORT_AGE_LONG", 1)]);
+    assert_eq!(
+        codes,
+        [
+            ("ASSET_WITHOUT_WINDOW", 2),
+            ("NO_COOLING_OFF", 1),
+            ("REPORT_AGE_LONG", 1),
+            ("SESSION_PROVIDERS_OPEN", 1)
+        ]
+    );
 }
 
 #[test]

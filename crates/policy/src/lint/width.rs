@@ -154,6 +154,10 @@ fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
             report.find(code, "version", None, sentence);
         }
     }
+    if present.risk && report.document.session_providers().is_none() {
+        let sentence = "no `[sessions]` table names who reports about sessions".to_owned();
+        report.find(LintCode::SessionProvidersOpen, "risk.listed_address", None, sentence);
+    }
 }
 
 fn terms(report: &mut Report<'_>) {

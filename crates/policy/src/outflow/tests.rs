@@ -278,6 +278,18 @@ fn client_and_customer_have_so_many_places_that_are_only_asked_for() {
 }
 
 #[test]
+fn thief_with_one_clients_key_takes_no_place_of_a_customer_at_another_client() {
+    let mut window = Window::per_customer();
+    for place in 0..MAX_PLACES_OF_CUSTOMER {
+        window.outflows.hold_place(place, outflow("a", 1), reserved(900));
+    }
+    let (customer, other) = (CustomerRef::new("a").unwrap(), ClientId::new("other").unwrap());
+    let mine = outflow("a", 1).client;
+    let room = |client| window.outflows.room(client, Some(&customer), TimestampMs(10));
+    assert_eq!((room(&mine), room(&other)), (Err(Crowded::Customer), Ok(())));
+}
+
+#[test]
 fn restored_replica_counts_places_like_one_that_kept_running() {
     let open = (0..MAX_PLACES_OF_CUSTOMER).map(|place| (place, outflow("a", 1), reserved(100)));
     let restored = Outflows::restore(open, []);

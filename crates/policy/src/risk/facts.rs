@@ -86,10 +86,9 @@ impl<'a> RiskFacts<'a> {
 
     fn knows(&self, fact: RiskFact) -> bool {
         match fact {
-            // INVARIANT (G9): a customer whom nobody registered has no silence to compare with.
-            RiskFact::History => {
-                self.history.as_ref().is_some_and(|history| history.awakening(self.now).is_ok())
-            }
+            // INVARIANT (G9): a customer whom nobody registered has no silence to compare with, however many sessions were
+            // reported since.
+            RiskFact::History => self.history.as_ref().is_some_and(|history| history.opened().is_some()),
             RiskFact::Destination => self.destination.is_some() && self.customer.is_some(),
             RiskFact::Device => self.device_seen().is_some() && self.device.is_some(),
             RiskFact::Worth => self.usd_cents.is_some(),

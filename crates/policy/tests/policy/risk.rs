@@ -459,6 +459,11 @@ fn required_fact_that_nobody_knows_holds_whatever_the_score() {
     assert_eq!(known.outcome, Outcome::Allow, "{known:#?}");
     let missing: &[(&str, Arrange)] = &[
         ("history", |world| world.activity = Some(Activity::default())),
+        // A session teaches nothing about the time before it
+        ("history", |world| {
+            world.activity = Some(Activity::default());
+            log_in(world, "alice", NOW - HOUR, "d-1");
+        }),
         ("destination", |world| world.activity = None),
         ("device", |world| world.alice().details.device = None),
         ("worth", |world| world.prices.clear()),

@@ -184,6 +184,43 @@ fn reports_that_no_policy_can_count_any_more_are_forgotten() {
 }
 
 #[test]
+fn better_report_about_the_same_millisecond_clears_nothing() {
+    let mut cell = cell();
+    says(&mut cell, "chainwatch", 1, 0);
+    let mut near = report(&cell, "tracer", 1, 85);
+    near["hops"] = json!(1);
+    let mut better = report(&cell, "tracer", 2, 5);
+    better["category"] = json!("exchange");
+    cell.accept(&signed(&near, "tracer"));
+    cell.accept(&signed(&better, "tracer"));
+    let about = holdfast_chains::Address::parse(PAYEE).unwrap();
+    let (tracer, chain) = ("tracer".parse().unwrap(), holdfast_chains::ChainId(1));
+    let known = cell.state.exposure_report(&tracer, chain, &about).unwrap();
+    assert_eq!((known.score, known.category.as_str(), known.hops, known.sequence), (85, "mixer", Some(1), 2));
+    let id = ask(&mut cell, "k-1");
+    assert_eq!(cell.withdrawal(id).decision.main_reason(), Some(ReasonCode::ExposureDeny));
+}
+
+#[test]
+fn late_report_that_is_worse_in_one_part_makes_only_that_part_worse() {
+    let mut cell = cell();
+    let mut far = report(&cell, "tracer", 1, 60);
+    far["hops"] = json!(4);
+    let mut near = report(&cell, "tracer", 2, 10);
+    near["hops"] = json!(1);
+    near["observed_at_ms"] = json!(cell.now - 1);
+    cell.accept(&signed(&far, "tracer"));
+    cell.accept(&signed(&near, "tracer"));
+    let about = holdfast_chains::Address::parse(PAYEE).unwrap();
+    let tracer = "tracer".parse().unwrap();
+    let known = cell.state.exposure_report(&tracer, holdfast_chains::ChainId(1), &about).unwrap();
+    assert_eq!(
+        (known.score, known.hops, known.observed_at_ms.0),
+        (60, Some(1), far["observed_at_ms"].as_u64().unwrap())
+    );
+}
+
+#[test]
 fn late_report_that_is_worse_counts_at_the_later_time_and_scores_go_up_to_100() {
     let mut cell = cell();
     let about = (holdfast_chains::ChainId(1), holdfast_chains::Address::parse(PAYEE).unwrap());
@@ -204,11 +241,11 @@ fn late_report_that_is_worse_counts_at_the_later_time_and_scores_go_up_to_100() 
         let category = if score == counts { category } else { "theft" };
         assert_eq!(newest(&cell), (sequence, counts, category.to_owned(), first));
     }
-    // What a provider says again about the same moment takes the place of what it said.
+    // And what a provider says again about the same moment is no later look.
     let mut again = report(&cell, "tracer", 5, 3);
     again["observed_at_ms"] = json!(first);
     cell.accept(&signed(&again, "tracer"));
-    assert_eq!(newest(&cell), (5, 3, "mixer".to_owned(), first));
+    assert_eq!(newest(&cell), (5, 85, "theft".to_owned(), first));
     says(&mut cell, "tracer", 6, 100);
     assert_eq!(newest(&cell).1, 100);
 }

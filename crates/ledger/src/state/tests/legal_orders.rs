@@ -215,6 +215,74 @@ fn order_that_lapsed_is_never_confirmed_and_its_reference_never_used_again() {
 }
 
 #[test]
+fn one_officer_does_not_prolong_a_freeze_by_another_order() {
+    for subject in [OrderSubject::Wallet("hot-1".parse().unwrap()), customer(), payee()] {
+        let mut cell = with_legal();
+        let first = cell.freeze("case/1", subject.clone());
+        // Neither while it is in force nor when it lapsed
+        let again = order("case/2", OrderDemand::Freeze(subject.clone()));
+        let second = cell.opening("carol", again.clone());
+        assert_eq!(cell.refuse(&second), "LEGAL_ORDER_STATE");
+        cell.now = cell.state.legal_order(&first).unwrap().lapses_at.0;
+        let second = cell.opening("carol", again.clone());
+        assert_eq!(cell.refuse(&second), "LEGAL_ORDER_STATE");
+        assert_eq!(cell.reason("k-1", None), None);
+        // Another officer may, and after a confirmed order the first one again
+        let other = cell.opening("bob", again);
+        let second = cell.accept(&other).order.unwrap();
+        cell.approve_both(&second);
+        let third = cell.opening("bob", order("case/3", OrderDemand::Freeze(subject)));
+        cell.accept(&third);
+    }
+}
+
+#[test]
+fn one_officer_does_not_prolong_a_stop_by_orders_to_pay() {
+    let mut cell = with_legal();
+    let first = cell.open(order("case/1", release(1)));
+    // Orders to one address may wait beside each other
+    let second = cell.open(order("case/2", release(2)));
+    cell.now = cell.state.legal_order(&first).unwrap().lapses_at.0;
+    for demand in [release(3), OrderDemand::Freeze(payee())] {
+        let more = cell.opening("carol", order("case/3", demand));
+        assert_eq!(cell.refuse(&more), "LEGAL_ORDER_STATE");
+    }
+    cell.now = cell.state.legal_order(&second).unwrap().lapses_at.0;
+    cell.session(false, false);
+    assert_eq!(cell.reason("k-1", None), None);
+}
+
+#[test]
+fn officers_approval_of_an_order_counts_until_it_expires_and_may_be_given_again() {
+    let until = |cell: &Cell, officer: &str, id: &LegalOrderId, life_ms: u64| {
+        let statement = Statement {
+            cluster: cell.state.cluster().clone(),
+            officer: officer.parse().unwrap(),
+            issued_at: TimestampMs(cell.now),
+            expires_at: Some(TimestampMs(cell.now + life_ms)),
+            note: String::new(),
+            body: StatementBody::ApproveOrder(id.clone()),
+        };
+        super::cell::signed_statement(officer, &cell.state.statement_text(&statement).unwrap())
+    };
+    for (wait, state) in [(7, OrderState::Confirmed), (8, OrderState::Open)] {
+        let mut cell = with_legal();
+        let id = cell.freeze("case/1", customer());
+        let first = until(&cell, "carol", &id, 10);
+        cell.accept(&first);
+        cell.now += wait;
+        let second = until(&cell, "alice", &id, 1_000);
+        cell.accept(&second);
+        assert_eq!(cell.order_state(&id), state, "{wait} ms later");
+        if state == OrderState::Open {
+            let anew = until(&cell, "carol", &id, 10);
+            cell.accept(&anew);
+            assert_eq!(cell.order_state(&id), OrderState::Confirmed);
+        }
+    }
+}
+
+#[test]
 fn officers_alone_release_unfreeze_and_disclose_nothing() {
     let mut cell = with_contacts();
     let frozen = cell.freeze("case/1", customer());
@@ -371,7 +439,7 @@ fn orders_are_opened_by_the_policys_role_about_what_exists() {
     let unknown: LegalOrderId = "o-1".parse().unwrap();
     let lapsed = cell.freeze("case/lapsed", customer());
     cell.now += LAPSE;
-    let open = cell.freeze("case/0", customer());
+    let open = cell.freeze("case/0", payee());
     let payment = cell.open(order("case/payment", release(1)));
     let mut foreign = order("case/1", OrderDemand::Unfreeze(open));
     foreign.agency = "tax".parse().unwrap();
@@ -432,7 +500,8 @@ fn restored_replica_says_the_same_about_an_order_that_lapsed() {
     cell.session(false, false);
     assert_eq!(cell.reason("k-0", None), None, "what lapsed demands nothing");
     // The second order to the same destination takes the lapsed one out of what a running replica looks up.
-    cell.open(order("case/2", release(10)));
+    let second = cell.opening("bob", order("case/2", release(10)));
+    cell.accept(&second);
     let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
     let mut asked = cell.request("k-1", 1_250);
     asked["order"] = json!(lapsed);
@@ -472,13 +541,16 @@ fn officer_without_the_policys_roles_neither_opens_nor_approves() {
 #[test]
 fn orders_that_were_confirmed_or_lapsed_or_of_an_officer_who_left_take_no_room() {
     let mut cell = with_legal();
+    // Each about somebody else: nobody adds a second freeze to one's own.
+    let of = |reference: &str| OrderSubject::Customer(reference.replace('/', "-").parse().unwrap());
     let opens = |cell: &mut Cell, officer: &str, reference: &str| {
-        let opening = cell.opening(officer, order(reference, OrderDemand::Freeze(customer())));
+        let opening = cell.opening(officer, order(reference, OrderDemand::Freeze(of(reference))));
         matches!(cell.submit(&opening), Outcome::Admitted(_))
     };
     let confirmed = cell.freeze("case/confirmed", customer());
     for n in 1..16 {
-        cell.freeze(&format!("case/{n}"), customer());
+        let reference = format!("case/{n}");
+        cell.freeze(&reference, of(&reference));
     }
     assert!(!opens(&mut cell, "carol", "case/more"));
     cell.approve_both(&confirmed);
@@ -490,7 +562,7 @@ fn orders_that_were_confirmed_or_lapsed_or_of_an_officer_who_left_take_no_room()
     for n in 0..16 {
         assert!(opens(&mut cell, "dave", &format!("dave/{n}")));
     }
-    let more = order("dave/more", OrderDemand::Freeze(customer()));
+    let more = order("dave/more", OrderDemand::Freeze(of("dave/more")));
     let opening = cell.opening("dave", more);
     assert_eq!(cell.refuse(&opening), "LEGAL_ORDER_STATE");
     cell.change_roster(remove_officer("dave"));
@@ -554,8 +626,8 @@ fn frozen_destination_is_frozen_on_its_own_chain() {
 #[test]
 fn orders_out_of_order_are_no_orders() {
     let mut cell = with_legal();
-    for reference in ["case/1", "case/2"] {
-        cell.freeze(reference, customer());
+    for (reference, subject) in [("case/1", customer()), ("case/2", payee())] {
+        cell.freeze(reference, subject);
     }
     let mut records: Vec<LegalOrder> = cell.state.legal_orders().cloned().collect();
     for (records, good) in [

@@ -220,6 +220,26 @@ fn policy_without_identity_takes_no_attestation() {
 }
 
 #[test]
+fn attestation_about_no_later_moment_takes_no_doubt_back() {
+    for earlier_ms in [0, 1_000] {
+        let mut cell = stepping_up();
+        let id = cell.asked_for("k-1", 1250);
+        let mut poor = cell.of(id, 1);
+        poor["score"] = json!(79);
+        let mut late = cell.of(id, 2);
+        late["observed_at_ms"] = json!(cell.now - earlier_ms);
+        cell.accept(&attested(&poor));
+        cell.accept(&attested(&late));
+        assert_eq!(cell.state_of(id), WithdrawalState::Held, "{earlier_ms} ms earlier");
+        let known = &cell.withdrawal(id).attestations[0].attestation;
+        assert_eq!((known.score, known.observed_at.0), (79, poor["observed_at_ms"].as_u64().unwrap()));
+        // A later look does
+        cell.accept(&attested(&cell.of(id, 3)));
+        assert_eq!(cell.state_of(id), WithdrawalState::Bound);
+    }
+}
+
+#[test]
 fn attestation_takes_the_place_of_its_own_providers_and_of_nobody_elses() {
     let mut cell = identified("[\"kyc\"]", "[\"kyc\", \"pipeline-id\"]");
     let id = cell.asked_for("k-1", 1250);

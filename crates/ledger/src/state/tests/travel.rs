@@ -147,3 +147,57 @@ fn snapshot_keeps_reports() {
     assert_eq!(restored.withdrawal(&id), cell.state.withdrawal(&id));
     assert_eq!(restored.next_sequence(&"sessions".parse().unwrap()), 3);
 }
+
+#[test]
+fn exchange_that_is_refused_stops_the_fee_bump_too_whichever_of_both_the_report_names() {
+    for (authorized_first, names_bump) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut cell = with_rule("\"sessions\"");
+        let mut request = cell.request("k-1", 1_250);
+        request["transaction"] = json!(pays_usdt(PAYEE, 1_250, 7, gwei(30, 1)).to_hex());
+        let id = cell.ask(&request);
+        let report = cell.report(2, id, "accepted");
+        cell.accept(&signed(&report));
+        cell.accept_authorize(id);
+        let bump = cell.replacement("k-2", id, "bump-fee", &pays_usdt(PAYEE, 1_250, 7, gwei(60, 2)));
+        let bump = cell.replace(&bump);
+        if authorized_first {
+            cell.accept_authorize(bump);
+            assert_eq!(cell.state_of(id), WithdrawalState::Replaced);
+            cell.order(bump).unwrap();
+        }
+        let report = cell.report(3, if names_bump { bump } else { id }, "rejected");
+        cell.accept(&signed(&report));
+        if !authorized_first && !names_bump {
+            cell.accept_authorize(bump);
+        }
+        assert_eq!(cell.order(bump).is_err(), true);
+        let denied = cell.state_of(bump) == WithdrawalState::Denied;
+        assert_eq!(denied, !authorized_first);
+        // What a restored replica thinks of it
+        let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+        assert!(restored.authorized_withdrawal(&bump, 0, TimestampMs(cell.now)).is_err());
+    }
+}
+
+#[test]
+fn newer_report_about_the_bump_counts_before_an_older_one_about_what_it_replaces() {
+    let mut cell = with_rule("\"sessions\"");
+    let mut request = cell.request("k-1", 1_250);
+    request["transaction"] = json!(pays_usdt(PAYEE, 1_250, 7, gwei(30, 1)).to_hex());
+    let id = cell.ask(&request);
+    let report = cell.report(2, id, "accepted");
+    cell.accept(&signed(&report));
+    cell.accept_authorize(id);
+    let bump = cell.replacement("k-2", id, "bump-fee", &pays_usdt(PAYEE, 1_250, 7, gwei(60, 2)));
+    let bump = cell.replace(&bump);
+    let (pending, accepted) = (cell.report(3, id, "required"), {
+        let mut report = cell.report(4, bump, "accepted");
+        report["observed_at_ms"] = json!(cell.now + 1);
+        report
+    });
+    cell.accept(&signed(&pending));
+    cell.accept(&signed(&accepted));
+    assert_eq!(main_reason(&cell, bump), None);
+    cell.accept_authorize(bump);
+    cell.order(bump).unwrap();
+}

@@ -448,6 +448,35 @@ fn restored_state_knows_requests_confirmations_and_uses() {
 }
 
 #[test]
+fn officer_revokes_what_waits_for_its_customer_and_nobody_confirms_it_then() {
+    let mut cell = cell();
+    let request = cell.entry_request("c-1");
+    let (id, intent) = cell.ask_entry(&request);
+    let (other, other_intent) = cell.ask_entry(&cell.entry_request("c-2"));
+    // Given statements made before and after the customer confirmed: they have the same words
+    let early = cell.statement("carol", StatementBody::RevokeWhitelistEntry(other.clone()));
+    let revocation = cell.statement("carol", StatementBody::RevokeWhitelistEntry(id.clone()));
+    assert_eq!(cell.accept(&revocation).whitelist_entry, Some(id.clone()));
+    assert!(!cell.state.requested_entry(&id).unwrap().is_open_at(TimestampMs(cell.now)));
+    let late = cell.confirmation(&id, intent, "c-1");
+    assert_eq!(cell.refuse(&attested(&late)), "WHITELIST_REQUEST_CLOSED");
+    let again = cell.statement("alice", StatementBody::RevokeWhitelistEntry(id.clone()));
+    assert_eq!(cell.refuse(&again), "ALREADY_RECORDED");
+    assert_eq!(cell.refuse(&asked(&request)), "ALREADY_RECORDED", "the same request is not taken again");
+    // One that the confirmation overtook acts on the entry
+    cell.confirm_entry(&(other.clone(), other_intent), "c-2");
+    cell.accept(&early);
+    assert_eq!(cell.status(&other), EntryStatus::Revoked);
+    // What is void needs no revocation
+    let (void, _) = cell.ask_entry(&cell.entry_request("c-3"));
+    cell.now += SHORT_DAY;
+    let late = cell.statement("carol", StatementBody::RevokeWhitelistEntry(void));
+    assert_eq!(cell.refuse(&late), "ALREADY_RECORDED");
+    let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    assert_eq!(restored.requested_entry(&id), cell.state.requested_entry(&id));
+}
+
+#[test]
 fn client_asks_until_its_key_expires_and_what_it_asked_for_is_confirmed_no_longer() {
     let mut cell = cell();
     let expires = START + 1_000_000_000;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Changes;
+use super::{Changes, rules};
 use crate::{
     document::{Escalation, HoldTerms, LegalTerms, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
@@ -84,6 +84,18 @@ pub(super) fn prices(changes: &mut Changes, old: Option<&PriceTerms>, new: Optio
     let mut subject = changes.about("[prices]");
     subject.value("max_age_ms", &age(old), &age(new));
     subject.value("providers", &providers(old), &providers(new));
+}
+
+/// A provider less may warn less, and a provider more may vouch for a session: no direction is safe.
+pub(super) fn sessions(
+    changes: &mut Changes,
+    old: Option<&BTreeSet<ProviderId>>,
+    new: Option<&BTreeSet<ProviderId>>,
+) {
+    let names = |providers: Option<&BTreeSet<ProviderId>>| {
+        providers.map_or_else(|| "every one".to_owned(), |providers| rules::listed(providers.iter()))
+    };
+    changes.about("[sessions]").value("providers", &names(old), &names(new));
 }
 
 /// Who may confirm what agencies demand, and how long one officer's freeze lasts, is not on the closed list.

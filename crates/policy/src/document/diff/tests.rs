@@ -143,6 +143,8 @@ fn roles_weights_ages_and_waits_loosen_in_either_direction() {
     let prices = "[prices]\nmax_age_ms = 5\nproviders = [\"a\"]\n\n[whitelist]";
     let added = ["loosens [prices]: max_age_ms none -> 5", "loosens [prices]: providers none -> a"];
     assert_eq!(diff("[whitelist]", prices), added);
+    let sessions = |names: &str| format!("[sessions]\nproviders = [{names}]\n\n[whitelist]");
+    assert_eq!(diff("[whitelist]", &sessions("\"a\"")), ["loosens [sessions]: providers every one -> a"]);
     assert_change(
         "max_life_ms = 7_776_000_000",
         "max_life_ms = 7_775_999_999",
