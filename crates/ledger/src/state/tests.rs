@@ -23,6 +23,7 @@ mod places;
 mod policies;
 mod replacements;
 mod replica;
+mod restored;
 mod sessions;
 mod snapshot;
 mod step_ups;

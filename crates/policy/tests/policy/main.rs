@@ -7,6 +7,7 @@ mod approvals;
 mod bands;
 mod boundaries;
 mod codes;
+mod diff_rules;
 mod diffs;
 mod docs;
 mod exposure;

@@ -29,13 +29,13 @@ fn list(text: &str) -> ScreeningList {
 }
 
 /// What leads from the list in force to one with this text, announced as this change of it says.
-struct Update {
+pub(super) struct Update {
     update: ScreeningUpdate,
     parts: Vec<ScreeningPart>,
 }
 
 impl Update {
-    fn of(state: &State, name: &str, text: &str) -> Self {
+    pub(super) fn of(state: &State, name: &str, text: &str) -> Self {
         let next = list(text);
         let nobody = ScreeningList::nobody(id(name), "test", next.as_of().clone()).unwrap();
         let (base, version, replaces) = match state.screening_list(&id(name)) {
@@ -60,7 +60,7 @@ impl Update {
         Self { update, parts }
     }
 
-    fn proposal(&self) -> StatementBody {
+    pub(super) fn proposal(&self) -> StatementBody {
         let ScreeningUpdate { list, version, replaces, result, delta, added, removed, .. } =
             self.update.clone();
         StatementBody::ProposeScreening(ScreeningProposal {
@@ -74,11 +74,15 @@ impl Update {
         })
     }
 
-    fn announced(&self) -> Envelope {
+    pub(super) fn update_is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub(super) fn announced(&self) -> Envelope {
         coordinator(PayloadKind::ScreeningUpdate, &serde_json::to_value(&self.update).unwrap())
     }
 
-    fn part(&self, at: usize) -> Envelope {
+    pub(super) fn part(&self, at: usize) -> Envelope {
         coordinator(PayloadKind::ScreeningPart, &serde_json::to_value(&self.parts[at]).unwrap())
     }
 }

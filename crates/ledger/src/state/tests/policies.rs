@@ -20,7 +20,7 @@ fn hash(policy: &str) -> PolicyHash {
     holdfast_policy::PolicyDocument::parse(policy).unwrap().hash()
 }
 
-fn uploading(policy: &str) -> holdfast_log::Envelope {
+pub(super) fn uploading(policy: &str) -> holdfast_log::Envelope {
     coordinator(PayloadKind::PolicyDocument, &json!({"cluster": "demo-1", "policy": policy}))
 }
 
@@ -32,7 +32,7 @@ fn claim(size: u64) -> BacktestClaim {
 }
 
 impl Cell {
-    fn policy_proposal(&self, policy: &str) -> StatementBody {
+    pub(super) fn policy_proposal(&self, policy: &str) -> StatementBody {
         let proposal = self.state.policy_proposal(&hash(policy), claim(self.state.size()));
         StatementBody::ProposePolicy(proposal.unwrap())
     }
