@@ -170,7 +170,7 @@ fn exchange_that_is_refused_stops_the_fee_bump_too_whichever_of_both_the_report_
         if !authorized_first && !names_bump {
             cell.accept_authorize(bump);
         }
-        assert_eq!(cell.order(bump).is_err(), true);
+        assert!(cell.order(bump).is_err());
         let denied = cell.state_of(bump) == WithdrawalState::Denied;
         assert_eq!(denied, !authorized_first);
         // What a restored replica thinks of it
