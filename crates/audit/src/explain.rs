@@ -7,7 +7,7 @@ mod aftermath;
 mod page;
 
 use holdfast_chains::{Amount, AssetSymbol, SignedTransaction};
-use holdfast_ledger::{State, Withdrawal, WithdrawalId};
+use holdfast_ledger::{State, Withdrawal, WithdrawalId, WithdrawalRequest};
 use holdfast_policy::{Decision, LegalOrderId, TimestampMs};
 use serde::Serialize;
 
@@ -75,8 +75,11 @@ pub struct Asked {
     pub asset: String,
     /// EIP-155 chain id.
     pub chain_id: u64,
-    /// Who is paid.
+    /// Who is paid; for a call, the contract.
     pub destination: String,
+    /// What is called there, by the names that the policy in force lists; empty for a transfer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub call: Vec<String>,
     /// The most that fees may cost, wei.
     pub fee_cap_wei: String,
     /// The client's key for repeats.
@@ -106,10 +109,13 @@ pub struct Transaction {
     /// The token contract that is called; absent for the chain's own coin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contract: Option<String>,
-    /// Who receives.
+    /// Who receives; for a call, the contract.
     pub to: String,
     /// Base units received.
     pub amount: String,
+    /// What is called there, `0x` hex; absent for a transfer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calldata: Option<String>,
     /// Account nonce.
     pub nonce: u64,
     /// The most it can cost, wei.
@@ -211,6 +217,7 @@ fn asked(state: &State, withdrawal: &Withdrawal) -> Asked {
         asset: request.asset.to_string(),
         chain_id: request.chain_id.0,
         destination: request.destination.to_string(),
+        call: called(state, request),
         fee_cap_wei: request.fee_cap.to_string(),
         idempotency_key: request.idempotency_key.clone(),
         intent_digest: hex::encode(withdrawal.request_digest),
@@ -219,6 +226,11 @@ fn asked(state: &State, withdrawal: &Withdrawal) -> Asked {
         expires_at_ms: request.expires_at_ms.0,
         legal_order: request.order.as_ref().map(|order| legal_order(state, order)),
     }
+}
+
+fn called(state: &State, request: &WithdrawalRequest) -> Vec<String> {
+    let lines = state.call_lines(request).unwrap_or_default();
+    lines.into_iter().map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
 fn legal_order(state: &State, id: &LegalOrderId) -> String {
@@ -246,6 +258,7 @@ fn transaction(withdrawal: &Withdrawal) -> Option<Transaction> {
         contract: bound.effects.transfer.contract.map(|contract| contract.to_string()),
         to: bound.effects.transfer.to.to_string(),
         amount: bound.effects.transfer.amount.to_string(),
+        calldata: bound.effects.calldata.as_ref().map(ToString::to_string),
         nonce: bound.effects.nonce,
         max_fee_wei: bound.effects.max_fee.to_string(),
         index: withdrawal.positions.bound,

@@ -122,6 +122,11 @@ impl Amount {
         u64::try_from(self.0).ok()
     }
 
+    /// How many bits it has, from its highest one on: 0 of nothing.
+    pub fn bits(&self) -> u32 {
+        u32::try_from(self.0.bit_len()).unwrap_or(u32::MAX)
+    }
+
     /// Whether this is nothing.
     pub fn is_zero(&self) -> bool {
         self.0.is_zero()

@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::amount::Amount;
 use crate::asset::Asset;
 use crate::chain_id::ChainId;
-use crate::ethereum::Address;
+use crate::ethereum::{Address, Calldata};
 
 /// The movement of funds in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,12 +24,14 @@ pub struct Transfer {
 }
 
 /// Everything a transaction does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Effects {
     /// The chain it is valid on.
     pub chain_id: ChainId,
-    /// The funds it moves.
+    /// The funds it moves; for a call, what of the chain's own coin it sends to the contract that it calls.
     pub transfer: Transfer,
+    /// What it calls there; `None` for a transfer.
+    pub calldata: Option<Calldata>,
     /// The most it can cost beside the transfer, in the chain's own base units.
     pub max_fee: Amount,
     /// The sender's account nonce that it uses up.
@@ -47,12 +49,14 @@ pub struct ExpectedEffects<'a> {
     pub destination: Address,
     /// How much, in base units, exactly.
     pub amount: Amount,
+    /// What shall be called there, exactly; `None` for a transfer.
+    pub calldata: Option<&'a Calldata>,
     /// The most it may cost, in the chain's own base units.
     pub fee_cap: Amount,
 }
 
 /// Compares a transaction's effects with what was asked for.
-// INVARIANT: `Ok` means same chain, same asset, same destination, same amount, fee within the cap (G1).
+// INVARIANT: `Ok` means same chain, same calldata or none, same asset, same destination, same amount, fee within the cap (G1).
 pub fn check_effects(effects: &Effects, expected: &ExpectedEffects<'_>) -> Result<(), EffectMismatch> {
     let mut mismatches = Vec::new();
     // A registry entry of another chain contradicts the withdrawal: both must agree with the transaction.
@@ -61,6 +65,12 @@ pub fn check_effects(effects: &Effects, expected: &ExpectedEffects<'_>) -> Resul
         if effects.chain_id != chain_id && !mismatches.contains(&mismatch) {
             mismatches.push(mismatch);
         }
+    }
+    if effects.calldata.as_ref() != expected.calldata {
+        mismatches.push(FieldMismatch::Calldata {
+            expected: expected.calldata.cloned(),
+            found: effects.calldata.clone(),
+        });
     }
     let transfer = &effects.transfer;
     if transfer.contract != expected.asset.contract {
@@ -85,7 +95,7 @@ pub struct EffectMismatch {
 }
 
 impl EffectMismatch {
-    /// The differences, in the order chain, asset, destination, amount, fee.
+    /// The differences, in the order chain, calldata, asset, destination, amount, fee.
     pub fn mismatches(&self) -> &[FieldMismatch] {
         &self.mismatches
     }
@@ -117,6 +127,14 @@ pub enum FieldMismatch {
         expected: ChainId,
         /// The transaction's chain.
         found: ChainId,
+    },
+    /// Calls something else, calls where nothing shall be called, or does not call.
+    #[error("calldata is {}, expected {}", CallName(.found), CallName(.expected))]
+    Calldata {
+        /// What was to be called; `None` for a transfer.
+        expected: Option<Calldata>,
+        /// What the transaction calls; `None` for a transfer.
+        found: Option<Calldata>,
     },
     /// Moves another asset.
     #[error("asset is {}, expected {}", AssetName(.found), AssetName(.expected))]
@@ -157,6 +175,7 @@ impl FieldMismatch {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Chain { .. } => "TRANSACTION_CHAIN_MISMATCH",
+            Self::Calldata { .. } => "TRANSACTION_CALLDATA_MISMATCH",
             Self::Asset { .. } => "TRANSACTION_ASSET_MISMATCH",
             Self::Destination { .. } => "TRANSACTION_DESTINATION_MISMATCH",
             Self::Amount { .. } => "TRANSACTION_AMOUNT_MISMATCH",
@@ -164,10 +183,11 @@ impl FieldMismatch {
         }
     }
 
-    /// The field that differs: `chain_id`, `contract`, `destination`, `amount` or `fee`.
+    /// The field that differs: `chain_id`, `calldata`, `contract`, `destination`, `amount` or `fee`.
     pub fn field(&self) -> &'static str {
         match self {
             Self::Chain { .. } => "chain_id",
+            Self::Calldata { .. } => "calldata",
             Self::Asset { .. } => "contract",
             Self::Destination { .. } => "destination",
             Self::Amount { .. } => "amount",
@@ -179,6 +199,7 @@ impl FieldMismatch {
     pub fn expected(&self) -> String {
         match self {
             Self::Chain { expected, .. } => expected.to_string(),
+            Self::Calldata { expected, .. } => CallName(expected).to_string(),
             Self::Asset { expected, .. } => AssetName(expected).to_string(),
             Self::Destination { expected, .. } => expected.to_string(),
             Self::Amount { expected, .. } => expected.to_string(),
@@ -190,6 +211,7 @@ impl FieldMismatch {
     pub fn found(&self) -> String {
         match self {
             Self::Chain { found, .. } => found.to_string(),
+            Self::Calldata { found, .. } => CallName(found).to_string(),
             Self::Asset { found, .. } => AssetName(found).to_string(),
             Self::Destination { found, .. } => found.to_string(),
             Self::Amount { found, .. } | Self::FeeAboveCap { found, .. } => found.to_string(),
@@ -205,6 +227,18 @@ impl fmt::Display for AssetName<'_> {
         match self.0 {
             Some(contract) => write!(f, "{contract}"),
             None => f.write_str("native"),
+        }
+    }
+}
+
+/// Names calldata in a line, however long it is.
+struct CallName<'a>(&'a Option<Calldata>);
+
+impl fmt::Display for CallName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(calldata) => f.write_str(&calldata.summary()),
+            None => f.write_str("none"),
         }
     }
 }

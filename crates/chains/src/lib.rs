@@ -26,7 +26,9 @@ pub use derivation::DerivationError;
 pub use digest::Digest;
 pub use effects::{EffectMismatch, Effects, ExpectedEffects, FieldMismatch, Transfer, check_effects};
 pub use ethereum::{
-    Address, AddressError, AssembleError, DecodeError, Eip1559Draft, SignedTransaction, UnsignedTransaction,
+    Address, AddressError, AssembleError, CallDecodeError, CallValue, Calldata, CalldataError, DecodeError,
+    Eip1559Draft, FunctionSignature, ParameterKind, Selector, SignatureTextError, SignedTransaction,
+    UnsignedTransaction,
 };
 pub use fixed_hex::HexError;
 pub use public_key::{PublicKey, PublicKeyError};

@@ -13,10 +13,16 @@ pub(crate) struct Money {
 
 /// Reads `1250 USDT` with the decimals of the registry, never with decimals that a caller names.
 pub(crate) fn parse_money(text: &str, chain_id: u64, registry: &[Asset]) -> Result<Money, Failure> {
-    let refuse = |detail: String| {
-        Failure::usage(format!("`{text}` is not an amount: {detail}"))
-            .next("write it like `1250 USDT` or `0.5 ETH`")
-    };
+    let money = parse_money_or_none(text, chain_id, registry)?;
+    if money.amount.is_zero() {
+        return Err(not_money(text, "it must be more than zero"));
+    }
+    Ok(money)
+}
+
+/// The same, where nothing is an amount too.
+pub(crate) fn parse_money_or_none(text: &str, chain_id: u64, registry: &[Asset]) -> Result<Money, Failure> {
+    let refuse = |detail: String| not_money(text, &detail);
     let mut words = text.split_whitespace();
     let (Some(number), Some(symbol), None) = (words.next(), words.next(), words.next()) else {
         return Err(refuse("a number and a symbol are needed".to_owned()));
@@ -27,10 +33,12 @@ pub(crate) fn parse_money(text: &str, chain_id: u64, registry: &[Asset]) -> Resu
         .find(|asset| asset.symbol == symbol && asset.chain_id.0 == chain_id)
         .ok_or_else(|| refuse(format!("`{symbol}` is not registered on chain {chain_id}")))?;
     let amount = Amount::parse_units(number, asset.decimals).map_err(|error| refuse(error.to_string()))?;
-    if amount.is_zero() {
-        return Err(refuse("it must be more than zero".to_owned()));
-    }
     Ok(Money { asset: asset.clone(), amount })
+}
+
+fn not_money(text: &str, detail: &str) -> Failure {
+    Failure::usage(format!("`{text}` is not an amount: {detail}"))
+        .next("write it like `1250 USDT` or `0.5 ETH`")
 }
 
 /// Reads gwei, such as `30` or `1.5`, as wei.

@@ -278,6 +278,7 @@ impl From<Rejection> for Failure {
             | RejectionCode::QuorumUnfillable
             | RejectionCode::ProviderNotNamed
             | RejectionCode::Identity(_)
+            | RejectionCode::Calldata(_)
             | RejectionCode::ClientRevoked => Exit::Refused,
             RejectionCode::FieldInvalid
             | RejectionCode::AddressChecksum

@@ -100,6 +100,7 @@ fn does_what_was_asked(
         asset,
         destination: request.destination,
         amount: request.amount,
+        calldata: request.calldata.as_ref(),
         fee_cap: request.fee_cap,
     };
     check_effects(&transaction.effects(), &expected).map_err(|mismatch| refuse(mismatch.to_string()))

@@ -177,6 +177,7 @@ impl TestCell {
         let order = Order {
             amount: amount.to_owned(),
             to: PAYEE.to_owned(),
+            calldata: None,
             wallet: WalletId::new("hot-1").unwrap(),
             customer: "c-1".parse().unwrap(),
             chain_id: 1,

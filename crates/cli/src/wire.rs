@@ -92,6 +92,7 @@ pub(crate) fn effects(effects: &v1::Effects) -> Value {
         "amount": effects.amount,
         "max_fee_wei": effects.max_fee_wei,
         "account_nonce": effects.account_nonce,
+        "calldata": (!effects.calldata.is_empty()).then(|| hex0x(&effects.calldata)),
     })
 }
 

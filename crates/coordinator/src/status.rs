@@ -247,7 +247,7 @@ fn reason(code: RejectionCode) -> &'static str {
         | RejectionCode::WhitelistRequestClosed
         | RejectionCode::TooManyWhitelistEntries
         | RejectionCode::TooManyOpenWithdrawals => code.as_str(),
-        RejectionCode::Identity(code) => code,
+        RejectionCode::Identity(code) | RejectionCode::Calldata(code) => code,
         // The chain's own code; those that do not say what they are about get the family's name.
         RejectionCode::Transaction(chain) if chain.starts_with("TRANSACTION_") => chain,
         RejectionCode::Transaction(_) => "TRANSACTION_INVALID",

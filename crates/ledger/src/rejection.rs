@@ -51,6 +51,8 @@ pub enum RejectionCode {
     TransactionAlreadyBound,
     /// The transaction cannot be decoded or does not do what the intent says; the code is the chain's.
     Transaction(&'static str),
+    /// What a call shall do is asked for in another way; the code is the chain's.
+    Calldata(&'static str),
     /// The request for a whitelist entry waits for nobody.
     WhitelistRequestClosed,
     /// A customer has, or a client asks for, as many whitelist entries as the policy permits.
@@ -156,7 +158,9 @@ impl RejectionCode {
             RejectionCode::TransactionAlreadyBound => "TRANSACTION_ALREADY_BOUND",
             RejectionCode::WhitelistRequestClosed => "WHITELIST_REQUEST_CLOSED",
             RejectionCode::TooManyWhitelistEntries => "TOO_MANY_WHITELIST_ENTRIES",
-            RejectionCode::Transaction(code) | RejectionCode::Identity(code) => code,
+            RejectionCode::Transaction(code)
+            | RejectionCode::Identity(code)
+            | RejectionCode::Calldata(code) => code,
             RejectionCode::AccountNonceUsed => "ACCOUNT_NONCE_USED",
             RejectionCode::AccountNonceChanged => "ACCOUNT_NONCE_CHANGED",
             RejectionCode::DigestMismatch => "DIGEST_MISMATCH",
@@ -202,6 +206,7 @@ impl RejectionCode {
             self,
             RejectionCode::Transaction(_)
                 | RejectionCode::Identity(_)
+                | RejectionCode::Calldata(_)
                 | RejectionCode::IdempotencyKeyReused
                 | RejectionCode::AccountNonceUsed
                 | RejectionCode::AccountNonceChanged

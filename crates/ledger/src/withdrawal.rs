@@ -49,7 +49,7 @@ pub enum WithdrawalState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WithdrawalKind {
-    /// Pays somebody, by a `withdrawal-request`.
+    /// Pays somebody or calls a contract, by a `withdrawal-request`.
     Payment,
     /// What this withdrawal does, for a higher fee.
     FeeBump(WithdrawalId),

@@ -211,6 +211,7 @@ fn withdrawal(by: u32, to: u32) -> WithdrawalFacts {
         asset: usdt(),
         amount: Amount::from_u128(125_000_000),
         destination: address(to),
+        call: None,
         fee_cap: Amount::from_u128(1),
         client: ClientId::new("pipeline").unwrap(),
         requesters: BTreeSet::new(),

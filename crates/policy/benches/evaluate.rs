@@ -139,6 +139,7 @@ fn withdrawal(to: u32) -> WithdrawalFacts {
         asset: usdt(),
         amount: Amount::from_u128(1_250_000_000),
         destination: address(to),
+        call: None,
         fee_cap: Amount::from_u128(1),
         client: "pipeline".parse().unwrap(),
         requesters: BTreeSet::new(),

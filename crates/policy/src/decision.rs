@@ -95,6 +95,8 @@ pub enum RuleKind {
     LegalFreeze,
     /// Built in: what a legal order demands is paid on its strength only.
     LegalOrder,
+    /// Built in: a contract call is listed, and is what the listing says.
+    ContractCall,
     /// A `screening` restriction.
     Screening,
     /// A `whitelist` restriction.

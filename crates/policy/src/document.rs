@@ -2,6 +2,7 @@
 //! refuse. It never guesses: an unknown field, a missing field or a contradiction refuses the whole document.
 
 mod bands;
+mod calls;
 mod check;
 mod diff;
 mod error;
@@ -28,6 +29,7 @@ use crate::{
     whitelist::WhitelistTerms,
 };
 
+pub use calls::{ArgumentChoice, ArgumentRule, CallDanger, CallRule};
 pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
 pub use lift::{Escalation, HoldTerms, Lift};
@@ -79,6 +81,8 @@ pub struct Grant {
     pub destinations: Destinations,
     /// The most it gives in one transaction, for each asset, in base units; an asset without a value has no maximum here.
     pub max_amount: BTreeMap<AssetSymbol, Amount>,
+    /// The contract calls that it gives, and then no transfer; empty: it gives transfers, and no call.
+    pub calls: Vec<CallRule>,
 }
 
 /// Which destinations a grant covers.

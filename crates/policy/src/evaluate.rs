@@ -5,6 +5,7 @@ mod bands;
 mod builtin;
 mod case;
 mod conclude;
+mod contract_call;
 mod exposure;
 mod fee_cap;
 mod finding;
@@ -43,6 +44,7 @@ pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, 
     let case = Case::gather(view, withdrawal, at);
     let mut findings = vec![builtin::wallet(&case), builtin::asset(&case)];
     findings.extend(legal_order::check(&case));
+    findings.extend(contract_call::check(&case));
     // INVARIANT (G1): every rule of the document is asked, whatever the others say.
     findings.extend(
         case.document

@@ -1,7 +1,7 @@
 //! Owns what evaluation looks at: the withdrawal, and the view of everything the log says about it. It never holds what a
 //! caller concluded: decisions are derived, not passed in.
 
-use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
+use holdfast_chains::{Address, Amount, Asset, AssetSymbol, Calldata, ChainId};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, fmt};
 
@@ -72,6 +72,10 @@ pub trait PolicyView {
     fn legal(&self, withdrawal: &WithdrawalFacts, at: TimestampMs) -> LegalFacts;
     /// A wallet's status; `None` unless its key is active.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
+    /// The address that pays for a wallet; `None` when nobody knows it, and then it is nobody's.
+    fn wallet_address(&self, _wallet: &WalletId) -> Option<Address> {
+        None
+    }
 }
 
 /// Counts the policies of a cluster; the genesis policy is version 1.
@@ -102,12 +106,14 @@ pub enum WalletStatus {
 pub struct WithdrawalFacts {
     /// The wallet that pays.
     pub wallet: WalletId,
-    /// The asset.
+    /// The asset; for a call, the chain's own coin.
     pub asset: AssetSymbol,
-    /// The amount, in the asset's base units.
+    /// The amount, in the asset's base units; for a call, what goes along with it.
     pub amount: Amount,
-    /// Where it goes, on the asset's chain.
+    /// Where it goes, on the asset's chain; for a call, the contract.
     pub destination: Address,
+    /// What is called there; `None` for a transfer.
+    pub call: Option<Calldata>,
     /// The highest fee the client accepts, in base units of the chain's native coin (wei).
     pub fee_cap: Amount,
     /// The client that asked.
@@ -137,6 +143,12 @@ pub struct WithdrawalFacts {
 }
 
 impl WithdrawalFacts {
+    /// Every address that it may have to do with: the destination, and whatever in a call's bytes may be one.
+    pub fn addresses(&self) -> impl Iterator<Item = Address> + '_ {
+        let named = self.call.iter().flat_map(Calldata::possible_addresses);
+        std::iter::once(self.destination).chain(named)
+    }
+
     /// What it takes out, for sliding windows.
     pub fn outflow(&self, asset: &Asset, price: Option<UsdPrice>) -> Outflow {
         Outflow {

@@ -48,10 +48,11 @@ pub use digest::{
     BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, IntentDigest, ListHash, PolicyHash,
 };
 pub use document::{
-    ChangeEffect, Destinations, Dimension, DocumentLines, Escalation, FeeCap, FieldProblem, Grant, HoldAbove,
-    HoldAt, HoldTerms, Hours, LegalTerms, Lift, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch,
-    Outside, PolicyChange, PolicyDiff, PolicyDocument, PolicyError, PriceTerms, RequiredApprovals,
-    Restriction, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
+    ArgumentChoice, ArgumentRule, CallDanger, CallRule, ChangeEffect, Destinations, Dimension, DocumentLines,
+    Escalation, FeeCap, FieldProblem, Grant, HoldAbove, HoldAt, HoldTerms, Hours, LegalTerms, Lift,
+    LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, Outside, PolicyChange, PolicyDiff,
+    PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
+    ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use explain::{explain_decision, explain_policy};

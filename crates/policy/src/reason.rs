@@ -46,6 +46,7 @@ macro_rules! reasons {
 reasons! {
     // Passed.
     WalletActive, "WALLET_ACTIVE", PROCESSING, "The wallet is known and neither paused nor frozen.";
+    CallListed, "CALL_LISTED", PROCESSING, "A grant lists the function of the contract, and the arguments are what it says.";
     AssetKnown, "ASSET_KNOWN", PROCESSING, "The asset is in the registry.";
     Granted, "GRANTED", PROCESSING, "The grant covers this wallet, asset, client, amount and destination.";
     DestinationNotListed, "DESTINATION_NOT_LISTED", PROCESSING, "The destination is on none of the rule's screening lists.";
@@ -72,6 +73,8 @@ reasons! {
     GrantOtherWallet, "GRANT_OTHER_WALLET", REFUSED, "The grant is for other wallets.";
     GrantOtherAsset, "GRANT_OTHER_ASSET", REFUSED, "The grant is for other assets.";
     GrantOtherClient, "GRANT_OTHER_CLIENT", REFUSED, "The grant is for other clients.";
+    GrantOfTransfers, "GRANT_OF_TRANSFERS", REFUSED, "The grant is for transfers, and the withdrawal calls a contract.";
+    GrantOfCalls, "GRANT_OF_CALLS", REFUSED, "The grant is for contract calls, and the withdrawal is a transfer.";
     AboveGrantMaximum, "ABOVE_GRANT_MAXIMUM", REFUSED, "The amount is above what the grant gives.";
 
     // Held.
@@ -150,6 +153,15 @@ reasons! {
     TimeWindowClosed, "TIME_WINDOW_CLOSED", REFUSED, "It is outside the days and hours in which the rule lets withdrawals go.";
     TravelRuleRejected, "TRAVEL_RULE_REJECTED", REFUSED, "The other provider rejected the Travel Rule exchange.";
     UnknownAsset, "UNKNOWN_ASSET", REFUSED, "The asset is not in the registry.";
+    CallNotListed, "CALL_NOT_LISTED", REFUSED, "No grant lists the function that the withdrawal calls on this contract.";
+    CallMalformed, "CALL_MALFORMED", REFUSED, "The calldata is not exactly what arguments of the listed function make.";
+    CallArgumentRefused, "CALL_ARGUMENT_REFUSED", REFUSED, "An argument of the call is not what the grant says.";
+    CallUnlimitedApproval, "CALL_UNLIMITED_APPROVAL", REFUSED, "The call lets somebody take tokens without a bound, and the grant does not take that on purpose.";
+    CallNested, "CALL_NESTED", REFUSED, "The call carries another call that nobody decodes, and the grant does not take that on purpose.";
+    CallDelegates, "CALL_DELEGATES", REFUSED, "The call can run foreign code in a contract's own name, and the grant does not take that on purpose.";
+    CallUpgrades, "CALL_UPGRADES", REFUSED, "The call replaces a contract's code or owner, and the grant does not take that on purpose.";
+    CallAssetNotNative, "CALL_ASSET_NOT_NATIVE", REFUSED, "A call can only send the chain's own coin along.";
+    CallAddressSanctioned, "CALL_ADDRESS_SANCTIONED", REFUSED, "An address in the calldata is on a screening list.";
     DestinationSanctioned, "DESTINATION_SANCTIONED", REFUSED, "The destination is on a screening list.";
     ScreeningListAbsent, "SCREENING_LIST_ABSENT", REFUSED, "A screening list that the policy names is not loaded, so the destination cannot be cleared.";
     DestinationNotWhitelisted, "DESTINATION_NOT_WHITELISTED", REFUSED, "No whitelist entry names the destination.";

@@ -55,6 +55,7 @@ pub const REASONS: &[ReasonRow] = {
         row("FIELD_INVALID", Code::InvalidArgument, Correct),
         row("ADDRESS_CHECKSUM", Code::InvalidArgument, Correct),
         row("TRANSACTION_*", Code::InvalidArgument, Correct),
+        row("CALLDATA_*", Code::InvalidArgument, Correct),
         row("UNKNOWN_CHAIN", Code::InvalidArgument, Correct),
         row("UNKNOWN_ASSET", Code::InvalidArgument, Correct),
         row("POLICY_BOUND", Code::InvalidArgument, Correct),

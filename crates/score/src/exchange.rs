@@ -105,6 +105,7 @@ impl Exchange {
             asset: symbol(it.asset)?,
             amount: Amount::from_u128(it.amount),
             destination: address(it.destination),
+            call: None,
             fee_cap: Amount::from_u128(1_000_000_000_000_000),
             client: ClientId::new(it.client.id()).map_err(ScoreError::generated)?,
             requesters: BTreeSet::new(),

@@ -43,10 +43,14 @@ impl Explanation {
         if let Some(purpose) = self.purpose.words() {
             writeln!(f, "  {purpose}")?;
         }
-        writeln!(f, "  pay {} ({} base units) on chain {}", asked.pays, asked.amount, asked.chain_id)?;
+        let verb = if asked.call.is_empty() { "pay" } else { "call a contract and send" };
+        writeln!(f, "  {verb} {} ({} base units) on chain {}", asked.pays, asked.amount, asked.chain_id)?;
         let address = asked.sender.as_deref().unwrap_or("no key");
         writeln!(f, "  from wallet `{}` ({address})", asked.wallet)?;
         writeln!(f, "  to {}", asked.destination)?;
+        for line in &asked.call {
+            writeln!(f, "    {line}")?;
+        }
         writeln!(f, "  fee at most {}, void from {}", ether(&asked.fee_cap_wei), when(asked.expires_at_ms))?;
         if let Some(order) = &asked.legal_order {
             writeln!(f, "  on the strength of legal order {order}")?;
@@ -60,6 +64,11 @@ impl Explanation {
             return writeln!(f, "  no transaction is bound yet");
         };
         match &transaction.contract {
+            None if transaction.calldata.is_some() => {
+                let calldata = transaction.calldata.as_deref().unwrap_or_default();
+                writeln!(f, "  call {} with {calldata}", transaction.to)?;
+                writeln!(f, "  send {} wei along", transaction.amount)?;
+            }
             Some(contract) => writeln!(
                 f,
                 "  call transfer({}, {}) of the token contract {contract}",

@@ -1,6 +1,6 @@
 //! What an entry says, in one line for people.
 
-use holdfast_ledger::{Act, Event, ReplacementAction, State, StatementBody};
+use holdfast_ledger::{Act, Event, ReplacementAction, State, StatementBody, WithdrawalRequest};
 
 use crate::explain::money;
 
@@ -9,13 +9,19 @@ pub(crate) fn event(event: &Event<'_>) -> String {
     event.act.map(|said| act(event.state, said)).unwrap_or_default()
 }
 
+fn asks(state: &State, request: &WithdrawalRequest) -> String {
+    let paid = money(state, &request.asset, request.amount);
+    let bound = if request.transaction.is_some() { ", with its transaction" } else { "" };
+    let (to, from) = (request.destination, &request.wallet);
+    match &request.calldata {
+        None => format!("asks to pay {paid} to {to} from `{from}`{bound}"),
+        Some(call) => format!("asks to call `{}` of {to} with {paid} from `{from}`{bound}", call.selector()),
+    }
+}
+
 fn act(state: &State, act: &Act) -> String {
     match act {
-        Act::Request(request, _) => {
-            let paid = money(state, &request.asset, request.amount);
-            let bound = if request.transaction.is_some() { ", with its transaction" } else { "" };
-            format!("asks to pay {paid} to {} from `{}`{bound}", request.destination, request.wallet)
-        }
+        Act::Request(request, _) => asks(state, request),
         Act::Replace(request, _) => match request.action {
             ReplacementAction::BumpFee => format!("asks to replace `{}` for a higher fee", request.of),
             ReplacementAction::CancelOnChain => format!("asks to cancel `{}` on chain", request.of),

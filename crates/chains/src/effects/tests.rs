@@ -22,6 +22,7 @@ fn expected(asset: &Asset) -> ExpectedEffects<'_> {
         asset,
         destination: CUSTOMER,
         amount: Amount::from_u128(1_250_000_000),
+        calldata: None,
         fee_cap: Amount::from_u128(1_000),
     }
 }
@@ -30,6 +31,7 @@ fn honest() -> Effects {
     Effects {
         chain_id: ChainId::ETHEREUM_MAINNET,
         transfer: Transfer { contract: Some(TOKEN), to: CUSTOMER, amount: Amount::from_u128(1_250_000_000) },
+        calldata: None,
         max_fee: Amount::from_u128(1_000),
         nonce: 7,
     }
@@ -95,6 +97,50 @@ fn token_transfer_for_a_native_withdrawal_is_refused() {
     assert_eq!(difference.found(), TOKEN.to_string());
 }
 
+/// `approve(0xaa.., amount)`.
+fn approve(amount: u8) -> Calldata {
+    let mut bytes = [&[0x09, 0x5e, 0xa7, 0xb3][..], &[0; 12], TOKEN.as_bytes(), &[0; 32]].concat();
+    bytes[67] = amount;
+    Calldata::new(&bytes).unwrap()
+}
+
+#[test]
+fn swapped_calldata_is_refused_whatever_of_it_differs() {
+    let (native, asked) = (Asset { contract: None, ..token() }, approve(1));
+    let expected = ExpectedEffects { calldata: Some(&asked), ..expected(&native) };
+    let calling = |calldata| Effects {
+        calldata,
+        transfer: Transfer { contract: None, ..honest().transfer },
+        ..honest()
+    };
+    assert_eq!(check_effects(&calling(Some(asked.clone())), &expected), Ok(()));
+    for position in 0..asked.as_bytes().len() {
+        let mut swapped = asked.as_bytes().to_vec();
+        swapped[position] ^= 1;
+        let mismatch =
+            check_effects(&calling(Some(Calldata::new(&swapped).unwrap())), &expected).unwrap_err();
+        assert_eq!(mismatch.codes().collect::<Vec<_>>(), ["TRANSACTION_CALLDATA_MISMATCH"], "{position}");
+    }
+    let longer = Calldata::new(&[asked.as_bytes(), &[0]].concat()).unwrap();
+    assert!(check_effects(&calling(Some(longer)), &expected).is_err());
+    assert!(check_effects(&calling(None), &expected).is_err());
+}
+
+#[test]
+fn call_for_a_withdrawal_that_asks_for_a_transfer_is_refused() {
+    let native = Asset { contract: None, ..token() };
+    let effects = Effects {
+        calldata: Some(approve(1)),
+        transfer: Transfer { contract: None, ..honest().transfer },
+        ..honest()
+    };
+    let mismatch = check_effects(&effects, &expected(&native)).unwrap_err();
+    let [difference] = mismatch.mismatches() else { panic!("one difference: {mismatch}") };
+    assert_eq!((difference.code(), difference.field()), ("TRANSACTION_CALLDATA_MISMATCH", "calldata"));
+    assert_eq!(difference.expected(), "none");
+    assert!(difference.found().starts_with("0x095ea7b3, 68 bytes, keccak-256 0x"), "{difference}");
+}
+
 #[test]
 fn another_chain_is_refused() {
     assert_eq!(codes(&Effects { chain_id: ChainId(11_155_111), ..honest() }), ["TRANSACTION_CHAIN_MISMATCH"]);
@@ -121,6 +167,7 @@ fn every_difference_is_reported_at_once() {
     let effects = Effects {
         chain_id: ChainId(5),
         transfer: Transfer { contract: None, to: THIEF, amount: Amount::MAX },
+        calldata: Some(approve(1)),
         max_fee: Amount::MAX,
         nonce: 0,
     };
@@ -128,6 +175,7 @@ fn every_difference_is_reported_at_once() {
         codes(&effects),
         [
             "TRANSACTION_CHAIN_MISMATCH",
+            "TRANSACTION_CALLDATA_MISMATCH",
             "TRANSACTION_ASSET_MISMATCH",
             "TRANSACTION_DESTINATION_MISMATCH",
             "TRANSACTION_AMOUNT_MISMATCH",

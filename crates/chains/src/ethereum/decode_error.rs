@@ -4,6 +4,7 @@
 
 use thiserror::Error;
 
+use super::calldata::{Calldata, CalldataError};
 use super::transaction::UnsignedTransaction;
 
 /// Why an unsigned transaction is refused.
@@ -52,7 +53,7 @@ pub enum DecodeError {
     #[error("transaction has an access list: leave it empty")]
     AccessList,
     /// No recipient.
-    #[error("transaction creates a contract: only transfers are supported")]
+    #[error("transaction creates a contract: only transfers and calls are supported")]
     ContractCreation,
     /// Invalid by EIP-1559.
     #[error("transaction's priority fee is above its maximum fee per gas")]
@@ -73,14 +74,20 @@ pub enum DecodeError {
     /// Amount and fee together are more than a balance can hold.
     #[error("transaction's amount and maximum fee add up to more than 2^256 - 1")]
     CostOverflow,
-    /// Calldata calls something other than `transfer`.
+    /// Calldata that is no call, or moves a token in another way than `transfer`.
     #[error(
-        "transaction calls `0x{}`, only ERC-20 `transfer(address,uint256)` (`0xa9059cbb`) is supported",
+        "transaction calls `0x{}`: of what moves tokens only `transfer(address,uint256)` (`0xa9059cbb`) is supported, and a call begins with the four bytes of its function",
         hex::encode(.selector)
     )]
     CallUnsupported {
         /// The first bytes of the calldata, at most four.
         selector: Vec<u8>,
+    },
+    /// More calldata than any accepted call has.
+    #[error("transaction's calldata has {found} bytes, a call has at most {}", Calldata::MAX_BYTES)]
+    CallTooLong {
+        /// Bytes found.
+        found: usize,
     },
     /// A token transfer that also sends the native coin.
     #[error("transaction sends native coin along with a token transfer: set its value to 0")]
@@ -106,6 +113,20 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// Why calldata is no call that is signed.
+    pub(super) fn of_call(error: &CalldataError, calldata: &[u8]) -> Self {
+        match error {
+            CalldataError::TooLong { found } => Self::CallTooLong { found: *found },
+            CalldataError::HexPrefix
+            | CalldataError::HexLength
+            | CalldataError::HexDigit { .. }
+            | CalldataError::NoFunction { .. }
+            | CalldataError::TokenMovement { .. } => {
+                Self::CallUnsupported { selector: calldata.iter().take(4).copied().collect() }
+            }
+        }
+    }
+
     /// The stable reason code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -123,6 +144,7 @@ impl DecodeError {
             Self::Nonce => "TRANSACTION_NONCE_OUT_OF_RANGE",
             Self::CostOverflow => "TRANSACTION_COST_OVERFLOW",
             Self::CallUnsupported { .. } => "TRANSACTION_CALL_UNSUPPORTED",
+            Self::CallTooLong { .. } => "TRANSACTION_CALL_TOO_LONG",
             Self::ValueWithTokenTransfer => "TRANSACTION_VALUE_WITH_TOKEN_TRANSFER",
             Self::CalldataLength { .. } => "TRANSACTION_CALLDATA_LENGTH",
             Self::CalldataDirtyAddress => "TRANSACTION_CALLDATA_DIRTY_ADDRESS",

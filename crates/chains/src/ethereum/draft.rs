@@ -1,4 +1,4 @@
-//! Building an unsigned transaction from a transfer.
+//! Building an unsigned transaction from a transfer or a call.
 //!
 //! For clients, the demonstration and tests. What it builds goes through the same decoder as everything else: it
 //! must never be a second way to an [`UnsignedTransaction`].
@@ -6,13 +6,14 @@
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_primitives::{TxKind, U256};
 
+use super::calldata::Calldata;
 use super::decode_error::DecodeError;
 use super::erc20;
 use super::transaction::UnsignedTransaction;
 use crate::chain_id::ChainId;
 use crate::effects::Transfer;
 
-/// The parts of an EIP-1559 transaction that makes one transfer.
+/// The parts of an EIP-1559 transaction that makes one transfer or call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Eip1559Draft {
     /// The chain it is valid on.
@@ -33,6 +34,16 @@ impl Eip1559Draft {
     /// Encodes the draft and decodes it again; refused for the same reasons as bytes from outside.
     pub fn build(&self) -> Result<UnsignedTransaction, DecodeError> {
         UnsignedTransaction::decode(&self.fields().encoded_for_signing())
+    }
+
+    /// The same with a call of the recipient; of a transfer's asset only the chain's own coin can go with it.
+    pub fn build_call(&self, calldata: Option<&Calldata>) -> Result<UnsignedTransaction, DecodeError> {
+        let Some(calldata) = calldata else { return self.build() };
+        if self.transfer.contract.is_some() {
+            return Err(DecodeError::ValueWithTokenTransfer);
+        }
+        let fields = TxEip1559 { input: calldata.as_bytes().to_vec().into(), ..self.fields() };
+        UnsignedTransaction::decode(&fields.encoded_for_signing())
     }
 
     fn fields(&self) -> TxEip1559 {

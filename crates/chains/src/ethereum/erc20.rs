@@ -1,4 +1,4 @@
-//! The one contract call we sign: ERC-20 `transfer(address,uint256)`.
+//! The one contract call that is a transfer: ERC-20 `transfer(address,uint256)`.
 //!
 //! Calldata has exactly one accepted form for each recipient and amount. Must never guess at other selectors, and
 //! never ignore a byte.
@@ -23,15 +23,17 @@ mod abi {
     }
 }
 
-/// Reads the calldata of a call to `contract` that sends `value` of the native coin along.
+/// Whether calldata calls it.
+pub(super) fn is_transfer(calldata: &[u8]) -> bool {
+    calldata.starts_with(&abi::transferCall::SELECTOR)
+}
+
+/// Reads the calldata of such a call to `contract` that sends `value` of the native coin along.
 pub(super) fn read_transfer(
     contract: Address,
     value: U256,
     calldata: &[u8],
 ) -> Result<Transfer, DecodeError> {
-    if !calldata.starts_with(&abi::transferCall::SELECTOR) {
-        return Err(DecodeError::CallUnsupported { selector: calldata.iter().take(4).copied().collect() });
-    }
     if !value.is_zero() {
         return Err(DecodeError::ValueWithTokenTransfer);
     }

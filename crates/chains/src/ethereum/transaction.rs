@@ -8,6 +8,7 @@ use alloy_primitives::{TxKind, U256};
 use alloy_rlp::Decodable;
 
 use super::address::Address;
+use super::calldata::Calldata;
 use super::decode_error::DecodeError;
 use super::erc20;
 use crate::amount::Amount;
@@ -18,7 +19,7 @@ use crate::effects::{Effects, Transfer};
 /// The EIP-2718 type of EIP-1559 transactions.
 const TYPE_BYTE: u8 = 0x02;
 
-/// A transaction that moves the native coin or an ERC-20 token, and does nothing else.
+/// A transaction that moves the native coin or an ERC-20 token, or calls a contract, and does nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsignedTransaction {
     bytes: Vec<u8>,
@@ -64,7 +65,7 @@ impl UnsignedTransaction {
 
     /// What the transaction does.
     pub fn effects(&self) -> Effects {
-        self.effects
+        self.effects.clone()
     }
 
     /// The hash that a signature of this transaction signs: keccak-256 over [`Self::as_bytes`].
@@ -144,24 +145,30 @@ fn check_fields(fields: &TxEip1559) -> Result<(), DecodeError> {
 }
 
 fn read_effects(fields: &TxEip1559) -> Result<Effects, DecodeError> {
-    let transfer = read_transfer(fields)?;
+    let (transfer, calldata) = read_action(fields)?;
     let max_fee = Amount::from_u128(fields.max_fee_per_gas)
         .checked_mul_u64(fields.gas_limit)
         .ok_or(DecodeError::CostOverflow)?;
     // The sender's balance must cover both: a sum that wraps could pass for a small one.
     Amount::from_u256(fields.value).checked_add(max_fee).ok_or(DecodeError::CostOverflow)?;
-    Ok(Effects { chain_id: ChainId(fields.chain_id), transfer, max_fee, nonce: fields.nonce })
+    Ok(Effects { chain_id: ChainId(fields.chain_id), transfer, calldata, max_fee, nonce: fields.nonce })
 }
 
-fn read_transfer(fields: &TxEip1559) -> Result<Transfer, DecodeError> {
+fn read_action(fields: &TxEip1559) -> Result<(Transfer, Option<Calldata>), DecodeError> {
     let to = match fields.to {
         TxKind::Call(to) => Address::from_alloy(to),
         TxKind::Create => return Err(DecodeError::ContractCreation),
     };
     if fields.input.is_empty() {
-        return read_native_transfer(to, fields.value);
+        return Ok((read_native_transfer(to, fields.value)?, None));
     }
-    erc20::read_transfer(to, fields.value, &fields.input)
+    if erc20::is_transfer(&fields.input) {
+        return Ok((erc20::read_transfer(to, fields.value, &fields.input)?, None));
+    }
+    // INVARIANT: a call is described by all its bytes, never by what they are taken to mean (G1).
+    let calldata =
+        Calldata::new(&fields.input).map_err(|error| DecodeError::of_call(&error, &fields.input))?;
+    Ok((read_native_transfer(to, fields.value)?, Some(calldata)))
 }
 
 fn read_native_transfer(to: Address, value: U256) -> Result<Transfer, DecodeError> {

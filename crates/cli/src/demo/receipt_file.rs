@@ -73,9 +73,13 @@ fn document(withdrawal: &v1::Withdrawal, verified: &VerifiedReceipt) -> Result<V
     }))
 }
 
-/// The calldata of `transfer(address,uint256)`, or nothing for the chain's own coin: rebuilt from the verified effects.
+/// The calldata of a call or of `transfer(address,uint256)`, or nothing for the chain's own coin: from the verified effects.
 fn calldata(verified: &VerifiedReceipt) -> String {
-    let transfer = verified.transaction.effects().transfer;
+    let effects = verified.transaction.effects();
+    if let Some(calldata) = &effects.calldata {
+        return calldata.to_string();
+    }
+    let transfer = effects.transfer;
     if transfer.contract.is_none() {
         return "0x".to_owned();
     }

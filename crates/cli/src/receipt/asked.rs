@@ -114,7 +114,9 @@ pub(super) fn says_the_same(withdrawal: &v1::Withdrawal, request: &WithdrawalReq
     let Some(effects) = &withdrawal.effects else { return Ok(()) };
     same("effects.chain_id", &effects.chain_id.to_string(), &request.chain_id.0.to_string())?;
     same("effects.amount", &effects.amount, &request.amount.to_string())?;
-    same("effects.destination", &effects.destination, &request.destination.to_string())
+    same("effects.destination", &effects.destination, &request.destination.to_string())?;
+    let called = request.calldata.as_ref().map(|calldata| calldata.as_bytes()).unwrap_or_default();
+    same("effects.calldata", &hex::encode(&effects.calldata), &hex::encode(called))
 }
 
 fn same(what: &str, answered: &str, asked: &str) -> Result<(), Failure> {

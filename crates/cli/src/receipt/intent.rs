@@ -165,6 +165,7 @@ fn swept(session: &Session, trust: &Trust<'_>, sweep: &SweepRequest) -> Result<I
         chain_id: asset.chain_id,
         amount: sweep.amount,
         destination: wallet.address,
+        calldata: None,
         fee_cap: sweep.fee_cap,
         customer,
         idempotency_key: sweep.idempotency_key.clone(),
@@ -196,6 +197,7 @@ fn replaced(
         ReplacementAction::CancelOnChain => {
             request.destination = sender(session, asked, &request, original.deposit_index)?;
             request.amount = Amount::ZERO;
+            request.calldata = None;
             request.order = None;
             request.asset = own_coin(trust, &request)?.symbol.clone();
             Purpose::CancelOnChain(by.of)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use holdfast_chains::{
-    Address, Amount, Asset, AssetSymbol, ChainId, Eip1559Draft, Transfer, UnsignedTransaction,
+    Address, Amount, Asset, AssetSymbol, Calldata, ChainId, Eip1559Draft, Transfer, UnsignedTransaction,
 };
 use holdfast_ledger::WithdrawalRequest;
 use holdfast_policy::{ClientId, CustomerRef, LegalOrderId, WalletId};
@@ -12,7 +12,7 @@ use holdfast_transport::Role;
 use rand::RngCore;
 use rand::rngs::OsRng;
 
-use crate::amount::{parse_ether, parse_gwei, parse_money};
+use crate::amount::{Money, parse_ether, parse_gwei, parse_money, parse_money_or_none};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::profile::Who;
@@ -30,6 +30,9 @@ pub(crate) struct Order {
     /// Destination, with its EIP-55 checksum
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) to: String,
+    /// Call the destination, a contract, with exactly these bytes; the amount, of the chain's own coin, goes along and may be 0
+    #[arg(long, value_name = "0x...", value_parser = parse_calldata)]
+    pub(crate) calldata: Option<Calldata>,
     /// Wallet that pays
     #[arg(long)]
     pub(crate) wallet: WalletId,
@@ -73,7 +76,7 @@ pub(crate) struct TransactionParts {
     /// Of which at most so much for the block's proposer, in gwei (1, or the max fee if that is less)
     #[arg(long, value_name = "GWEI", value_parser = parse_gwei, requires = "nonce")]
     pub(crate) priority_fee_gwei: Option<u128>,
-    /// Gas limit (21000 for the chain's own coin, 65000 for a token)
+    /// Gas limit (21000 for the chain's own coin, 65000 for a token; a call has no default)
     #[arg(long, requires = "nonce")]
     pub(crate) gas: Option<u64>,
 }
@@ -84,13 +87,22 @@ impl Order {
         session.profile.choose(Role::Client, self.client.as_deref())
     }
 
+    /// A call may send nothing along.
+    fn money(&self, session: &Session) -> Result<Money, Failure> {
+        match self.calldata {
+            Some(_) => parse_money_or_none(&self.amount, self.chain_id, session.assets()),
+            None => parse_money(&self.amount, self.chain_id, session.assets()),
+        }
+    }
+
     /// The intent, made now.
     pub(crate) fn request(&self, session: &Session) -> Result<WithdrawalRequest, Failure> {
         let who = self.who(session)?;
-        let money = parse_money(&self.amount, self.chain_id, session.assets())?;
+        let money = self.money(session)?;
         let destination = Address::parse(&self.to)
             .map_err(|error| Failure::new(Exit::Usage, "ADDRESS_CHECKSUM", error.to_string()))?;
-        let transaction = self.transaction.build(&money.asset, destination, money.amount)?;
+        let transfer = Transfer { contract: money.asset.contract, to: destination, amount: money.amount };
+        let transaction = self.transaction.build(&money.asset, transfer, self.calldata.as_ref())?;
         let max_fee = transaction.as_ref().map(|transaction| transaction.effects().max_fee);
         let fee_cap = self.fee_cap.or(max_fee).ok_or_else(|| {
             Failure::usage("no fee cap is known without a transaction")
@@ -105,6 +117,7 @@ impl Order {
             chain_id: ChainId(self.chain_id),
             amount: money.amount,
             destination,
+            calldata: self.calldata.clone(),
             fee_cap,
             customer: self.customer.clone(),
             idempotency_key: self.idempotency_key.clone().unwrap_or_else(random_key),
@@ -116,13 +129,17 @@ impl Order {
     }
 }
 
+fn parse_calldata(text: &str) -> Result<Calldata, String> {
+    Calldata::parse(text).map_err(|error| error.to_string())
+}
+
 impl TransactionParts {
     /// The transaction, if the arguments give one.
     pub(crate) fn build(
         &self,
         asset: &Asset,
-        to: Address,
-        amount: Amount,
+        transfer: Transfer,
+        calldata: Option<&Calldata>,
     ) -> Result<Option<UnsignedTransaction>, Failure> {
         let refuse = |error: holdfast_chains::DecodeError| {
             Failure::new(Exit::Refused, error.code(), error.to_string())
@@ -131,15 +148,24 @@ impl TransactionParts {
             return UnsignedTransaction::parse_hex(hex).map(Some).map_err(refuse);
         }
         let (Some(nonce), Some(max_fee_per_gas)) = (self.nonce, self.max_fee_gwei) else { return Ok(None) };
+        let usual = if asset.is_native() { NATIVE_GAS } else { TOKEN_GAS };
+        let gas_limit = match (self.gas, calldata) {
+            (Some(gas), _) => gas,
+            (None, None) => usual,
+            (None, Some(_)) => {
+                return Err(Failure::usage("a call needs a gas limit")
+                    .next("estimate what the contract takes, and pass `--gas N`"));
+            }
+        };
         let draft = Eip1559Draft {
             chain_id: asset.chain_id,
             nonce,
-            gas_limit: self.gas.unwrap_or(if asset.is_native() { NATIVE_GAS } else { TOKEN_GAS }),
+            gas_limit,
             max_fee_per_gas,
             max_priority_fee_per_gas: self.priority_fee_gwei.unwrap_or(ONE_GWEI.min(max_fee_per_gas)),
-            transfer: Transfer { contract: asset.contract, to, amount },
+            transfer,
         };
-        draft.build().map(Some).map_err(refuse)
+        draft.build_call(calldata).map(Some).map_err(refuse)
     }
 }
 
@@ -180,7 +206,9 @@ mod tests {
     }
 
     fn build(parts: &TransactionParts) -> Result<Option<UnsignedTransaction>, Failure> {
-        parts.build(&usdt(), Address::parse(PAYEE).unwrap(), Amount::from_u128(1_250_000_000))
+        let (asset, to) = (usdt(), Address::parse(PAYEE).unwrap());
+        let transfer = Transfer { contract: asset.contract, to, amount: Amount::from_u128(1_250_000_000) };
+        parts.build(&asset, transfer, None)
     }
 
     #[test]
@@ -195,6 +223,25 @@ mod tests {
         assert_eq!(effects.transfer.to.to_string(), PAYEE);
         assert_eq!(effects.transfer.amount.to_string(), "1250000000");
         assert_eq!(effects.max_fee.to_string(), "1950000000000000");
+    }
+
+    #[test]
+    fn call_needs_a_gas_limit_and_is_built_byte_for_byte() {
+        let parts = |gas| TransactionParts {
+            nonce: Some(7),
+            max_fee_gwei: Some(30_000_000_000),
+            gas,
+            ..TransactionParts::default()
+        };
+        let eth = Asset { contract: None, ..usdt() };
+        let to = Transfer { contract: None, to: Address::parse(PAYEE).unwrap(), amount: Amount::ZERO };
+        let call = Calldata::parse("0xd0e30db0").unwrap();
+        assert_eq!(parts(None).build(&eth, to, Some(&call)).unwrap_err().exit(), Exit::Usage);
+        let built = parts(Some(90_000)).build(&eth, to, Some(&call)).unwrap().unwrap();
+        assert_eq!(built.effects().calldata, Some(call.clone()));
+        // A token has no coin of its own to send along.
+        let token = Transfer { contract: usdt().contract, ..to };
+        assert!(parts(Some(90_000)).build(&usdt(), token, Some(&call)).is_err());
     }
 
     #[test]

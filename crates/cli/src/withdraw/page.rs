@@ -1,5 +1,6 @@
 //! Withdrawals and decisions as text.
 
+use holdfast_chains::Calldata;
 use holdfast_proto::v1;
 use serde_json::{Value, json};
 
@@ -42,12 +43,12 @@ pub(super) fn withdrawal_text(
     withdrawal: &v1::Withdrawal,
     verified: Option<&VerifiedReceipt>,
 ) -> String {
+    let money = show_money(&withdrawal.amount, &withdrawal.asset, session.assets());
     let mut text = format!(
-        "withdrawal {}: {}\n  pays {} to {}\n  from `{}` for customer `{}`, key `{}`\n",
+        "withdrawal {}: {}\n  {}\n  from `{}` for customer `{}`, key `{}`\n",
         withdrawal.id,
         wire::state_name(withdrawal),
-        show_money(&withdrawal.amount, &withdrawal.asset, session.assets()),
-        withdrawal.destination,
+        does(withdrawal, &money),
         withdrawal.wallet,
         withdrawal.customer,
         withdrawal.idempotency_key,
@@ -71,6 +72,16 @@ pub(super) fn withdrawal_text(
         text.push_str(&format!("next: {next}\n"));
     }
     text
+}
+
+fn does(withdrawal: &v1::Withdrawal, money: &str) -> String {
+    let to = &withdrawal.destination;
+    let called = withdrawal.effects.as_ref().map(|effects| effects.calldata.as_slice()).unwrap_or_default();
+    match Calldata::new(called) {
+        Ok(call) => format!("calls {to} with {} and sends {money} along", call.summary()),
+        Err(_) if called.is_empty() => format!("pays {money} to {to}"),
+        Err(error) => format!("calls {to} with {money}, and {error}"),
+    }
 }
 
 /// What it replaces and is replaced by, what its client reported, which nodes swore it off.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_chains::{Address, Amount, Eip1559Draft, Transfer, UnsignedTransaction};
+use holdfast_chains::{Address, Amount, Calldata, Eip1559Draft, Transfer, UnsignedTransaction};
 use holdfast_ledger::{PayloadKind, ReplacementAction, ReplacementRequest, WithdrawalId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::wallet_service_client::WalletServiceClient;
@@ -92,8 +92,8 @@ pub(super) async fn bump_fee(session: &Session, args: &ReplaceArgs) -> Result<An
     let who = args.asking.who(session)?;
     let original = fetch(session, &who, &args.id).await?;
     let old = transaction_of(&original)?;
-    let transfer = old.effects().transfer;
-    let new = args.price.build(&old, transfer, old.gas_limit())?;
+    let effects = old.effects();
+    let new = args.price.build(&old, effects.transfer, effects.calldata.as_ref(), old.gas_limit())?;
     replace(session, args, &who, &original, ReplacementAction::BumpFee, &old, &new).await
 }
 
@@ -103,7 +103,7 @@ pub(super) async fn cancel_on_chain(session: &Session, args: &ReplaceArgs) -> Re
     let old = transaction_of(&original)?;
     let to = sender(session, &who, &original, args.wallet.address).await?;
     let transfer = Transfer { contract: None, to, amount: Amount::ZERO };
-    let new = args.price.build(&old, transfer, NATIVE_GAS)?;
+    let new = args.price.build(&old, transfer, None, NATIVE_GAS)?;
     replace(session, args, &who, &original, ReplacementAction::CancelOnChain, &old, &new).await
 }
 
@@ -172,7 +172,12 @@ fn summary(
 ) -> String {
     let pays = show_money(&original.amount, &original.asset, session.assets());
     let what = match action {
-        ReplacementAction::BumpFee => format!("pays {pays} to {} in its place", original.destination),
+        ReplacementAction::BumpFee => match new.effects().calldata {
+            None => format!("pays {pays} to {} in its place", original.destination),
+            Some(call) => {
+                format!("calls {} with {} and {pays} in its place", original.destination, call.summary())
+            }
+        },
         ReplacementAction::CancelOnChain => {
             format!("pays nothing to {} itself, so that {pays} are not paid", new.effects().transfer.to)
         }
@@ -192,6 +197,7 @@ impl Price {
         &self,
         old: &UnsignedTransaction,
         transfer: Transfer,
+        calldata: Option<&Calldata>,
         gas_limit: u64,
     ) -> Result<UnsignedTransaction, Failure> {
         let refuse = |error: holdfast_chains::DecodeError| {
@@ -216,7 +222,7 @@ impl Price {
             max_priority_fee_per_gas: priority.min(max_fee_per_gas),
             transfer,
         };
-        draft.build().map_err(refuse)
+        draft.build_call(calldata).map_err(refuse)
     }
 }
 
@@ -283,7 +289,7 @@ mod tests {
 
     fn price(max: Option<u128>, priority: Option<u128>) -> Result<UnsignedTransaction, Failure> {
         let price = Price { max_fee_gwei: max, priority_fee_gwei: priority, transaction: None };
-        price.build(&old(), old().effects().transfer, old().gas_limit())
+        price.build(&old(), old().effects().transfer, old().effects().calldata.as_ref(), old().gas_limit())
     }
 
     #[test]

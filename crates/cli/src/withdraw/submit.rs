@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use holdfast_chains::Address;
+use holdfast_chains::{Address, Calldata, Transfer};
 use holdfast_ledger::{BindTransaction, CancelWithdrawal, PayloadKind, WithdrawalId, WithdrawalRequest};
 use holdfast_policy::ClientId;
 use holdfast_proto::limits::WAIT_MS;
@@ -180,7 +180,14 @@ pub(super) async fn bind(session: &Session, args: &BindArgs) -> Result<Answer, F
     let asset = asset(session, &symbol, holdfast_chains::ChainId(chain_id))?;
     let to = Address::parse(&known.destination).map_err(|error| Failure::usage(error.to_string()))?;
     let amount = known.amount.parse().map_err(|_| Failure::usage("the withdrawal's amount is malformed"))?;
-    let transaction = args.transaction.build(asset, to, amount)?.ok_or_else(|| {
+    // What is signed here is compared with the intent by every node: a coordinator that says something else gains nothing.
+    let called = known.effects.as_ref().map(|effects| effects.calldata.as_slice()).unwrap_or_default();
+    let calldata = match called {
+        [] => None,
+        called => Some(Calldata::new(called).map_err(|error| Failure::usage(error.to_string()))?),
+    };
+    let transfer = Transfer { contract: asset.contract, to, amount };
+    let transaction = args.transaction.build(asset, transfer, calldata.as_ref())?.ok_or_else(|| {
         Failure::usage("no transaction is given")
             .next("pass `--transaction 0x...`, or `--nonce` and `--max-fee-gwei`")
     })?;

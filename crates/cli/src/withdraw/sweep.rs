@@ -1,7 +1,7 @@
 //! `withdraw sweep`: what arrived at a deposit address goes to the wallet's own address.
 
 use clap::Args;
-use holdfast_chains::Address;
+use holdfast_chains::{Address, Transfer};
 use holdfast_ledger::{PayloadKind, SweepRequest};
 use holdfast_policy::WalletId;
 use holdfast_proto::v1;
@@ -47,7 +47,8 @@ pub(super) async fn sweep(session: &Session, args: &SweepArgs) -> Result<Answer,
     let who = args.asking.who(session)?;
     let money = parse_money(&args.amount, args.chain_id, session.assets())?;
     let destination = own_address(session, &who, &args.wallet).await?;
-    let transaction = args.transaction.build(&money.asset, destination, money.amount)?;
+    let transfer = Transfer { contract: money.asset.contract, to: destination, amount: money.amount };
+    let transaction = args.transaction.build(&money.asset, transfer, None)?;
     let max_fee = transaction.as_ref().map(|transaction| transaction.effects().max_fee);
     let fee_cap = args.asking.fee_cap.or(max_fee).ok_or_else(|| {
         Failure::usage("no fee cap is known without a transaction")

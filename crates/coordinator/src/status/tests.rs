@@ -10,7 +10,7 @@ use tonic::Code;
 use super::*;
 
 /// Every code once. The match in [`reason`] makes a new one fail to compile there; this list makes it fail here.
-const CODES: [(RejectionCode, Code); 39] = [
+const CODES: [(RejectionCode, Code); 40] = [
     (RejectionCode::FieldInvalid, Code::InvalidArgument),
     (RejectionCode::AddressChecksum, Code::InvalidArgument),
     (RejectionCode::ClusterMismatch, Code::InvalidArgument),
@@ -32,6 +32,7 @@ const CODES: [(RejectionCode, Code); 39] = [
     (RejectionCode::TransactionAlreadyBound, Code::FailedPrecondition),
     (RejectionCode::Transaction("TRANSACTION_TRAILING_BYTES"), Code::InvalidArgument),
     (RejectionCode::Transaction("SOMETHING_NEW"), Code::InvalidArgument),
+    (RejectionCode::Calldata("CALLDATA_MOVES_TOKEN"), Code::InvalidArgument),
     (RejectionCode::AccountNonceUsed, Code::FailedPrecondition),
     (RejectionCode::AccountNonceChanged, Code::FailedPrecondition),
     (RejectionCode::DigestMismatch, Code::Internal),

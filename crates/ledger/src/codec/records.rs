@@ -246,6 +246,7 @@ impl Encode for WithdrawalRequest {
             chain_id,
             amount,
             destination,
+            calldata,
             fee_cap,
             customer,
             idempotency_key,
@@ -261,6 +262,7 @@ impl Encode for WithdrawalRequest {
         chain_id.encode(out);
         amount.encode(out);
         destination.encode(out);
+        calldata.encode(out);
         fee_cap.encode(out);
         customer.encode(out);
         idempotency_key.encode(out);
@@ -281,6 +283,7 @@ impl Decode for WithdrawalRequest {
             chain_id: Decode::decode(input)?,
             amount: Decode::decode(input)?,
             destination: Decode::decode(input)?,
+            calldata: Decode::decode(input)?,
             fee_cap: Decode::decode(input)?,
             customer: Decode::decode(input)?,
             idempotency_key: Decode::decode(input)?,
@@ -365,6 +368,7 @@ variants!(RuleKind {
     21 => LegalOrder,
     22 => TravelRule,
     40 => TimeWindow,
+    50 => ContractCall,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable, 4 => StepUp });

@@ -61,6 +61,15 @@ fn transaction_text_in_capitals_is_kept_to_the_letter() {
 }
 
 #[test]
+fn call_is_kept_byte_for_byte_and_a_token_movement_is_not_taken_for_one() {
+    let call = holdfast_chains::Calldata::parse("0x095ea7b300").unwrap();
+    round_trip(crate::WithdrawalRequest { calldata: Some(call.clone()), ..request(Some("0xab")) });
+    assert_eq!(call.to_bytes(), [&[5][..], call.as_bytes()].concat());
+    assert!(holdfast_chains::Calldata::from_bytes(&[4, 0xa9, 0x05, 0x9c, 0xbb]).is_err());
+    assert!(holdfast_chains::Calldata::from_bytes(&[3, 1, 2, 3]).is_err());
+}
+
+#[test]
 fn digits_of_a_transaction_have_one_spelling() {
     let mut bytes = request(None).to_bytes();
     assert_eq!(bytes.pop(), Some(0), "no transaction");

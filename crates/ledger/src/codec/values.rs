@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use holdfast_chains::{
-    Address, Amount, AssetSymbol, ChainId, Digest, PublicKey, Signature, UnsignedTransaction,
+    Address, Amount, AssetSymbol, Calldata, ChainId, Digest, PublicKey, Signature, UnsignedTransaction,
 };
 use holdfast_log::Hash;
 use holdfast_policy::{
@@ -190,6 +190,18 @@ impl Encode for UnsignedTransaction {
 impl Decode for UnsignedTransaction {
     fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
         UnsignedTransaction::decode(input.bytes()?).map_err(Malformed::new)
+    }
+}
+
+impl Encode for Calldata {
+    fn encode(&self, out: &mut Vec<u8>) {
+        put_bytes(self.as_bytes(), out);
+    }
+}
+
+impl Decode for Calldata {
+    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        Calldata::new(input.bytes()?).map_err(Malformed::new)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client's two payloads that carry free text from outside: parsed member by member, so that a refusal names the
 //! member and gives its own reason code.
 
-use holdfast_chains::{Address, AddressError, Amount, AssetSymbol, ChainId};
+use holdfast_chains::{Address, AddressError, Amount, AssetSymbol, Calldata, CalldataError, ChainId};
 use holdfast_policy::{ClientId, ClusterId, CustomerRef, LegalOrderId, TimestampMs, WalletId};
 use serde::{Deserialize, Serialize};
 
@@ -20,14 +20,16 @@ pub struct WithdrawalRequest {
     pub client: ClientId,
     /// The wallet that pays.
     pub wallet: WalletId,
-    /// Asset symbol in the cell's registry.
+    /// Asset symbol in the cell's registry; for a call, the chain's own coin.
     pub asset: AssetSymbol,
     /// Chain of the asset.
     pub chain_id: ChainId,
-    /// Amount in base units.
+    /// Amount in base units; for a call, what goes along with it, which may be nothing.
     pub amount: Amount,
-    /// Who is paid.
+    /// Who is paid; for a call, the contract.
     pub destination: Address,
+    /// What is called there, byte for byte; `None` for a transfer.
+    pub calldata: Option<Calldata>,
     /// Most the fee may cost, in the chain's base units (wei).
     pub fee_cap: Amount,
     /// Keyed pseudonym of the customer.
@@ -69,6 +71,8 @@ struct WireRequest {
     chain_id: u64,
     amount: String,
     destination: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    calldata: Option<String>,
     fee_cap: String,
     customer: String,
     idempotency_key: String,
@@ -91,14 +95,19 @@ impl WithdrawalRequest {
         let expires_at_ms = TimestampMs(wire.expires_at_ms);
         check_lifetime(created_at_ms, expires_at_ms)?;
         check_idempotency_key(&wire.idempotency_key)?;
+        let calldata = wire.calldata.as_deref().map(calldata).transpose()?;
+        if calldata.is_some() && wire.order.is_some() {
+            return Err(invalid("order", "a legal order demands a payment, and this is a contract call"));
+        }
         Ok(Self {
             cluster: member("cluster", &wire.cluster)?,
             client: member("client", &wire.client)?,
             wallet: member("wallet", &wire.wallet)?,
             asset: AssetSymbol::parse(&wire.asset).map_err(|error| invalid("asset", error))?,
             chain_id: ChainId(wire.chain_id),
-            amount: positive_amount(&wire.amount)?,
+            amount: amount(&wire.amount, calldata.is_some())?,
             destination: destination(&wire.destination)?,
+            calldata,
             fee_cap: Amount::parse(&wire.fee_cap).map_err(|error| invalid("fee_cap", error))?,
             customer: member("customer", &wire.customer)?,
             idempotency_key: wire.idempotency_key,
@@ -119,6 +128,7 @@ impl WithdrawalRequest {
             chain_id: self.chain_id.0,
             amount: self.amount.to_string(),
             destination: self.destination.to_string(),
+            calldata: self.calldata.as_ref().map(ToString::to_string),
             fee_cap: self.fee_cap.to_string(),
             customer: self.customer.to_string(),
             idempotency_key: self.idempotency_key.clone(),
@@ -145,10 +155,28 @@ where
     text.parse().map_err(|error: T::Err| invalid(field, error))
 }
 
-fn positive_amount(text: &str) -> Result<Amount, Rejection> {
+/// A call may send nothing along; a transfer of nothing is a slip.
+fn amount(text: &str, is_call: bool) -> Result<Amount, Rejection> {
     let amount = Amount::parse(text).map_err(|error| invalid("amount", error))?;
-    check_positive(amount)?;
+    if !is_call {
+        check_positive(amount)?;
+    }
     Ok(amount)
+}
+
+// INVARIANT (G1): what moves a token is no call: it would be counted by no limit.
+fn calldata(text: &str) -> Result<Calldata, Rejection> {
+    Calldata::parse(text).map_err(|error| {
+        let code = match &error {
+            CalldataError::TokenMovement { .. } => RejectionCode::Calldata(error.code()),
+            CalldataError::HexPrefix
+            | CalldataError::HexLength
+            | CalldataError::HexDigit { .. }
+            | CalldataError::NoFunction { .. }
+            | CalldataError::TooLong { .. } => RejectionCode::FieldInvalid,
+        };
+        Rejection::new(code, error.to_string()).with_field("calldata")
+    })
 }
 
 pub(super) fn check_positive(amount: Amount) -> Result<(), Rejection> {

@@ -52,7 +52,9 @@ impl State {
             return;
         }
         let request = &withdrawal.request;
-        let worth = self.asset(request).ok().and_then(|asset| {
+        // A call that sends nothing along says nothing about amounts.
+        let asset = self.asset(request).ok().filter(|_| !request.amount.is_zero());
+        let worth = asset.and_then(|asset| {
             self.usd_price(&asset.symbol, time)?.price.cents(request.amount, asset.decimals)
         });
         let (wallet, chain) = (request.wallet.clone(), request.chain_id);

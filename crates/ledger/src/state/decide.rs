@@ -113,6 +113,7 @@ impl Under<'_> {
             asset: request.asset.clone(),
             amount: request.amount,
             destination: request.destination,
+            call: request.calldata.clone(),
             fee_cap: request.fee_cap,
             client: request.client.clone(),
             requesters: std::collections::BTreeSet::new(),
@@ -244,6 +245,10 @@ impl PolicyView for View<'_> {
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         let wallet = self.under.state.wallet(wallet)?;
         Some(if wallet.is_paused() { WalletStatus::Paused } else { WalletStatus::Active })
+    }
+
+    fn wallet_address(&self, wallet: &WalletId) -> Option<Address> {
+        self.under.state.wallet(wallet).map(|wallet| wallet.address)
     }
 }
 

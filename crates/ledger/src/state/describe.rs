@@ -13,6 +13,7 @@ use crate::statement::StatementBody;
 use crate::withdrawal::Withdrawal;
 
 mod authority;
+mod call;
 
 use authority::client_lines;
 
@@ -117,10 +118,20 @@ impl State {
         let withdrawal = self.known_withdrawal(id)?;
         let request = &withdrawal.request;
         let asset = self.asset(request)?;
+        let Some(calldata) = &request.calldata else {
+            return Ok(vec![
+                line("wallet", &request.wallet),
+                line("pays", format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol)),
+                line("to address", request.destination),
+                line("customer", &request.customer),
+                line("intent", hex::encode(withdrawal.request_digest)),
+            ]);
+        };
         Ok(vec![
             line("wallet", &request.wallet),
-            line("pays", format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol)),
-            line("to address", request.destination),
+            line("calls contract", request.destination),
+            line("calldata", calldata.summary()),
+            line("and sends", format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol)),
             line("customer", &request.customer),
             line("intent", hex::encode(withdrawal.request_digest)),
         ])
@@ -137,19 +148,32 @@ impl State {
         let withdrawal = self.known_withdrawal(id)?;
         let request = &withdrawal.request;
         let asset = self.asset(request)?;
-        let mut details = vec![
-            line("wallet", &request.wallet),
-            line("pays", format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol)),
-            line("base units", request.amount),
-            line("chain id", request.chain_id),
-            line("to address", request.destination),
+        let money = format!("{} {}", request.amount.format_units(asset.decimals), asset.symbol);
+        let mut details = vec![line("wallet", &request.wallet)];
+        match self.call_lines(request) {
+            None => details.extend([
+                line("pays", money),
+                line("base units", request.amount),
+                line("chain id", request.chain_id),
+                line("to address", request.destination),
+            ]),
+            Some(called) => {
+                details.extend(called);
+                details.extend([
+                    line("and sends", money),
+                    line("base units", request.amount),
+                    line("chain id", request.chain_id),
+                ]);
+            }
+        }
+        details.extend([
             line("fee at most", format!("{} wei", request.fee_cap)),
             line("customer", &request.customer),
             line("asked by client", &request.client),
             line("intent", hex::encode(withdrawal.request_digest)),
             line("intent expires", request.expires_at_ms.to_string()),
             line("transaction", transaction(withdrawal)),
-        ];
+        ]);
         if let Some(order) = &request.order {
             details.push(line("legal order", order));
         }

@@ -284,8 +284,9 @@ impl State {
         let assets = &self.genesis.document.assets;
         let chain = assets.iter().find(|asset| asset.symbol == facts.asset).map(|asset| asset.chain_id);
         if let Some(chain_id) = chain {
-            let destination = OrderSubject::Destination(chain_id, facts.destination);
-            subjects.push((FrozenSubject::Destination, destination));
+            // An address in a call's bytes is frozen as the destination would be.
+            let frozen = |address| (FrozenSubject::Destination, OrderSubject::Destination(chain_id, address));
+            subjects.extend(facts.addresses().map(frozen));
         }
         let freezes = subjects.iter().flat_map(|(subject, of)| {
             self.orders.freezes(of, at).map(|order| Freeze {
@@ -302,7 +303,9 @@ impl State {
         let named = facts.order.as_ref().and_then(|id| self.legal_order(id));
         let named = named.filter(|order| order.demanded_at().is_some_and(|of| Some(of) == place));
         let releases = standing.chain(named).filter_map(|order| self.release(order, facts, at));
-        LegalFacts { freezes: freezes.collect(), releases: releases.collect() }
+        // An address may be in a call more than once.
+        let freezes: BTreeSet<_> = freezes.collect();
+        LegalFacts { freezes: freezes.into_iter().collect(), releases: releases.collect() }
     }
 
     fn release(&self, order: &LegalOrder, facts: &WithdrawalFacts, at: TimestampMs) -> Option<Release> {

@@ -170,6 +170,7 @@ impl State {
             asset: self.asset(request).map_err(|rejection| mismatch(rejection.to_string()))?,
             destination: request.destination,
             amount: request.amount,
+            calldata: request.calldata.as_ref(),
             fee_cap: request.fee_cap,
         };
         check_effects(&transaction.effects(), &expected).map_err(|error| mismatch(error.to_string()))?;

@@ -174,6 +174,7 @@ impl State {
             asset: asset.symbol.clone(),
             amount: Amount::ZERO,
             destination: sender.address,
+            calldata: None,
             order: None,
             ..bumped(asked, original)
         })

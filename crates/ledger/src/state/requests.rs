@@ -267,6 +267,7 @@ impl State {
             asset: self.asset(request)?,
             destination: request.destination,
             amount: request.amount,
+            calldata: request.calldata.as_ref(),
             fee_cap: request.fee_cap,
         };
         check_effects(&transaction.effects(), &expected).map_err(|mismatch| {
@@ -316,7 +317,12 @@ impl State {
         index: u64,
         time: TimestampMs,
     ) -> Result<(), Rejection> {
-        self.asset(request)?;
+        let asset = self.asset(request)?;
+        if request.calldata.is_some() && !asset.is_native() {
+            let detail =
+                format!("a call sends the chain's own coin along, and `{}` is a token", asset.symbol);
+            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("asset"));
+        }
         if self.wallet(&request.wallet).is_none() {
             let detail = format!("no active wallet `{}`", request.wallet);
             return Err(Rejection::new(RejectionCode::UnknownWallet, detail).with_field("wallet"));

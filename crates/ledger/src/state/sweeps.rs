@@ -64,6 +64,7 @@ impl State {
             chain_id: asset.chain_id,
             amount: sweep.amount,
             destination: wallet.address,
+            calldata: None,
             fee_cap: sweep.fee_cap,
             customer,
             idempotency_key: sweep.idempotency_key.clone(),

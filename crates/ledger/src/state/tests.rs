@@ -10,6 +10,7 @@ mod bounds;
 mod cell;
 mod ceremonies;
 mod clients;
+mod contract_calls;
 mod exposures;
 mod genesis;
 mod holds;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use holdfast_chains::{Address, Amount, AssetSymbol};
+use holdfast_chains::{Address, Amount, AssetSymbol, Calldata};
 
 use crate::{
     approvals::Approval,
@@ -27,6 +27,9 @@ pub(super) struct CaseFacts {
     pub(super) asset: AssetSymbol,
     pub(super) amount: Amount,
     pub(super) destination: Address,
+    /// What is called at the destination; `None` for a transfer.
+    pub(super) calldata: Option<Calldata>,
+    pub(super) wallet_address: Option<Address>,
     pub(super) fee_cap: Amount,
     pub(super) client: ClientId,
     pub(super) customer: Option<CustomerRef>,
@@ -104,6 +107,7 @@ impl CaseFacts {
             asset: self.asset.clone(),
             amount: self.amount,
             destination: self.destination,
+            call: self.calldata.clone(),
             fee_cap: self.fee_cap,
             client: self.client.clone(),
             requesters: BTreeSet::new(),

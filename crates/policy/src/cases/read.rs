@@ -133,6 +133,8 @@ fn facts(table: &mut Table<'_>) -> Result<CaseFacts, PolicyError> {
         asset: table.required("asset")?.parse()?,
         amount: table.required("amount")?.parse()?,
         destination: address(&table.required("destination")?)?,
+        calldata: present(table, "calldata", |field| field.parse())?,
+        wallet_address: present(table, "wallet_address", |field| address(&field))?,
         fee_cap: table.required("fee_cap")?.parse()?,
         client: table.required("client")?.parse()?,
         customer: present(table, "customer", |field| field.parse())?,

@@ -220,4 +220,8 @@ impl PolicyView for CaseView<'_> {
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         self.facts.wallet_status.filter(|_| *wallet == self.facts.wallet)
     }
+
+    fn wallet_address(&self, wallet: &WalletId) -> Option<Address> {
+        self.facts.wallet_address.filter(|_| *wallet == self.facts.wallet)
+    }
 }

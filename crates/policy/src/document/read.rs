@@ -11,6 +11,7 @@ use super::{
     Outside, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules,
     ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
     bands::{self, Bounds},
+    calls,
     check::{self, RuleIds},
     error::FieldProblem,
     read_risk,
@@ -98,8 +99,9 @@ fn grant(field: Field<'_>, ids: &mut RuleIds) -> Result<Grant, PolicyError> {
         Some(field) => amounts(field, &assets)?,
         None => BTreeMap::new(),
     };
+    let calls = table.optional("call").map(|field| calls::calls(&field)).transpose()?.unwrap_or_default();
     table.finish()?;
-    Ok(Grant { id, wallets, assets, clients, destinations, max_amount })
+    Ok(Grant { id, wallets, assets, clients, destinations, max_amount, calls })
 }
 
 fn destinations(field: &Field<'_>) -> Result<Destinations, PolicyError> {

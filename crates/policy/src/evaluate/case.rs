@@ -7,7 +7,7 @@ use holdfast_chains::{Amount, Asset};
 
 use crate::{
     document::PolicyDocument,
-    evaluate::step_up::StepUp,
+    evaluate::{contract_call::ContractCall, step_up::StepUp},
     exposure::Exposure,
     facts::{PolicyView, WalletStatus, WithdrawalFacts},
     legal::LegalFacts,
@@ -29,6 +29,8 @@ pub(super) struct Case<'a> {
     pub(super) asset: Result<&'a Asset, ReasonCode>,
     /// The whitelist entry that covers the withdrawal, or why none does.
     pub(super) whitelist: Result<&'a WhitelistEntry, WhitelistRefusal<'a>>,
+    /// What the document says about the call; `None` for a transfer.
+    pub(super) call: Option<ContractCall>,
     pub(super) screening: &'a ScreeningIndex,
     pub(super) session: SessionReport<'a>,
     pub(super) exposure: Exposure,
@@ -64,8 +66,10 @@ impl<'a> Case<'a> {
         let outflow = asset.map(|asset| withdrawal.outflow(asset, view.usd_price(&asset.symbol, at)));
         let exposure = asset
             .map_or(Exposure::NotAsked, |asset| view.exposure(asset.chain_id, &withdrawal.destination, at));
+        let call = ContractCall::judge(view, withdrawal, asset.ok(), at);
         let known = Known {
             at,
+            named: call.as_ref().map(|call| call.addresses.as_slice()).unwrap_or_default(),
             listed: listed(document, screening, withdrawal),
             session: session.current(),
             asset: asset.ok(),
@@ -82,6 +86,7 @@ impl<'a> Case<'a> {
             wallet: view.wallet(&withdrawal.wallet),
             asset,
             whitelist,
+            call,
             screening,
             session,
             exposure,
@@ -150,16 +155,18 @@ fn covering_entry<'a, V: PolicyView + ?Sized>(
     view.whitelist().covering(view.document().whitelist(), destination, &asset.symbol, customer, at)
 }
 
-/// Whether a list that the document names lists the destination; `None` when a list is missing and no other one does.
+/// Whether a list that the document names lists the destination or an address in the call; `None` when a list is missing and no
+/// other one does.
 fn listed(
     document: &PolicyDocument,
     screening: &ScreeningIndex,
     withdrawal: &WithdrawalFacts,
 ) -> Option<bool> {
+    let named: Vec<_> = withdrawal.addresses().collect();
     let mut complete = true;
     for id in document.screening_lists() {
         match screening.list(id) {
-            Some(list) if list.contains(&withdrawal.destination) => return Some(true),
+            Some(list) if named.iter().any(|address| list.contains(address)) => return Some(true),
             Some(_) => {}
             None => complete = false,
         }

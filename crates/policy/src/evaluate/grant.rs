@@ -47,15 +47,34 @@ fn one<'a>(case: &Case<'a>, grant: &Grant) -> Finding<'a> {
         return speaker
             .does_not_apply(ReasonCode::GrantOtherClient, format!("client `{}`", withdrawal.client));
     }
+    let called = match (&case.call, grant.calls.is_empty()) {
+        (None, true) => None,
+        (None, false) => {
+            return speaker.does_not_apply(ReasonCode::GrantOfCalls, "the withdrawal is a transfer");
+        }
+        // INVARIANT (G1): a grant of transfers never gives a call.
+        (Some(_), true) => {
+            return speaker.does_not_apply(ReasonCode::GrantOfTransfers, "the withdrawal is a call");
+        }
+        (Some(call), false) => match call.by_grant(grant) {
+            Ok(detail) => Some(detail),
+            Err(refusal) => return speaker.does_not_apply(refusal.code(), refusal.detail()),
+        },
+    };
+    let passes = |detail: String| {
+        let detail = match called {
+            Some(called) => format!("{called}, {detail}"),
+            None => detail,
+        };
+        speaker.passes(ReasonCode::Granted, detail)
+    };
     if let Some(max) = grant.max_amount.get(&withdrawal.asset).filter(|max| withdrawal.amount > **max) {
         let detail = format!("{} is above {}", case.money(withdrawal.amount), case.money(*max));
         return speaker.does_not_apply(ReasonCode::AboveGrantMaximum, detail);
     }
     match (grant.destinations, &case.whitelist) {
-        (Destinations::Any, _) => speaker.passes(ReasonCode::Granted, "any destination"),
-        (Destinations::Whitelisted, Ok(entry)) => {
-            speaker.passes(ReasonCode::Granted, format!("whitelist entry `{}`", entry.id))
-        }
+        (Destinations::Any, _) => passes("any destination".to_owned()),
+        (Destinations::Whitelisted, Ok(entry)) => passes(format!("whitelist entry `{}`", entry.id)),
         (Destinations::Whitelisted, Err(refusal)) => {
             speaker.does_not_apply(refusal.code, whitelist::explain(case, refusal))
         }

@@ -88,6 +88,10 @@ fn demanded<'c>(case: &'c Case<'_>) -> Demanded<'c> {
         let detail = format!("`{named}` demands no payment to this destination");
         return Demanded::Refused(ReasonCode::LegalOrderMismatch, detail);
     };
+    if withdrawal.call.is_some() {
+        let detail = format!("`{named}` demands a payment, and this is a contract call");
+        return Demanded::Refused(ReasonCode::LegalOrderMismatch, detail);
+    }
     let asked = (&withdrawal.wallet, &withdrawal.asset, withdrawal.amount);
     if asked != (&release.wallet, &release.asset, release.amount) {
         let amount = case.money(release.amount);

@@ -3,7 +3,7 @@
 
 use super::{
     case::Case,
-    conclude, fee_cap,
+    conclude, contract_call, fee_cap,
     finding::{Finding, Speaker},
     legal_order,
 };
@@ -33,6 +33,7 @@ pub fn evaluate_own_transfer<V: PolicyView + ?Sized>(
     let mut findings =
         vec![builtin::wallet(&case), builtin::asset(&case), cap_exists(&case), worth_its_fee(&case)];
     findings.extend(legal_order::check_own_transfer(&case));
+    findings.extend(contract_call::check_own_transfer(&case));
     findings.extend(case.document.restrictions().iter().map(|restriction| restricted(&case, restriction)));
     conclude::conclude(case, view.policy_version(), findings)
 }

@@ -4,13 +4,13 @@ use holdfast_chains::Amount;
 
 use super::{Words, approvals, listed, span};
 use crate::document::{
-    Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction, LimitUnit, OnMatch, Outside,
-    RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, WindowLimit,
+    CallRule, Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction, LimitUnit, OnMatch,
+    Outside, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, WindowLimit,
 };
 
 impl Words<'_> {
     pub(super) fn grant(self, grant: &Grant) -> String {
-        let Grant { id: _, wallets, assets, clients, destinations, max_amount } = grant;
+        let Grant { id: _, wallets, assets, clients, destinations, max_amount, calls } = grant;
         let clients = match clients {
             Some(clients) => format!("asked by {}", listed(clients.iter())),
             None => "asked by any registered client".to_owned(),
@@ -24,7 +24,16 @@ impl Words<'_> {
             None => format!("{asset}"),
         });
         let given: Vec<_> = given.collect();
-        format!("{} pay {} to {destinations}, {clients}", listed(wallets.iter()), given.join(", "))
+        let wallets = listed(wallets.iter());
+        if calls.is_empty() {
+            return format!("{wallets} pay {} to {destinations}, {clients}", given.join(", "));
+        }
+        let calls: Vec<_> = calls.iter().map(call).collect();
+        format!(
+            "{wallets} call {}, and send {} along, to {destinations}, {clients}; no transfers",
+            calls.join(", or "),
+            given.join(", ")
+        )
     }
 
     pub(super) fn restriction(self, rule: &RestrictionRule) -> String {
@@ -78,6 +87,13 @@ impl Words<'_> {
         let bounds = bounds(*step_up_above, hold_above, *deny_above, shown);
         format!("{what} within {} of the same {same}{bounds}", span(*window))
     }
+}
+
+fn call(rule: &CallRule) -> String {
+    let CallRule { contract, function, allow, arguments } = rule;
+    let arguments = arguments.iter().map(|(position, rule)| format!(", argument {position} {rule}"));
+    let allow = allow.iter().map(|danger| format!(", even with `{danger}`"));
+    format!("`{function}` of {contract}{}", arguments.chain(allow).collect::<String>())
 }
 
 fn bounds(

@@ -40,7 +40,8 @@ fn shadowed_grant(report: &mut Report<'_>, index: usize, grant: &Grant) {
     }
     for asset in &grant.assets {
         let given = grant.max_amount.get(asset).is_some_and(Amount::is_zero);
-        if given {
+        // A call may well send nothing along.
+        if given && grant.calls.is_empty() {
             let sentence = format!("`{}` gives {asset} and at most 0 of it", grant.id);
             report.grant(index, &format!("max_amount.{asset}"), LintCode::GrantNeverUsed, sentence);
         }
@@ -48,7 +49,7 @@ fn shadowed_grant(report: &mut Report<'_>, index: usize, grant: &Grant) {
 }
 
 fn gives_all(wide: &Grant, narrow: &Grant) -> bool {
-    let Grant { id: _, wallets, assets, clients, destinations, max_amount } = narrow;
+    let Grant { id: _, wallets, assets, clients, destinations, max_amount, calls } = narrow;
     let amounts = assets.iter().all(|asset| match (wide.max_amount.get(asset), max_amount.get(asset)) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -59,7 +60,11 @@ fn gives_all(wide: &Grant, narrow: &Grant) -> bool {
         (Some(_), None) => false,
         (Some(wide), Some(narrow)) => wide.is_superset(narrow),
     };
-    wide.wallets.is_superset(wallets)
+    // A grant of transfers gives no call, nor the other way round; two listings are compared as they are written.
+    let every_call =
+        wide.calls.is_empty() == calls.is_empty() && calls.iter().all(|call| wide.calls.contains(call));
+    every_call
+        && wide.wallets.is_superset(wallets)
         && wide.assets.is_superset(assets)
         && wide.destinations == *destinations
         && every_client

@@ -85,6 +85,10 @@ findings! {
     GrantWithoutMaximum, "GRANT_WITHOUT_MAXIMUM", Warning, "Nothing denies a large amount of an asset that the grant gives.", "set `max_amount`, or `deny_above` in a limit for the asset";
     AssetWithoutLimit, "ASSET_WITHOUT_LIMIT", Warning, "No limit holds or denies an asset that the grant gives.", "add a `limit_per_transaction` for the asset";
     AssetWithoutWindow, "ASSET_WITHOUT_WINDOW", Notice, "No sliding window adds up an asset that the grant gives: many small amounts are not limited.", "add a `limit_window`";
+    CallAddressOpen, "CALL_ADDRESS_OPEN", Warning, "A grant lists a call in which an address may be anybody's.", "name `one_of` for the argument";
+    CallAmountOpen, "CALL_AMOUNT_OPEN", Warning, "A grant lists an approval of tokens without a bound of its own.", "name `at_most` for the amount";
+    CallDangerAllowed, "CALL_DANGER_ALLOWED", Warning, "A grant takes a danger of a call on purpose.", "remove it from `allow`, unless people approve every such call";
+    CallWithoutCount, "CALL_WITHOUT_COUNT", Notice, "No window counts withdrawals: what a call gives away in tokens adds up without a limit.", "add a `limit_window` with `unit = \"count\"`";
     EveryClient, "EVERY_CLIENT", Warning, "The grant is for every client, also for those added later.", "name the clients";
     NoWhitelist, "NO_WHITELIST", Notice, "No `whitelist` restriction: only the grants ask for a whitelist entry.", "add one, so that a later grant cannot forget it";
     NoScreening, "NO_SCREENING", Warning, "No `screening` restriction.", "add one with the lists that apply to you";

@@ -292,6 +292,26 @@ fn names_that_a_cell_does_not_have_are_found() {
 }
 
 #[test]
+fn calls_that_give_more_than_they_seem_to_are_found() {
+    let grant = |listing: &str| {
+        format!(
+            "[[grant]]\nid = \"calls\"\nwallets = [\"hot-1\"]\nassets = [\"ETH\"]\nclients = [\"pipeline\"]\ndestinations = \"whitelisted\"\nmax_amount = {{ ETH = \"0\" }}\n\n[[grant.call]]\ncontract = \"0xdAC17F958D2ee523a2206206994597C13D831ec7\"\nfunction = \"approve(address,uint256)\"\n{listing}\n\n[[restriction]]"
+        )
+    };
+    let of = |listing: &str| -> BTreeSet<&'static str> {
+        added("[[restriction]]", &grant(listing)).into_iter().map(|(code, ..)| code).collect()
+    };
+    let closed = "arguments = [{ position = 1, one_of = [\"wallet\"] }, { position = 2, at_most = \"1\" }]";
+    assert_eq!(of(closed), ["ASSET_WITHOUT_WINDOW", "CALL_WITHOUT_COUNT"].into());
+    let open = of("allow = [\"unlimited_approval\"]");
+    let more: BTreeSet<_> = open.difference(&of(closed)).copied().collect();
+    assert_eq!(more, ["CALL_ADDRESS_OPEN", "CALL_AMOUNT_OPEN", "CALL_DANGER_ALLOWED"].into());
+    let line = line_of(&DEMO.replacen("[[restriction]]", &grant(""), 1), "approve(address");
+    let found = added("[[restriction]]", &grant(""));
+    assert!(found.contains(&("CALL_ADDRESS_OPEN", line, Some("calls".to_owned()))), "{found:?}");
+}
+
+#[test]
 fn codes_are_unique_and_every_sentence_is_complete() {
     let codes: BTreeSet<_> = LintCode::ALL.iter().map(|code| code.code()).collect();
     assert_eq!(codes.len(), LintCode::ALL.len());

@@ -1,6 +1,6 @@
 //! Owns the question whether a document gives more than it seems to: what is not limited, and what is not asked.
 
-use holdfast_chains::AssetSymbol;
+use holdfast_chains::{AssetSymbol, ParameterKind};
 
 use super::{LintCode, Report};
 use crate::{
@@ -24,6 +24,7 @@ pub(super) fn check(report: &mut Report<'_>) {
         for asset in &grant.assets {
             amounts(report, index, grant, asset, limits);
         }
+        calls(report, index, grant);
     }
     for (index, restriction) in limits.iter().enumerate() {
         for (field, approvals) in holds(&restriction.rule) {
@@ -35,6 +36,34 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
     missing(report, limits);
     terms(report);
+}
+
+fn calls(report: &mut Report<'_>, index: usize, grant: &Grant) {
+    for (place, call) in grant.calls.iter().enumerate() {
+        let name = format!("`{}` of {}", call.function, call.contract);
+        let mut find =
+            |code, sentence| report.grant(index, &format!("call[{place}].function"), code, sentence);
+        for position in 1..=call.function.arity() {
+            let open = !call.arguments.contains_key(&position);
+            match call.function.parameter(position) {
+                Some(ParameterKind::Address) if open => {
+                    find(LintCode::CallAddressOpen, format!("argument {position} of {name} may be anybody"));
+                }
+                Some(ParameterKind::Uint(_)) if open && call.function.name() == "approve" => {
+                    find(LintCode::CallAmountOpen, format!("argument {position} of {name} has no bound"));
+                }
+                Some(_) | None => {}
+            }
+        }
+        for danger in &call.allow {
+            find(LintCode::CallDangerAllowed, format!("{name} is listed with `{danger}`"));
+        }
+    }
+    let counts = |restriction: &Restriction| matches!(&restriction.rule, RestrictionRule::WindowLimit(limit) if limit.unit == LimitUnit::Count);
+    if !grant.calls.is_empty() && !report.document.restrictions().iter().any(counts) {
+        let sentence = format!("`{}` gives calls, and no window counts them", grant.id);
+        report.grant(index, "call", LintCode::CallWithoutCount, sentence);
+    }
 }
 
 fn amounts(

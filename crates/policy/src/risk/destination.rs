@@ -1,6 +1,8 @@
 //! Owns the components about the destination: what providers know of it, whether this customer was paid there before, what it looks
 //! like, who else is paid there.
 
+use holdfast_chains::Address;
+
 use super::{
     component::{Answer, Component, graded},
     facts::RiskFacts,
@@ -95,15 +97,19 @@ fn unlisted(weight: u8, facts: &RiskFacts<'_>) -> Answer {
 fn own_look_alike(terms: &Alike, facts: &RiskFacts<'_>) -> Answer {
     let Some(history) = &facts.history else { return Answer::Unknown(NO_HISTORY) };
     let to = &facts.withdrawal.destination;
-    match history.look_alike(to, terms.prefix, terms.suffix) {
-        // What the customer has paid before is no look-alike of anything: the customer knows it.
-        Some((first, last)) if facts.first_paid() == Some(None) => Answer::Present {
+    let alike = |address: &Address| history.look_alike(address, terms.prefix, terms.suffix);
+    // What the customer has paid before is no look-alike of anything: the customer knows it.
+    let by_destination = alike(to).filter(|_| facts.first_paid() == Some(None));
+    let unknown = |address: &&Address| history.first_paid_to(address).is_none();
+    let by_argument = || facts.named.iter().filter(unknown).find_map(alike);
+    match by_destination.or_else(by_argument) {
+        Some((first, last)) => Answer::Present {
             points: terms.weight,
             because: format!(
                 "the first {first} and the last {last} digits are those of another address that this customer pays"
             ),
         },
-        Some(_) | None => Answer::Absent("it resembles no address that this customer pays".to_owned()),
+        None => Answer::Absent("it resembles no address that this customer pays".to_owned()),
     }
 }
 
@@ -111,9 +117,13 @@ fn wallet_look_alike(terms: &Alike, facts: &RiskFacts<'_>) -> Answer {
     let (Some(index), Some((chain, to))) = (facts.look_alikes, facts.place) else {
         return Answer::Unknown("addresses in use are not kept");
     };
-    match index.find(&facts.withdrawal.wallet, chain, &to, terms.prefix, terms.suffix) {
-        Some(other) => {
-            let (first, last) = look_alike::shared(&to, &other);
+    let wallet = &facts.withdrawal.wallet;
+    let find = |address: Address| {
+        index.find(wallet, chain, &address, terms.prefix, terms.suffix).map(|other| (address, other))
+    };
+    match std::iter::once(to).chain(facts.named.iter().copied()).find_map(find) {
+        Some((address, other)) => {
+            let (first, last) = look_alike::shared(&address, &other);
             let because =
                 format!("the first {first} and the last {last} digits are those of {other}, which is in use");
             Answer::Present { points: terms.weight, because }

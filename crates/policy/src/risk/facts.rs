@@ -37,12 +37,15 @@ pub(crate) struct RiskFacts<'a> {
     /// Whether an active whitelist entry covers the withdrawal; `None` without an asset.
     pub(super) whitelisted: Option<bool>,
     pub(super) place: Option<(ChainId, Address)>,
+    /// The addresses among a call's arguments.
+    pub(super) named: Vec<Address>,
     pub(super) withdrawal: &'a WithdrawalFacts,
 }
 
 /// What evaluation knows already.
 pub(crate) struct Known<'a> {
     pub(crate) at: TimestampMs,
+    pub(crate) named: &'a [Address],
     pub(crate) listed: Option<bool>,
     pub(crate) session: Option<(&'a SessionSignals, DurationMs)>,
     pub(crate) asset: Option<&'a Asset>,
@@ -75,6 +78,7 @@ impl<'a> RiskFacts<'a> {
             usd_cents: known.usd_cents,
             whitelisted: place.map(|_| known.whitelisted),
             place,
+            named: known.named.to_vec(),
             withdrawal,
         }
     }

@@ -38,6 +38,7 @@ fn assess(terms: &RiskTerms, listed: Option<bool>, session: Option<&SessionSigna
         asset: AssetSymbol::parse("USDT").unwrap(),
         amount: Amount::from_u128(1),
         destination: holdfast_chains::Address::from_bytes([1; 20]),
+        call: None,
         fee_cap: Amount::from_u128(1),
         client: ClientId::new("web").unwrap(),
         requesters: BTreeSet::new(),
@@ -65,6 +66,7 @@ fn assess(terms: &RiskTerms, listed: Option<bool>, session: Option<&SessionSigna
         exposure: &crate::exposure::Exposure::NotAsked,
         usd_cents: None,
         whitelisted: None,
+        named: Vec::new(),
         place: None,
         withdrawal: &withdrawal,
     };

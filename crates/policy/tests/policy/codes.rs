@@ -316,6 +316,7 @@ fn every_code_is_produced_by_some_facts() {
     let uncapped = DEMO_POLICY.replace("chain_id = 1\n# 0.05", "chain_id = 5\n# 0.05");
     produced.extend(codes(&World::with_policy(&uncapped).evaluate_own(&withdrawal())));
     produced.extend(crate::risk::codes());
+    produced.extend(crate::contract_calls::codes());
     assert_eq!(produced, ReasonCode::ALL.iter().copied().collect());
 }
 

@@ -7,6 +7,7 @@ mod approvals;
 mod bands;
 mod boundaries;
 mod codes;
+mod contract_calls;
 mod diff_rules;
 mod diffs;
 mod docs;

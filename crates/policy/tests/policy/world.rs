@@ -34,6 +34,8 @@ pub(crate) struct World {
     pub(crate) exposures: BTreeMap<(ChainId, Address, ProviderId), ExposureSignal>,
     /// `None`: nothing is kept.
     pub(crate) activity: Option<Activity>,
+    /// The address of `hot-1`.
+    pub(crate) own_address: Option<Address>,
 }
 
 struct View<'w> {
@@ -58,6 +60,7 @@ impl World {
             legal: LegalFacts::default(),
             exposures: BTreeMap::new(),
             activity: None,
+            own_address: None,
             entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
             lists: vec![list("ofac-eth", &[SANCTIONED])],
             sessions: BTreeMap::from([(customer("alice"), session(false, false))]),
@@ -180,6 +183,10 @@ impl PolicyView for View<'_> {
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         self.world.wallets.get(wallet).copied()
     }
+
+    fn wallet_address(&self, wallet: &WalletId) -> Option<Address> {
+        self.world.own_address.filter(|_| wallet.as_str() == "hot-1")
+    }
 }
 
 /// 1,250 USDT from `hot-1` to the whitelisted destination, for Alice: allowed.
@@ -189,6 +196,7 @@ pub(crate) fn withdrawal() -> WithdrawalFacts {
         asset: symbol("USDT"),
         amount: Amount::from_u128(1_250_000_000),
         destination: address(GOOD),
+        call: None,
         fee_cap: Amount::from_u128(10_000_000_000_000_000),
         client: ClientId::new("pipeline").unwrap(),
         requesters: BTreeSet::new(),

@@ -55,6 +55,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
     match kind {
         RuleKind::Wallet => "wallet",
         RuleKind::Asset => "asset",
+        RuleKind::ContractCall => "contract_call",
         RuleKind::Screening => "screening",
         RuleKind::Whitelist => "whitelist",
         RuleKind::LimitPerTransaction => "limit_per_transaction",

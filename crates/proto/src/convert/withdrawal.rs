@@ -1,6 +1,6 @@
 //! Withdrawals towards the wire.
 
-use holdfast_chains::{Asset, Effects};
+use holdfast_chains::{Asset, Calldata, Effects};
 use holdfast_ledger::{
     Approval, BoundTransaction, ChainOutcome, IdentityRecord, OutcomeRecord, Positions, Withdrawal,
     WithdrawalKind, WithdrawalRequest, WithdrawalState,
@@ -122,6 +122,7 @@ pub fn effects(
         amount: request.amount.to_string(),
         max_fee_wei: String::new(),
         account_nonce: None,
+        calldata: called(request.calldata.as_ref()),
     };
     match transaction {
         None => intent,
@@ -131,9 +132,14 @@ pub fn effects(
             amount: effects.transfer.amount.to_string(),
             max_fee_wei: effects.max_fee.to_string(),
             account_nonce: Some(effects.nonce),
+            calldata: called(effects.calldata.as_ref()),
             ..intent
         },
     }
+}
+
+fn called(calldata: Option<&Calldata>) -> Vec<u8> {
+    calldata.map(|calldata| calldata.as_bytes().to_vec()).unwrap_or_default()
 }
 
 /// Approvals that count for the hold that is, or was last, in force.

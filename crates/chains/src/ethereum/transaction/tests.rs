@@ -98,6 +98,7 @@ fn honest_token_transfer_is_described_completely() {
         Effects {
             chain_id: ChainId::ETHEREUM_MAINNET,
             transfer: token_draft().transfer,
+            calldata: None,
             max_fee: Amount::from_u128(1_800_000_000_000_000),
             nonce: 7,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use holdfast_chains::{Address, Amount};
+use holdfast_chains::{Address, Amount, Transfer};
 use holdfast_ledger::{CeremonyId, WithdrawalId, WithdrawalRequest};
 use holdfast_policy::WalletId;
 use holdfast_proto::v1;
@@ -121,7 +121,8 @@ impl<'a> Acts<'a> {
             let asset = asset.ok_or_else(|| Failure::other("INTERNAL", "the asset is not registered"))?;
             let thief =
                 Address::parse(calldata_to).map_err(|error| Failure::other("INTERNAL", error.to_string()))?;
-            request.transaction = parts.build(asset, thief, request.amount)?.map(|swapped| swapped.to_hex());
+            let transfer = Transfer { contract: asset.contract, to: thief, amount: request.amount };
+            request.transaction = parts.build(asset, transfer, None)?.map(|swapped| swapped.to_hex());
         }
         Ok(request)
     }
@@ -143,6 +144,7 @@ impl<'a> Acts<'a> {
         fee_cap: Option<Amount>,
     ) -> Result<Order, Failure> {
         Ok(Order {
+            calldata: None,
             amount: amount.to_owned(),
             to: to.to_owned(),
             wallet: wallet_id()?,

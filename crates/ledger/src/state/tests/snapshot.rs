@@ -271,8 +271,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "2678b938711f20530cf47a475bf13ad91fb41e7209db17cb650939c6449967e2";
-const SNAPSHOT: &str = "dacd41465c125d9d81208b2bfde958e1345b546cb40ed3af9cf00047dd5ce306";
+const DIGEST: &str = "59bdc26d8fc816adf86401e755c9ae5a9b596a997a8dc204299ec6786244e779";
+const SNAPSHOT: &str = "c08684b2aab4ad27877240b1d826b25f9bec5abcf9453b259955de82378c46e8";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {

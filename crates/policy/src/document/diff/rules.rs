@@ -1,14 +1,15 @@
 //! Owns the differences of grants and restrictions, rule by rule; rules are matched by their ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use holdfast_chains::{Amount, AssetSymbol};
 
 use super::{Changes, Subject, bands};
 use crate::{
     document::{
-        Destinations, FeeCap, Grant, LimitPerTransaction, LimitUnit, OnMatch, Outside, RequiredApprovals,
-        Restriction, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, WindowLimit,
+        ArgumentRule, CallRule, Destinations, FeeCap, Grant, LimitPerTransaction, LimitUnit, OnMatch,
+        Outside, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow,
+        TravelRule, WindowLimit,
     },
     ids::RuleId,
 };
@@ -29,7 +30,7 @@ pub(super) fn grants(changes: &mut Changes, old: &[Grant], new: &[Grant]) {
 
 /// A grant for two wallets is two grants, and so on: what it gives is taken apart point by point.
 fn changed_grant(subject: &mut Subject<'_>, old: &Grant, new: &Grant) {
-    let Grant { id: _, wallets, assets, clients, destinations, max_amount } = old;
+    let Grant { id: _, wallets, assets, clients, destinations, max_amount, calls } = old;
     subject.given("wallets", wallets, &new.wallets);
     subject.given("assets", assets, &new.assets);
     match (clients, &new.clients) {
@@ -41,6 +42,50 @@ fn changed_grant(subject: &mut Subject<'_>, old: &Grant, new: &Grant) {
     subject.value("destinations", &name_of(*destinations), &name_of(new.destinations));
     for asset in assets.intersection(&new.assets) {
         subject.limit(&format!("max_amount.{asset}"), max_amount.get(asset), new.max_amount.get(asset));
+    }
+    self::calls(subject, calls, &new.calls);
+}
+
+/// What a grant gives is transfers or calls: a grant of the one that becomes one of the other gives what it did not.
+fn calls(subject: &mut Subject<'_>, old: &[CallRule], new: &[CallRule]) {
+    match (old.is_empty(), new.is_empty()) {
+        (true, false) => subject.loosens("gives calls instead of transfers"),
+        (false, true) => subject.loosens("gives transfers instead of calls"),
+        (true, true) | (false, false) => {}
+    }
+    let names =
+        |calls: &[CallRule]| calls.iter().map(|call| (call.name(), call.clone())).collect::<BTreeMap<_, _>>();
+    let (before, after) = (names(old), names(new));
+    for (name, call) in &after {
+        match before.get(name) {
+            Some(known) => changed_call(subject, known, call),
+            None => subject.loosens(format!("call + {name}")),
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        subject.tightens(format!("call - {name}"));
+    }
+}
+
+fn changed_call(subject: &mut Subject<'_>, old: &CallRule, new: &CallRule) {
+    let name = old.name();
+    let CallRule { contract: _, function: _, allow, arguments } = old;
+    subject.given(&format!("call {name} allow"), allow, &new.allow);
+    let positions: BTreeSet<_> = arguments.keys().chain(new.arguments.keys()).collect();
+    for position in positions {
+        let field = format!("call {name} argument {position}");
+        match (arguments.get(position), new.arguments.get(position)) {
+            (Some(ArgumentRule::OneOf(old)), Some(ArgumentRule::OneOf(new))) => {
+                subject.given(&field, old, new)
+            }
+            (Some(ArgumentRule::AtMost(old)), Some(ArgumentRule::AtMost(new))) => {
+                subject.limit(&field, Some(old), Some(new));
+            }
+            (None, Some(new)) => subject.tightens(format!("{field} anything -> {new}")),
+            (Some(old), None) => subject.loosens(format!("{field} {old} -> anything")),
+            (Some(old), Some(new)) => subject.value(&field, old, new),
+            (None, None) => {}
+        }
     }
 }
 

@@ -46,14 +46,13 @@ fn padded_and_shortened_calldata_is_refused() {
 }
 
 #[test]
-fn every_other_call_is_refused_and_named() {
+fn every_other_movement_of_a_token_is_refused_and_named() {
     let calls = [
-        ("approve(address,uint256)", "095ea7b3"),
         ("transferFrom(address,address,uint256)", "23b872dd"),
-        ("increaseAllowance(address,uint256)", "39509351"),
-        ("setApprovalForAll(address,bool)", "a22cb465"),
-        ("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)", "d505accf"),
-        ("multicall(bytes[])", "ac9650d8"),
+        ("transfer(address,uint256,bytes)", "be45fd62"),
+        ("transferAndCall(address,uint256)", "1296ee62"),
+        ("transferAndCall(address,uint256,bytes)", "4000aea0"),
+        ("send(address,uint256,bytes)", "9bd9bbc6"),
     ];
     for (name, selector) in calls {
         let mut call = calldata();
@@ -65,14 +64,44 @@ fn every_other_call_is_refused_and_named() {
 }
 
 #[test]
-fn every_selector_one_bit_away_is_refused() {
+fn call_is_described_by_every_byte_and_is_no_transfer() {
+    for selector in ["095ea7b3", "39509351", "a22cb465", "d505accf", "ac9650d8"] {
+        let mut call = calldata();
+        call[..4].copy_from_slice(&hex::decode(selector).unwrap());
+        let effects = with_calldata(&call).decode().unwrap().effects();
+        assert_eq!(effects.calldata.unwrap().as_bytes(), call, "{selector}");
+        let contract = Transfer { contract: None, to: usdt(), amount: Amount::ZERO };
+        assert_eq!(effects.transfer, contract, "{selector}");
+    }
+}
+
+#[test]
+fn every_selector_one_bit_away_is_no_transfer() {
     for byte in 0..4 {
         for bit in 0..8 {
             let mut call = calldata();
             call[byte] ^= 1 << bit;
-            assert_eq!(with_calldata(&call).code(), "TRANSACTION_CALL_UNSUPPORTED", "{byte}, {bit}");
+            let effects = with_calldata(&call).decode().unwrap().effects();
+            assert_eq!(effects.calldata.unwrap().as_bytes(), call, "{byte}, {bit}");
         }
     }
+}
+
+#[test]
+fn call_of_the_zero_address_and_calldata_of_more_than_4_kib_are_refused() {
+    let call = [&[0x09, 0x5e, 0xa7, 0xb3][..], &[0; 4092]].concat();
+    assert!(with_calldata(&call).decode().is_ok());
+    assert_eq!(with_calldata(&[call.clone(), vec![0]].concat()).code(), "TRANSACTION_CALL_TOO_LONG");
+    let nobody = [&[0x94][..], &[0; 20]].concat();
+    assert_eq!(with_calldata(&call).with(TO, nobody).code(), "TRANSACTION_DESTINATION_ZERO");
+}
+
+#[test]
+fn value_that_goes_with_a_call_is_what_it_moves() {
+    let ether = hex::decode("880de0b6b3a7640000").unwrap();
+    let deposit = with_calldata(&hex::decode("d0e30db0").unwrap()).with(VALUE, ether);
+    let effects = deposit.decode().unwrap().effects();
+    assert_eq!(effects.transfer.amount.to_string(), "1000000000000000000");
 }
 
 #[test]

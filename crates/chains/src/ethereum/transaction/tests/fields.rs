@@ -111,10 +111,14 @@ fn native_transfer_to_the_zero_address_is_refused() {
 }
 
 #[test]
-fn native_transfer_with_calldata_is_refused() {
-    for calldata in [vec![0x00], string(b"note"), string(&[0; 68])] {
+fn native_transfer_with_calldata_is_never_described_as_a_transfer() {
+    for calldata in [vec![0x00], string(b"not")] {
         let items = Items::honest().with(VALUE, [0x01]).with(CALLDATA, calldata);
         assert_eq!(items.code(), "TRANSACTION_CALL_UNSUPPORTED");
+    }
+    for calldata in [&b"note"[..], &[0; 68]] {
+        let items = Items::honest().with(VALUE, [0x01]).with(CALLDATA, string(calldata));
+        assert_eq!(items.decode().unwrap().effects().calldata.unwrap().as_bytes(), calldata);
     }
 }
 
@@ -133,6 +137,7 @@ fn transaction_for_another_chain_or_above_the_fee_cap_does_not_match_the_withdra
         asset: &asset,
         destination: transfer.to,
         amount: transfer.amount,
+        calldata: None,
         fee_cap: honest.max_fee,
     };
     assert_eq!(check_effects(&honest, &expected), Ok(()));

@@ -15,6 +15,13 @@ fn meaning(transaction: &UnsignedTransaction) -> (Effects, u64, u128, u128) {
     )
 }
 
+/// `approve(customer, 1250)` of a token.
+fn call() -> UnsignedTransaction {
+    let mut bytes = calldata();
+    bytes[..4].copy_from_slice(&[0x09, 0x5e, 0xa7, 0xb3]);
+    native_draft().build_call(Some(&Calldata::new(&bytes).unwrap())).unwrap()
+}
+
 /// Changed bytes are refused, or say something else and hash to something else. A change may also give the same
 /// bytes back (a repeated byte doubled and dropped): then there is nothing to notice.
 fn assert_refused_or_other(honest: &UnsignedTransaction, changed: &[u8]) {
@@ -30,7 +37,7 @@ fn assert_refused_or_other(honest: &UnsignedTransaction, changed: &[u8]) {
 
 #[test]
 fn no_byte_of_an_accepted_transaction_is_without_meaning() {
-    for honest in [token_transaction(), native_draft().build().unwrap()] {
+    for honest in [token_transaction(), native_draft().build().unwrap(), call()] {
         let bytes = honest.as_bytes();
         for position in 0..bytes.len() {
             for byte in (0..=u8::MAX).filter(|byte| *byte != bytes[position]) {
@@ -44,7 +51,7 @@ fn no_byte_of_an_accepted_transaction_is_without_meaning() {
 
 #[test]
 fn no_byte_can_be_hidden_or_dropped_anywhere() {
-    for honest in [token_transaction(), native_draft().build().unwrap()] {
+    for honest in [token_transaction(), native_draft().build().unwrap(), call()] {
         let bytes = honest.as_bytes();
         for position in 0..bytes.len() {
             let mut shorter = bytes.to_vec();
