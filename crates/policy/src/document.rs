@@ -10,6 +10,7 @@ mod lift;
 mod lines;
 pub(crate) mod read;
 mod read_risk;
+mod tier;
 mod time_window;
 pub(crate) mod toml_field;
 
@@ -34,6 +35,7 @@ pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
 pub use lift::{Escalation, HoldTerms, Lift};
 pub use lines::DocumentLines;
+pub use tier::{Tier, TierScope};
 pub use time_window::{Hours, Outside, TimeWindow, Weekday};
 
 /// The largest policy document, in bytes: in an entry of the log it is escaped and in base64, and must still fit.
@@ -52,7 +54,9 @@ pub struct PolicyDocument {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rules {
+    tiers: Vec<Tier>,
     grants: Vec<Grant>,
+    // Those of the document, and then the ceilings of the tiers, in the document's order.
     restrictions: Vec<Restriction>,
     risk: RiskTerms,
     hold: HoldTerms,
@@ -90,6 +94,8 @@ pub struct Grant {
 pub enum Destinations {
     /// Destinations with an active whitelist entry.
     Whitelisted,
+    /// Destinations with an active whitelist entry of the house, whoever asks.
+    House,
     /// Any destination: for amounts whose loss can be borne.
     Any,
 }
@@ -104,8 +110,23 @@ pub struct Restriction {
 }
 
 impl Restriction {
+    /// The tier that it is a ceiling of.
+    pub fn tier(&self) -> Option<&TierScope> {
+        match &self.rule {
+            RestrictionRule::LimitPerTransaction(limit) => limit.tier.as_ref(),
+            RestrictionRule::WindowLimit(limit) => limit.tier.as_ref(),
+            RestrictionRule::Whitelist
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::TimeWindow(_)
+            | RestrictionRule::TravelRule(_)
+            | RestrictionRule::FeeCap(_) => None,
+        }
+    }
+
     fn is_in_dollars(&self) -> bool {
         matches!(&self.rule, RestrictionRule::WindowLimit(limit) if limit.unit == LimitUnit::UsdCents)
+            || matches!(&self.rule, RestrictionRule::LimitPerTransaction(limit) if limit.unit == AmountUnit::UsdCents)
             || matches!(&self.rule, RestrictionRule::TravelRule(rule) if rule.above_usd_cents.is_some())
     }
 
@@ -149,7 +170,9 @@ pub enum RestrictionRule {
 pub struct WindowLimit {
     /// What the sums count.
     pub unit: LimitUnit,
-    /// Whose withdrawals are added up: those that agree in all of these with the one that asks; at least one.
+    /// The tier that it is a ceiling of: withdrawals from other wallets do not matter.
+    pub tier: Option<TierScope>,
+    /// Whose withdrawals are added up: those that agree in all of these with the one that asks; all of them where it is empty.
     pub per: BTreeSet<Dimension>,
     /// How far back the window goes; at most [`MAX_WINDOW`](crate::MAX_WINDOW).
     pub window: DurationMs,
@@ -216,6 +239,9 @@ impl fmt::Display for Dimension {
 impl WindowLimit {
     /// What an outflow adds to a sum: `None` when the window is not about it, `Some(None)` when nobody knows.
     pub fn value_of(&self, outflow: &Outflow) -> Option<Option<Amount>> {
+        if !TierScope::is_about(self.tier.as_ref(), &outflow.wallet) {
+            return None;
+        }
         match &self.unit {
             LimitUnit::Asset(asset) if *asset == outflow.asset => Some(Some(outflow.amount)),
             LimitUnit::Asset(_) => None,
@@ -225,11 +251,22 @@ impl WindowLimit {
     }
 }
 
-/// A limit for one transaction in one asset; at least one of the bounds is set.
+/// What one transaction is measured in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AmountUnit {
+    /// Base units of one asset; the rule says nothing about others.
+    Asset(AssetSymbol),
+    /// US cents, by signed price reports.
+    UsdCents,
+}
+
+/// A limit for one transaction; at least one of the bounds is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitPerTransaction {
-    /// The asset.
-    pub asset: AssetSymbol,
+    /// What it measures.
+    pub unit: AmountUnit,
+    /// The tier that it is a ceiling of: it says nothing about other wallets.
+    pub tier: Option<TierScope>,
     /// Amounts strictly above this need the customer's identity attested; not above the others.
     pub step_up_above: Option<Amount>,
     /// Amounts strictly above these are held; in ascending order.
@@ -356,7 +393,25 @@ impl PolicyDocument {
         &self.rules.grants
     }
 
-    /// The restrictions, in the document's order.
+    /// The tiers of wallets, in the document's order; none if the document knows none.
+    pub fn tiers(&self) -> &[Tier] {
+        &self.rules.tiers
+    }
+
+    /// Whether only entries of the house let a withdrawal pass: every grant for its wallet, asset and client wants one.
+    pub fn wants_house_entry(&self, wallet: &WalletId, asset: &AssetSymbol, client: &ClientId) -> bool {
+        let mut grants = self.grants().iter().filter(|grant| {
+            grant.wallets.contains(wallet)
+                && grant.assets.contains(asset)
+                && grant.clients.as_ref().is_none_or(|clients| clients.contains(client))
+        });
+        let first = grants.next();
+        first.is_some_and(|first| {
+            std::iter::once(first).chain(grants).all(|grant| grant.destinations == Destinations::House)
+        })
+    }
+
+    /// The restrictions, in the document's order, and then the ceilings of the tiers.
     pub fn restrictions(&self) -> &[Restriction] {
         &self.rules.restrictions
     }
@@ -424,6 +479,11 @@ impl PolicyDocument {
     /// Where in the text its fields are.
     pub fn lines(&self) -> DocumentLines {
         DocumentLines::of(&self.source)
+    }
+
+    /// Where in the text the restriction with this index is: `restriction[1]` or `tier[0].ceiling[2]`.
+    pub(crate) fn path_of_restriction(&self, index: usize) -> String {
+        tier::path_of_restriction(&self.rules.tiers, self.rules.restrictions.len(), index)
     }
 
     /// Every screening list that the document relies on.

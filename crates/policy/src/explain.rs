@@ -26,6 +26,12 @@ struct Words<'a> {
 pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
     let words = Words { assets };
     let mut page = format!("policy {}\n", document.hash());
+    if !document.tiers().is_empty() {
+        section(&mut page, "Which wallets belong together.");
+        for tier in document.tiers() {
+            item(&mut page, tier.id.as_str(), &listed(tier.wallets.iter()));
+        }
+    }
     section(&mut page, "What may be paid. Without one of these grants a withdrawal is denied.");
     for grant in document.grants() {
         item(&mut page, grant.id.as_str(), &words.grant(grant));

@@ -124,6 +124,8 @@ ids! {
     RoleName = "role name";
     /// A rule of the policy document.
     RuleId = "rule id";
+    /// A tier of wallets: hot, warm, cold.
+    TierId = "tier id";
     /// A signer node.
     NodeId = "node id";
     /// A cluster: one log, one coordinator group, one committee.

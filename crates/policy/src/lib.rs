@@ -48,11 +48,11 @@ pub use digest::{
     BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, IntentDigest, ListHash, PolicyHash,
 };
 pub use document::{
-    ArgumentChoice, ArgumentRule, CallDanger, CallRule, ChangeEffect, Destinations, Dimension, DocumentLines,
-    Escalation, FeeCap, FieldProblem, Grant, HoldAbove, HoldAt, HoldTerms, Hours, LegalTerms, Lift,
-    LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, Outside, PolicyChange, PolicyDiff,
+    AmountUnit, ArgumentChoice, ArgumentRule, CallDanger, CallRule, ChangeEffect, Destinations, Dimension,
+    DocumentLines, Escalation, FeeCap, FieldProblem, Grant, HoldAbove, HoldAt, HoldTerms, Hours, LegalTerms,
+    Lift, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, Outside, PolicyChange, PolicyDiff,
     PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
-    ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
+    ScreeningRule, Tier, TierScope, TimeWindow, TravelRule, Weekday, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use explain::{explain_decision, explain_policy};
@@ -67,7 +67,7 @@ pub use identity::{AttestedIntent, IdentityAttestation, IdentityTerms};
 pub use ids::{
     AgencyId, ClientId, ClusterId, ContactId, CustomerRef, DeviceKey, DeviceRef, ExposureCategory, IdError,
     IdentityMethod, LegalOrderId, ListId, MAX_ID_BYTES, NodeId, OfficerId, ProviderId, RoleName, RuleId,
-    SessionRef, WalletId, WhitelistEntryId,
+    SessionRef, TierId, WalletId, WhitelistEntryId,
 };
 pub use legal::{Freeze, FrozenSubject, LegalFacts, Release, ReleaseStanding};
 pub use lint::{KnownParties, LintCode, PolicyFinding, Severity, lint};

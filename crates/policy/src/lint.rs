@@ -71,7 +71,8 @@ impl Report<'_> {
     /// A finding about a field of a restriction, by the restriction's place in the document.
     fn restriction(&mut self, index: usize, field: &str, code: LintCode, sentence: String) {
         let id = self.document.restrictions().get(index).map(|restriction| &restriction.id);
-        self.find(code, &format!("restriction[{index}].{field}"), id, sentence);
+        let path = self.document.path_of_restriction(index);
+        self.find(code, &format!("{path}.{field}"), id, sentence);
     }
 }
 

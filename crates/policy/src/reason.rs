@@ -53,6 +53,7 @@ reasons! {
     DestinationWhitelisted, "DESTINATION_WHITELISTED", PROCESSING, "An active whitelist entry covers the destination.";
     WithinAutomaticLimit, "WITHIN_AUTOMATIC_LIMIT", PROCESSING, "The amount is not above the automatic limit.";
     WithinWindowLimit, "WITHIN_WINDOW_LIMIT", PROCESSING, "What leaves within the window, this withdrawal included, is not above the automatic limit.";
+    WithinTierCeiling, "WITHIN_TIER_CEILING", PROCESSING, "Neither the withdrawal nor what leaves its tier within the window is above the tier's automatic ceiling.";
     FeeCapAcceptable, "FEE_CAP_ACCEPTABLE", PROCESSING, "The fee cap that the client asked for is not above the policy's.";
     SessionReportCurrent, "SESSION_REPORT_CURRENT", PROCESSING, "The customer's session report is young enough to count.";
     ExposureAcceptable, "EXPOSURE_ACCEPTABLE", PROCESSING, "What the policy's providers report about the destination is below the thresholds.";
@@ -80,6 +81,7 @@ reasons! {
     // Held.
     AboveAutomaticLimit, "ABOVE_AUTOMATIC_LIMIT", REVIEWING, "The amount is above the automatic limit.";
     WindowAboveAutomaticLimit, "WINDOW_ABOVE_AUTOMATIC_LIMIT", REVIEWING, "With this withdrawal, what leaves within the window is above the automatic limit.";
+    TierAboveAutomaticCeiling, "TIER_ABOVE_AUTOMATIC_CEILING", REVIEWING, "The withdrawal, or what leaves its tier within the window with it, is above the tier's automatic ceiling.";
     PriceAbsent, "PRICE_ABSENT", REVIEWING, "No price of the asset is young enough, so a limit in US dollars cannot be applied.";
     WindowSumUnknown, "WINDOW_SUM_UNKNOWN", REVIEWING, "What leaves within the window cannot be added up, so the limit cannot be applied.";
     SessionReportAbsent, "SESSION_REPORT_ABSENT", REVIEWING, "No usable session report exists for the customer, so the session risk is unknown.";
@@ -90,6 +92,7 @@ reasons! {
     RiskHold, "RISK_HOLD", REVIEWING, "The risk score reaches the threshold for a hold.";
     AboveStepUpLimit, "ABOVE_STEP_UP_LIMIT", CONFIRM, "The amount is above the limit from which the customer's identity must be attested.";
     WindowAboveStepUpLimit, "WINDOW_ABOVE_STEP_UP_LIMIT", CONFIRM, "With this withdrawal, what leaves within the window is above the limit from which the customer's identity must be attested.";
+    TierAboveStepUpCeiling, "TIER_ABOVE_STEP_UP_CEILING", CONFIRM, "The withdrawal, or what leaves its tier within the window with it, is above the ceiling from which the customer's identity must be attested.";
     RiskStepUp, "RISK_STEP_UP", CONFIRM, "The risk score reaches the threshold from which the customer's identity must be attested.";
     StepUpMissing, "STEP_UP_MISSING", CONFIRM, "The withdrawal waits for an identity attestation.";
     IdentityOtherIntent, "IDENTITY_OTHER_INTENT", CONFIRM, "The identity attestation is for something else than exactly this.";
@@ -174,6 +177,8 @@ reasons! {
     AboveMaximum, "ABOVE_MAXIMUM", REFUSED, "The amount is above the maximum for one transaction.";
     WindowLimitReached, "WINDOW_LIMIT_REACHED", REFUSED, "With this withdrawal, more would leave within the window than the maximum.";
     WindowLimitReachedSinceApproval, "WINDOW_LIMIT_REACHED_SINCE_APPROVAL", REFUSED, "The window filled up after officers approved: more would leave within it than the maximum.";
+    TierCeilingReached, "TIER_CEILING_REACHED", REFUSED, "The withdrawal, or what would leave its tier within the window with it, is above the tier's ceiling.";
+    TierCeilingReachedSinceApproval, "TIER_CEILING_REACHED_SINCE_APPROVAL", REFUSED, "Since officers approved, the tier's ceiling was reached: by a price, or by another policy.";
     FeeCapTooHigh, "FEE_CAP_TOO_HIGH", REFUSED, "The fee cap that the client asked for is above the policy's.";
     FeeCapAbsent, "FEE_CAP_ABSENT", REFUSED, "The policy has no fee cap for the chain, so what a transfer to the wallet itself may cost is not limited.";
     FeeAboveAmount, "FEE_ABOVE_AMOUNT", REFUSED, "A transfer to the wallet itself could cost more than it moves.";

@@ -7,8 +7,8 @@ use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, ClientId, CustomerRef, Decision, DeviceRef, DurationMs, EntryOwner, ExposureCategory,
     ExposureSignal, IntentDigest, MicroUsd, Moment, Network, OutflowStage, Outflows, PaymentSeen,
-    PolicyDocument, ProviderId, ScreeningIndex, SessionDetails, SessionSignals, TimestampMs, UsdPrice,
-    WalletId, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    PolicyDocument, ProviderId, ScreeningIndex, SessionDetails, SessionSignals, TimestampMs, TravelReport,
+    TravelState, UsdPrice, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 use holdfast_traffic::{self as traffic, Event, TimeMs};
 
@@ -117,8 +117,14 @@ impl Exchange {
             intent: IntentDigest::from_bytes([0; 32]),
             attestations: Vec::new(),
             order: None,
-            travel: Vec::new(),
+            travel: self.travel(),
         })
+    }
+
+    /// The stream knows nothing of the Travel Rule: every exchange is accepted, a thief's too.
+    fn travel(&self) -> Vec<TravelReport> {
+        let providers = self.document.travel_providers().into_iter();
+        providers.map(|provider| TravelReport { provider, state: TravelState::Accepted }).collect()
     }
 
     /// What the policy says, as in the log.

@@ -24,8 +24,11 @@ impl State {
         let request = self.withdrawal(withdrawal).map(|withdrawal| &withdrawal.request);
         request.into_iter().flat_map(move |request| {
             let place = (request.chain_id, request.destination);
-            let terms = self.policy().whitelist();
-            self.whitelist.all_covering(terms, place, &request.asset, Some(&request.customer), at)
+            let (policy, asset) = (self.policy(), &request.asset);
+            // INVARIANT (G4): an old entry of a customer says nothing about how long an entry of the house cooled off.
+            let house = policy.wants_house_entry(&request.wallet, asset, &request.client);
+            let customer = Some(&request.customer).filter(|_| !house);
+            self.whitelist.all_covering(policy.whitelist(), place, asset, customer, at)
         })
     }
 

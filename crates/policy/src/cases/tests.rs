@@ -68,3 +68,17 @@ fn facts_of_one_withdrawal_are_read_without_an_expectation() {
     let [result] = cases.run(&PolicyDocument::parse(DEMO).unwrap()).try_into().unwrap();
     assert!(result.decision.is_allowed());
 }
+
+#[test]
+fn cases_of_the_exchange_pass() {
+    let policy = include_str!("../../fixtures/exchange-policy.toml");
+    let cases = PolicyCases::parse(include_str!("../../fixtures/exchange-cases.toml")).unwrap();
+    let results = cases.run(&PolicyDocument::parse(policy).unwrap());
+    assert!(results.len() >= 30);
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|result| !result.differences.is_empty())
+        .map(|result| format!("{}: {:?}, {:?}", result.name, result.differences, result.decision.reasons()))
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}

@@ -69,6 +69,7 @@ impl PolicyDiff {
         let mut changes = Changes(BTreeSet::new());
         let (
             Rules {
+                tiers,
                 grants,
                 restrictions,
                 risk,
@@ -83,6 +84,7 @@ impl PolicyDiff {
             },
             next,
         ) = (&old.rules, &new.rules);
+        rules::tiers(&mut changes, tiers, &next.tiers);
         rules::grants(&mut changes, grants, &next.grants);
         rules::restrictions(&mut changes, restrictions, &next.restrictions);
         terms::risk(&mut changes, risk, &next.risk);

@@ -7,14 +7,15 @@ use std::{fmt, str::FromStr};
 use holdfast_chains::{Amount, AssetSymbol, ChainId};
 
 use super::{
-    Destinations, FeeCap, Grant, HoldTerms, Hours, LegalTerms, LimitPerTransaction, LimitUnit, OnMatch,
-    Outside, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, Rules,
-    ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
+    AmountUnit, Destinations, FeeCap, Grant, HoldTerms, Hours, LegalTerms, LimitPerTransaction, LimitUnit,
+    OnMatch, Outside, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
+    Rules, ScreeningRule, TimeWindow, TravelRule, Weekday, WindowLimit,
     bands::{self, Bounds},
     calls,
     check::{self, RuleIds},
     error::FieldProblem,
     read_risk,
+    tier::Tiers,
     toml_field::{self, Field, Table},
 };
 use crate::{
@@ -53,12 +54,16 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
     // What the rules say about time must fit to it.
     let hold = hold_terms(root.required("hold")?.table()?)?;
     let mut ids = RuleIds::default();
+    let tiers = Tiers::read(root.optional("tier"), &mut ids, &hold)?;
+    let grants = grants.into_iter().map(|field| grant(field, &tiers, &mut ids));
+    let grants = grants.collect::<Result<_, _>>()?;
+    let restrictions = restrictions.into_iter().map(|field| restriction(field, &mut ids, &hold));
+    let mut restrictions: Vec<_> = restrictions.collect::<Result<_, _>>()?;
+    restrictions.extend(tiers.ceilings);
     let rules = Rules {
-        grants: grants.into_iter().map(|field| grant(field, &mut ids)).collect::<Result<_, _>>()?,
-        restrictions: restrictions
-            .into_iter()
-            .map(|field| restriction(field, &mut ids, &hold))
-            .collect::<Result<_, _>>()?,
+        tiers: tiers.tiers,
+        grants,
+        restrictions,
         risk: read_risk::terms(root.required("risk")?.table()?)?,
         hold: hold.clone(),
         whitelist: whitelist_terms(root.required("whitelist")?.table()?)?,
@@ -88,10 +93,10 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
     Ok(rules)
 }
 
-fn grant(field: Field<'_>, ids: &mut RuleIds) -> Result<Grant, PolicyError> {
+fn grant(field: Field<'_>, tiers: &Tiers, ids: &mut RuleIds) -> Result<Grant, PolicyError> {
     let mut table = field.table()?;
     let id = ids.claim(&table.required("id")?)?;
-    let wallets = set(&table.required("wallets")?)?;
+    let wallets = tiers.wallets(&mut table)?;
     let assets = set(&table.required("assets")?)?;
     let clients = table.optional("clients").map(|field| set(&field)).transpose()?;
     let destinations = destinations(&table.required("destinations")?)?;
@@ -107,8 +112,9 @@ fn grant(field: Field<'_>, ids: &mut RuleIds) -> Result<Grant, PolicyError> {
 fn destinations(field: &Field<'_>) -> Result<Destinations, PolicyError> {
     match field.string()? {
         "whitelisted" => Ok(Destinations::Whitelisted),
+        "house" => Ok(Destinations::House),
         "any" => Ok(Destinations::Any),
-        _ => Err(field.invalid("use `whitelisted` or `any`")),
+        _ => Err(field.invalid("use `whitelisted`, `house` or `any`")),
     }
 }
 
@@ -155,26 +161,50 @@ fn limit_per_transaction(
     table: &mut Table<'_>,
     hold: &HoldTerms,
 ) -> Result<LimitPerTransaction, PolicyError> {
-    let asset = table.required("asset")?.parse()?;
+    let unit = amount_unit(table)?;
     let Bounds { step_up_above, hold_above, deny_above } = bands::bounds(table, hold)?;
-    Ok(LimitPerTransaction { asset, step_up_above, hold_above, deny_above })
+    Ok(LimitPerTransaction { unit, tier: None, step_up_above, hold_above, deny_above })
 }
 
 fn window_limit(table: &mut Table<'_>, hold: &HoldTerms) -> Result<WindowLimit, PolicyError> {
-    let unit = match (table.optional("asset"), table.optional("unit")) {
-        (Some(asset), None) => LimitUnit::Asset(asset.parse()?),
-        (None, Some(unit)) => match unit.string()? {
-            "usd_cents" => LimitUnit::UsdCents,
-            "count" => LimitUnit::Count,
-            _ => return Err(unit.invalid("use `usd_cents` or `count`, or name an `asset` instead")),
-        },
-        (Some(_), Some(unit)) => return Err(unit.invalid("the rule names an `asset` already")),
-        (None, None) => LimitUnit::Asset(table.required("asset")?.parse()?),
-    };
-    let per = set(&table.required("per")?)?;
-    let window = DurationMs(table.required("window_ms")?.number(1, MAX_WINDOW.0)?);
+    let unit = limit_unit(table)?;
+    let per = table.required("per")?;
+    // Nothing in common is everything together.
+    let per = if per.is_empty_array() { BTreeSet::new() } else { set(&per)? };
+    let window = window(&table.required("window_ms")?)?;
     let Bounds { step_up_above, hold_above, deny_above } = bands::bounds(table, hold)?;
-    Ok(WindowLimit { unit, per, window, step_up_above, hold_above, deny_above })
+    Ok(WindowLimit { unit, tier: None, per, window, step_up_above, hold_above, deny_above })
+}
+
+pub(super) fn window(field: &Field<'_>) -> Result<DurationMs, PolicyError> {
+    field.number(1, MAX_WINDOW.0).map(DurationMs)
+}
+
+/// What one transaction is measured in: `asset` or `unit`.
+pub(super) fn amount_unit(table: &mut Table<'_>) -> Result<AmountUnit, PolicyError> {
+    match (table.optional("asset"), table.optional("unit")) {
+        (Some(asset), None) => Ok(AmountUnit::Asset(asset.parse()?)),
+        (None, Some(unit)) => match unit.string()? {
+            "usd_cents" => Ok(AmountUnit::UsdCents),
+            _ => Err(unit.invalid("use `usd_cents`, or name an `asset` instead")),
+        },
+        (Some(_), Some(unit)) => Err(unit.invalid("the rule names an `asset` already")),
+        (None, None) => Ok(AmountUnit::Asset(table.required("asset")?.parse()?)),
+    }
+}
+
+/// What a window counts: `asset` or `unit`.
+pub(super) fn limit_unit(table: &mut Table<'_>) -> Result<LimitUnit, PolicyError> {
+    match (table.optional("asset"), table.optional("unit")) {
+        (Some(asset), None) => Ok(LimitUnit::Asset(asset.parse()?)),
+        (None, Some(unit)) => match unit.string()? {
+            "usd_cents" => Ok(LimitUnit::UsdCents),
+            "count" => Ok(LimitUnit::Count),
+            _ => Err(unit.invalid("use `usd_cents` or `count`, or name an `asset` instead")),
+        },
+        (Some(_), Some(unit)) => Err(unit.invalid("the rule names an `asset` already")),
+        (None, None) => Ok(LimitUnit::Asset(table.required("asset")?.parse()?)),
+    }
 }
 
 fn screening(table: &mut Table<'_>) -> Result<ScreeningRule, PolicyError> {

@@ -155,6 +155,11 @@ impl<'t> Field<'t> {
         self.value.as_array().is_some()
     }
 
+    /// Whether it is an array with nothing in it.
+    pub(super) fn is_empty_array(&self) -> bool {
+        self.value.as_array().is_some_and(|array| array.is_empty())
+    }
+
     /// The elements of an array, or the one value that stands for an array with nothing else in it.
     pub(super) fn one_or_more(&self, max: usize) -> Result<Vec<Field<'t>>, PolicyError> {
         if self.is_array() { self.elements(max) } else { Ok(vec![self.clone()]) }

@@ -13,6 +13,21 @@ pub(super) struct Says {
     pub(super) denied: ReasonCode,
 }
 
+impl Says {
+    /// A ceiling speaks of its tier, whatever it measures.
+    pub(super) fn of_tier(since_approval: bool) -> Self {
+        Self {
+            within: ReasonCode::WithinTierCeiling,
+            stepped_up: ReasonCode::TierAboveStepUpCeiling,
+            held: ReasonCode::TierAboveAutomaticCeiling,
+            denied: match since_approval {
+                false => ReasonCode::TierCeilingReached,
+                true => ReasonCode::TierCeilingReachedSinceApproval,
+            },
+        }
+    }
+}
+
 /// What a limit says about values.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds<'a> {

@@ -10,6 +10,7 @@ use crate::{
     evaluate::{contract_call::ContractCall, step_up::StepUp},
     exposure::Exposure,
     facts::{PolicyView, WalletStatus, WithdrawalFacts},
+    ids::CustomerRef,
     legal::LegalFacts,
     outflow::Outflow,
     reason::ReasonCode,
@@ -31,6 +32,8 @@ pub(super) struct Case<'a> {
     pub(super) whitelist: Result<&'a WhitelistEntry, WhitelistRefusal<'a>>,
     /// What the document says about the call; `None` for a transfer.
     pub(super) call: Option<ContractCall>,
+    /// The same for entries of the house alone.
+    pub(super) house_entry: Result<&'a WhitelistEntry, WhitelistRefusal<'a>>,
     pub(super) screening: &'a ScreeningIndex,
     pub(super) session: SessionReport<'a>,
     pub(super) exposure: Exposure,
@@ -62,7 +65,8 @@ impl<'a> Case<'a> {
         let screening = view.screening();
         let asset = registered_asset(view, withdrawal);
         let session = SessionReport::find(view, withdrawal, at);
-        let whitelist = covering_entry(view, withdrawal, asset, at);
+        let whitelist = covering_entry(view, withdrawal, asset, withdrawal.customer.as_ref(), at);
+        let house_entry = covering_entry(view, withdrawal, asset, None, at);
         let outflow = asset.map(|asset| withdrawal.outflow(asset, view.usd_price(&asset.symbol, at)));
         let exposure = asset
             .map_or(Exposure::NotAsked, |asset| view.exposure(asset.chain_id, &withdrawal.destination, at));
@@ -87,6 +91,7 @@ impl<'a> Case<'a> {
             asset,
             whitelist,
             call,
+            house_entry,
             screening,
             session,
             exposure,
@@ -147,11 +152,11 @@ fn covering_entry<'a, V: PolicyView + ?Sized>(
     view: &'a V,
     withdrawal: &WithdrawalFacts,
     asset: Result<&Asset, ReasonCode>,
+    customer: Option<&CustomerRef>,
     at: TimestampMs,
 ) -> Result<&'a WhitelistEntry, WhitelistRefusal<'a>> {
     let asset = asset.map_err(|code| WhitelistRefusal { code, entry: None })?;
     let destination = (asset.chain_id, withdrawal.destination);
-    let customer = withdrawal.customer.as_ref();
     view.whitelist().covering(view.document().whitelist(), destination, &asset.symbol, customer, at)
 }
 

@@ -78,5 +78,9 @@ fn one<'a>(case: &Case<'a>, grant: &Grant) -> Finding<'a> {
         (Destinations::Whitelisted, Err(refusal)) => {
             speaker.does_not_apply(refusal.code, whitelist::explain(case, refusal))
         }
+        (Destinations::House, _) => match &case.house_entry {
+            Ok(entry) => passes(format!("whitelist entry `{}` of the house", entry.id)),
+            Err(refusal) => speaker.does_not_apply(refusal.code, whitelist::explain(case, refusal)),
+        },
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the `limit_window` restriction: what leaves within a sliding window, this withdrawal included. Above one limit the
-//! customer's identity must be attested, above the automatic limit people approve too, above the maximum nobody can.
+//! Owns the `limit_window` restriction and the ceilings of a tier within a window: what leaves within a sliding window, this
+//! withdrawal included. Above one limit the customer's identity must be attested, above the automatic limit people approve too, above the maximum nobody can.
 
 use holdfast_chains::Amount;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     decision::RuleKind,
-    document::{LimitUnit, WindowLimit},
+    document::{LimitUnit, TierScope, WindowLimit},
     ids::RuleId,
     outflow::{Outflow, Outflows, Taken},
     reason::ReasonCode,
@@ -28,7 +28,11 @@ pub(super) fn check<'a>(
         Err(code) => return speaker.denies(*code, "nothing can be added up without the asset"),
     };
     let Some(value) = limit.value_of(mine) else {
-        return speaker.does_not_apply(ReasonCode::NotApplicable, "the rule is about another asset");
+        let about = match &limit.tier {
+            Some(tier) if !TierScope::is_about(Some(tier), &mine.wallet) => "another tier",
+            Some(_) | None => "another asset",
+        };
+        return speaker.does_not_apply(ReasonCode::NotApplicable, format!("the rule is about {about}"));
     };
     let WindowLimit { step_up_above, hold_above, deny_above, .. } = limit;
     let bounds = Bounds { step_up_above: *step_up_above, hold_above, deny_above: *deny_above };
@@ -68,17 +72,22 @@ fn compare<'a>(
     sum: Amount,
 ) -> Finding<'a> {
     let shown = |amount: Amount| shown(case, &limit.unit, amount);
-    let says = Says {
-        within: ReasonCode::WithinWindowLimit,
-        stepped_up: ReasonCode::WindowAboveStepUpLimit,
-        held: ReasonCode::WindowAboveAutomaticLimit,
-        // People approved it and the window filled up since, by a price or by another policy.
-        denied: match case.withdrawal.approvals.is_empty() {
-            true => ReasonCode::WindowLimitReached,
-            false => ReasonCode::WindowLimitReachedSinceApproval,
+    // People approved it and the window filled up since, by a price or by another policy.
+    let since_approval = !case.withdrawal.approvals.is_empty();
+    let says = match &limit.tier {
+        Some(_) => Says::of_tier(since_approval),
+        None => Says {
+            within: ReasonCode::WithinWindowLimit,
+            stepped_up: ReasonCode::WindowAboveStepUpLimit,
+            held: ReasonCode::WindowAboveAutomaticLimit,
+            denied: match since_approval {
+                false => ReasonCode::WindowLimitReached,
+                true => ReasonCode::WindowLimitReachedSinceApproval,
+            },
         },
     };
-    let total = format!("{} within {}", shown(sum), limit.window);
+    let of = limit.tier.as_ref().map_or_else(String::new, |tier| format!(" from tier {}", tier.tier));
+    let total = format!("{} within {}{of}", shown(sum), limit.window);
     bands::compare(speaker, &says, bounds, sum, &total, shown)
 }
 

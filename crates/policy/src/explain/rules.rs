@@ -4,8 +4,9 @@ use holdfast_chains::Amount;
 
 use super::{Words, approvals, listed, span};
 use crate::document::{
-    CallRule, Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction, LimitUnit, OnMatch,
-    Outside, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow, TravelRule, WindowLimit,
+    AmountUnit, CallRule, Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction,
+    LimitUnit, OnMatch, Outside, RestrictionRule, RiskLimits, ScreeningRule, TierScope, TimeWindow,
+    TravelRule, WindowLimit,
 };
 
 impl Words<'_> {
@@ -17,6 +18,7 @@ impl Words<'_> {
         };
         let destinations = match destinations {
             Destinations::Whitelisted => "destinations with an active whitelist entry",
+            Destinations::House => "destinations with an active whitelist entry of the house",
             Destinations::Any => "any destination",
         };
         let given = assets.iter().map(|asset| match max_amount.get(asset) {
@@ -52,9 +54,17 @@ impl Words<'_> {
     }
 
     fn per_transaction(self, limit: &LimitPerTransaction) -> String {
-        let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = limit;
-        let shown = |amount: Amount| self.money(asset, amount);
-        format!("one transaction in {asset}{}", bounds(*step_up_above, hold_above, *deny_above, shown))
+        let LimitPerTransaction { unit, tier, step_up_above, hold_above, deny_above } = limit;
+        let shown = |amount: Amount| match unit {
+            AmountUnit::Asset(asset) => self.money(asset, amount),
+            AmountUnit::UsdCents => format!("{} USD", amount.format_units(2)),
+        };
+        let what = match unit {
+            AmountUnit::Asset(asset) => format!("in {asset}"),
+            AmountUnit::UsdCents => "by its worth".to_owned(),
+        };
+        let from = from_tier(tier.as_ref());
+        format!("one transaction {what}{from}{}", bounds(*step_up_above, hold_above, *deny_above, shown))
     }
 
     fn travel(self, terms: &TravelRule) -> String {
@@ -72,7 +82,7 @@ impl Words<'_> {
     }
 
     fn window(self, limit: &WindowLimit) -> String {
-        let WindowLimit { unit, per, window, step_up_above, hold_above, deny_above } = limit;
+        let WindowLimit { unit, tier, per, window, step_up_above, hold_above, deny_above } = limit;
         let shown = |amount: Amount| match unit {
             LimitUnit::Asset(asset) => self.money(asset, amount),
             LimitUnit::UsdCents => format!("{} USD", amount.format_units(2)),
@@ -84,8 +94,13 @@ impl Words<'_> {
             LimitUnit::Count => "the number of withdrawals".to_owned(),
         };
         let same = per.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+        let whose = match per.is_empty() {
+            true => " together".to_owned(),
+            false => format!(" of the same {same}"),
+        };
+        let from = from_tier(tier.as_ref());
         let bounds = bounds(*step_up_above, hold_above, *deny_above, shown);
-        format!("{what} within {} of the same {same}{bounds}", span(*window))
+        format!("{what} within {}{from}{whose}{bounds}", span(*window))
     }
 }
 
@@ -94,6 +109,10 @@ fn call(rule: &CallRule) -> String {
     let arguments = arguments.iter().map(|(position, rule)| format!(", argument {position} {rule}"));
     let allow = allow.iter().map(|danger| format!(", even with `{danger}`"));
     format!("`{function}` of {contract}{}", arguments.chain(allow).collect::<String>())
+}
+
+fn from_tier(tier: Option<&TierScope>) -> String {
+    tier.map_or_else(String::new, |scope| format!(" from tier `{}`", scope.tier))
 }
 
 fn bounds(

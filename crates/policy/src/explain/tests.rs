@@ -32,6 +32,19 @@ fn demo_is_explained_rule_by_rule_in_whole_units() {
 }
 
 #[test]
+fn tiers_and_their_ceilings_are_explained() {
+    let tier = "[[tier]]\nid = \"hot\"\nwallets = [\"hot-1\", \"hot-2\"]\n\n[[tier.ceiling]]\nid = \"hot-day\"\nunit = \"usd_cents\"\nwindow_ms = 86_400_000\ndeny_above = \"500\"\n\n[[tier.ceiling]]\nid = \"hot-once\"\nunit = \"usd_cents\"\ndeny_above = \"100\"\n\n[prices]\nmax_age_ms = 1000\nproviders = [\"market\"]\n\n[risk]";
+    let page = explain_policy(&PolicyDocument::parse(&DEMO.replacen("[risk]", tier, 1)).unwrap(), &[]);
+    for line in [
+        "  hot                      `hot-1`, `hot-2`\n",
+        "hot-day                  all worth in US dollars within 1 day from tier `hot` together is denied above 5 USD\n",
+        "hot-once                 one transaction by its worth from tier `hot` is denied above 1 USD\n",
+    ] {
+        assert!(page.contains(line), "{line}\nis not in\n{page}");
+    }
+}
+
+#[test]
 fn spans_are_in_their_largest_whole_unit() {
     for (ms, text) in
         [(0, "0 ms"), (999, "999 ms"), (1000, "1 second"), (90_000, "90 seconds"), (7_200_000, "2 hours")]

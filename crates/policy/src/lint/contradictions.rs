@@ -6,7 +6,8 @@ use holdfast_chains::{Amount, AssetSymbol};
 
 use super::{LintCode, Report, weights::highest_score};
 use crate::document::{
-    Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits, WindowLimit,
+    AmountUnit, Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits,
+    TierScope, WindowLimit,
 };
 
 pub(super) fn check(report: &mut Report<'_>) {
@@ -72,39 +73,44 @@ fn gives_all(wide: &Grant, narrow: &Grant) -> bool {
 }
 
 fn per_transaction(report: &mut Report<'_>, index: usize, limit: &LimitPerTransaction) {
-    let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = limit;
-    if !is_granted(report, asset) {
-        let sentence = format!("no grant gives {asset}");
-        report.restriction(index, "asset", LintCode::RestrictionNeverApplies, sentence);
+    let LimitPerTransaction { unit, tier, step_up_above, hold_above, deny_above } = limit;
+    if !is_granted(report, index, &unit.into(), tier.as_ref()) {
         return;
     }
-    let cap = cap(report, index, &Measured::Amount(asset));
+    let cap = cap(report, index, &Measured::Amount(limit));
     bounds(report, index, hold_above, *deny_above, cap.as_ref());
     step_up(report, index, *step_up_above, cap.as_ref());
 }
 
 fn window(report: &mut Report<'_>, index: usize, limit: &WindowLimit) {
-    let WindowLimit { unit, per: _, window: _, step_up_above, hold_above, deny_above } = limit;
-    match unit {
-        LimitUnit::Asset(asset) if !is_granted(report, asset) => {
-            let sentence = format!("no grant gives {asset}");
-            report.restriction(index, "asset", LintCode::RestrictionNeverApplies, sentence);
-            return;
-        }
-        LimitUnit::Asset(_) | LimitUnit::UsdCents | LimitUnit::Count => {}
+    let WindowLimit { unit, tier, per: _, window: _, step_up_above, hold_above, deny_above } = limit;
+    if !is_granted(report, index, unit, tier.as_ref()) {
+        return;
     }
     let cap = cap(report, index, &Measured::Window(limit));
     bounds(report, index, hold_above, *deny_above, cap.as_ref());
     step_up(report, index, *step_up_above, cap.as_ref());
 }
 
-fn is_granted(report: &Report<'_>, asset: &AssetSymbol) -> bool {
-    report.document.grants().iter().any(|grant| grant.assets.contains(asset))
+/// Whether any grant gives what the limit is about; says so if not.
+fn is_granted(report: &mut Report<'_>, index: usize, unit: &LimitUnit, tier: Option<&TierScope>) -> bool {
+    let from = |grant: &&Grant| grant.wallets.iter().any(|wallet| TierScope::is_about(tier, wallet));
+    let mut grants = report.document.grants().iter().filter(from);
+    let (field, what) = match unit {
+        LimitUnit::Asset(asset) if grants.any(|grant| grant.assets.contains(asset)) => return true,
+        LimitUnit::UsdCents | LimitUnit::Count if grants.next().is_some() => return true,
+        LimitUnit::Asset(asset) => ("asset", asset.to_string()),
+        LimitUnit::UsdCents | LimitUnit::Count => ("unit", "anything".to_owned()),
+    };
+    let from = tier.map_or_else(String::new, |scope| format!(" from tier `{}`", scope.tier));
+    let sentence = format!("no grant gives {what}{from}");
+    report.restriction(index, field, LintCode::RestrictionNeverApplies, sentence);
+    false
 }
 
 /// What a limit compares with its bounds.
 enum Measured<'a> {
-    Amount(&'a AssetSymbol),
+    Amount(&'a LimitPerTransaction),
     Window(&'a WindowLimit),
 }
 
@@ -120,12 +126,15 @@ fn cap(report: &Report<'_>, index: usize, measured: &Measured<'_>) -> Option<Cap
     let others = report.document.restrictions().iter().enumerate().filter(|(other, _)| *other != index);
     let by_rules = others.filter_map(|(other, Restriction { id, rule })| {
         let amount = match (rule, measured) {
-            (RestrictionRule::LimitPerTransaction(limit), Measured::Amount(asset)) => {
-                limit.deny_above.filter(|_| limit.asset == **asset)
+            (RestrictionRule::LimitPerTransaction(limit), Measured::Amount(mine)) => {
+                limit.deny_above.filter(|_| {
+                    limit.unit == mine.unit && TierScope::is_wider(limit.tier.as_ref(), mine.tier.as_ref())
+                })
             }
-            (RestrictionRule::WindowLimit(limit), Measured::Amount(asset)) => {
-                limit.deny_above.filter(|_| limit.unit == LimitUnit::Asset((*asset).clone()))
-            }
+            (RestrictionRule::WindowLimit(limit), Measured::Amount(mine)) => limit.deny_above.filter(|_| {
+                limit.unit == LimitUnit::from(&mine.unit)
+                    && TierScope::is_wider(limit.tier.as_ref(), mine.tier.as_ref())
+            }),
             (RestrictionRule::WindowLimit(limit), Measured::Window(mine)) => {
                 limit.deny_above.filter(|_| is_wider(limit, mine))
             }
@@ -134,8 +143,10 @@ fn cap(report: &Report<'_>, index: usize, measured: &Measured<'_>) -> Option<Cap
         Some(Cap { amount, by: format!("`{id}` denies above {amount}"), earlier: other < index })
     });
     let by_grants = match measured {
-        Measured::Amount(asset) => most_given(report, asset),
-        Measured::Window(_) => None,
+        Measured::Amount(LimitPerTransaction { unit: AmountUnit::Asset(asset), tier, .. }) => {
+            most_given(report, asset, tier.as_ref())
+        }
+        Measured::Amount(_) | Measured::Window(_) => None,
     };
     let by_grants = by_grants.map(|amount| Cap {
         amount,
@@ -147,12 +158,16 @@ fn cap(report: &Report<'_>, index: usize, measured: &Measured<'_>) -> Option<Cap
 
 /// Whether a window's sum is never below another's.
 fn is_wider(limit: &WindowLimit, than: &WindowLimit) -> bool {
-    limit.unit == than.unit && limit.per.is_subset(&than.per) && limit.window >= than.window
+    limit.unit == than.unit
+        && TierScope::is_wider(limit.tier.as_ref(), than.tier.as_ref())
+        && limit.per.is_subset(&than.per)
+        && limit.window >= than.window
 }
 
 /// The most of an asset that any grant gives at once; `None` without a maximum.
-fn most_given(report: &Report<'_>, asset: &AssetSymbol) -> Option<Amount> {
-    let giving = report.document.grants().iter().filter(|grant| grant.assets.contains(asset));
+fn most_given(report: &Report<'_>, asset: &AssetSymbol, tier: Option<&TierScope>) -> Option<Amount> {
+    let from = |grant: &&Grant| grant.wallets.iter().any(|wallet| TierScope::is_about(tier, wallet));
+    let giving = report.document.grants().iter().filter(from).filter(|grant| grant.assets.contains(asset));
     let maxima: Option<BTreeSet<Amount>> = giving.map(|grant| grant.max_amount.get(asset).copied()).collect();
     maxima?.into_iter().next_back()
 }

@@ -8,7 +8,7 @@ use holdfast_chains::{Asset, AssetSymbol, ChainId};
 use super::{KnownParties, LintCode, Report, width};
 use crate::{
     approvals::quorum_is_met,
-    document::{LimitUnit, RequiredApprovals, RestrictionRule},
+    document::{AmountUnit, LimitUnit, RequiredApprovals, RestrictionRule},
     ids::RuleId,
 };
 
@@ -31,10 +31,17 @@ pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
             report.grant(index, "assets", LintCode::AssetUnknown, sentence);
         }
     }
+    for (index, tier) in document.tiers().iter().enumerate() {
+        let exists = |wallet| wallets.as_ref().is_none_or(|wallets| wallets.contains(wallet));
+        for wallet in tier.wallets.iter().filter(|wallet| !exists(*wallet)) {
+            let path = format!("tier[{index}].wallets");
+            report.find(LintCode::WalletUnknown, &path, None, format!("no wallet `{wallet}`"));
+        }
+    }
     for (index, restriction) in document.restrictions().iter().enumerate() {
         names(report, known, index, &restriction.rule);
         for (field, approvals) in width::holds(&restriction.rule) {
-            let path = format!("restriction[{index}].{field}");
+            let path = format!("{}.{field}", document.path_of_restriction(index));
             unfilled(report, known, &path, Some(&restriction.id), approvals);
         }
     }
@@ -60,9 +67,12 @@ fn names(report: &mut Report<'_>, known: &KnownParties, index: usize, rule: &Res
     let registered = |asset: &AssetSymbol| known.assets.iter().any(|known| known.symbol == *asset);
     let unknown = |asset: &AssetSymbol| format!("no asset `{asset}` in the registry");
     match rule {
-        RestrictionRule::LimitPerTransaction(limit) if !registered(&limit.asset) => {
-            report.restriction(index, "asset", LintCode::AssetUnknown, unknown(&limit.asset));
-        }
+        RestrictionRule::LimitPerTransaction(limit) => match &limit.unit {
+            AmountUnit::Asset(asset) if !registered(asset) => {
+                report.restriction(index, "asset", LintCode::AssetUnknown, unknown(asset));
+            }
+            AmountUnit::Asset(_) | AmountUnit::UsdCents => {}
+        },
         RestrictionRule::WindowLimit(limit) => match &limit.unit {
             LimitUnit::Asset(asset) if !registered(asset) => {
                 report.restriction(index, "asset", LintCode::AssetUnknown, unknown(asset));
@@ -84,8 +94,7 @@ fn names(report: &mut Report<'_>, known: &KnownParties, index: usize, rule: &Res
                 report.restriction(index, &format!("above.{asset}"), LintCode::AssetUnknown, unknown(asset));
             }
         }
-        RestrictionRule::LimitPerTransaction(_)
-        | RestrictionRule::FeeCap(_)
+        RestrictionRule::FeeCap(_)
         | RestrictionRule::TimeWindow(_)
         | RestrictionRule::Whitelist
         | RestrictionRule::Risk(_) => {}

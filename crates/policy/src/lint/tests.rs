@@ -323,3 +323,83 @@ fn codes_are_unique_and_every_sentence_is_complete() {
         );
     }
 }
+
+const TIERS: &str = "[[tier]]\nid = \"hot\"\nwallets = [\"hot-1\"]\n\n[[tier.ceiling]]\nid = \"hot-day\"\nasset = \"USDT\"\nwindow_ms = 1000\ndeny_above = \"100000000001\"\n\n[risk]";
+
+#[test]
+fn findings_about_ceilings_name_their_line() {
+    let text = DEMO.replacen("[risk]", TIERS, 1);
+    // What one transaction cannot reach the ceiling of a window can.
+    assert!(added("[risk]", TIERS).is_empty(), "{:?}", added("[risk]", TIERS));
+    let empty = text.replacen("deny_above = \"100000000001\"", "deny_above = \"0\"", 1);
+    let rule = Some("hot-day".to_owned());
+    assert!(found(&empty, None).contains(&(
+        "DENIES_EVERYTHING",
+        line_of(&empty, "deny_above = \"0\""),
+        rule.clone()
+    )));
+    let other = text.replacen("asset = \"USDT\"\nwindow_ms", "asset = \"WBTC\"\nwindow_ms", 1);
+    let line = line_of(&other, "asset = \"WBTC\"");
+    let all = found(&other, None);
+    assert!(all.contains(&("RESTRICTION_NEVER_APPLIES", line, rule)), "{all:?}");
+}
+
+#[test]
+fn tier_without_a_ceiling_and_ceiling_of_wallets_that_nobody_gives_are_found() {
+    let warm = "[[tier]]\nid = \"warm\"\nwallets = [\"warm-1\"]\n";
+    let text = DEMO.replacen("[risk]", &TIERS.replacen("[risk]", &format!("{warm}[risk]"), 1), 1);
+    assert!(found(&text, None).contains(&("TIER_WITHOUT_CEILING", line_of(&text, "id = \"warm\""), None)));
+    let ceiling =
+        "[[tier.ceiling]]\nid = \"warm-day\"\nunit = \"count\"\nwindow_ms = 1000\ndeny_above = \"5\"\n";
+    let text = text.replacen(warm, &format!("{warm}{ceiling}"), 1);
+    let all = codes(&text);
+    assert_eq!(all.get("RESTRICTION_NEVER_APPLIES"), Some(&1), "no grant names `warm-1`: {all:?}");
+    assert_eq!(all.get("TIER_WITHOUT_CEILING"), Some(&1), "a count bounds no amounts: {all:?}");
+}
+
+#[test]
+fn ceiling_of_one_tier_limits_no_other() {
+    let warm = "[[tier]]\nid = \"warm\"\nwallets = [\"warm-1\"]\n[risk]";
+    let day =
+        "[[tier.ceiling]]\nid = \"warm-day\"\nasset = \"USDT\"\nwindow_ms = 1000\ndeny_above = \"5\"\n[risk]";
+    let text = DEMO.replacen("[risk]", &TIERS.replacen("[risk]", warm, 1), 1);
+    let text = text.replacen("wallets = [\"hot-1\"]", "tiers = [\"hot\", \"warm\"]", 1);
+    let windows = |text: &str| codes(text).get("ASSET_WITHOUT_WINDOW").copied();
+    assert_eq!(windows(&text), Some(2), "USDT from warm-1, and ETH");
+    assert_eq!(windows(&text.replacen("[risk]", day, 1)), Some(1), "ETH");
+}
+
+#[test]
+fn example_of_an_exchange_has_nothing_that_fails_the_check() {
+    let document = PolicyDocument::parse(include_str!("../../fixtures/exchange-policy.toml")).unwrap();
+    let officer = |name: &str, role: &str| {
+        (OfficerId::new(name).unwrap(), BTreeSet::from([RoleName::new(role).unwrap()]))
+    };
+    let asset = |symbol: &str| Asset {
+        symbol: AssetSymbol::parse(symbol).unwrap(),
+        chain_id: ChainId(1),
+        contract: None,
+        decimals: 6,
+    };
+    let known = KnownParties {
+        officers: vec![
+            officer("alice", "withdrawal-approver"),
+            officer("carol", "withdrawal-approver"),
+            officer("bob", "compliance"),
+            officer("dave", "legal"),
+        ],
+        clients: ["pipeline-web", "pipeline-api", "pipeline-desk", "treasury"]
+            .map(|client| ClientId::new(client).unwrap())
+            .into(),
+        assets: ["ETH", "USDT", "USDC", "WBTC"].map(asset).into(),
+        lists: BTreeSet::from([ListId::new("ofac-eth").unwrap()]),
+        wallets: Some(["hot-1", "warm-1", "cold-1"].map(|wallet| WalletId::new(wallet).unwrap()).into()),
+    };
+    for known in [None, Some(&known)] {
+        let failing: Vec<_> = lint(&document, known)
+            .into_iter()
+            .filter(|finding| finding.code.severity() > Severity::Notice)
+            .collect();
+        assert!(failing.is_empty(), "{failing:#?}");
+    }
+}

@@ -5,9 +5,10 @@ use holdfast_chains::{AssetSymbol, ParameterKind};
 use super::{LintCode, Report};
 use crate::{
     document::{
-        Destinations, Grant, HoldAbove, LimitUnit, Outside, RequiredApprovals, Restriction, RestrictionRule,
-        TimeWindow,
+        AmountUnit, Destinations, Grant, HoldAbove, LimitUnit, Outside, RequiredApprovals, Restriction,
+        RestrictionRule, TierScope, TimeWindow,
     },
+    ids::WalletId,
     time::DurationMs,
 };
 
@@ -34,6 +35,7 @@ pub(super) fn check(report: &mut Report<'_>) {
             }
         }
     }
+    uncapped_tiers(report, limits);
     missing(report, limits);
     terms(report);
 }
@@ -73,19 +75,26 @@ fn amounts(
     asset: &AssetSymbol,
     limits: &[Restriction],
 ) {
-    let covering: Vec<Cover> = limits.iter().filter_map(|limit| Cover::of(&limit.rule, asset)).collect();
+    let wallets: Vec<Vec<Cover>> = grant.wallets.iter().map(|wallet| covers(limits, asset, wallet)).collect();
+    // What is not limited for one of its wallets is not limited.
+    let everywhere = |is: fn(&Cover) -> bool| wallets.iter().all(|covers| covers.iter().any(is));
     let has_maximum = grant.max_amount.contains_key(asset);
-    if covering.is_empty() && !has_maximum {
+    if !everywhere(|_| true) && !has_maximum {
         let sentence = format!("`{}` gives {asset}, and no limit is about it", grant.id);
         report.grant(index, "assets", LintCode::AssetWithoutLimit, sentence);
-    } else if !has_maximum && !covering.iter().any(|cover| cover.denies) {
+    } else if !has_maximum && !everywhere(|cover| cover.denies) {
         let sentence = format!("`{}` gives {asset} without a maximum, and no limit denies", grant.id);
         report.grant(index, "assets", LintCode::GrantWithoutMaximum, sentence);
     }
-    if !covering.iter().any(|cover| cover.adds_up) {
+    if !everywhere(|cover| cover.adds_up) {
         let sentence = format!("`{}` gives {asset}, and no window adds it up", grant.id);
         report.grant(index, "assets", LintCode::AssetWithoutWindow, sentence);
     }
+}
+
+fn covers(limits: &[Restriction], asset: &AssetSymbol, wallet: &WalletId) -> Vec<Cover> {
+    let about = limits.iter().filter(|limit| TierScope::is_about(limit.tier(), wallet));
+    about.filter_map(|limit| Cover::of(&limit.rule, asset)).collect()
 }
 
 /// How a restriction limits amounts of an asset.
@@ -97,9 +106,12 @@ struct Cover {
 impl Cover {
     fn of(rule: &RestrictionRule, asset: &AssetSymbol) -> Option<Self> {
         match rule {
-            RestrictionRule::LimitPerTransaction(limit) => {
-                (limit.asset == *asset).then_some(Self { denies: limit.deny_above.is_some(), adds_up: false })
-            }
+            RestrictionRule::LimitPerTransaction(limit) => match &limit.unit {
+                AmountUnit::Asset(other) if other != asset => None,
+                AmountUnit::Asset(_) | AmountUnit::UsdCents => {
+                    Some(Self { denies: limit.deny_above.is_some(), adds_up: false })
+                }
+            },
             RestrictionRule::WindowLimit(limit) => match &limit.unit {
                 LimitUnit::Asset(other) if other != asset => None,
                 LimitUnit::Asset(_) | LimitUnit::UsdCents => {
@@ -114,6 +126,19 @@ impl Cover {
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => None,
+        }
+    }
+}
+
+fn uncapped_tiers(report: &mut Report<'_>, limits: &[Restriction]) {
+    for (index, tier) in report.document.tiers().iter().enumerate() {
+        let adds_up = |limit: &Restriction| {
+            matches!(&limit.rule, RestrictionRule::WindowLimit(window) if window.unit != LimitUnit::Count)
+                && limit.tier().is_some_and(|scope| scope.tier == tier.id)
+        };
+        if !limits.iter().any(adds_up) {
+            let sentence = format!("no ceiling adds up what leaves tier `{}`", tier.id);
+            report.find(LintCode::TierWithoutCeiling, &format!("tier[{index}].id"), None, sentence);
         }
     }
 }
@@ -164,7 +189,7 @@ fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
         }
     }
     let open = report.document.grants().iter().filter(|grant| match grant.destinations {
-        Destinations::Whitelisted => false,
+        Destinations::Whitelisted | Destinations::House => false,
         Destinations::Any => true,
     });
     let open: Vec<_> = open.map(|grant| format!("`{}`", grant.id)).collect();

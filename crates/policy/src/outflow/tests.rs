@@ -45,6 +45,17 @@ impl Window {
         Self { outflows, document }
     }
 
+    /// The ceiling of a tier with two wallets.
+    fn of_tier(unit: &str) -> Self {
+        let tier = format!(
+            "[[tier]]\nid = \"hot\"\nwallets = [\"hot-1\", \"hot-2\"]\n\n[[tier.ceiling]]\nid = \"w\"\n{unit}\nwindow_ms = {WINDOW}\ndeny_above = \"100\"\n\n[prices]\nmax_age_ms = 1000\nproviders = [\"prices\"]\n\n[risk]"
+        );
+        let document = PolicyDocument::parse(&DEMO.replacen("[risk]", &tier, 1)).unwrap();
+        let mut outflows = Outflows::default();
+        outflows.measure(&document);
+        Self { outflows, document }
+    }
+
     fn per_customer() -> Self {
         Self::new("\"customer\"", "asset = \"USDT\"")
     }
@@ -306,6 +317,45 @@ fn clone_is_a_copy_of_its_own() {
     assert_eq!(copy.open().count(), 1);
 }
 
+fn from_wallet(wallet: &str, amount: u64) -> Outflow {
+    Outflow { wallet: WalletId::new(wallet).unwrap(), ..outflow("a", amount) }
+}
+
+#[test]
+fn ceiling_adds_up_what_leaves_all_wallets_of_the_tier_and_no_other() {
+    let mut tier = Window::of_tier("unit = \"usd_cents\"");
+    for (place, wallet, amount) in [(1, "hot-1", 60), (2, "hot-2", 5), (3, "cold-1", 700)] {
+        tier.outflows.hold_place(place, from_wallet(wallet, amount), OutflowStage::Authorized);
+    }
+    assert_eq!(tier.taken(&from_wallet("hot-1", 1), 4, 10), known(65));
+    assert_eq!(tier.taken(&from_wallet("hot-2", 1), 4, 10), known(65));
+    let (_, limit) = tier.document.windows().next().unwrap();
+    assert_eq!(limit.value_of(&from_wallet("cold-1", 1)), None, "the ceiling says nothing about it");
+}
+
+#[test]
+fn unpriced_payment_of_another_tier_does_not_make_the_sum_unknown() {
+    let mut tier = Window::of_tier("unit = \"usd_cents\"");
+    let unpriced = |wallet| Outflow { usd_cents: None, ..from_wallet(wallet, 5) };
+    tier.outflows.hold_place(1, unpriced("cold-1"), OutflowStage::Authorized);
+    assert_eq!(tier.taken(&from_wallet("hot-1", 1), 3, 10), known(0));
+    tier.outflows.hold_place(2, unpriced("hot-2"), OutflowStage::Authorized);
+    assert_eq!(tier.taken(&from_wallet("hot-1", 1), 3, 10), Taken::Unknown);
+}
+
+#[test]
+fn window_with_nothing_in_common_adds_everything_up() {
+    let mut window = Window::new("", "asset = \"USDT\"");
+    window.outflows.hold_place(1, from_wallet("hot-1", 60), OutflowStage::Authorized);
+    window.outflows.hold_place(
+        2,
+        Outflow { customer: None, ..from_wallet("cold-1", 7) },
+        OutflowStage::Authorized,
+    );
+    assert_eq!(window.taken(&outflow("b", 1), 3, 10), known(67));
+    assert_eq!(window.outflows.meters.len(), 1);
+}
+
 /// What a log does to outflows.
 #[derive(Debug, Clone)]
 enum Step {
@@ -339,8 +389,8 @@ enum Fate {
     Paid(u64),
 }
 
-/// Adds everything up by hand.
-fn by_hand(all: &[(u8, u64, Fate)], customer: u8, place: usize, at: u64) -> u64 {
+/// Adds everything up by hand that `together` says is in one meter.
+fn by_hand(all: &[(u8, u64, Fate)], together: impl Fn(u8) -> bool, place: usize, at: u64) -> u64 {
     let counts = |other: usize, fate: Fate| match fate {
         Fate::Open { until } => other < place && at < until,
         Fate::Gone => false,
@@ -348,58 +398,82 @@ fn by_hand(all: &[(u8, u64, Fate)], customer: u8, place: usize, at: u64) -> u64 
         Fate::Paid(time) => other != place && time + WINDOW > at,
     };
     let others = all.iter().enumerate();
-    others
-        .filter(|(other, (who, _, fate))| *who == customer && counts(*other, *fate))
-        .map(|(_, it)| it.1)
-        .sum()
+    others.filter(|(other, (who, _, fate))| together(*who) && counts(*other, *fate)).map(|(_, it)| it.1).sum()
+}
+
+/// Takes the steps, and compares every sum with that of the oracle after each of them.
+fn compare_with_oracle(
+    mut window: Window,
+    steps: Vec<Step>,
+    outflow: impl Fn(u8, u64) -> Outflow,
+    together: impl Fn(u8, u8) -> bool,
+) -> Result<(), TestCaseError> {
+    let mut all: Vec<(u8, u64, Fate)> = Vec::new();
+    let mut now = 10_u64;
+    let place = |it: usize| u64::try_from(it).unwrap();
+    for step in steps {
+        match step {
+            Step::Ask { customer, amount, life } => {
+                let stage = reserved(now + life);
+                window.outflows.hold_place(place(all.len()), outflow(customer, amount), stage);
+                all.push((customer, amount, Fate::Open { until: now + life }));
+            }
+            Step::Refuse(it) => {
+                if let Some((_, _, fate @ Fate::Open { .. })) = all.get_mut(it) {
+                    *fate = Fate::Gone;
+                    window.outflows.leave(place(it));
+                }
+            }
+            Step::Authorize(it) => {
+                if let Some((customer, amount, fate @ Fate::Open { .. })) = all.get_mut(it)
+                    && let Fate::Open { until } = *fate
+                    && now < until
+                {
+                    *fate = Fate::Authorized;
+                    let again = outflow(*customer, *amount);
+                    window.outflows.hold_place(place(it), again, OutflowStage::Authorized);
+                }
+            }
+            Step::Pay(it) => {
+                if let Some((_, _, fate @ Fate::Authorized)) = all.get_mut(it) {
+                    *fate = Fate::Paid(now);
+                    window.outflows.pay(place(it), TimestampMs(now));
+                }
+            }
+            Step::Wait(time) => {
+                now += time;
+                window.outflows.advance(TimestampMs(now));
+            }
+            Step::Measure => window.outflows.measure(&window.document.clone()),
+            Step::Restore => {
+                let open: Vec<_> = window.outflows.open().map(|(p, o, s)| (p, o.clone(), s)).collect();
+                let paid: Vec<_> = window.outflows.paid().map(|(t, p, o)| (t, p, o.clone())).collect();
+                window.outflows = Outflows::restore(open, paid);
+                window.outflows.measure(&window.document.clone());
+            }
+        }
+        // What nothing is together with, the limit says nothing about.
+        for (number, (mine, amount, _)) in all.iter().enumerate().filter(|(_, it)| together(it.0, it.0)) {
+            for at in [now, now + 1, now + WINDOW - 1, now + WINDOW] {
+                let expected = by_hand(&all, |other| together(*mine, other), number, at);
+                let taken = window.taken(&outflow(*mine, *amount), place(number), at);
+                prop_assert_eq!(taken, known(expected));
+            }
+        }
+    }
+    Ok(())
 }
 
 proptest! {
     #[test]
     fn window_sums_are_those_of_an_oracle_that_adds_everything_up(steps in prop::collection::vec(step(), 1..60)) {
-        let mut window = Window::per_customer();
-        let mut all: Vec<(u8, u64, Fate)> = Vec::new();
-        let mut now = 10_u64;
-        for step in steps {
-            match step {
-                Step::Ask { customer, amount, life } => {
-                    let place = u64::try_from(all.len()).unwrap();
-                    window.outflows.hold_place(place, outflow(&customer.to_string(), amount), reserved(now + life));
-                    all.push((customer, amount, Fate::Open { until: now + life }));
-                }
-                Step::Refuse(it) => if let Some((_, _, fate @ Fate::Open { .. })) = all.get_mut(it) {
-                    *fate = Fate::Gone;
-                    window.outflows.leave(u64::try_from(it).unwrap());
-                },
-                Step::Authorize(it) => if let Some((customer, amount, fate @ Fate::Open { .. })) = all.get_mut(it)
-                    && let Fate::Open { until } = *fate && now < until {
-                    *fate = Fate::Authorized;
-                    let again = outflow(&customer.to_string(), *amount);
-                    window.outflows.hold_place(u64::try_from(it).unwrap(), again, OutflowStage::Authorized);
-                },
-                Step::Pay(it) => if let Some((_, _, fate @ Fate::Authorized)) = all.get_mut(it) {
-                    *fate = Fate::Paid(now);
-                    window.outflows.pay(u64::try_from(it).unwrap(), TimestampMs(now));
-                },
-                Step::Wait(time) => {
-                    now += time;
-                    window.outflows.advance(TimestampMs(now));
-                }
-                Step::Measure => window.outflows.measure(&window.document.clone()),
-                Step::Restore => {
-                    let open: Vec<_> = window.outflows.open().map(|(p, o, s)| (p, o.clone(), s)).collect();
-                    let paid: Vec<_> = window.outflows.paid().map(|(t, p, o)| (t, p, o.clone())).collect();
-                    window.outflows = Outflows::restore(open, paid);
-                    window.outflows.measure(&window.document.clone());
-                }
-            }
-            for (place, (customer, amount, _)) in all.iter().enumerate() {
-                let mine = outflow(&customer.to_string(), *amount);
-                for at in [now, now + 1, now + WINDOW - 1, now + WINDOW] {
-                    let expected = by_hand(&all, *customer, place, at);
-                    prop_assert_eq!(window.taken(&mine, u64::try_from(place).unwrap(), at), known(expected));
-                }
-            }
-        }
+        let of = |customer: u8, amount| outflow(&customer.to_string(), amount);
+        compare_with_oracle(Window::per_customer(), steps, of, |mine, other| mine == other)?;
+    }
+
+    #[test]
+    fn sums_of_a_tier_are_those_of_an_oracle_that_adds_up_its_wallets(steps in prop::collection::vec(step(), 1..60)) {
+        let of = |wallet: u8, amount| from_wallet(["hot-1", "hot-2", "cold-1"][usize::from(wallet)], amount);
+        compare_with_oracle(Window::of_tier("unit = \"usd_cents\""), steps, of, |mine, other| mine < 2 && other < 2)?;
     }
 }

@@ -12,7 +12,7 @@ use crate::world::{
     DAY, DEMO_POLICY, IDENTITY, NOW, SANCTIONED, World, address, approved_by, attestation, customer, eth,
     large_withdrawal, result, session, stepping_up, symbol, usdt, withdrawal,
 };
-use crate::{exposure, legal_orders, travel};
+use crate::{exposure, legal_orders, tiers, travel};
 
 type Change = fn(&mut World, &mut WithdrawalFacts);
 
@@ -61,6 +61,14 @@ const DENIALS: &[(ReasonCode, Change)] = &[
     (ReasonCode::WindowLimitReachedSinceApproval, |world, w| {
         *w = approved_by(world, &large_withdrawal(), &["ann", "ben"]);
         world.limit_windows("asset = \"USDT\"", "deny_above = \"2000000000\"");
+    }),
+    (ReasonCode::TierCeilingReached, |world, _| {
+        *world = World::with_policy(&tiers::policy("asset = \"USDT\"\ndeny_above = \"1249999999\""));
+    }),
+    (ReasonCode::TierCeilingReachedSinceApproval, |world, w| {
+        *w = approved_by(world, &large_withdrawal(), &["ann", "ben"]);
+        let ceiling = "asset = \"USDT\"\nwindow_ms = 1000\ndeny_above = \"5999999999\"";
+        *world = World::with_policy(&tiers::policy(ceiling));
     }),
     (ReasonCode::PriceAbsent, |world, _| {
         world.limit_windows("unit = \"usd_cents\"", "deny_above = \"2000000000\"");
@@ -125,6 +133,14 @@ const HOLDS: &[(ReasonCode, Change)] = &[
         world.limit_windows("asset = \"USDT\"", hold);
         world.paid(w, 750_000_001);
     }),
+    (ReasonCode::TierAboveAutomaticCeiling, |world, _| {
+        let hold = "hold_above = { amount = \"1249999999\", approvals = { withdrawal-approver = 1 } }";
+        *world = World::with_policy(&tiers::policy(&format!("asset = \"USDT\"\n{hold}")));
+    }),
+    (ReasonCode::TierAboveStepUpCeiling, |world, _| {
+        let text = tiers::policy("asset = \"USDT\"\nwindow_ms = 1000\nstep_up_above = \"1249999999\"");
+        *world = World::with_policy(&text.replacen("[risk]", IDENTITY, 1));
+    }),
     (ReasonCode::WindowSumUnknown, |world, w| {
         let hold = "hold_above = { amount = \"2000000000\", approvals = { withdrawal-approver = 1 } }";
         world.limit_windows("unit = \"usd_cents\"", hold);
@@ -181,6 +197,9 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
     }),
     (ReasonCode::WithinWindowLimit, |world, _| {
         world.limit_windows("unit = \"count\"", "deny_above = \"1\"");
+    }),
+    (ReasonCode::WithinTierCeiling, |world, _| {
+        *world = World::with_policy(&tiers::policy("asset = \"USDT\"\ndeny_above = \"1250000000\""));
     }),
     (ReasonCode::ExposureAcceptable, |world, _| *world = exposure::world(true)),
     (ReasonCode::NotFrozen, |world, _| {

@@ -19,6 +19,7 @@ use crate::world::{
 struct Doc {
     grants: Vec<Option<Grant>>,
     rules: Vec<Option<Rule>>,
+    tiers: Option<Tiers>,
     weights: [u8; 3],
     report_age: u64,
     deadline: u64,
@@ -41,9 +42,31 @@ struct Bounds {
 }
 
 #[derive(Debug, Clone)]
+struct Tiers {
+    how: Split,
+    ceilings: [Option<Ceiling>; 2],
+}
+
+/// In which tiers the two wallets are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Split {
+    Together,
+    Apart,
+    /// The second in none, where no grant names it.
+    First,
+}
+
+#[derive(Debug, Clone)]
+struct Ceiling {
+    unit: u8,
+    window: Option<u64>,
+    bounds: Bounds,
+}
+
+#[derive(Debug, Clone)]
 enum Rule {
     Whitelist,
-    Limit { eth: bool, bounds: Bounds },
+    Limit { unit: u8, bounds: Bounds },
     Window { unit: u8, per: u8, window: u64, bounds: Bounds },
     Screening { lists: u8 },
     Risk { hold: u8, more: u8, count: u8 },
@@ -85,13 +108,49 @@ impl Bounds {
     }
 }
 
+const AMOUNT_UNITS: [&str; 3] = ["asset = \"USDT\"", "asset = \"ETH\"", "unit = \"usd_cents\""];
+
+impl Tiers {
+    fn toml(&self, grants: &[Option<Grant>]) -> String {
+        let second = grants.iter().flatten().any(|grant| grant.wallets & 2 != 0);
+        let ceiling = |n: usize| {
+            let Some(Ceiling { unit, window, bounds }) = &self.ceilings[n] else { return String::new() };
+            let unit = match window {
+                Some(window) => {
+                    let units = ["asset = \"USDT\"", "unit = \"count\"", "unit = \"usd_cents\""];
+                    format!("{}\nwindow_ms = {window}", units[usize::from(*unit)])
+                }
+                None => AMOUNT_UNITS[usize::from(*unit)].to_owned(),
+            };
+            format!("[[tier.ceiling]]\nid = \"c{n}\"\n{unit}\n{}", bounds.toml())
+        };
+        let tier = |id: &str, wallets: &str| format!("[[tier]]\nid = \"{id}\"\nwallets = [{wallets}]\n");
+        let (first, other) = (ceiling(0), ceiling(1));
+        match self.how {
+            Split::Apart => {
+                format!("{}{first}{}{other}", tier("a", "\"hot-1\""), tier("b", "\"hot-2\""))
+            }
+            Split::First if !second => format!("{}{first}{other}", tier("a", "\"hot-1\"")),
+            Split::First | Split::Together => {
+                format!("{}{first}{other}", tier("a", "\"hot-1\", \"hot-2\""))
+            }
+        }
+    }
+
+    fn lowered(&self, by: u64) -> Self {
+        let lower = |ceiling: &Ceiling| Ceiling { bounds: ceiling.bounds.lowered(by), ..ceiling.clone() };
+        let how = if self.how == Split::First && by > 1 { Split::Together } else { self.how };
+        Self { how, ceilings: self.ceilings.each_ref().map(|ceiling| ceiling.as_ref().map(lower)) }
+    }
+}
+
 impl Rule {
     fn toml(&self) -> String {
         match self {
             Self::Whitelist => "type = \"whitelist\"\n".to_owned(),
-            Self::Limit { eth, bounds } => {
-                let asset = if *eth { "ETH" } else { "USDT" };
-                format!("type = \"limit_per_transaction\"\nasset = \"{asset}\"\n{}", bounds.toml())
+            Self::Limit { unit, bounds } => {
+                let unit = AMOUNT_UNITS[usize::from(*unit)];
+                format!("type = \"limit_per_transaction\"\n{unit}\n{}", bounds.toml())
             }
             Self::Window { unit, per, window, bounds } => {
                 let unit =
@@ -159,6 +218,9 @@ impl Doc {
                 let _ = writeln!(text, "[[restriction]]\nid = \"r{n}\"\n{}", rule.toml());
             }
         }
+        if let Some(tiers) = &self.tiers {
+            text.push_str(&tiers.toml(&self.grants));
+        }
         let [listed, device, factor] = self.weights;
         let Self { report_age, deadline, max_life, .. } = self;
         let in_dollars = text.contains("usd_cents");
@@ -198,6 +260,10 @@ impl Doc {
                 None => {}
             }
         }
+        doc.tiers = match &doc.tiers {
+            Some(tiers) => Some(tiers.lowered(tweaks[10])),
+            None => more.tiers.clone().filter(|_| tweaks[10] > 0),
+        };
         doc.max_life = doc.max_life.saturating_sub(tweaks[11] * DAY / 2).max(1);
         // The first rule in dollars brings its table.
         doc
@@ -209,10 +275,10 @@ impl Doc {
         match doc.rules.get_mut(at) {
             Some(Some(Rule::Window { unit, per, window, .. })) => match by % 3 {
                 0 => *unit = (*unit + 1) % 3,
-                1 => *per = (*per ^ (1 << (by % 5))).max(1),
+                1 => *per ^= 1 << (by % 5),
                 _ => *window = if *window == DAY { DAY / 2 } else { DAY },
             },
-            Some(Some(Rule::Limit { eth, .. })) => *eth = !*eth,
+            Some(Some(Rule::Limit { unit, .. })) => *unit = (*unit + 1 + by % 2) % 3,
             Some(Some(Rule::Screening { lists })) => *lists = (*lists ^ (1 << (by % 3))).max(1),
             Some(Some(Rule::Risk { count, .. })) => *count = 3 - *count,
             Some(Some(Rule::FeeCap { chain, .. })) => *chain = 3 - *chain,
@@ -235,6 +301,7 @@ impl Doc {
         for n in 0..self.rules.len() {
             doc.rules[n] = pick(n + 4, self, other).rules[n].clone();
         }
+        doc.tiers = pick(17, self, other).tiers;
         doc.weights = pick(12, self, other).weights;
         doc.report_age = pick(13, self, other).report_age;
         doc.deadline = pick(14, self, other).deadline;
@@ -250,10 +317,10 @@ fn bounds() -> impl Strategy<Value = Bounds> {
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
-    let window = (0_u8..3, 1_u8..32, prop::sample::select(vec![DAY, DAY / 2]), bounds());
+    let window = (0_u8..3, 0_u8..32, prop::sample::select(vec![DAY, DAY / 2]), bounds());
     prop_oneof![
         Just(Rule::Whitelist),
-        (any::<bool>(), bounds()).prop_map(|(eth, bounds)| Rule::Limit { eth, bounds }),
+        (0_u8..3, bounds()).prop_map(|(unit, bounds)| Rule::Limit { unit, bounds }),
         window.prop_map(|(unit, per, window, bounds)| Rule::Window { unit, per, window, bounds }),
         (1_u8..4).prop_map(|lists| Rule::Screening { lists }),
         (1_u8..90, 0_u8..50, 1_u8..3).prop_map(|(hold, more, count)| Rule::Risk { hold, more, count }),
@@ -261,7 +328,19 @@ fn rule() -> impl Strategy<Value = Rule> {
     ]
 }
 
-fn doc() -> impl Strategy<Value = Doc> {
+// Boxed: what proptest keeps of it is too large for a test's stack.
+fn tiers() -> BoxedStrategy<Tiers> {
+    let ceiling = || {
+        let window = prop::option::of(prop::sample::select(vec![DAY, DAY / 2]));
+        let ceiling =
+            (0_u8..3, window, bounds()).prop_map(|(unit, window, bounds)| Ceiling { unit, window, bounds });
+        prop::option::weighted(0.7, ceiling)
+    };
+    let how = prop::sample::select(vec![Split::Together, Split::Apart, Split::First]);
+    (how, [ceiling(), ceiling()]).prop_map(|(how, ceilings)| Tiers { how, ceilings }).boxed()
+}
+
+fn doc() -> BoxedStrategy<Doc> {
     let max = || prop::option::weighted(0.5, 1_u64..10);
     let grant = (1_u8..4, 1_u8..4, 0_u8..4, [max(), max()])
         .prop_map(|(wallets, assets, clients, max)| Grant { wallets, assets, clients, max });
@@ -273,13 +352,15 @@ fn doc() -> impl Strategy<Value = Doc> {
         first,
         prop::collection::vec(prop::option::weighted(0.4, grant), 2),
         rules,
+        prop::option::weighted(0.4, tiers()),
         [0_u8..60, 0..60, 0..60],
         prices,
     )
-        .prop_map(|(first, mut grants, rules, weights, prices)| {
+        .prop_map(|(first, mut grants, rules, tiers, weights, prices)| {
             grants.insert(0, Some(first));
-            Doc { grants, rules, weights, report_age: DAY, deadline: DAY, max_life: 3 * DAY, prices }
+            Doc { grants, rules, tiers, weights, report_age: DAY, deadline: DAY, max_life: 3 * DAY, prices }
         })
+        .boxed()
 }
 
 /// Two documents, of which the second often only tightens.
@@ -293,12 +374,16 @@ fn pair() -> impl Strategy<Value = (Doc, Doc)> {
         (old, new)
     });
     // With nothing beside it that would hide what the change does.
-    let window = (0_u8..3, 1_u8..32, prop::sample::select(vec![DAY, DAY / 2]), bounds())
+    let window = (0_u8..3, 0_u8..32, prop::sample::select(vec![DAY, DAY / 2]), bounds())
         .prop_map(|(unit, per, window, bounds)| Rule::Window { unit, per, window, bounds });
     let nudged = (doc(), prop_oneof![window, rule()], any::<u8>()).prop_map(|(mut old, rule, by)| {
         old.grants = vec![Some(Grant { wallets: 3, assets: 3, clients: 0, max: [None, None] })];
         old.rules = vec![Some(rule)];
-        let new = old.nudged(usize::from(by % 16 == 0), by);
+        old.tiers = old.tiers.filter(|_| by % 3 == 0);
+        let mut new = old.nudged(usize::from(by % 16 == 0), by);
+        if let Some(tiers) = new.tiers.as_mut().filter(|_| by % 2 == 0) {
+            tiers.how = if tiers.how == Split::Apart { Split::Together } else { Split::Apart };
+        }
         (old, new)
     });
     prop_oneof![3 => tighter, 1 => mixed, 2 => nudged]

@@ -19,6 +19,7 @@ mod own_transfers;
 mod properties;
 mod risk;
 mod step_up;
+mod tiers;
 mod time_windows;
 mod timers;
 mod travel;

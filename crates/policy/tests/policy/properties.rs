@@ -13,6 +13,9 @@ use crate::world::{
     session, symbol, withdrawal,
 };
 
+/// What begins like this is a ceiling of the tier.
+const CEILING: &str = "# ceiling\n";
+
 /// What a random case is made of; the policy is written as TOML, so that properties hold for the real reader too.
 #[derive(Debug, Clone)]
 struct Recipe {
@@ -103,7 +106,20 @@ fn restriction() -> impl Strategy<Value = String> {
         format!("type = \"time_window\"\nhours = [\"{hour:02}:00-24:00\"]\n{outside}\n")
     });
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
-    prop_oneof![6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window(), 1 => worth, 2 => travel, 4 => delay, 3 => hours]
+    let units = vec![
+        "asset = \"USDT\"",
+        "unit = \"usd_cents\"",
+        "asset = \"USDT\"\nwindow_ms = 1000",
+        "unit = \"count\"\nwindow_ms = 1000",
+        "unit = \"usd_cents\"\nwindow_ms = 1000",
+    ];
+    let ceiling = (prop::sample::select(units), bands("amount", "\""), 12_u64..20, any::<bool>()).prop_map(
+        |(unit, bands, deny, denies)| {
+            let deny = if denies { format!("deny_above = \"{deny}\"\n") } else { String::new() };
+            format!("{CEILING}{unit}\nhold_above = {bands}\n{deny}")
+        },
+    );
+    prop_oneof![5 => ceiling, 6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window(), 1 => worth, 2 => travel, 4 => delay, 3 => hours]
 }
 
 fn window() -> impl Strategy<Value = String> {
@@ -171,11 +187,19 @@ fn recipe() -> impl Strategy<Value = Recipe> {
 }
 
 fn policy(restrictions: &[(usize, String)], [listed, device, factor]: [u8; 3]) -> String {
-    let rules: String =
-        restrictions.iter().map(|(n, rule)| format!("[[restriction]]\nid = \"r{n}\"\n{rule}\n")).collect();
+    let (ceilings, rules): (Vec<_>, Vec<_>) =
+        restrictions.iter().partition(|(_, rule)| rule.starts_with(CEILING));
+    let written = |head: &str, rules: Vec<&(usize, String)>| -> String {
+        rules.into_iter().map(|(n, rule)| format!("{head}\nid = \"r{n}\"\n{rule}\n")).collect()
+    };
+    let (rules, ceilings) = (written("[[restriction]]", rules), written("[[tier.ceiling]]", ceilings));
+    let tier = match ceilings.is_empty() {
+        true => String::new(),
+        false => format!("[[tier]]\nid = \"t\"\nwallets = [\"hot-1\", \"hot-2\"]\n{ceilings}"),
+    };
     format!(
         "version = 1\n[[grant]]\nid = \"g\"\nwallets = [\"hot-1\"]\nassets = [\"USDT\"]\ndestinations = \"whitelisted\"\n\
-         {rules}[risk]\nlisted_address = {listed}\nnew_device = {device}\nsecond_factor_reset = {factor}\n\
+         {rules}{tier}[risk]\nlisted_address = {listed}\nnew_device = {device}\nsecond_factor_reset = {factor}\n\
          max_report_age_ms = {DAY}\n[hold]\ndeadline_ms = {DAY}\nowner = \"{APPROVER}\"\n\
          [whitelist]\ncooling_off_ms = 0\nmax_life_ms = {}\n[identity]\nproviders = [\"kyc\"]\nmethods = [\"passkey\"]\nmin_score = 80\nmax_age_ms = 60000\n[authorization]\nmax_age_ms = 1000\n[prices]\nmax_age_ms = 1000\nproviders = [\"prices\"]\n",
         365 * DAY

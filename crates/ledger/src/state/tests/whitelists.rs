@@ -584,3 +584,24 @@ fn request_under_another_ones_id_is_no_request() {
         assert_eq!(Requests::decode(&mut Input::new(&bytes)).is_ok(), good);
     }
 }
+
+/// A customer's entry is no entry of the house, however long ago it cooled off: neither the grant nor a node's clock takes it.
+#[test]
+fn grant_for_the_house_takes_no_entry_of_a_customer() {
+    let mut cell = identified("destinations = \"whitelisted\"", "destinations = \"house\"");
+    let request = cell.entry_request("c-1");
+    cell.confirmed(&request);
+    cell.session(false, false);
+    let refused = cell.payment("k-1", 0);
+    let refused = cell.ask(&refused);
+    assert_eq!(cell.withdrawal(refused).decision.main_reason().map(|reason| reason.code()), Some("NO_GRANT"));
+    let now = TimestampMs(cell.now);
+    assert_eq!(cell.state.covering_entries(&refused, now).count(), 0);
+    let house = cell.whitelist(OWN_CHECKSUMMED, 2_000_000);
+    let allowed = cell.payment("k-2", 0);
+    let allowed = cell.ask(&allowed);
+    assert!(cell.withdrawal(allowed).decision.is_allowed());
+    let now = TimestampMs(cell.now);
+    let covering: Vec<_> = cell.state.covering_entries(&allowed, now).map(|entry| entry.id.clone()).collect();
+    assert_eq!(covering, [house]);
+}

@@ -315,3 +315,25 @@ fn price_that_rises_after_the_approval_is_said_to_be_the_reason() {
     assert_eq!(cell.main_reason(id), Some("WINDOW_LIMIT_REACHED_SINCE_APPROVAL"));
     assert_eq!(cell.state_of(id), WithdrawalState::Denied);
 }
+
+/// The ceiling of a tier is a window of the policy like others: counted by the log, and counted again after a restore.
+#[test]
+fn ceiling_of_a_tier_counts_by_the_log_and_restored_replicas_count_alike() {
+    let tier = "[[tier]]\nid = \"hot\"\nwallets = [\"hot-1\", \"hot-2\"]\n\n[[tier.ceiling]]\nid = \"day\"\n\
+                asset = \"USDT\"\nwindow_ms = 3600000\ndeny_above = \"2000000000\"\n\n[risk]";
+    let mut document = document();
+    document["policy"] = json!(document["policy"].as_str().unwrap().replacen("[risk]", tier, 1));
+    let mut cell = Cell::from_genesis(genesis_entry(&document).unwrap());
+    cell.make_ready();
+    cell.authorized("k-1", 1_250, 7);
+    let fits = cell.asked("k-2", 750);
+    assert_eq!(cell.main_reason(fits), None);
+    let asked = cell.asked("k-3", 1);
+    assert_eq!(cell.main_reason(asked), Some("TIER_CEILING_REACHED"));
+    let restored = State::from_snapshot(&cell.state.to_snapshot(), &cell.genesis).unwrap();
+    for id in [fits, asked] {
+        let asked = &cell.withdrawal(id).request;
+        let at = cell.state.last_time();
+        assert_eq!(restored.evaluate_request(asked, at), cell.state.evaluate_request(asked, at));
+    }
+}

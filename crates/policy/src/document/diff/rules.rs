@@ -7,12 +7,30 @@ use holdfast_chains::{Amount, AssetSymbol};
 use super::{Changes, Subject, bands};
 use crate::{
     document::{
-        ArgumentRule, CallRule, Destinations, FeeCap, Grant, LimitPerTransaction, LimitUnit, OnMatch,
-        Outside, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, ScreeningRule, TimeWindow,
-        TravelRule, WindowLimit,
+        AmountUnit, ArgumentRule, CallRule, Destinations, Dimension, FeeCap, Grant, LimitPerTransaction,
+        LimitUnit, OnMatch, Outside, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
+        ScreeningRule, Tier, TierScope, TimeWindow, TravelRule, WindowLimit,
     },
     ids::RuleId,
 };
+
+/// A wallet that leaves a tier leaves its ceilings; one that comes to it is added up with the others. So a wallet that is moved
+/// from one tier to another loosens.
+pub(super) fn tiers(changes: &mut Changes, old: &[Tier], new: &[Tier]) {
+    let named = |tiers: &[Tier], id: &str| tiers.iter().find(|tier| tier.id.as_str() == id).cloned();
+    let ids = old.iter().chain(new).map(|tier| tier.id.as_str()).collect::<BTreeSet<_>>();
+    for id in ids {
+        let mut subject = changes.about(format!("tier {id}"));
+        match (named(old, id), named(new, id)) {
+            (Some(Tier { id: _, wallets, ceilings: _ }), Some(after)) => {
+                subject.demanded("wallets", &wallets, &after.wallets);
+            }
+            (None, Some(_)) => subject.tightens("added"),
+            (Some(_), None) => subject.loosens("removed"),
+            (None, None) => {}
+        }
+    }
+}
 
 pub(super) fn grants(changes: &mut Changes, old: &[Grant], new: &[Grant]) {
     let (before, after) = (by_id(old, |grant| &grant.id), by_id(new, |grant| &grant.id));
@@ -92,6 +110,7 @@ fn changed_call(subject: &mut Subject<'_>, old: &CallRule, new: &CallRule) {
 fn name_of(destinations: Destinations) -> &'static str {
     match destinations {
         Destinations::Whitelisted => "whitelisted",
+        Destinations::House => "house",
         Destinations::Any => "any",
     }
 }
@@ -174,18 +193,23 @@ pub(super) fn kind(rule: &RestrictionRule) -> &'static str {
 }
 
 fn limit_per_transaction(subject: &mut Subject<'_>, old: &LimitPerTransaction, new: &LimitPerTransaction) {
-    let LimitPerTransaction { asset, step_up_above, hold_above, deny_above } = old;
-    subject.value("asset", asset, &new.asset);
+    let LimitPerTransaction { unit, tier, step_up_above, hold_above, deny_above } = old;
+    match (unit, &new.unit) {
+        (AmountUnit::Asset(old), AmountUnit::Asset(new)) => subject.value("asset", old, new),
+        (old, new) => subject.value("unit", &unit_name(&old.into()), &unit_name(&new.into())),
+    }
+    subject.value("tier", &tier_name(tier.as_ref()), &tier_name(new.tier.as_ref()));
     subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
     bands::amounts(subject, hold_above, &new.hold_above);
     subject.limit("deny_above", deny_above.as_ref(), new.deny_above.as_ref());
 }
 
 fn window(subject: &mut Subject<'_>, old: &WindowLimit, new: &WindowLimit) {
-    let WindowLimit { unit, per, window, step_up_above, hold_above, deny_above } = old;
+    let WindowLimit { unit, tier, per, window, step_up_above, hold_above, deny_above } = old;
+    subject.value("tier", &tier_name(tier.as_ref()), &tier_name(new.tier.as_ref()));
     subject.value("unit", &unit_name(unit), &unit_name(&new.unit));
     // More in common is a smaller sum: no direction is safe to tell from the names alone.
-    subject.value("per", &listed(per.iter()), &listed(new.per.iter()));
+    subject.value("per", &per_name(per), &per_name(&new.per));
     subject.value("window_ms", &window.0, &new.window.0);
     subject.limit("step_up_above", step_up_above.as_ref(), new.step_up_above.as_ref());
     bands::amounts(subject, hold_above, &new.hold_above);
@@ -214,6 +238,15 @@ fn travel(subject: &mut Subject<'_>, old: &TravelRule, new: &TravelRule) {
     subject.limit("above_usd_cents", above_usd_cents.as_ref(), new.above_usd_cents.as_ref());
     subject.value("providers", &listed(providers.iter()), &listed(new.providers.iter()));
     subject.value("approvals", &self::approvals(approvals), &self::approvals(&new.approvals));
+}
+
+fn per_name(per: &BTreeSet<Dimension>) -> String {
+    if per.is_empty() { "everything".to_owned() } else { listed(per.iter()) }
+}
+
+/// Its wallets are compared with the tiers.
+fn tier_name(tier: Option<&TierScope>) -> String {
+    tier.map_or_else(|| "none".to_owned(), |scope| scope.tier.to_string())
 }
 
 fn unit_name(unit: &LimitUnit) -> String {

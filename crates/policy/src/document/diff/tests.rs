@@ -227,3 +227,70 @@ fn digest_is_the_hash_of_a_text_that_names_both_documents_and_every_change() {
     assert_ne!(PolicyDiff::between(&new, &old).digest(), diff.digest());
     assert!(!PolicyDiff::between(&new, &old).loosens());
 }
+
+/// The demo's policy with two tiers, and these wallets in the first.
+fn tiered(first: &str, second: &str, ceiling: &str) -> String {
+    let tier = |id: &str, wallets: &str| format!("[[tier]]\nid = \"{id}\"\nwallets = [{wallets}]\n");
+    let text = format!("{}{ceiling}\n{}\n[risk]", tier("hot", first), tier("warm", second));
+    DEMO.replacen("[risk]", &text, 1).replacen("wallets = [\"hot-1\"]", "wallets = [\"hot-1\", \"hot-2\"]", 1)
+}
+
+fn between(old: &str, new: &str) -> Vec<String> {
+    let diff = PolicyDiff::between(&parse(old), &parse(new));
+    diff.changes().iter().map(|change| format!("{} {change}", change.effect)).collect()
+}
+
+const CEILING: &str =
+    "[[tier.ceiling]]\nid = \"day\"\nasset = \"USDT\"\nwindow_ms = 1000\ndeny_above = \"9\"\n";
+
+#[test]
+fn wallet_that_is_moved_to_another_tier_loosens() {
+    let old = tiered("\"hot-1\", \"hot-2\"", "\"warm-1\"", CEILING);
+    let new = tiered("\"hot-1\"", "\"warm-1\", \"hot-2\"", CEILING);
+    assert_eq!(
+        between(&old, &new),
+        ["loosens tier hot: wallets - hot-2", "tightens tier warm: wallets + hot-2"]
+    );
+    let more = tiered("\"hot-1\", \"hot-2\", \"hot-3\"", "\"warm-1\"", CEILING);
+    assert_eq!(between(&old, &more), ["tightens tier hot: wallets + hot-3"]);
+}
+
+#[test]
+fn ceilings_are_compared_point_by_point() {
+    let with = |ceiling: &str| tiered("\"hot-1\", \"hot-2\"", "\"warm-1\"", ceiling);
+    for (from, to, change) in [
+        ("\"9\"", "\"8\"", "tightens restriction day: deny_above 9 -> 8"),
+        ("\"9\"", "\"10\"", "loosens restriction day: deny_above 9 -> 10"),
+        ("window_ms = 1000", "window_ms = 2000", "loosens restriction day: window_ms 1000 -> 2000"),
+        ("asset = \"USDT\"", "unit = \"count\"", "loosens restriction day: unit USDT -> count"),
+        ("window_ms = 1000\n", "", "loosens restriction day: type limit_window -> limit_per_transaction"),
+    ] {
+        let (old, new) = (with(CEILING), with(&CEILING.replacen(from, to, 1)));
+        assert_eq!(between(&old, &new), [change], "`{from}` -> `{to}`");
+    }
+    assert_eq!(between(&with(""), &with(CEILING)), ["tightens restriction day: added (limit_window)"]);
+    assert_eq!(between(&with(CEILING), &with("")), ["loosens restriction day: removed (limit_window)"]);
+    // The same ceiling of another tier is another ceiling.
+    let moved = format!("{}\n", with("")).replacen("[risk]", &format!("{CEILING}\n[risk]"), 1);
+    assert_eq!(between(&with(CEILING), &moved), ["loosens restriction day: tier hot -> warm"]);
+}
+
+#[test]
+fn tiers_that_come_tighten_and_tiers_that_go_loosen() {
+    let plain = DEMO.replacen("wallets = [\"hot-1\"]", "wallets = [\"hot-1\", \"hot-2\"]", 1);
+    let tiered = tiered("\"hot-1\", \"hot-2\"", "\"warm-1\"", "");
+    assert_eq!(between(&plain, &tiered), ["tightens tier hot: added", "tightens tier warm: added"]);
+    assert_eq!(between(&tiered, &plain), ["loosens tier hot: removed", "loosens tier warm: removed"]);
+    // A grant for a tier is a grant for its wallets.
+    let named = tiered.replacen("wallets = [\"hot-1\", \"hot-2\"]\nassets", "tiers = [\"hot\"]\nassets", 1);
+    assert!(named.contains("tiers ="));
+    assert!(between(&tiered, &named).is_empty());
+}
+
+#[test]
+fn limit_for_one_transaction_in_dollars_is_another_limit() {
+    let prices = "[prices]\nmax_age_ms = 1000\nproviders = [\"market\"]\n\n[risk]";
+    let old = DEMO.replacen("[risk]", prices, 1);
+    let new = old.replacen("asset = \"USDT\"", "unit = \"usd_cents\"", 1);
+    assert_eq!(between(&old, &new), ["loosens restriction usdt-limit: unit USDT -> usd_cents"]);
+}

@@ -48,6 +48,21 @@ window_ms = 100000
 step_up_above = "4"
 deny_above = "14"
 
+[[tier]]
+id = "hot"
+wallets = ["hot-1"]
+
+[[tier.ceiling]]
+id = "hot-once"
+unit = "usd_cents"
+hold_above = { amount = "700000", approvals = { withdrawal-approver = 1 } }
+
+[[tier.ceiling]]
+id = "hot-hour"
+unit = "usd_cents"
+window_ms = 150000
+deny_above = "3000000"
+
 [[restriction]]
 id = "fees"
 type = "fee_cap"
