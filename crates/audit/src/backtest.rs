@@ -4,14 +4,16 @@
 //! Owns the comparison and its digest. It never changes what a replay derives, and takes nothing as input but the replay.
 //!
 //! What was decided is compared with what was really decided then, by whichever policy was in force. Windows count what really
-//! left, not what the other policy would have let through. Whoever approved a hold is taken to have approved the hold that the
+//! left, not what the other policy would have let through; its circuit breakers count what was really denied and authorized, and
+//! a trip stops nothing in the replay. Whoever approved a hold is taken to have approved the hold that the
 //! other policy makes of the same withdrawal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use holdfast_ledger::{Act, BacktestClaim, Before, Event, StatementBody, WithdrawalId};
+use holdfast_ledger::{Act, BacktestClaim, Before, Event, StatementBody, SupposedTrip, WithdrawalId};
 use holdfast_policy::{
-    BacktestDigest, CustomerRef, Decision, ExpectedOutcome, PolicyDocument, PolicyHash, ReasonCode,
+    BacktestDigest, CustomerRef, Decision, ExpectedOutcome, PolicyDocument, PolicyHash, ReasonCode, RuleId,
+    WalletId,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -26,6 +28,7 @@ pub struct Backtester {
     waiting: BTreeMap<WithdrawalId, Row>,
     sums: Sums,
     flips: BTreeMap<u64, Flip>,
+    trips: Vec<Trips>,
 }
 
 /// What a policy would have decided.
@@ -45,6 +48,22 @@ pub struct Backtest {
     pub customers: u64,
     /// Withdrawals with another outcome, in the order of their requests.
     pub flips: Vec<Flip>,
+    /// Circuit breakers of the policy that would have tripped, by rule and wallet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trips: Vec<Trips>,
+}
+
+/// A circuit breaker that would have tripped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trips {
+    /// The rule.
+    pub rule: RuleId,
+    /// The wallet that it would have paused.
+    pub wallet: WalletId,
+    /// How often, if officers had resumed the wallet at once.
+    pub times: u64,
+    /// Log index of the first entry that trips it.
+    pub first: u64,
 }
 
 /// Outcomes by the policies that were in force and by the other one.
@@ -130,6 +149,7 @@ impl Backtester {
             waiting: BTreeMap::new(),
             sums: Sums { size: 1, ..Sums::default() },
             flips: BTreeMap::new(),
+            trips: Vec::new(),
         }
     }
 
@@ -150,6 +170,7 @@ impl Backtester {
             return;
         }
         self.sums.size = event.index().saturating_add(1);
+        self.trips = event.state.trips_supposed().into_iter().map(Trips::from).collect();
         let (Some(point), Some(before)) = (event.act.and_then(Point::of), event.decision()) else { return };
         let Some(withdrawal) = event.withdrawal_after() else { return };
         let Some(after) = event.state.decision_supposed(withdrawal, event.applied.time) else { return };
@@ -192,6 +213,7 @@ impl Backtester {
             with_approvals: with_approvals.with_rates(decided),
             customers,
             flips: self.flips.into_values().collect(),
+            trips: self.trips,
         }
     }
 
@@ -210,6 +232,12 @@ impl Backtester {
         if at_request.flips() || with_approvals.flips() {
             self.flips.insert(index, Flip { withdrawal, index, customer, at_request, with_approvals });
         }
+    }
+}
+
+impl From<SupposedTrip> for Trips {
+    fn from(SupposedTrip { rule, wallet, times, first }: SupposedTrip) -> Self {
+        Self { rule, wallet, times, first }
     }
 }
 

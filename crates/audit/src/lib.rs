@@ -26,7 +26,7 @@ mod shown;
 mod text;
 mod verify;
 
-pub use backtest::{Backtest, Backtester, Counts, Flip, Outcomes, Said, Turn};
+pub use backtest::{Backtest, Backtester, Counts, Flip, Outcomes, Said, Trips, Turn};
 pub use explain::{Aftermath, Explanation, Kind, Relative, Reported, Sworn, explain};
 pub use export::{Exporter, export};
 pub use finding::Finding;

@@ -109,6 +109,7 @@ impl Period {
     }
 
     fn admitted(&mut self, event: &Event<'_>) {
+        self.rows.extend(event.trips().map(|(wallet, trip)| Row::tripped(event, wallet, trip)));
         if let Some(Act::Statement { statement, .. }) = event.act {
             let body = &statement.body;
             if matches!(

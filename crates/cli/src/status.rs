@@ -69,6 +69,7 @@ fn json(status: &v1::ClusterStatus, cosigners: &[String], missing: &[&str]) -> V
         "log_size": status.log_size,
         "cosigners": cosigners,
         "missing": missing,
+        "paused_wallets": status.paused_wallets.iter().map(wire::paused_wallet).collect::<Vec<_>>(),
         "nodes": status.nodes.iter().map(wire::node).collect::<Vec<_>>(),
     })
 }
@@ -115,8 +116,9 @@ fn text(session: &Session, status: &v1::ClusterStatus, cosigners: &[String], mis
     } else {
         format!("MISSING: {}", missing.join(", "))
     };
+    let paused: String = status.paused_wallets.iter().map(paused).collect();
     format!(
-        "cluster {}, {} of {} nodes sign, coordinator {}\nlog of {} entries, newest checkpoint cosigned by {}\n{missing}\n\n{table}\n{errors}",
+        "cluster {}, {} of {} nodes sign, coordinator {}\nlog of {} entries, newest checkpoint cosigned by {}\n{missing}\n{paused}\n{table}\n{errors}",
         status.cluster,
         threshold.t,
         threshold.n,
@@ -124,6 +126,18 @@ fn text(session: &Session, status: &v1::ClusterStatus, cosigners: &[String], mis
         status.log_size,
         if cosigners.is_empty() { "nobody".to_owned() } else { cosigners.join(", ") },
     )
+}
+
+fn paused(wallet: &v1::PausedWallet) -> String {
+    let by = |pause: &v1::WalletPause| {
+        let entry = pause.position.as_ref().map(|position| position.index).unwrap_or_default();
+        match &pause.breaker {
+            Some(trip) => format!("circuit breaker {} (entry {entry}: {})", trip.rule, trip.cause),
+            None => format!("{} (entry {entry})", pause.officer),
+        }
+    };
+    let by: Vec<_> = wallet.pauses.iter().map(by).collect();
+    format!("PAUSED: {} by {}\n", wallet.wallet_id, by.join(", "))
 }
 
 fn tip(node: &v1::ClusterNode, log_size: u64) -> String {

@@ -139,7 +139,7 @@ fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
     let pauses: String = wallet
         .pauses
         .iter()
-        .map(|pause| format!("  paused by {} since {} (entry {})\n", pause.officer, pause.time, pause.index))
+        .map(|pause| format!("  paused by {} since {} (entry {})\n", pause.by, pause.time, pause.index))
         .collect();
     format!(
         "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{pauses}({})",

@@ -213,6 +213,22 @@ pub(crate) fn event(at: Option<&v1::LogPosition>, subject: Value) -> Value {
     json!({"position": at.map(position), "subject": subject})
 }
 
+pub(crate) fn paused_wallet(wallet: &v1::PausedWallet) -> Value {
+    let pauses: Vec<_> = wallet
+        .pauses
+        .iter()
+        .map(|pause| {
+            let breaker = pause.breaker.as_ref().map(|trip| {
+                json!({"rule": trip.rule, "policy_version": trip.policy_version,
+                       "withdrawal": trip.withdrawal_id, "cause": trip.cause})
+            });
+            json!({"statement_hash": hex::encode(&pause.statement_hash), "officer": pause.officer,
+                   "index": pause.position.as_ref().map(|position| position.index), "breaker": breaker})
+        })
+        .collect();
+    json!({"wallet": wallet.wallet_id, "pauses": pauses})
+}
+
 pub(crate) fn node(node: &v1::ClusterNode) -> Value {
     let latches: Vec<_> = node
         .latches

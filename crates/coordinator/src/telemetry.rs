@@ -59,6 +59,10 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
         "from a withdrawal's request to its logged signature"
     );
     metrics::describe_counter!("holdfast_sign_attempts_total", "signing attempts that ended, by result");
+    metrics::describe_counter!(
+        "holdfast_breaker_trips_total",
+        "times that a circuit breaker paused a wallet"
+    );
     metrics::describe_counter!("holdfast_log_entries", "entries in the log");
     metrics::describe_gauge!("holdfast_node_up", "1 if the node answers and holds this log");
     metrics::describe_counter!("holdfast_node_tip", "entries that are durable on the node");

@@ -13,6 +13,7 @@ use crate::payload::{IdentitySubject, PayloadKind};
 use crate::rejection::Rejection;
 use crate::state::{Applied, Outcome, State};
 use crate::statement::StatementBody;
+use crate::wallet::{BreakerTrip, Wallet};
 use crate::withdrawal::Withdrawal;
 
 /// An entry, applied.
@@ -99,6 +100,19 @@ impl<'a> Event<'a> {
     /// Its withdrawal, as it is after it.
     pub fn withdrawal_after(&self) -> Option<&'a Withdrawal> {
         self.state.withdrawal(self.withdrawal.as_ref()?)
+    }
+
+    /// The pauses of circuit breakers that it tripped.
+    pub fn trips(&self) -> impl Iterator<Item = (&'a Wallet, &'a BreakerTrip)> + use<'a> {
+        let admission = match &self.applied.outcome {
+            Outcome::Admitted(admission) => admission.wallet.as_ref(),
+            Outcome::Rejected(_) => None,
+        };
+        let (index, wallet) = (self.index(), admission.and_then(|wallet| self.state.wallet(wallet)));
+        wallet.into_iter().flat_map(move |wallet| {
+            let made = wallet.pauses.iter().filter(move |pause| pause.index == index);
+            made.filter_map(move |pause| Some((wallet, pause.by.breaker()?)))
+        })
     }
 
     /// The decision that it led to; `None` if it changed none.

@@ -64,10 +64,11 @@ pub use roster::{
 pub use rules::RULES_VERSION;
 pub use state::{
     ATTEST_EVERY, Admission, Applied, ApplyError, Attestation, ClientRevocation, ListRecord, ListVersion,
-    Outcome, PolicyRecord, Sender, SnapshotError, State, UploadedPolicy, UrgentAddition, WaitingUpdate,
+    Outcome, PolicyRecord, Sender, SnapshotError, State, SupposedTrip, UploadedPolicy, UrgentAddition,
+    WaitingUpdate,
 };
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
-pub use wallet::{PauseRecord, Wallet};
+pub use wallet::{BreakerTrip, PauseRecord, PausedBy, Wallet};
 pub use whitelist::{RequestPhase, RequestedEntry, WhitelistConfirmation};
 pub use withdrawal::{
     Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    Activity, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PolicyVersion, ProviderId,
-    TimestampMs, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId,
+    Activity, Breakers, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PolicyVersion,
+    ProviderId, TimestampMs, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId,
 };
 use imbl::{OrdMap, OrdSet};
 
@@ -26,6 +26,7 @@ mod activity;
 mod attestations;
 mod authority;
 mod authorize;
+mod breakers;
 mod ceremonies;
 mod change;
 mod decide;
@@ -59,6 +60,7 @@ mod withdrawals;
 pub use attestations::{ATTEST_EVERY, Attestation};
 pub(crate) use authority::Authority;
 pub use authority::{ClientRevocation, PolicyRecord, UploadedPolicy};
+use breakers::Counted;
 pub(crate) use change::Change;
 use exposures::Exposures;
 use legal_orders::Orders;
@@ -70,6 +72,7 @@ use senders::AccountNonce;
 pub use senders::Sender;
 pub use snapshot::SnapshotError;
 use supposed::Supposed;
+pub use supposed::SupposedTrip;
 use whitelists::Requests;
 use withdrawals::Withdrawals;
 
@@ -96,6 +99,7 @@ pub struct State {
     sequences: OrdMap<ProviderId, u64>,
     prices: Prices,
     outflows: Outflows,
+    breakers: Breakers,
     orders: Orders,
     statements: OrdSet<StatementDigest>,
     account_nonces: OrdMap<AccountNonce, WithdrawalId>,
@@ -188,6 +192,8 @@ impl State {
         let authority = Authority::from_genesis(&genesis);
         let mut outflows = Outflows::default();
         outflows.measure(&authority.policy);
+        let mut breakers = Breakers::default();
+        breakers.measure(&authority.policy);
         Ok(Self {
             authority: Arc::new(authority),
             genesis: Arc::new(genesis),
@@ -205,6 +211,7 @@ impl State {
             sequences: OrdMap::new(),
             prices: Prices::default(),
             outflows,
+            breakers,
             orders: Orders::default(),
             statements: OrdSet::new(),
             account_nonces: OrdMap::new(),
@@ -228,7 +235,7 @@ impl State {
         let index = self.size;
         self.pack();
         self.each_outflows(|outflows| outflows.advance(time));
-        let judged = self.admit(&act, index, time);
+        let judged = self.admit(&act, index, time).map(|change| self.with_trips(change, index, time));
         self.digest = self.digest.then(index, time, &judged);
         let outcome = match judged {
             Ok(change) => Outcome::Admitted(self.write(change, time)),

@@ -1,22 +1,98 @@
 //! Wallets: a threshold key with its public data and its pauses.
 
+use std::fmt;
+
 use holdfast_chains::{Address, DerivationError, Digest, PublicKey};
-use holdfast_policy::{NodeId, OfficerId, TimestampMs, WalletId};
+use holdfast_policy::{
+    ClusterId, NodeId, OfficerId, PolicyVersion, RuleId, TimestampMs, TripCause, WalletId,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{CeremonyId, StatementDigest};
+use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 
 /// A pause in force. Each is lifted by name, so a pause made during a resume ceremony stays.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PauseRecord {
-    /// The pausing statement.
+    /// The pausing statement; for a circuit breaker what stands for one: [`BreakerTrip::digest`].
     pub statement: StatementDigest,
     /// Who paused.
-    pub officer: OfficerId,
+    #[serde(flatten)]
+    pub by: PausedBy,
     /// Since when, by the entry's time.
     pub time: TimestampMs,
     /// Log index.
     pub index: u64,
+}
+
+/// Who paused a wallet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// An officer, by a statement.
+    Officer(OfficerId),
+    /// A circuit breaker of the policy, by replay.
+    Breaker(BreakerTrip),
+}
+
+/// A circuit breaker that tripped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerTrip {
+    /// The rule.
+    pub rule: RuleId,
+    /// The policy in force.
+    pub policy_version: PolicyVersion,
+    /// The withdrawal that tripped it.
+    pub withdrawal: WithdrawalId,
+    /// What it counted.
+    pub cause: TripCause,
+}
+
+impl PausedBy {
+    /// The officer, if it was one.
+    pub fn officer(&self) -> Option<&OfficerId> {
+        match self {
+            Self::Officer(officer) => Some(officer),
+            Self::Breaker(_) => None,
+        }
+    }
+
+    /// The circuit breaker, if it was one.
+    pub fn breaker(&self) -> Option<&BreakerTrip> {
+        match self {
+            Self::Officer(_) => None,
+            Self::Breaker(trip) => Some(trip),
+        }
+    }
+}
+
+impl fmt::Display for PausedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Officer(officer) => write!(f, "{officer}"),
+            Self::Breaker(trip) => write!(f, "{trip}"),
+        }
+    }
+}
+
+impl fmt::Display for BreakerTrip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rule, policy_version, withdrawal, cause } = self;
+        write!(
+            f,
+            "circuit breaker {rule} of policy version {policy_version}, tripped by {withdrawal}: {cause}"
+        )
+    }
+}
+
+impl BreakerTrip {
+    /// What a resume names it by. Every officer's statement begins otherwise, so it is no statement's digest.
+    pub fn digest(&self, cluster: &ClusterId, wallet: &WalletId, index: u64) -> StatementDigest {
+        let Self { rule, policy_version, withdrawal, cause: _ } = self;
+        let text = format!(
+            "holdfast-breaker-trip/v1\ncluster {cluster}\nwallet {wallet}\nrule {rule}\npolicy version {policy_version}\nwithdrawal {withdrawal}\nentry {index}\n"
+        );
+        StatementDigest::of(text.as_bytes())
+    }
 }
 
 /// A wallet whose key exists.

@@ -11,7 +11,7 @@ use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, CalendarDate, ClientId, CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats,
     EntryOwner, IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, Moment, Network, OutflowStage,
-    Outflows, PaymentSeen, PolicyDocument, PolicyVersion, PolicyView, ProviderId, ScreeningIndex,
+    Outflows, PaymentSeen, PolicyDocument, PolicyVersion, PolicyView, ProviderId, RuleId, ScreeningIndex,
     ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
     WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
@@ -72,6 +72,9 @@ impl PolicyView for Crowded {
     }
     fn legal(&self, _: &WithdrawalFacts, _: TimestampMs) -> LegalFacts {
         LegalFacts::default()
+    }
+    fn breaker_tripped(&self, _: &RuleId, _: &WalletId) -> bool {
+        false
     }
     fn wallet(&self, _: &WalletId) -> Option<WalletStatus> {
         Some(WalletStatus::Active)

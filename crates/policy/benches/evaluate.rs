@@ -7,8 +7,9 @@ use divan::{Bencher, black_box};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     CalendarDate, CustomerRef, EntryOwner, LegalFacts, ListId, Outflows, PolicyDocument, PolicyVersion,
-    PolicyView, ProviderId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs,
-    UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    PolicyView, ProviderId, RuleId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals,
+    TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId,
+    WithdrawalFacts, evaluate,
 };
 
 const NOW: TimestampMs = TimestampMs(1_763_700_000_000);
@@ -84,6 +85,9 @@ impl PolicyView for View {
         LegalFacts::default()
     }
 
+    fn breaker_tripped(&self, _: &RuleId, _: &WalletId) -> bool {
+        false
+    }
     fn wallet(&self, _: &WalletId) -> Option<WalletStatus> {
         Some(WalletStatus::Active)
     }

@@ -97,6 +97,8 @@ pub enum RuleKind {
     LegalOrder,
     /// Built in: a contract call is listed, and is what the listing says.
     ContractCall,
+    /// A `circuit_breaker` restriction.
+    CircuitBreaker,
     /// A `screening` restriction.
     Screening,
     /// A `whitelist` restriction.

@@ -4,6 +4,7 @@
 mod bands;
 mod calls;
 mod check;
+mod circuit_breaker;
 mod diff;
 mod error;
 mod lift;
@@ -31,6 +32,7 @@ use crate::{
 };
 
 pub use calls::{ArgumentChoice, ArgumentRule, CallDanger, CallRule};
+pub use circuit_breaker::{CircuitBreaker, DenialBound, MAX_BREAKER_DENIALS, OutflowBound};
 pub use diff::{ChangeEffect, PolicyChange, PolicyDiff};
 pub use error::{FieldProblem, PolicyError};
 pub use lift::{Escalation, HoldTerms, Lift};
@@ -120,6 +122,7 @@ impl Restriction {
             | RestrictionRule::Risk(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::FeeCap(_) => None,
         }
     }
@@ -128,6 +131,7 @@ impl Restriction {
         matches!(&self.rule, RestrictionRule::WindowLimit(limit) if limit.unit == LimitUnit::UsdCents)
             || matches!(&self.rule, RestrictionRule::LimitPerTransaction(limit) if limit.unit == AmountUnit::UsdCents)
             || matches!(&self.rule, RestrictionRule::TravelRule(rule) if rule.above_usd_cents.is_some())
+            || matches!(&self.rule, RestrictionRule::CircuitBreaker(breaker) if breaker.counts_dollars())
     }
 
     fn steps_up(&self) -> bool {
@@ -139,6 +143,7 @@ impl Restriction {
             | RestrictionRule::Screening(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::FeeCap(_) => false,
         }
     }
@@ -163,6 +168,8 @@ pub enum RestrictionRule {
     TravelRule(TravelRule),
     /// Days and hours in which withdrawals go by themselves.
     TimeWindow(TimeWindow),
+    /// How many denials or how much outflow pauses a wallet.
+    CircuitBreaker(CircuitBreaker),
 }
 
 /// A limit for a sliding window; at least one of the bounds is set. The withdrawal's own amount is part of the sum.
@@ -242,11 +249,18 @@ impl WindowLimit {
         if !TierScope::is_about(self.tier.as_ref(), &outflow.wallet) {
             return None;
         }
-        match &self.unit {
-            LimitUnit::Asset(asset) if *asset == outflow.asset => Some(Some(outflow.amount)),
-            LimitUnit::Asset(_) => None,
-            LimitUnit::UsdCents => Some(outflow.usd_cents.map(|cents| Amount::from_u128(cents.into()))),
-            LimitUnit::Count => Some(Some(Amount::from_u128(1))),
+        self.unit.value_of(outflow)
+    }
+}
+
+impl LimitUnit {
+    /// What an outflow adds to a sum of this unit: `None` when it is another asset, `Some(None)` when nobody knows.
+    fn value_of(&self, outflow: &Outflow) -> Option<Option<Amount>> {
+        match self {
+            Self::Asset(asset) if *asset == outflow.asset => Some(Some(outflow.amount)),
+            Self::Asset(_) => None,
+            Self::UsdCents => Some(outflow.usd_cents.map(|cents| Amount::from_u128(cents.into()))),
+            Self::Count => Some(Some(Amount::from_u128(1))),
         }
     }
 }
@@ -466,6 +480,7 @@ impl PolicyDocument {
             | RestrictionRule::Risk(_)
             | RestrictionRule::FeeCap(_)
             | RestrictionRule::TimeWindow(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::WindowLimit(_) => None,
         });
         rules.flatten().cloned().collect()
@@ -496,6 +511,7 @@ impl PolicyDocument {
             | RestrictionRule::FeeCap(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::WindowLimit(_) => None,
         });
         rules.flatten().collect()
@@ -511,6 +527,22 @@ impl PolicyDocument {
             | RestrictionRule::Risk(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
+            | RestrictionRule::FeeCap(_) => None,
+        })
+    }
+
+    /// Every circuit breaker, with its rule's id.
+    pub fn breakers(&self) -> impl Iterator<Item = (&RuleId, &CircuitBreaker)> {
+        self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
+            RestrictionRule::CircuitBreaker(breaker) => Some((&restriction.id, breaker)),
+            RestrictionRule::Whitelist
+            | RestrictionRule::LimitPerTransaction(_)
+            | RestrictionRule::Screening(_)
+            | RestrictionRule::Risk(_)
+            | RestrictionRule::TimeWindow(_)
+            | RestrictionRule::TravelRule(_)
+            | RestrictionRule::WindowLimit(_)
             | RestrictionRule::FeeCap(_) => None,
         })
     }

@@ -4,6 +4,7 @@
 mod bands;
 mod builtin;
 mod case;
+mod circuit_breaker;
 mod conclude;
 mod contract_call;
 mod exposure;
@@ -25,7 +26,6 @@ use crate::{
     decision::Decision,
     document::{Restriction, RestrictionRule},
     facts::{PolicyView, WithdrawalFacts},
-    outflow::Outflows,
     time::TimestampMs,
 };
 use case::Case;
@@ -47,17 +47,18 @@ pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, 
     findings.extend(contract_call::check(&case));
     // INVARIANT (G1): every rule of the document is asked, whatever the others say.
     findings.extend(
-        case.document
-            .restrictions()
-            .iter()
-            .flat_map(|restriction| restricted(&case, view.outflows(), restriction)),
+        case.document.restrictions().iter().flat_map(|restriction| restricted(&case, view, restriction)),
     );
     findings.extend(exposure::check(&case));
     findings.extend(grant::check(&case));
     conclude::conclude(case, view.policy_version(), findings)
 }
 
-fn restricted<'a>(case: &Case<'a>, outflows: &Outflows, restriction: &'a Restriction) -> Vec<Finding<'a>> {
+fn restricted<'a, V: PolicyView + ?Sized>(
+    case: &Case<'a>,
+    view: &V,
+    restriction: &'a Restriction,
+) -> Vec<Finding<'a>> {
     let id = &restriction.id;
     match &restriction.rule {
         RestrictionRule::Whitelist => vec![whitelist::check(case, id)],
@@ -70,8 +71,12 @@ fn restricted<'a>(case: &Case<'a>, outflows: &Outflows, restriction: &'a Restric
             findings
         }
         RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],
-        RestrictionRule::WindowLimit(limit) => vec![window_limit::check(case, outflows, id, limit)],
+        RestrictionRule::WindowLimit(limit) => vec![window_limit::check(case, view.outflows(), id, limit)],
         RestrictionRule::TimeWindow(window) => vec![time_window::check(case, id, window)],
         RestrictionRule::TravelRule(terms) => vec![travel_rule::check(case, id, terms)],
+        RestrictionRule::CircuitBreaker(breaker) => {
+            let tripped = view.breaker_tripped(id, &case.withdrawal.wallet);
+            vec![circuit_breaker::check(case, tripped, id, breaker)]
+        }
     }
 }

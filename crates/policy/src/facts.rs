@@ -13,7 +13,7 @@ use crate::{
     exposure::Exposure,
     history::CustomerHistory,
     identity::IdentityAttestation,
-    ids::{ClientId, CustomerRef, DeviceRef, LegalOrderId, OfficerId, WalletId},
+    ids::{ClientId, CustomerRef, DeviceRef, LegalOrderId, OfficerId, RuleId, WalletId},
     legal::LegalFacts,
     look_alike::LookAlikes,
     outflow::{Outflow, Outflows, Place},
@@ -70,6 +70,8 @@ pub trait PolicyView {
     }
     /// What legal orders say about a withdrawal.
     fn legal(&self, withdrawal: &WithdrawalFacts, at: TimestampMs) -> LegalFacts;
+    /// Whether a pause of the wallet by this circuit breaker is in force.
+    fn breaker_tripped(&self, rule: &RuleId, wallet: &WalletId) -> bool;
     /// A wallet's status; `None` unless its key is active.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus>;
     /// The address that pays for a wallet; `None` when nobody knows it, and then it is nobody's.
@@ -95,7 +97,7 @@ impl fmt::Display for PolicyVersion {
 pub enum WalletStatus {
     /// It may.
     Active,
-    /// An officer paused it.
+    /// An officer or a circuit breaker paused it.
     Paused,
     /// It is frozen.
     Frozen,

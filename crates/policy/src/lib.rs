@@ -10,6 +10,7 @@
 
 mod activity;
 mod approvals;
+mod breaker;
 mod cases;
 mod crowd;
 mod date;
@@ -40,6 +41,7 @@ mod whitelist;
 
 pub use activity::Activity;
 pub use approvals::{Approval, quorum_is_met};
+pub use breaker::{BreakerCount, BreakerKey, Breakers, Trip, TripCause};
 pub use cases::{CaseResult, Expected, ExpectedOutcome, PolicyCase, PolicyCases};
 pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
 pub use date::{CalendarDate, CalendarDateError};
@@ -48,11 +50,12 @@ pub use digest::{
     BacktestDigest, DeltaHash, DiffDigest, DigestError, HoldDigest, IntentDigest, ListHash, PolicyHash,
 };
 pub use document::{
-    AmountUnit, ArgumentChoice, ArgumentRule, CallDanger, CallRule, ChangeEffect, Destinations, Dimension,
-    DocumentLines, Escalation, FeeCap, FieldProblem, Grant, HoldAbove, HoldAt, HoldTerms, Hours, LegalTerms,
-    Lift, LimitPerTransaction, LimitUnit, MAX_DOCUMENT_BYTES, OnMatch, Outside, PolicyChange, PolicyDiff,
-    PolicyDocument, PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
-    ScreeningRule, Tier, TierScope, TimeWindow, TravelRule, Weekday, WindowLimit,
+    AmountUnit, ArgumentChoice, ArgumentRule, CallDanger, CallRule, ChangeEffect, CircuitBreaker,
+    DenialBound, Destinations, Dimension, DocumentLines, Escalation, FeeCap, FieldProblem, Grant, HoldAbove,
+    HoldAt, HoldTerms, Hours, LegalTerms, Lift, LimitPerTransaction, LimitUnit, MAX_BREAKER_DENIALS,
+    MAX_DOCUMENT_BYTES, OnMatch, OutflowBound, Outside, PolicyChange, PolicyDiff, PolicyDocument,
+    PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, ScreeningRule,
+    Tier, TierScope, TimeWindow, TravelRule, Weekday, WindowLimit,
 };
 pub use evaluate::{evaluate, evaluate_own_transfer};
 pub use explain::{explain_decision, explain_policy};

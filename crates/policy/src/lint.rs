@@ -3,6 +3,7 @@
 //!
 //! Start at [`lint`]; `contradictions`, `width` and `parties` look at one kind of question each.
 
+mod breakers;
 mod contradictions;
 mod finding;
 mod parties;

@@ -304,7 +304,7 @@ impl Asker {
 }
 
 /// Windows are `(at - window, at]`: what was paid exactly one window ago counts no more.
-fn has_left(paid: TimestampMs, at: TimestampMs, window: DurationMs) -> bool {
+pub(crate) fn has_left(paid: TimestampMs, at: TimestampMs, window: DurationMs) -> bool {
     at.checked_sub(window).is_some_and(|start| paid <= start)
 }
 

@@ -67,6 +67,7 @@ reasons! {
     NotFrozen, "NOT_FROZEN", PROCESSING, "No legal order freezes the wallet, the customer or the destination.";
     LegalOrderConfirmed, "LEGAL_ORDER_CONFIRMED", PROCESSING, "The payment is exactly what a confirmed legal order demands.";
     TravelRuleBelowThreshold, "TRAVEL_RULE_BELOW_THRESHOLD", PROCESSING, "The amount is not above the Travel Rule's threshold.";
+    BreakerReady, "BREAKER_READY", PROCESSING, "The circuit breaker has not tripped.";
     WithinTimeWindow, "WITHIN_TIME_WINDOW", PROCESSING, "It is within the rule's days and hours.";
     TravelRuleSatisfied, "TRAVEL_RULE_SATISFIED", PROCESSING, "The Travel Rule exchange is accepted, or proven not to be required.";
 
@@ -145,8 +146,9 @@ reasons! {
 
     // Denied.
     UnknownWallet, "UNKNOWN_WALLET", REFUSED, "No active wallet has this id.";
-    WalletPaused, "WALLET_PAUSED", REFUSED, "The wallet is paused by an officer.";
+    WalletPaused, "WALLET_PAUSED", REFUSED, "The wallet is paused, by an officer or by a circuit breaker.";
     WalletFrozen, "WALLET_FROZEN", REFUSED, "The wallet is frozen.";
+    BreakerTripped, "BREAKER_TRIPPED", REFUSED, "A circuit breaker paused the wallet: too much was denied or left it, and officers have not resumed it.";
     CustomerFrozen, "CUSTOMER_FROZEN", REFUSED, "A legal order freezes the customer.";
     DestinationFrozen, "DESTINATION_FROZEN", REFUSED, "A legal order freezes the destination.";
     LegalOrderRequired, "LEGAL_ORDER_REQUIRED", REFUSED, "A legal order demands a payment to this destination, and the withdrawal does not name it.";

@@ -21,7 +21,7 @@ pub use cluster::{ClusterNodeView, latch};
 pub use decision::decision;
 pub use node::{LatchReport, NodeReport, RoutedMessage, Tip, scalars};
 pub use receipt::SignedReceipt;
-pub use wallet::{wallet, wallet_in_creation};
+pub use wallet::{paused_wallet, wallet, wallet_in_creation};
 pub use whitelist::{WhitelistFilter, WhitelistView, requested_entry, whitelist_state};
 pub use withdrawal::{Waiting, WithdrawalView, effects, withdrawal_state};
 

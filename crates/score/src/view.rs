@@ -3,7 +3,7 @@
 use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats, Exposure, LegalFacts, LookAlikes,
-    Outflows, PolicyDocument, PolicyVersion, PolicyView, ScreeningIndex, SessionSignals, TimestampMs,
+    Outflows, PolicyDocument, PolicyVersion, PolicyView, RuleId, ScreeningIndex, SessionSignals, TimestampMs,
     UsdPrice, WalletId, WalletStatus, Whitelist, WithdrawalFacts,
 };
 
@@ -67,6 +67,10 @@ impl PolicyView for Exchange {
 
     fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
         LegalFacts::default()
+    }
+
+    fn breaker_tripped(&self, _rule: &RuleId, _wallet: &WalletId) -> bool {
+        false
     }
 
     fn wallet(&self, _wallet: &WalletId) -> Option<WalletStatus> {

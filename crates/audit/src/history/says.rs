@@ -6,7 +6,8 @@ use crate::explain::money;
 
 /// What it says, in one line for people.
 pub(crate) fn event(event: &Event<'_>) -> String {
-    event.act.map(|said| act(event.state, said)).unwrap_or_default()
+    let said = event.act.map(|said| act(event.state, said)).unwrap_or_default();
+    event.trips().fold(said, |said, (wallet, trip)| format!("{said}; pauses `{}`: {trip}", wallet.id))
 }
 
 fn asks(state: &State, request: &WithdrawalRequest) -> String {

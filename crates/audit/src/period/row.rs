@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use holdfast_ledger::{Ceremony, Event, State, Statement};
+use holdfast_ledger::{BreakerTrip, Ceremony, Event, State, Statement, Wallet};
 use holdfast_policy::TimestampMs;
 use serde::Serialize;
 
@@ -91,7 +91,7 @@ pub enum Row {
         index: u64,
         /// Its time, ms.
         time_ms: u64,
-        /// Who; for a resume, who completed the quorum.
+        /// Who; for a resume, who completed the quorum. `circuit breaker <rule>` if one tripped.
         officer: String,
         /// `pause a wallet`, `resume a wallet`, `revoke a whitelist entry`, ...
         action: String,
@@ -161,6 +161,17 @@ impl Row {
             action: statement.body.action().to_owned(),
             subject: event.wallet.as_ref().map_or_else(|| says::event(event), ToString::to_string),
             note: statement.note.clone(),
+        }
+    }
+
+    pub(super) fn tripped(event: &Event<'_>, wallet: &Wallet, trip: &BreakerTrip) -> Self {
+        Self::Pause {
+            index: event.index(),
+            time_ms: event.time_ms(),
+            officer: format!("circuit breaker {}", trip.rule),
+            action: "pause a wallet".to_owned(),
+            subject: wallet.id.to_string(),
+            note: format!("{}, tripped by {}", trip.cause, trip.withdrawal),
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use holdfast_audit::{Backtest, Backtester, Counts, Event, Flip, Interest, Said};
+use holdfast_audit::{Backtest, Backtester, Counts, Event, Flip, Interest, Said, Trips};
 use holdfast_policy::{PolicyDiff, PolicyDocument};
 use serde_json::json;
 
@@ -70,7 +70,7 @@ pub(super) async fn live(
 }
 
 pub(super) fn text(backtest: &Backtest) -> String {
-    let Backtest { policy, size, decided, at_request, with_approvals, customers, flips } = backtest;
+    let Backtest { policy, size, decided, at_request, with_approvals, customers, flips, trips } = backtest;
     let rates = |counts: &Counts| {
         let Counts { allow, hold, deny, hold_per_10k, deny_per_10k } = counts;
         let percent = |of_10k: &u64| format!("{}.{:02} %", of_10k.div_euclid(100), of_10k.rem_euclid(100));
@@ -81,13 +81,18 @@ pub(super) fn text(backtest: &Backtest) -> String {
         )
     };
     let lines: String = flips.iter().take(SHOWN).map(flip).collect();
+    let tripped = |trips: &Trips| {
+        let Trips { rule, wallet, times, first } = trips;
+        format!("  circuit breaker {rule} pauses {wallet} {times} times, first by entry {first}\n")
+    };
+    let trips: String = trips.iter().map(tripped).collect();
     let more = flips.len().saturating_sub(SHOWN);
     let more = if more > 0 { format!("  and {more} more: see `--json`\n") } else { String::new() };
     format!(
         "backtest of {policy} over {size} entries: {decided} withdrawals\n  \
          at the request  as it was    {}\n                  with it      {}\n  \
          with approvals  as it was    {}\n                  with it      {}\n  \
-         {} flip, of {customers} customers\n{lines}{more}digest {}",
+         {} flip, of {customers} customers\n{lines}{more}{trips}digest {}",
         rates(&at_request.before),
         rates(&at_request.after),
         rates(&with_approvals.before),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use holdfast_ledger::{Applied, State};
+use holdfast_ledger::{Applied, Event, State};
 use holdfast_log::{Entry, Envelope, SignedCheckpoint};
 use holdfast_store::Batch;
 use tokio::sync::RwLockWriteGuard;
@@ -50,6 +50,7 @@ impl<'a> Writer<'a> {
         self.unsaved = true;
         let payload = payload_key(entry.envelope());
         let applied = self.inner.append(&entry)?;
+        announce_trips(&Event::new(&entry, &applied, self.inner.replica.state()));
         let mut batch = std::mem::take(&mut self.batch);
         for (table, key, event) in events::of(&self.inner, &entry, &applied) {
             batch = batch.put(table, key, event);
@@ -122,6 +123,15 @@ impl<'a> Writer<'a> {
         // What does not apply changes no key.
         let _ = staged.append(entry);
         self.book.keys.holds(&staged.state().roster().coordinator().log_key)
+    }
+}
+
+/// Somebody has to look why: until then the wallet pays nobody.
+fn announce_trips(event: &Event<'_>) {
+    for (wallet, trip) in event.trips() {
+        let (wallet, rule) = (wallet.id.to_string(), trip.rule.to_string());
+        tracing::error!(%wallet, %rule, withdrawal = %trip.withdrawal, cause = %trip.cause, "a circuit breaker paused a wallet");
+        metrics::counter!("holdfast_breaker_trips_total", "wallet" => wallet, "rule" => rule).increment(1);
     }
 }
 

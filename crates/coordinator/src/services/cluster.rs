@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use holdfast_ledger::{NodeEntry, State};
-use holdfast_proto::convert::ClusterNodeView;
+use holdfast_proto::convert::{ClusterNodeView, paused_wallet};
 use holdfast_proto::v1;
 use holdfast_proto::v1::cluster_service_server::ClusterService;
 use tonic::{Request, Response, Status};
@@ -48,6 +48,7 @@ impl ClusterApi {
             policy_version: reader.state().policy_version().0,
             policy_hash: reader.state().policy_digest().as_bytes().to_vec(),
             witnesses: self.witnesses(reader.state()),
+            paused_wallets: reader.state().wallets().filter_map(paused_wallet).collect(),
             witnesses_required: u32::try_from(reader.state().witnesses_required()).unwrap_or(u32::MAX),
         })
     }

@@ -369,6 +369,7 @@ variants!(RuleKind {
     22 => TravelRule,
     40 => TimeWindow,
     50 => ContractCall,
+    51 => CircuitBreaker,
 });
 
 variants!(Verdict { 0 => Pass, 1 => Hold, 2 => Deny, 3 => NotApplicable, 4 => StepUp });

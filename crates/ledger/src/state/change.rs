@@ -8,7 +8,7 @@ use super::authority::{ClientRevocation, UploadedPolicy};
 use super::lists::{NextList, NextPart, Urgent};
 use super::policies::NextPolicy;
 use super::senders::AccountNonce;
-use super::{Admission, Attestation, State};
+use super::{Admission, Attestation, Counted, State};
 use crate::ceremony::Ceremony;
 use crate::codec::Encode;
 use crate::ids::StatementDigest;
@@ -53,6 +53,8 @@ pub(crate) struct Change {
     pub(super) screening_list: Option<NextList>,
     pub(super) urgent: Option<Urgent>,
     pub(super) exposure: Option<ExposureReport>,
+    /// What circuit breakers count of it; their pauses are in the wallet.
+    pub(super) counted: Option<Counted>,
 }
 
 /// What the state's digest covers: everything that is written.
@@ -85,6 +87,7 @@ impl Encode for Change {
             screening_list,
             urgent,
             exposure,
+            counted,
         } = self;
         withdrawal.encode(out);
         replaced.encode(out);
@@ -112,6 +115,10 @@ impl Encode for Change {
         screening_list.encode(out);
         urgent.encode(out);
         exposure.encode(out);
+        // At the end, and nothing without it: logs whose policies have no breakers keep their digests.
+        if let Some(counted) = counted {
+            counted.encode(out);
+        }
     }
 }
 
@@ -134,6 +141,7 @@ impl State {
         let mut admission = Admission::default();
         self.write_facts(&mut change, time);
         self.write_lists(&mut change);
+        self.write_counted(&mut change, time);
         let mut signed = None;
         for order in std::mem::take(&mut change.legal_orders) {
             admission.order = Some(order.id.clone());

@@ -6,12 +6,13 @@ use holdfast_chains::{Address, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     CustomerHistory, CustomerRef, Decision, DestinationStats, DeviceRef, DeviceStats, Exposure, IntentDigest,
     LegalFacts, LookAlikes, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
-    ScreeningIndex, SessionSignals, TimestampMs, TravelReport, UsdPrice, WalletId, WalletStatus, Whitelist,
-    WithdrawalFacts, evaluate, evaluate_own_transfer,
+    RuleId, ScreeningIndex, SessionSignals, TimestampMs, TravelReport, UsdPrice, WalletId, WalletStatus,
+    Whitelist, WithdrawalFacts, evaluate, evaluate_own_transfer,
 };
 
 use super::State;
 use crate::payload::{ExposureReport, SessionReport, WithdrawalRequest};
+use crate::wallet::{PauseRecord, Wallet};
 use crate::withdrawal::{
     Approval, IdentityRecord, TravelRecord, Withdrawal, WithdrawalKind, WithdrawalState,
 };
@@ -68,7 +69,7 @@ impl State {
 
     fn in_force(&self) -> Under<'_> {
         let (document, version) = (self.policy(), self.policy_version());
-        Under { state: self, document, version, outflows: &self.outflows }
+        Under { state: self, document, version, outflows: &self.outflows, after: None }
     }
 
     /// INVARIANT (G4): an approval counts in the roles its officer holds now, not in those held when it was given.
@@ -90,6 +91,8 @@ pub(super) struct Under<'a> {
     pub(super) document: &'a PolicyDocument,
     pub(super) version: PolicyVersion,
     pub(super) outflows: &'a Outflows,
+    /// The entry after which a decision is asked that was taken in it: the pauses of breakers that it tripped came later.
+    pub(super) after: Option<u64>,
 }
 
 /// When and where in the log a withdrawal was asked for.
@@ -153,6 +156,13 @@ impl Under<'_> {
             travel: &travel,
         };
         self.decide(&asked, at)
+    }
+
+    /// The pauses of a wallet that the decision obeys.
+    fn pauses(self, wallet: &Wallet) -> impl Iterator<Item = &PauseRecord> {
+        let came_later =
+            move |pause: &PauseRecord| pause.by.breaker().is_some() && Some(pause.index) == self.after;
+        wallet.pauses.iter().filter(move |pause| !came_later(pause))
     }
 
     /// The worst of the newest reports of all providers that the document names, of those that are young enough, with the newest
@@ -242,9 +252,19 @@ impl PolicyView for View<'_> {
         self.under.state.legal_facts(withdrawal, at)
     }
 
+    fn breaker_tripped(&self, rule: &RuleId, wallet: &WalletId) -> bool {
+        let wallet = self.under.state.wallet(wallet);
+        let mut trips = wallet
+            .into_iter()
+            .flat_map(|wallet| self.under.pauses(wallet))
+            .filter_map(|pause| pause.by.breaker());
+        trips.any(|trip| trip.rule == *rule)
+    }
+
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
         let wallet = self.under.state.wallet(wallet)?;
-        Some(if wallet.is_paused() { WalletStatus::Paused } else { WalletStatus::Active })
+        let paused = self.under.pauses(wallet).next().is_some();
+        Some(if paused { WalletStatus::Paused } else { WalletStatus::Active })
     }
 
     fn wallet_address(&self, wallet: &WalletId) -> Option<Address> {

@@ -1,13 +1,14 @@
 //! What the ledger itself adds to a statement, so that officers see the subject and not only its id.
 
 use holdfast_chains::Amount;
+use holdfast_policy::WalletId;
 
 use super::State;
 use super::legal_orders::unknown_order;
 use super::lists::unknown_list;
 use super::statements::{unknown_entry, unknown_wallet};
 use crate::ceremony::ScreeningProposal;
-use crate::ids::{CeremonyId, WithdrawalId};
+use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::StatementBody;
 use crate::withdrawal::Withdrawal;
@@ -29,8 +30,8 @@ impl State {
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeScreeningLift { .. }
-            | StatementBody::OpenOrder(_)
-            | StatementBody::ProposeResume { .. } => Ok(Details::new()),
+            | StatementBody::OpenOrder(_) => Ok(Details::new()),
+            StatementBody::ProposeResume { wallet, lifts } => Ok(self.describe_trips(wallet, lifts)),
             StatementBody::ApproveOrder(id) => {
                 let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
                 let own = order.proposal.lines().into_iter().map(|(key, value)| line(key, value));
@@ -67,6 +68,15 @@ impl State {
             // The key, so that a revocation kept in a drawer does not hit a client that came back under another one.
             StatementBody::RevokeClient(client) => Ok(client_lines(self.known_client(client)?)),
         }
+    }
+
+    /// Which of the pauses to be lifted are circuit breakers', and what tripped them: a hash alone says nothing to an officer.
+    fn describe_trips(&self, wallet: &WalletId, lifts: &[StatementDigest]) -> Details {
+        let pauses = self.wallet(wallet).map(|wallet| wallet.pauses.as_slice()).unwrap_or_default();
+        let lifted = pauses.iter().filter(|pause| lifts.contains(&pause.statement));
+        let trips = lifted.filter_map(|pause| Some((pause.by.breaker()?, pause.index)));
+        let shown = trips.map(|(trip, index)| line("tripped", format!("{trip} (entry {index})")));
+        shown.take(MAX_SHOWN).collect()
     }
 
     /// The proposal's own lines, from its exact text.

@@ -110,7 +110,7 @@ impl State {
         !matches!(self.standing(first), Standing::Over)
     }
 
-    fn outflow_of(
+    pub(super) fn outflow_of(
         &self,
         withdrawal: &Withdrawal,
         document: &PolicyDocument,

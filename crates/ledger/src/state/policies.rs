@@ -170,5 +170,6 @@ impl State {
         authority.policy = next.document;
         let policy = Arc::clone(&self.authority);
         self.outflows.measure(&policy.policy);
+        self.breakers.measure(&policy.policy);
     }
 }

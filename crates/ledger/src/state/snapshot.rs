@@ -77,6 +77,7 @@ impl State {
             sequences,
             prices,
             outflows,
+            breakers,
             orders,
             statements,
             account_nonces,
@@ -102,6 +103,7 @@ impl State {
         sequences.encode(&mut out);
         prices.encode(&mut out);
         outflows.encode(&mut out);
+        breakers.encode(&mut out);
         lists.encode(&mut out);
         exposures.encode(&mut out);
         orders.encode(&mut out);
@@ -158,6 +160,7 @@ impl State {
             sequences: Decode::decode(input)?,
             prices: Decode::decode(input)?,
             outflows: Decode::decode(input)?,
+            breakers: Decode::decode(input)?,
             lists: KeptLists::decode(input)?.restored(&first.lists, entries)?,
             exposures: Decode::decode(input)?,
             orders: Decode::decode(input)?,
@@ -168,6 +171,7 @@ impl State {
         };
         input.finish()?;
         state.outflows.measure(&state.authority.policy);
+        state.breakers = state.breakers.under(&state.authority.policy);
         Ok(state)
     }
 }

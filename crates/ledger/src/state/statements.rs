@@ -6,7 +6,7 @@ use super::{Change, State};
 use crate::ids::StatementDigest;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::{Statement, StatementBody};
-use crate::wallet::PauseRecord;
+use crate::wallet::{PauseRecord, PausedBy};
 
 /// Longest validity of a statement, so that an old one cannot be kept in a drawer: 7 days.
 const MAX_STATEMENT_LIFE_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -174,7 +174,8 @@ impl State {
         let officer = &statement.officer;
         // Pauses of somebody else who had the name are not this officer's.
         let since = self.roster().officer(officer).map_or(0, |known| known.since);
-        let own = wallet.pauses.iter().filter(|pause| pause.officer == *officer && since < pause.index);
+        let own =
+            wallet.pauses.iter().filter(|pause| pause.by.officer() == Some(officer) && since < pause.index);
         if own.count() >= MAX_PAUSES {
             let detail =
                 format!("{MAX_PAUSES} pauses of it by `{officer}` are in force: it is paused already");
@@ -182,7 +183,7 @@ impl State {
         }
         wallet.pauses.push(PauseRecord {
             statement: digest,
-            officer: statement.officer.clone(),
+            by: PausedBy::Officer(statement.officer.clone()),
             time,
             index,
         });

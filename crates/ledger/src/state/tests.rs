@@ -7,6 +7,7 @@ mod attestations;
 mod authority;
 mod authorization;
 mod bounds;
+mod breakers;
 mod cell;
 mod ceremonies;
 mod clients;

@@ -10,7 +10,7 @@ use crate::{
     document::PolicyDocument,
     facts::{WalletStatus, WithdrawalFacts},
     identity::{IdentityAttestation, IdentityTerms},
-    ids::{ClientId, CustomerRef, ListId, SessionRef, WalletId},
+    ids::{ClientId, CustomerRef, ListId, RuleId, SessionRef, WalletId},
     price::MicroUsd,
     session::SessionDetails,
     time::{DurationMs, TimestampMs},
@@ -38,6 +38,8 @@ pub(super) struct CaseFacts {
     /// When the customer's account was opened. With it, what is kept of customers, destinations and devices is known: what
     /// earlier withdrawals and the session make of it.
     pub(super) account_opened: Option<DurationMs>,
+    /// Circuit breakers that paused the wallet.
+    pub(super) tripped: BTreeSet<RuleId>,
     pub(super) listed_on: BTreeSet<ListId>,
     pub(super) not_loaded: BTreeSet<ListId>,
     /// What every provider that the policy names reported about the destination.

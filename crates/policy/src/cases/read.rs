@@ -141,6 +141,7 @@ fn facts(table: &mut Table<'_>) -> Result<CaseFacts, PolicyError> {
         whitelist: present(table, "whitelist", listed_destination)?,
         session: present(table, "session", |field| session(field, at))?,
         account_opened: present(table, "account_opened_ms_ago", |field| duration(&field, 0))?,
+        tripped: present(table, "tripped", |field| set(&field))?.unwrap_or_default(),
         listed_on: ids(table, "listed_on")?,
         not_loaded: ids(table, "not_loaded")?,
         exposure: present(table, "exposure", |field| score(&field))?,

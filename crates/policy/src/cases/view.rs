@@ -11,7 +11,7 @@ use crate::{
     exposure::{Exposure, ExposureSignal},
     facts::{PolicyVersion, PolicyView, WalletStatus, WithdrawalFacts},
     history::{CustomerHistory, PaymentSeen},
-    ids::{CustomerRef, DeviceRef, ExposureCategory, ListId, ProviderId, WalletId, WhitelistEntryId},
+    ids::{CustomerRef, DeviceRef, ExposureCategory, ListId, ProviderId, RuleId, WalletId, WhitelistEntryId},
     legal::LegalFacts,
     look_alike::LookAlikes,
     outflow::{Outflow, OutflowStage, Outflows},
@@ -217,8 +217,15 @@ impl PolicyView for CaseView<'_> {
         LegalFacts::default()
     }
 
+    fn breaker_tripped(&self, rule: &RuleId, wallet: &WalletId) -> bool {
+        *wallet == self.facts.wallet && self.facts.tripped.contains(rule)
+    }
+
+    // A breaker that trips pauses the wallet.
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {
-        self.facts.wallet_status.filter(|_| *wallet == self.facts.wallet)
+        let status = self.facts.wallet_status.filter(|_| *wallet == self.facts.wallet)?;
+        let paused = status == WalletStatus::Active && !self.facts.tripped.is_empty();
+        Some(if paused { WalletStatus::Paused } else { status })
     }
 
     fn wallet_address(&self, wallet: &WalletId) -> Option<Address> {

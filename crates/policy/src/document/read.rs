@@ -13,6 +13,7 @@ use super::{
     bands::{self, Bounds},
     calls,
     check::{self, RuleIds},
+    circuit_breaker,
     error::FieldProblem,
     read_risk,
     tier::Tiers,
@@ -148,8 +149,9 @@ fn restriction(field: Field<'_>, ids: &mut RuleIds, hold: &HoldTerms) -> Result<
         "limit_window" => RestrictionRule::WindowLimit(window_limit(&mut table, hold)?),
         "travel_rule" => RestrictionRule::TravelRule(travel_rule(&mut table)?),
         "time_window" => RestrictionRule::TimeWindow(time_window(&mut table)?),
+        "circuit_breaker" => RestrictionRule::CircuitBreaker(circuit_breaker::read(&mut table)?),
         _ => {
-            let reason = "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk`, `fee_cap`, `travel_rule` or `time_window`";
+            let reason = "use `whitelist`, `limit_per_transaction`, `limit_window`, `screening`, `risk`, `fee_cap`, `travel_rule`, `time_window` or `circuit_breaker`";
             return Err(kind.invalid(reason));
         }
     };

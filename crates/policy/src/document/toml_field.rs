@@ -62,6 +62,11 @@ impl<'t> Table<'t> {
         self.left.remove(name)
     }
 
+    /// Whether a field of this name is left.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
     /// This table, and what another one has besides.
     pub(crate) fn over(mut self, other: &Self) -> Self {
         for (name, field) in &other.left {

@@ -48,6 +48,7 @@ fn restricted<'a>(case: &Case<'a>, restriction: &Restriction) -> Finding<'a> {
         RestrictionRule::WindowLimit(_) => RuleKind::WindowLimit,
         RestrictionRule::TimeWindow(_) => RuleKind::TimeWindow,
         RestrictionRule::TravelRule(_) => RuleKind::TravelRule,
+        RestrictionRule::CircuitBreaker(_) => RuleKind::CircuitBreaker,
     };
     let speaker = Speaker { kind, rule: &restriction.id };
     speaker.does_not_apply(ReasonCode::NotApplicable, "the wallet pays itself")

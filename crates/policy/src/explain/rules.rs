@@ -4,9 +4,9 @@ use holdfast_chains::Amount;
 
 use super::{Words, approvals, listed, span};
 use crate::document::{
-    AmountUnit, CallRule, Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift, LimitPerTransaction,
-    LimitUnit, OnMatch, Outside, RestrictionRule, RiskLimits, ScreeningRule, TierScope, TimeWindow,
-    TravelRule, WindowLimit,
+    AmountUnit, CallRule, CircuitBreaker, Destinations, FeeCap, Grant, HoldAbove, HoldAt, Lift,
+    LimitPerTransaction, LimitUnit, OnMatch, Outside, RestrictionRule, RiskLimits, ScreeningRule, TierScope,
+    TimeWindow, TravelRule, WindowLimit,
 };
 
 impl Words<'_> {
@@ -50,6 +50,7 @@ impl Words<'_> {
             RestrictionRule::WindowLimit(limit) => self.window(limit),
             RestrictionRule::TimeWindow(window) => hours(window),
             RestrictionRule::TravelRule(terms) => self.travel(terms),
+            RestrictionRule::CircuitBreaker(breaker) => self.breaker(breaker),
         }
     }
 
@@ -81,13 +82,46 @@ impl Words<'_> {
         )
     }
 
-    fn window(self, limit: &WindowLimit) -> String {
-        let WindowLimit { unit, tier, per, window, step_up_above, hold_above, deny_above } = limit;
-        let shown = |amount: Amount| match unit {
+    fn breaker(self, breaker: &CircuitBreaker) -> String {
+        let CircuitBreaker { wallets, assets, clients, per_client, window, denials, outflow } = breaker;
+        let denied = denials.as_ref().map(|bound| {
+            let most = bound.per_customer.map(|most| format!(", at most {most} of one customer counted"));
+            let except = match bound.except.is_empty() {
+                true => String::new(),
+                false => format!(", those for {} alone not counted", listed(bound.except.iter())),
+            };
+            format!("more than {} requests are denied{}{except}", bound.most, most.unwrap_or_default())
+        });
+        let paid = outflow
+            .as_ref()
+            .map(|bound| format!("more than {} are authorized", self.measured(&bound.unit, bound.most)));
+        let causes: Vec<_> = denied.into_iter().chain(paid).collect();
+        let scopes = [
+            ("from", wallets.as_ref().map(|named| listed(named.iter()))),
+            ("in", assets.as_ref().map(|named| listed(named.iter()))),
+            ("asked by", clients.as_ref().map(|named| listed(named.iter()))),
+        ];
+        let scope: String =
+            scopes.into_iter().filter_map(|(word, named)| Some(format!(" {word} {}", named?))).collect();
+        let whose = if *per_client { " of one client" } else { "" };
+        format!(
+            "pauses a wallet until officers resume it when, within {}{whose}{scope}, {}",
+            span(*window),
+            causes.join(", or ")
+        )
+    }
+
+    fn measured(self, unit: &LimitUnit, amount: Amount) -> String {
+        match unit {
             LimitUnit::Asset(asset) => self.money(asset, amount),
             LimitUnit::UsdCents => format!("{} USD", amount.format_units(2)),
             LimitUnit::Count => format!("{amount} withdrawals"),
-        };
+        }
+    }
+
+    fn window(self, limit: &WindowLimit) -> String {
+        let WindowLimit { unit, tier, per, window, step_up_above, hold_above, deny_above } = limit;
+        let shown = |amount: Amount| self.measured(unit, amount);
         let what = match unit {
             LimitUnit::Asset(asset) => format!("all {asset}"),
             LimitUnit::UsdCents => "all worth in US dollars".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_chains::{Amount, AssetSymbol};
 
-use super::{LintCode, Report, weights::highest_score};
+use super::{LintCode, Report, breakers, weights::highest_score};
 use crate::document::{
     AmountUnit, Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits,
     TierScope, WindowLimit,
@@ -25,6 +25,7 @@ pub(super) fn check(report: &mut Report<'_>) {
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
             | RestrictionRule::FeeCap(_) => {}
+            RestrictionRule::CircuitBreaker(breaker) => breakers::contradictions(report, index, breaker),
         }
     }
 }

@@ -77,8 +77,8 @@ findings! {
     // Names.
     HoldRoleUnfilled, "HOLD_ROLE_UNFILLED", Error, "The officers in the roster cannot give the approvals that a hold needs.", "ask for fewer or other roles, or add officers first";
     HoldOwnerUnfilled, "HOLD_OWNER_UNFILLED", Warning, "No officer has the role that looks after holds.", "name a role that somebody has";
-    ClientUnknown, "CLIENT_UNKNOWN", Warning, "A grant names a client that the roster does not have.", "correct the name, or add the client";
-    WalletUnknown, "WALLET_UNKNOWN", Warning, "A grant or a tier names a wallet that does not exist.", "correct the name, or create the wallet";
+    ClientUnknown, "CLIENT_UNKNOWN", Warning, "A rule names a client that the roster does not have.", "correct the name, or add the client";
+    WalletUnknown, "WALLET_UNKNOWN", Warning, "A rule names a wallet that does not exist.", "correct the name, or create the wallet";
     AssetUnknown, "ASSET_UNKNOWN", Error, "A rule names an asset that the registry does not have.", "correct the symbol: the rule never applies";
     ListUnknown, "LIST_UNKNOWN", Error, "A rule names a screening list that is not loaded, so it denies everything.", "load the list first";
     // Over-wide.
@@ -90,6 +90,7 @@ findings! {
     CallDangerAllowed, "CALL_DANGER_ALLOWED", Warning, "A grant takes a danger of a call on purpose.", "remove it from `allow`, unless people approve every such call";
     CallWithoutCount, "CALL_WITHOUT_COUNT", Notice, "No window counts withdrawals: what a call gives away in tokens adds up without a limit.", "add a `limit_window` with `unit = \"count\"`";
     TierWithoutCeiling, "TIER_WITHOUT_CEILING", Warning, "Nothing bounds what leaves the wallets of a tier together.", "add a `[[tier.ceiling]]` with `window_ms`";
+    BreakerByOneCustomer, "BREAKER_BY_ONE_CUSTOMER", Warning, "One customer alone can trip the circuit breaker, and so stop the wallet for everybody.", "set `per_customer` below `max_denials`, or limit what one customer takes below `max_outflow`";
     EveryClient, "EVERY_CLIENT", Warning, "The grant is for every client, also for those added later.", "name the clients";
     NoWhitelist, "NO_WHITELIST", Notice, "No `whitelist` restriction: only the grants ask for a whitelist entry.", "add one, so that a later grant cannot forget it";
     NoScreening, "NO_SCREENING", Warning, "No `screening` restriction.", "add one with the lists that apply to you";

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use holdfast_chains::{Asset, AssetSymbol, ChainId};
 
-use super::{KnownParties, LintCode, Report, width};
+use super::{KnownParties, LintCode, Report, breakers, width};
 use crate::{
     approvals::quorum_is_met,
     document::{AmountUnit, LimitUnit, RequiredApprovals, RestrictionRule},
@@ -94,6 +94,7 @@ fn names(report: &mut Report<'_>, known: &KnownParties, index: usize, rule: &Res
                 report.restriction(index, &format!("above.{asset}"), LintCode::AssetUnknown, unknown(asset));
             }
         }
+        RestrictionRule::CircuitBreaker(breaker) => breakers::names(report, known, index, breaker),
         RestrictionRule::FeeCap(_)
         | RestrictionRule::TimeWindow(_)
         | RestrictionRule::Whitelist
@@ -130,6 +131,7 @@ fn uncapped_chains(report: &mut Report<'_>, assets: &[Asset]) {
             | RestrictionRule::Risk(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::WindowLimit(_) => None,
         })
         .collect();

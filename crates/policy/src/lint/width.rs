@@ -2,7 +2,7 @@
 
 use holdfast_chains::{AssetSymbol, ParameterKind};
 
-use super::{LintCode, Report};
+use super::{LintCode, Report, breakers};
 use crate::{
     document::{
         AmountUnit, Destinations, Grant, HoldAbove, LimitUnit, Outside, RequiredApprovals, Restriction,
@@ -37,6 +37,7 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
     uncapped_tiers(report, limits);
     missing(report, limits);
+    breakers::by_one_customer(report);
     terms(report);
 }
 
@@ -125,6 +126,7 @@ impl Cover {
             | RestrictionRule::Risk(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::FeeCap(_) => None,
         }
     }
@@ -162,7 +164,10 @@ pub(super) fn holds<'r>(rule: &'r RestrictionRule) -> Vec<(&'static str, &'r Req
             let others = bands.filter(|(_, approvals)| **approvals != limits.approvals);
             std::iter::once(("approvals", &limits.approvals)).chain(others).collect()
         }
-        RestrictionRule::Whitelist | RestrictionRule::Screening(_) | RestrictionRule::FeeCap(_) => Vec::new(),
+        RestrictionRule::Whitelist
+        | RestrictionRule::Screening(_)
+        | RestrictionRule::CircuitBreaker(_)
+        | RestrictionRule::FeeCap(_) => Vec::new(),
     }
 }
 
@@ -185,6 +190,7 @@ fn missing(report: &mut Report<'_>, restrictions: &[Restriction]) {
             RestrictionRule::LimitPerTransaction(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::WindowLimit(_) => {}
         }
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use holdfast_chains::{Amount, Asset, ChainId};
 use holdfast_policy::{
     ComponentState, Decision, EntryOwner, FrozenSubject, IdentityAttestation, IntentDigest, Outcome,
-    ReasonCode, ReleaseStanding, TimestampMs, TravelState, Verdict, WalletId, WalletStatus, WithdrawalFacts,
+    ReasonCode, ReleaseStanding, RuleId, TimestampMs, TravelState, Verdict, WalletId, WalletStatus,
+    WithdrawalFacts,
 };
 
 use crate::world::{
@@ -29,6 +30,11 @@ fn end(decision: &Decision) -> End {
         Outcome::Hold(_) => End::Held,
         Outcome::Deny => End::Denied,
     }
+}
+
+fn with_breaker() -> World {
+    let rule = "[[restriction]]\nid = \"fuse\"\ntype = \"circuit_breaker\"\nwindow_ms = 1\nmax_denials = 1\n\n[risk]";
+    World::with_policy(&DEMO_POLICY.replacen("[risk]", rule, 1))
 }
 
 const DENIALS: &[(ReasonCode, Change)] = &[
@@ -69,6 +75,10 @@ const DENIALS: &[(ReasonCode, Change)] = &[
         *w = approved_by(world, &large_withdrawal(), &["ann", "ben"]);
         let ceiling = "asset = \"USDT\"\nwindow_ms = 1000\ndeny_above = \"5999999999\"";
         *world = World::with_policy(&tiers::policy(ceiling));
+    }),
+    (ReasonCode::BreakerTripped, |world, _| {
+        *world = with_breaker();
+        world.tripped.insert(RuleId::new("fuse").unwrap());
     }),
     (ReasonCode::PriceAbsent, |world, _| {
         world.limit_windows("unit = \"usd_cents\"", "deny_above = \"2000000000\"");
@@ -250,6 +260,7 @@ const EXPLANATIONS: &[(ReasonCode, Change)] = &[
         poorly(world, w, |made| made.observed_at = TimestampMs(NOW - 60_001));
     }),
     (ReasonCode::IdentityScoreTooLow, |world, w| poorly(world, w, |made| made.score = 79)),
+    (ReasonCode::BreakerReady, |world, _| *world = with_breaker()),
 ];
 
 fn within(hours: &str) -> World {

@@ -6,6 +6,7 @@
 mod approvals;
 mod bands;
 mod boundaries;
+mod breakers;
 mod codes;
 mod contract_calls;
 mod diff_rules;

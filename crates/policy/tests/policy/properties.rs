@@ -105,6 +105,13 @@ fn restriction() -> impl Strategy<Value = String> {
         };
         format!("type = \"time_window\"\nhours = [\"{hour:02}:00-24:00\"]\n{outside}\n")
     });
+    let breaker = prop::sample::select(vec![
+        "max_denials = 1",
+        "max_outflow = { asset = \"USDT\", amount = \"5\" }",
+        "max_outflow = { unit = \"usd_cents\", amount = \"5\" }",
+        "max_denials = 1\nwallets = [\"hot-2\"]",
+    ])
+    .prop_map(|rule| format!("type = \"circuit_breaker\"\nwindow_ms = {DAY}\n{rule}\n"));
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
     let units = vec![
         "asset = \"USDT\"",
@@ -119,7 +126,7 @@ fn restriction() -> impl Strategy<Value = String> {
             format!("{CEILING}{unit}\nhold_above = {bands}\n{deny}")
         },
     );
-    prop_oneof![5 => ceiling, 6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window(), 1 => worth, 2 => travel, 4 => delay, 3 => hours]
+    prop_oneof![5 => ceiling, 6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window(), 1 => worth, 2 => travel, 4 => delay, 3 => hours, 2 => breaker]
 }
 
 fn window() -> impl Strategy<Value = String> {
@@ -216,6 +223,9 @@ impl Recipe {
         let facts = &self.facts;
         world.lists.push(list("extra", &["0x01e2919679362dFBC9ee1644Ba9C6da6D6245BB1"]));
         world.wallets = [("hot-1".parse().unwrap(), facts.status)].into();
+        // Those breakers among the rules of these names have tripped.
+        let names = ["r0", "r2", "r9"].iter().filter(|_| facts.fee_cap % 3 == 0);
+        world.tripped = names.map(|name| name.parse().unwrap()).collect();
         world.sessions.clear();
         if let Some((device, factor, age)) = facts.report {
             let mut report = session(device, factor);

@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) prices: BTreeMap<AssetSymbol, UsdPrice>,
     pub(crate) legal: LegalFacts,
     pub(crate) exposures: BTreeMap<(ChainId, Address, ProviderId), ExposureSignal>,
+    /// Circuit breakers that paused the wallet.
+    pub(crate) tripped: BTreeSet<RuleId>,
     /// `None`: nothing is kept.
     pub(crate) activity: Option<Activity>,
     /// The address of `hot-1`.
@@ -61,6 +63,7 @@ impl World {
             exposures: BTreeMap::new(),
             activity: None,
             own_address: None,
+            tripped: BTreeSet::new(),
             entries: vec![entry("good", GOOD), entry("listed", SANCTIONED)],
             lists: vec![list("ofac-eth", &[SANCTIONED])],
             sessions: BTreeMap::from([(customer("alice"), session(false, false))]),
@@ -178,6 +181,10 @@ impl PolicyView for View<'_> {
 
     fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
         self.world.legal.clone()
+    }
+
+    fn breaker_tripped(&self, rule: &RuleId, _wallet: &WalletId) -> bool {
+        self.world.tripped.contains(rule)
     }
 
     fn wallet(&self, wallet: &WalletId) -> Option<WalletStatus> {

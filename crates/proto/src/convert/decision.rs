@@ -56,6 +56,7 @@ fn rule_kind(kind: RuleKind) -> &'static str {
         RuleKind::Wallet => "wallet",
         RuleKind::Asset => "asset",
         RuleKind::ContractCall => "contract_call",
+        RuleKind::CircuitBreaker => "circuit_breaker",
         RuleKind::Screening => "screening",
         RuleKind::Whitelist => "whitelist",
         RuleKind::LimitPerTransaction => "limit_per_transaction",

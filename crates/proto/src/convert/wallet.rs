@@ -38,11 +38,23 @@ pub fn wallet_in_creation(proposal: &WalletProposal, assets: &[Asset]) -> v1::Wa
     }
 }
 
+/// A wallet that is paused, and why; `None` if it is not.
+pub fn paused_wallet(wallet: &Wallet) -> Option<v1::PausedWallet> {
+    let pauses = wallet.pauses.iter().map(pause).collect();
+    wallet.is_paused().then(|| v1::PausedWallet { wallet_id: wallet.id.to_string(), pauses })
+}
+
 fn pause(record: &PauseRecord) -> v1::WalletPause {
     v1::WalletPause {
         statement_hash: record.statement.as_bytes().to_vec(),
-        officer: record.officer.to_string(),
+        officer: record.by.officer().map(ToString::to_string).unwrap_or_default(),
         position: Some(v1::LogPosition { index: record.index, time_ms: record.time.0 }),
+        breaker: record.by.breaker().map(|trip| v1::BreakerTrip {
+            rule: trip.rule.to_string(),
+            policy_version: trip.policy_version.0,
+            withdrawal_id: trip.withdrawal.to_string(),
+            cause: trip.cause.to_string(),
+        }),
     }
 }
 

@@ -116,7 +116,7 @@ fn resume_lifts_only_the_pauses_it_names() {
     }
     let left = &cell.state.wallet(&wallet).unwrap().pauses;
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0].officer.as_str(), "bob");
+    assert_eq!(left[0].by.officer().unwrap().as_str(), "bob");
 }
 
 #[test]

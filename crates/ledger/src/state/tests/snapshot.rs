@@ -86,9 +86,10 @@ fn sign_it(cell: &mut Cell, id: WithdrawalId) {
     drop(cell.submit(&coordinator(PayloadKind::SignatureLogged, &payload)));
 }
 
-/// Some of what happens does not fit.
-const DAY_LIMIT: &str =
-    "asset = \"USDT\"\nper = [\"wallet\"]\nwindow_ms = 60000\ndeny_above = \"62000000000\"";
+/// Some of what happens does not fit, or trips a breaker.
+const DAY_LIMIT: &str = "asset = \"USDT\"\nper = [\"wallet\"]\nwindow_ms = 60000\ndeny_above = \"62000000000\"\n\n\
+     [[restriction]]\nid = \"fuse\"\ntype = \"circuit_breaker\"\nwindow_ms = 60000\nmax_denials = 3\n\
+     max_outflow = { asset = \"USDT\", amount = \"3000000000\" }";
 
 /// Applies the log from a state on; what everybody who watches sees.
 fn go_on(state: &mut State, cell: &Cell, from: usize) -> Vec<Outcome> {
@@ -272,7 +273,7 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
 }
 
 const DIGEST: &str = "59bdc26d8fc816adf86401e755c9ae5a9b596a997a8dc204299ec6786244e779";
-const SNAPSHOT: &str = "c08684b2aab4ad27877240b1d826b25f9bec5abcf9453b259955de82378c46e8";
+const SNAPSHOT: &str = "a6c0b6a1fd57653a7421655ebb4efbff0e50115644e93588cf9cb5b35d617558";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {

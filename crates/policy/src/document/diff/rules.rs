@@ -7,9 +7,9 @@ use holdfast_chains::{Amount, AssetSymbol};
 use super::{Changes, Subject, bands};
 use crate::{
     document::{
-        AmountUnit, ArgumentRule, CallRule, Destinations, Dimension, FeeCap, Grant, LimitPerTransaction,
-        LimitUnit, OnMatch, Outside, RequiredApprovals, Restriction, RestrictionRule, RiskLimits,
-        ScreeningRule, Tier, TierScope, TimeWindow, TravelRule, WindowLimit,
+        AmountUnit, ArgumentRule, CallRule, CircuitBreaker, Destinations, Dimension, FeeCap, Grant,
+        LimitPerTransaction, LimitUnit, OnMatch, OutflowBound, Outside, RequiredApprovals, Restriction,
+        RestrictionRule, RiskLimits, ScreeningRule, Tier, TierScope, TimeWindow, TravelRule, WindowLimit,
     },
     ids::RuleId,
 };
@@ -139,6 +139,7 @@ fn added(subject: &mut Subject<'_>, old: &[Restriction], rule: &RestrictionRule)
         | RestrictionRule::Risk(_)
         | RestrictionRule::TimeWindow(_)
         | RestrictionRule::TravelRule(_)
+        | RestrictionRule::CircuitBreaker(_)
         | RestrictionRule::WindowLimit(_) => subject.tightens(what),
         // The wallet pays itself only on chains that have a fee cap.
         RestrictionRule::FeeCap(cap) => {
@@ -165,6 +166,9 @@ fn changed(subject: &mut Subject<'_>, old: &RestrictionRule, new: &RestrictionRu
         (RestrictionRule::WindowLimit(old), RestrictionRule::WindowLimit(new)) => window(subject, old, new),
         (RestrictionRule::TimeWindow(old), RestrictionRule::TimeWindow(new)) => hours(subject, old, new),
         (RestrictionRule::TravelRule(old), RestrictionRule::TravelRule(new)) => travel(subject, old, new),
+        (RestrictionRule::CircuitBreaker(old), RestrictionRule::CircuitBreaker(new)) => {
+            breaker(subject, old, new);
+        }
         (
             RestrictionRule::Whitelist
             | RestrictionRule::LimitPerTransaction(_)
@@ -173,6 +177,7 @@ fn changed(subject: &mut Subject<'_>, old: &RestrictionRule, new: &RestrictionRu
             | RestrictionRule::FeeCap(_)
             | RestrictionRule::TimeWindow(_)
             | RestrictionRule::TravelRule(_)
+            | RestrictionRule::CircuitBreaker(_)
             | RestrictionRule::WindowLimit(_),
             _,
         ) => subject.loosens(format!("type {} -> {}", kind(old), kind(new))),
@@ -189,6 +194,7 @@ pub(super) fn kind(rule: &RestrictionRule) -> &'static str {
         RestrictionRule::WindowLimit(_) => "limit_window",
         RestrictionRule::TimeWindow(_) => "time_window",
         RestrictionRule::TravelRule(_) => "travel_rule",
+        RestrictionRule::CircuitBreaker(_) => "circuit_breaker",
     }
 }
 
@@ -247,6 +253,38 @@ fn per_name(per: &BTreeSet<Dimension>) -> String {
 /// Its wallets are compared with the tiers.
 fn tier_name(tier: Option<&TierScope>) -> String {
     tier.map_or_else(|| "none".to_owned(), |scope| scope.tier.to_string())
+}
+
+/// Lower bounds trip sooner. Whatever changes what is counted starts the counts anew: no direction is safe.
+fn breaker(subject: &mut Subject<'_>, old: &CircuitBreaker, new: &CircuitBreaker) {
+    let CircuitBreaker { wallets, assets, clients, per_client, window, denials, outflow } = old;
+    subject.value("wallets", &scope(wallets.as_ref()), &scope(new.wallets.as_ref()));
+    subject.value("assets", &scope(assets.as_ref()), &scope(new.assets.as_ref()));
+    subject.value("clients", &scope(clients.as_ref()), &scope(new.clients.as_ref()));
+    subject.value("per_client", per_client, &new.per_client);
+    subject.value("window_ms", &window.0, &new.window.0);
+    let most = |breaker: &CircuitBreaker| breaker.denials.as_ref().map(|bound| bound.most);
+    subject.limit("max_denials", most(old).as_ref(), most(new).as_ref());
+    if let (Some(old), Some(new)) = (denials, &new.denials) {
+        let shown = |most: Option<u32>| most.map_or_else(|| "all".to_owned(), |most| most.to_string());
+        subject.value("per_customer", &shown(old.per_customer), &shown(new.per_customer));
+        subject.value("except", &listed(old.except.iter()), &listed(new.except.iter()));
+    }
+    let unit = |breaker: &CircuitBreaker| breaker.outflow.as_ref().map(|bound| unit_name(&bound.unit));
+    match (unit(old), unit(new)) {
+        (Some(old), Some(new)) if old != new => subject.value("max_outflow unit", &old, &new),
+        _ => {}
+    }
+    let most = |bound: &OutflowBound| bound.most;
+    subject.limit(
+        "max_outflow",
+        outflow.as_ref().map(most).as_ref(),
+        new.outflow.as_ref().map(most).as_ref(),
+    );
+}
+
+fn scope<T: ToString>(named: Option<&BTreeSet<T>>) -> String {
+    named.map_or_else(|| "every one".to_owned(), |named| listed(named.iter().map(ToString::to_string)))
 }
 
 fn unit_name(unit: &LimitUnit) -> String {

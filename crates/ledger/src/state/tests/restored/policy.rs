@@ -160,6 +160,25 @@ max_open_requests = 5
 max_age_ms = 100000
 "#;
 
+/// Trips now and then.
+const BREAKERS: &str = r#"[[restriction]]
+id = "probing"
+type = "circuit_breaker"
+window_ms = 200000
+max_denials = 4
+per_customer = 2
+per_client = true
+except = ["WINDOW_LIMIT_REACHED"]
+
+[[restriction]]
+id = "bleeding"
+type = "circuit_breaker"
+window_ms = 200000
+max_outflow = { unit = "count", amount = "3" }
+
+[risk]
+"#;
+
 /// Without the rule of this id.
 fn without(text: &str, id: &str) -> String {
     let start = text.find(&format!("[[restriction]]\nid = \"{id}\"")).unwrap();
@@ -175,19 +194,21 @@ pub(super) fn document(which: u8) -> String {
             .replace("\"sessions\", \"devices\"", "\"sessions\"")
             .replace("\"chainwatch\", \"tracer\"", "\"tracer\"")
             .replace("\"kyc\", \"kyc-2\"", "\"kyc\"")
-            .replace("window_ms = 200000", "window_ms = 400000"),
+            .replace("window_ms = 200000", "window_ms = 400000")
+            .replace("[risk]\n", BREAKERS),
         // Neither exchanges nor hours, and orders are not taken any more.
         2 => {
             let start = BASE.find("[legal]").unwrap();
             let end = BASE.find("[hold]").unwrap();
             without(&without(&format!("{}{}", &BASE[..start], &BASE[end..]), "travel"), "hours")
         }
-        // Every destination is listed, and silence holds.
+        // Every destination is listed, silence holds, and breakers let more pass.
         _ => BASE
             .replace(
                 "[[restriction]]\nid = \"fees\"",
                 "[[restriction]]\nid = \"listed\"\ntype = \"whitelist\"\n\n[[restriction]]\nid = \"fees\"",
             )
+            .replace("[risk]\n", &BREAKERS.replace("max_denials = 4", "max_denials = 6"))
             .replace("required = false", "required = true")
             .replace("amount = \"3000000000\"", "amount = \"2000000000\"")
             .replace("cooling_off_ms = 5000", "cooling_off_ms = 2000"),
