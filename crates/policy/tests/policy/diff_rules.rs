@@ -76,6 +76,9 @@ fn array(bands: &[Band], of: &str, quote: &str, least: u8) -> String {
     let mut bands: Vec<Band> = bands.iter().map(|(at, lift)| ((*at).max(least), *lift)).collect();
     bands.sort_by_key(|(at, _)| *at);
     bands.dedup_by_key(|(at, _)| *at);
+    // A band that wants what a lower one wants already says nothing.
+    let mut wanted = BTreeSet::new();
+    bands.retain(|(_, kind)| wanted.insert(lift(*kind)));
     let band = |(at, kind): &Band| format!("{{ {of} = {quote}{at}{quote}, {} }}", lift(*kind));
     format!("[{}]", bands.iter().map(band).collect::<Vec<_>>().join(", "))
 }
