@@ -26,15 +26,16 @@ use crate::log_book::LogFailed;
 use crate::sequencer::ProposeError;
 use crate::telemetry;
 
+mod breaker;
+
+use breaker::Breaker;
+
 /// How long one provider may take, lost reports included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// How long a request waits for all providers, and for its turn.
 const WITHIN: Duration = Duration::from_secs(4);
 /// Requests that may wait for one provider.
 const WAITING: usize = 64;
-/// After so many failures in a row a provider is not asked for a while.
-const FAILURES: u32 = 3;
-const REST: Duration = Duration::from_secs(15);
 /// Lost reports that one answer may bring back.
 const LOST: usize = 1_000;
 
@@ -48,13 +49,6 @@ struct Link {
     turn: Turn<()>,
     places: Semaphore,
     breaker: Mutex<Breaker>,
-}
-
-/// Closed while a provider answers.
-#[derive(Debug, Default)]
-struct Breaker {
-    failures: u32,
-    open_until: Option<Instant>,
 }
 
 /// Why a provider's report is not in the log.
@@ -146,12 +140,12 @@ impl Coordinator {
         let asked = timeout(ANSWER_WITHIN, self.ask(provider, link, about)).await;
         match asked.unwrap_or(Err(AskError::Late)) {
             Ok(()) => {
-                link.lock().failures = 0;
+                link.lock().answered();
                 count(provider, "reported");
             }
             Err(error) => {
                 tracing::warn!(%provider, error = telemetry::cause(&error), "a risk provider did not report");
-                link.fail();
+                link.lock().failed(Instant::now());
                 count(provider, "failed");
             }
         }
@@ -204,17 +198,9 @@ impl Link {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the breaker is open. When it rested long enough, one request may try.
+    /// Whether the breaker is open. When it rested long enough, one request may try: the turn lets no other one in before it knows.
     fn rests(&self) -> bool {
-        self.lock().open_until.is_some_and(|until| Instant::now() < until)
-    }
-
-    fn fail(&self) {
-        let mut breaker = self.lock();
-        breaker.failures = breaker.failures.saturating_add(1);
-        if breaker.failures >= FAILURES {
-            breaker.open_until = Instant::now().checked_add(REST);
-        }
+        self.lock().is_open(Instant::now())
     }
 }
 
@@ -239,3 +225,6 @@ impl fmt::Debug for Link {
         f.debug_struct("Link").field("breaker", &self.breaker).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

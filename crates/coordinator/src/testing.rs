@@ -7,7 +7,7 @@ mod cell;
 mod fake_node;
 
 pub(crate) use cell::{
-    Cell, START, client_request, confirmation, ed25519, pinned, sign, usdt_transfer, wallet_key,
+    Cell, START, TestClock, client_request, confirmation, ed25519, pinned, sign, usdt_transfer, wallet_key,
     wallet_public,
 };
 pub(crate) use fake_node::{Behaviour, FakeNode};

@@ -22,15 +22,17 @@ mod attempt;
 mod authorize;
 mod failure;
 mod signers;
+mod unanswered;
 
 use attempt::Attempt;
 use failure::{Failure, Next};
+use unanswered::Unanswered;
 
 /// Attempts in progress at the same time; each node bounds its own, too.
 const ATTEMPTS: usize = 32;
 
-/// How soon it is noticed that time released a withdrawal.
-const RELEASES_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
+/// How soon it is noticed that time released a withdrawal or a provider answered.
+const HELD_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts a driver for every withdrawal that needs one. Shared.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub(crate) struct Withdrawals {
     attempts: Arc<Semaphore>,
     // A driver that is told to look again does so before it ends, so that no change is missed.
     drivers: Mutex<BTreeMap<WithdrawalId, LookAgain>>,
+    unanswered: Unanswered,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +49,19 @@ struct LookAgain(bool);
 
 impl Withdrawals {
     pub(crate) fn new(parts: Coordinator) -> Arc<Self> {
-        Arc::new(Self { parts, attempts: Arc::new(Semaphore::new(ATTEMPTS)), drivers: Mutex::default() })
+        Arc::new(Self {
+            parts,
+            attempts: Arc::new(Semaphore::new(ATTEMPTS)),
+            drivers: Mutex::default(),
+            unanswered: Unanswered::default(),
+        })
     }
 
     /// Follows the log and drives what it allows, beginning with everything that was open before, until `stop` turns true.
     pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut tip = self.parts.book.tip();
         let Ok(mut seen) = self.start_open().await else { return };
-        let mut clock = tokio::time::interval(RELEASES_LOOKED_AT_EVERY);
+        let mut clock = tokio::time::interval(HELD_LOOKED_AT_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let ticked = tokio::select! {
@@ -61,7 +69,7 @@ impl Withdrawals {
                 _ = stop.wait_for(|stop| *stop) => return,
                 _ = clock.tick() => true,
             };
-            let next = if ticked { self.start_released(seen).await } else { self.start_changed(seen).await };
+            let next = if ticked { self.look_at_held(seen).await } else { self.start_changed(seen).await };
             match next {
                 Ok(size) => seen = size,
                 Err(LogFailed) => return,
@@ -78,17 +86,19 @@ impl Withdrawals {
         Ok(size)
     }
 
-    /// What time released says so by no entry.
-    async fn start_released(self: &Arc<Self>, seen: u64) -> Result<u64, LogFailed> {
+    /// What time released says so by no entry; and who was silent is asked again.
+    async fn look_at_held(self: &Arc<Self>, seen: u64) -> Result<u64, LogFailed> {
         let reader = self.parts.book.read().await?;
-        let now = self.parts.clock.now();
-        let held = reader.index().open().iter().filter(|(_, state)| **state == WithdrawalState::Held);
-        let is_released = |id: &&WithdrawalId| {
-            let withdrawal = reader.state().withdrawal(id).filter(|found| found.transaction.is_some());
-            withdrawal.and_then(|found| found.released_at()).is_some_and(|at| now >= at)
+        let (state, now) = (reader.state(), self.parts.clock.now());
+        let held = || {
+            let open = reader.index().open().iter();
+            open.filter(|(_, state)| **state == WithdrawalState::Held).map(|(id, _)| id)
         };
-        let released: Vec<WithdrawalId> = held.map(|(id, _)| id).filter(is_released).copied().collect();
+        let released: Vec<WithdrawalId> =
+            held().filter(|id| unanswered::goes_on(state, id, now)).copied().collect();
+        let silent = unanswered::destinations(state, held().filter_map(|id| state.withdrawal(id)), now);
         drop(reader);
+        self.unanswered.ask(&self.parts, &silent);
         // What is parked waits for the log to change it, as ever.
         let idle =
             |id: &WithdrawalId| !self.lock().contains_key(id) && self.parts.progress.withdrawal(id).is_none();

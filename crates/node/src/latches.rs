@@ -223,10 +223,7 @@ impl Latches {
             let held = replica.read().await;
             let Ok(state) = held.sound_state() else { return Ok(()) };
             let in_force = table.in_force();
-            in_force
-                .filter(|(_, delivered)| delivered.in_log(state) != Logged::Not)
-                .map(|(at, _)| at)
-                .collect()
+            in_force.filter(|(_, delivered)| delivered.in_log(state).takes_over()).map(|(at, _)| at).collect()
         };
         if over.is_empty() {
             return Ok(());

@@ -57,11 +57,20 @@ pub(crate) fn assign(
 /// For everything that a quorum approves besides holds; whose approvals count is for the caller to say. The same officer
 /// twice is one person with the roles of both.
 pub fn quorum_is_met(quorum: &RequiredApprovals, approved: &[(OfficerId, BTreeSet<RoleName>)]) -> bool {
+    still_missing(quorum, approved).is_empty()
+}
+
+/// The seats of a quorum that these people leave free, by the best way to seat them; empty if they fill it. Whose approvals count
+/// is for the caller to say.
+pub fn still_missing(
+    quorum: &RequiredApprovals,
+    approved: &[(OfficerId, BTreeSet<RoleName>)],
+) -> RequiredApprovals {
     let mut people = People::new();
     for (officer, roles) in approved {
         people.entry(officer).or_default().extend(roles);
     }
-    fill(quorum, &people).is_complete()
+    fill(quorum, &people).missing
 }
 
 type People<'a> = BTreeMap<&'a OfficerId, BTreeSet<&'a RoleName>>;

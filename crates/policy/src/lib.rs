@@ -40,7 +40,7 @@ mod travel;
 mod whitelist;
 
 pub use activity::Activity;
-pub use approvals::{Approval, quorum_is_met};
+pub use approvals::{Approval, quorum_is_met, still_missing};
 pub use breaker::{BreakerCount, BreakerKey, Breakers, Trip, TripCause};
 pub use cases::{CaseResult, Expected, ExpectedOutcome, PolicyCase, PolicyCases};
 pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};

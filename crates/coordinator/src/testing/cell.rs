@@ -92,6 +92,28 @@ impl Cell {
         Self::open_genesis(TempDir::new().unwrap(), START + 1_000, vec![ed25519("log")], &genesis).await
     }
 
+    /// The same with another genesis document: the one to be given again whenever the directory is opened.
+    pub(crate) async fn open_amended(dir: TempDir, now: u64, amend: impl FnOnce(&mut Value)) -> Self {
+        let mut document = document();
+        amend(&mut document);
+        Self::open_genesis(dir, now, vec![ed25519("log")], &signed_genesis(&document)).await
+    }
+
+    /// A cell whose policy asks the provider `chainwatch` about destinations.
+    pub(crate) async fn watched() -> Self {
+        const TABLE: &str = "[exposure]\nproviders = [\"chainwatch\"]\nmax_age_ms = 3600000\nrequired = true\nhold_at = 50\n\
+                             deny_at = 80\napprovals = { withdrawal-approver = 2 }\n\n[hold]";
+        let amend = |document: &mut Value| {
+            let public_key = hex::encode(ed25519("chainwatch").verifying_key().to_bytes());
+            document["providers"] =
+                json!([document["providers"][0], {"name": "chainwatch", "public_key": public_key}]);
+            document["policy"] = document["policy"].as_str().unwrap().replacen("[hold]", TABLE, 1).into();
+        };
+        let cell = Self::open_amended(TempDir::new().unwrap(), START + 1_000, amend).await;
+        cell.make_ready().await;
+        cell
+    }
+
     async fn open_genesis(dir: TempDir, now: u64, log_keys: Vec<SigningKey>, genesis: &Entry) -> Self {
         let pinned = Genesis::hash_of(&genesis.envelope().payload);
         let clock = TestClock(Arc::new(AtomicU64::new(now)));

@@ -10,6 +10,7 @@ use holdfast_policy::{NodeId, TimestampMs};
 
 use super::Driver;
 use super::failure::Failure;
+use super::unanswered::goes_on;
 
 /// How long an attempt waits for the cosignatures that it has to rest on.
 const COSIGNATURES_WITHIN: Duration = Duration::from_secs(5);
@@ -89,7 +90,7 @@ impl Driver {
 
 fn order_of(state: &State, id: &WithdrawalId, now: TimestampMs) -> Option<Order> {
     let withdrawal = state.withdrawal(id)?;
-    let digests = digests_of(withdrawal, now)?;
+    let digests = digests_of(state, withdrawal, now)?;
     let wallet = state.wallet(&withdrawal.request.wallet)?;
     Some(Order {
         withdrawal: *id,
@@ -106,10 +107,10 @@ fn order_of(state: &State, id: &WithdrawalId, now: TimestampMs) -> Option<Order>
     })
 }
 
-fn digests_of(withdrawal: &Withdrawal, now: TimestampMs) -> Option<Vec<Digest>> {
+fn digests_of(state: &State, withdrawal: &Withdrawal, now: TimestampMs) -> Option<Vec<Digest>> {
     match withdrawal.state_at(now) {
         WithdrawalState::Bound => withdrawal.transaction.as_ref().map(|bound| vec![bound.signing_hash]),
-        WithdrawalState::Held if withdrawal.released_at().is_some_and(|at| now >= at) => {
+        WithdrawalState::Held if goes_on(state, &withdrawal.id, now) => {
             withdrawal.transaction.as_ref().map(|bound| vec![bound.signing_hash])
         }
         WithdrawalState::Authorized if now < withdrawal.request.expires_at_ms => {

@@ -229,3 +229,38 @@ async fn many_withdrawals_are_signed_side_by_side() {
         signed(&cell, id).await;
     }
 }
+
+/// Above 1,000 USDT a minute must pass, and nobody can shorten it.
+fn waits_a_minute(document: &mut serde_json::Value) {
+    let band = "hold_above = { amount = \"5000000000\", approvals = { withdrawal-approver = 2 } }";
+    let timer = "hold_above = { amount = \"1000000000\", timer_ms = 60000, at_end = \"release\" }";
+    let policy = document["policy"].as_str().unwrap();
+    assert!(policy.contains(band));
+    document["policy"] = policy.replacen(band, timer, 1).into();
+}
+
+#[tokio::test]
+async fn hold_that_time_released_while_the_coordinator_was_down_goes_on_by_itself() {
+    // Given a withdrawal that waits for time, and a coordinator that goes down
+    let dir = tempfile::TempDir::new().unwrap();
+    let cell = Cell::open_amended(dir, crate::testing::START + 1_000, waits_a_minute).await;
+    cell.make_ready().await;
+    let id = cell.submit("k-1", 0).await;
+    let held = withdrawal(&cell, &id).await;
+    assert_eq!(held.logged_state(), WithdrawalState::Held);
+    let (released_at, size) = (held.released_at().unwrap(), cell.size().await);
+    let dir = cell.shut_down().await;
+    // When it is back a moment before, nothing moves
+    let cell = Cell::open_amended(dir, released_at.0 - 1_000, waits_a_minute).await;
+    cell.replicate();
+    tokio::spawn(Withdrawals::new(cell.parts.clone()).run(cell.stop.subscribe()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(
+        (withdrawal(&cell, &id).await.logged_state(), cell.size().await),
+        (WithdrawalState::Held, size)
+    );
+    // Then with the time it is signed, without anybody's doing
+    cell.clock.advance(1_000);
+    let found = signed(&cell, &id).await;
+    assert!(found.authorization.unwrap().time >= released_at);
+}

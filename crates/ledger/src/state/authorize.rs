@@ -116,6 +116,10 @@ impl State {
             WithdrawalState::Held
                 if withdrawal.released_at().is_some_and(|at| time >= at)
                     && self.has_time_to_sign(&withdrawal.request, time) => {}
+            // Nor does a provider's silence last longer than it is silent.
+            WithdrawalState::Held
+                if self.is_answered(withdrawal, time) && self.has_time_to_sign(&withdrawal.request, time) => {
+            }
             WithdrawalState::Bound => {
                 return Err(refuse("too little time is left before the intent expires"));
             }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_chains::{Address, ChainId};
-use holdfast_policy::{ExposureSignal, MAX_EXPOSURE_AGE, ProviderId, TimestampMs};
+use holdfast_policy::{Exposure, ExposureSignal, MAX_EXPOSURE_AGE, ProviderId, ReasonCode, TimestampMs};
 use imbl::OrdMap;
 
 use super::{Change, State};
 use crate::codec::record;
 use crate::payload::ExposureReport;
 use crate::rejection::{Rejection, RejectionCode};
+use crate::withdrawal::{Withdrawal, WithdrawalState};
 
 const MAX_SCORE: u8 = 100;
 
@@ -87,6 +88,26 @@ impl State {
             }
             Some(_) | None => report.clone(),
         }
+    }
+
+    /// Whether a withdrawal is held because providers were silent and for nothing else.
+    pub fn waits_for_providers(&self, withdrawal: &Withdrawal, at: TimestampMs) -> bool {
+        let held = withdrawal.state_at(at) == WithdrawalState::Held;
+        let mut reasons =
+            withdrawal.decision.hold().filter(|_| held).into_iter().flat_map(|hold| &hold.reasons).peekable();
+        reasons.peek().is_some() && reasons.all(|reason| reason.code == ReasonCode::ExposureAbsent)
+    }
+
+    /// Whether it is held for that alone, and all of them have spoken since: it is decided again when the coordinator asks for its
+    /// authorization, by what they said and by all other rules.
+    // INVARIANT (G9): whatever else held it, people or time lift as the policy says; what a provider says lifts its silence only.
+    pub fn is_answered(&self, withdrawal: &Withdrawal, at: TimestampMs) -> bool {
+        let request = &withdrawal.request;
+        let newest = |provider: &ProviderId| {
+            self.exposure_report(provider, request.chain_id, &request.destination).map(ExposureReport::signal)
+        };
+        self.waits_for_providers(withdrawal, at)
+            && matches!(Exposure::of(self.policy().exposure(), newest, at), Exposure::Known(_))
     }
 
     /// A provider's newest report about a destination.

@@ -1,6 +1,8 @@
 //! Officers' answers to held withdrawals.
 
-use holdfast_policy::{HoldRequirement, TimestampMs};
+use std::collections::BTreeSet;
+
+use holdfast_policy::{HoldRequirement, OfficerId, RequiredApprovals, RoleName, TimestampMs, still_missing};
 
 use super::{Change, State};
 use crate::ids::WithdrawalId;
@@ -92,6 +94,24 @@ impl State {
         self.redecide(&mut withdrawal, time);
         withdrawal.settle(index);
         Ok(Change::withdrawal(withdrawal))
+    }
+
+    /// The approvals that a held withdrawal lacks at this time, by the roles that officers have now; empty if nobody's approval is
+    /// missing. For people to look at: what counts is the decision.
+    pub fn missing_approvals(&self, withdrawal: &Withdrawal, at: TimestampMs) -> RequiredApprovals {
+        let Some(hold) = withdrawal.decision.hold() else { return RequiredApprovals::new() };
+        let digest = hold.digest();
+        let counts = |approval: &&Approval| {
+            approval.hold == digest
+                && at < approval.expires_at
+                && approval.officer.as_str() != withdrawal.request.client.as_str()
+        };
+        let standing = |approval: &Approval| {
+            (approval.officer.clone(), self.standing_roles(&approval.officer, approval.index))
+        };
+        let approved: Vec<(OfficerId, BTreeSet<RoleName>)> =
+            withdrawal.approvals.iter().filter(counts).map(standing).collect();
+        still_missing(&hold.approvals, &approved)
     }
 
     fn held(&self, id: &WithdrawalId, time: TimestampMs) -> Result<&Withdrawal, Rejection> {

@@ -39,8 +39,21 @@ pub(super) enum Logged {
     Not,
     /// Its rules do what the latch does.
     TakenOver,
+    /// It acted, and no rule asks for what it did: nothing but the latch refuses yet.
+    NotHeeded,
     /// What it stopped is gone for good, or a quorum let it go on: it stops nothing any more.
     UsedUp,
+}
+
+impl Logged {
+    /// Whether the latch is no longer needed.
+    // INVARIANT (G4): a latch goes only when the log's rules refuse by themselves, or a quorum let go what it stopped.
+    pub(super) fn takes_over(self) -> bool {
+        match self {
+            Self::TakenOver | Self::UsedUp => true,
+            Self::Not | Self::NotHeeded => false,
+        }
+    }
 }
 
 impl Subject {
@@ -138,8 +151,13 @@ impl Subject {
                 Logged::UsedUp
             }
             Self::Client { .. } => Logged::Not,
-            // Whoever put it there, and whether the list came to name it itself: it is refused.
-            Self::Listed { list, address } if state.is_listed(list, address) => Logged::TakenOver,
+            // Whoever put it there, and whether the list came to name it itself: it is refused, if a rule names the list.
+            Self::Listed { list, address } if state.is_listed(list, address) => {
+                match state.policy().screening_lists().contains(list) {
+                    true => Logged::TakenOver,
+                    false => Logged::NotHeeded,
+                }
+            }
             // A quorum took it off again.
             Self::Listed { .. } if acted => Logged::UsedUp,
             Self::Listed { .. } => Logged::Not,

@@ -59,6 +59,15 @@ fn quorum_is_not_met_by_one_person_under_two_entries() {
     assert!(quorum_is_met(&needs, &approved(&[("ann", &["a", "b"]), ("ben", &["a"])])));
 }
 
+#[test]
+fn free_seats_are_those_of_the_best_way_to_seat_people() {
+    let needs = required(&[("a", 2), ("b", 1)]);
+    let approved: Vec<_> = people(&[("ann", &["a", "b"]), ("ben", &["a"])]).into_iter().collect();
+    assert_eq!(still_missing(&needs, &approved[..1]).values().sum::<u32>(), 2);
+    assert_eq!(still_missing(&needs, &approved).values().sum::<u32>(), 1);
+    assert!(still_missing(&required(&[("a", 1), ("b", 1)]), &approved).is_empty());
+}
+
 /// The largest number of seats that any assignment fills, by trying all.
 fn best(seats: &[&RoleName], who: &mut Vec<&BTreeSet<RoleName>>) -> usize {
     let Some((seat, rest)) = seats.split_first() else { return 0 };

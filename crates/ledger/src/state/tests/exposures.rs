@@ -55,6 +55,73 @@ fn payment_is_held_until_every_required_provider_spoke() {
     assert_eq!(cell.state_of(allowed), WithdrawalState::Bound);
 }
 
+/// A withdrawal that is held because both providers were silent, which then speak.
+fn answered(cell: &mut Cell, usdt: u128, score: u64) -> WithdrawalId {
+    let request = cell.request("k-1", usdt);
+    let id = cell.ask(&request);
+    let authorize = cell.authorize(id);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE", "nobody spoke");
+    says(cell, "chainwatch", 1, 0);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE", "one of two spoke");
+    says(cell, "tracer", 1, score);
+    id
+}
+
+#[test]
+fn payment_that_was_held_for_silence_alone_goes_on_when_all_have_spoken() {
+    let mut cell = cell();
+    let id = answered(&mut cell, 1250, 10);
+    assert_eq!(cell.state_of(id), WithdrawalState::Held, "a report alone changes no withdrawal");
+    let authorize = cell.authorize(id);
+    cell.accept(&authorize);
+    assert_eq!(cell.state_of(id), WithdrawalState::Authorized);
+    assert!(cell.state.authorized_withdrawal(&id, 0, TimestampMs(cell.now)).is_ok());
+}
+
+#[test]
+fn answer_is_obeyed_whatever_it_is() {
+    for (score, state, code) in [
+        (50, WithdrawalState::Held, ReasonCode::ExposureHold),
+        (80, WithdrawalState::Denied, ReasonCode::ExposureDeny),
+    ] {
+        let mut cell = cell();
+        let id = answered(&mut cell, 1250, score);
+        let authorize = cell.authorize(id);
+        cell.accept(&authorize);
+        assert_eq!(cell.state_of(id), state);
+        assert_eq!(cell.withdrawal(id).decision.main_reason(), Some(code));
+        assert_eq!(
+            cell.refuse(&authorize),
+            "WITHDRAWAL_NOT_AUTHORIZABLE",
+            "it is held for another reason now"
+        );
+    }
+}
+
+#[test]
+fn answer_does_not_lift_what_people_have_to_lift() {
+    let mut cell = cell();
+    // 6,000 USDT is above the automatic limit, too
+    let id = answered(&mut cell, 6_000, 0);
+    let authorize = cell.authorize(id);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
+    assert_eq!(cell.state_of(id), WithdrawalState::Held);
+}
+
+#[test]
+fn answer_that_grew_too_old_is_none() {
+    let mut cell = cell();
+    let id = answered(&mut cell, 1250, 0);
+    cell.now += 300_000;
+    let authorize = cell.authorize(id);
+    assert_eq!(cell.refuse(&authorize), "WITHDRAWAL_NOT_AUTHORIZABLE");
+    cell.session(false, false);
+    says(&mut cell, "chainwatch", 2, 0);
+    says(&mut cell, "tracer", 2, 0);
+    cell.accept(&authorize);
+    assert_eq!(cell.state_of(id), WithdrawalState::Authorized);
+}
+
 #[test]
 fn worse_report_stops_at_authorization_and_signing() {
     let mut cell = cell();

@@ -251,3 +251,21 @@ fn withdrawal_rests_on_time_as_long_as_time_has_to_release_it_and_names_when_it_
     assert!(cell.state.rests_on_time(&waits), "a node asks once more before it signs");
     assert_eq!(cell.state.waits_since().collect::<Vec<_>>(), [since]);
 }
+
+#[test]
+fn missing_approvals_are_those_of_the_hold_in_force_by_the_roles_of_now() {
+    let mut cell = Cell::ready();
+    let id = cell.ask_for_6000("k-1");
+    let missing = |cell: &Cell, at: u64| {
+        let missing = cell.state.missing_approvals(cell.withdrawal(id), TimestampMs(at));
+        missing.values().sum::<u32>()
+    };
+    assert_eq!(missing(&cell, cell.now), 2);
+    cell.approves("alice", id);
+    assert_eq!(missing(&cell, cell.now), 1);
+    // An approval that has expired counts no more
+    let expires = cell.withdrawal(id).approvals[0].expires_at.0;
+    assert_eq!((missing(&cell, expires - 1), missing(&cell, expires)), (1, 2));
+    cell.approves("carol", id);
+    assert_eq!(missing(&cell, cell.now), 0, "it is held no more");
+}

@@ -15,3 +15,35 @@ async fn pause_of_another_wallet_stops_nothing_of_this_one() {
     assert_eq!(nodes[0].node.latches.in_force().await.len(), 1);
     sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
 }
+
+#[tokio::test]
+async fn address_on_a_list_that_no_rule_asks_stays_latched_when_the_log_has_it() {
+    // Given two lists, of which the policy names one
+    let mut cell = Cell::amended(|document| {
+        let unheeded = json!({"id": "watch", "source": "test", "as_of": "2026-11-01",
+            "text": "0x098B716B8Aaf21512996dC57EB0615e2383E2f96\n"});
+        document["screening_lists"].as_array_mut().unwrap().push(unheeded);
+    });
+    let mut node = TestNode::three(&cell).await.remove(0);
+    let address = holdfast_chains::Address::parse("0x8ba1f109551bD432803012645Ac136ddd64DBA72").unwrap();
+    let added = ["ofac-eth", "watch"].map(|list| {
+        let list = list.parse().unwrap();
+        cell.statement("alice", StatementBody::AddToScreeningList { list, address })
+    });
+    for addition in &added {
+        deliver(&node, addition).await.unwrap();
+    }
+    assert_eq!(node.node.latches.in_force().await.len(), 2);
+    // When the log has both
+    added.iter().for_each(|addition| drop(cell.accept(addition)));
+    node.catch_up(&cell).await;
+    // Then the rules refuse by the first, and nothing but the latch by the second, also after a restart
+    for _ in 0..2 {
+        let in_force = node.node.latches.in_force().await;
+        assert_eq!(
+            in_force.iter().map(|latch| latch.digest).collect::<Vec<_>>(),
+            [StatementDigest::of(&added[1].payload)]
+        );
+        node = node.restart(&cell).await;
+    }
+}
