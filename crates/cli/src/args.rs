@@ -87,7 +87,8 @@ pub(crate) async fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error, &arguments),
     };
-    let rows = matches!(&cli.command, Command::Audit(command) if command.writes_rows());
+    let rows = matches!(&cli.command, Command::Audit(command) if command.writes_rows())
+        || matches!(&cli.command, Command::Provider(command) if command.writes_rows());
     let output = Output::new(cli.json).with_lines(rows);
     let result = Box::pin(dispatch(&cli, output)).await;
     ExitCode::from(output.finish(&result).code())
@@ -181,6 +182,7 @@ mod tests {
         "withdraw give-up w-00112233445566778899aabbccddeeff --officer alice",
         "wallet deposit-address hot-1 7",
         "fact session --customer c-1 --new-device",
+        "provider identity --method passkey --score 90 --session s-1",
         "officer pause hot-1 --node node-1 node-2 node-3 --officer alice",
         "officer resume hot-1 --officer alice",
         "officer revoke-client pipeline --officer alice --yes",
@@ -202,6 +204,7 @@ mod tests {
         "policy explain policy.toml --withdrawal w-00112233445566778899aabbccddeeff --log out",
         "policy backtest policy.toml --log out --genesis-sha256 00 --size 17",
         "officer statements --node node-1",
+        "officer holds --escalated --for alice",
         "officer binding 17 --against hostile-nodes --timeout 5s",
         "officer binding c-00112233445566778899aabbccddeeff --officer alice",
         "audit export out",

@@ -40,12 +40,8 @@ pub(crate) enum OfficerCommand {
     RevokeClient(RevokeClientArgs),
     /// Propose to lift the pauses of a wallet that are in force now
     Resume(ResumeArgs),
-    /// List what is held: for whom it waits, until when, and who is called then
-    Holds {
-        /// Only those that have waited for longer than the policy wants
-        #[arg(long)]
-        escalated: bool,
-    },
+    /// List what is held: for whom it waits, which approvals are missing, until when, and who is called then
+    Holds(holds::HoldsArgs),
     /// Take back your approval of a withdrawal that is not authorized yet
     ///
     /// From the log entry on that contains it the approval counts for nothing, and a withdrawal that was allowed by it is held again.
@@ -113,7 +109,7 @@ pub(crate) async fn run(session: &Session, command: &OfficerCommand) -> Result<A
         OfficerCommand::Pause(args) => pause(session, args).await,
         OfficerCommand::RevokeClient(args) => revoke_client(session, args).await,
         OfficerCommand::Resume(args) => resume(session, args).await,
-        OfficerCommand::Holds { escalated } => holds::list(session, *escalated).await,
+        OfficerCommand::Holds(args) => holds::list(session, args).await,
         OfficerCommand::WithdrawApproval(args) => hold::withdraw_approval(session, args).await,
         OfficerCommand::Binding(args) => binding::run(session, args).await,
         OfficerCommand::Statements { node, officer } => statements(session, node, officer.as_deref()).await,

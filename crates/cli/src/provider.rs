@@ -1,6 +1,6 @@
-//! `holdfast provider`: a reference risk provider, which answers from a file of scores.
+//! `holdfast provider`: reference providers. One of identities, [`identity`], and one of risk, which answers from a file of scores.
 //!
-//! It signs what it answers with the provider's key, under numbers without gaps. It must never answer before the signed report is
+//! The latter signs what it answers with the provider's key, under numbers without gaps. It must never answer before the signed report is
 //! on disk, and never sign two reports with one number.
 
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ use crate::keys;
 use crate::output::Answer;
 use crate::session::Session;
 
+mod identity;
+
 /// Reports that one answer repeats.
 const REPEATED: usize = 100;
 /// Most lines of a file of scores.
@@ -51,6 +53,19 @@ pub(crate) enum ProviderCommand {
     /// it changes; what is not in it has score 0 and category `none`. Signed reports are kept beside it: never delete them, their
     /// numbers must not come again.
     Serve(ServeArgs),
+    /// Show what customers have to confirm, and attest what is confirmed
+    ///
+    /// Follows the log as its reader: withdrawals that wait for their customer's step-up, and whitelist entries that customers asked
+    /// for. Each is shown once; `yes ID` on standard input attests it, `no ID` does not. Ends with its input. With `--json` each event
+    /// is one line. A real provider asks the customer on the customer's own device.
+    Identity(identity::IdentityArgs),
+}
+
+impl ProviderCommand {
+    /// Whether it writes one JSON document a line.
+    pub(crate) fn writes_rows(&self) -> bool {
+        matches!(self, Self::Identity(_))
+    }
 }
 
 /// What to serve.
@@ -74,7 +89,13 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(session: &Session, command: &ProviderCommand) -> Result<Answer, Failure> {
-    let ProviderCommand::Serve(args) = command;
+    match command {
+        ProviderCommand::Serve(args) => serve_scores(session, args).await,
+        ProviderCommand::Identity(args) => identity::run(session, args).await,
+    }
+}
+
+async fn serve_scores(session: &Session, args: &ServeArgs) -> Result<Answer, Failure> {
     let who = session.profile.choose(Role::Provider, args.provider.as_deref())?;
     let tls = connect::identity(&session.profile, &who)?;
     let desk = Desk {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
@@ -17,6 +18,7 @@ use holdfast_policy::{CalendarDate, ListId, MAX_LIST_BYTES, ScreeningDelta, Scre
 use holdfast_proto::v1;
 use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::ceremony;
 use crate::failure::{Exit, Failure};
@@ -27,6 +29,8 @@ use crate::replica::{self, LocalReplica};
 use crate::session::Session;
 use crate::statement::{Expiring, Lines, Signing};
 
+/// How long an emergency waits for the log, which tells whether a rule asks the list.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 /// Addresses that a difference shows on the screen, of each kind.
 const SHOWN: usize = 20;
 
@@ -301,11 +305,33 @@ fn waits(state: &State, update: &ScreeningUpdate) -> bool {
     state.waiting_screening_updates().any(|waiting| waiting.update == *update && waiting.is_complete())
 }
 
-/// Needs neither the coordinator nor the log: the statement says all by itself.
+/// Needs neither the coordinator nor the log: the statement says all by itself. Where the log can be read, a list that no rule asks
+/// is refused: an officer would think that the address is stopped.
 async fn add_now(session: &Session, args: &AddNowArgs) -> Result<Answer, Failure> {
     let address = address(&args.address)?;
+    match timeout(READ_WITHIN, replica::download(session)).await {
+        Ok(Ok(replica)) => check_named(replica.state(), &args.list)?,
+        Ok(Err(_)) | Err(_) => session.output.notice(&format!(
+            "WARNING: the log cannot be read, so it is not checked that a rule of the policy names `{}`\nif none does, nodes refuse the address until the log names it, and restored nodes do not: holdfast policy show",
+            args.list
+        )),
+    }
     let body = StatementBody::AddToScreeningList { list: args.list.clone(), address };
     officer::deliver(session, &args.signing, &Lines::unread(Vec::new()), body, &args.nodes).await
+}
+
+fn check_named(state: &State, list: &ListId) -> Result<(), Failure> {
+    let named = state.policy().screening_lists();
+    if named.contains(list) {
+        return Ok(());
+    }
+    let named: Vec<_> = named.into_iter().map(|list| format!("`{list}`")).collect();
+    let lists = if named.is_empty() { "no list".to_owned() } else { named.join(", ") };
+    let message = format!(
+        "no rule of the policy in force asks the screening list `{list}`: an address on it is paid all the same"
+    );
+    Err(Failure::new(Exit::Refused, "LIST_NOT_NAMED", message)
+        .next(format!("add it to a list that the policy names: it names {lists}; to stop a wallet: holdfast officer pause WALLET")))
 }
 
 async fn lift(session: &Session, args: &LiftArgs) -> Result<Answer, Failure> {

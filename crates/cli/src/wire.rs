@@ -78,6 +78,7 @@ fn hold(hold: &v1::HoldRequirement) -> Value {
         "hold_digest": hex::encode(&hold.hold_digest),
         "reasons": hold.reasons.iter().map(reason).collect::<Vec<_>>(),
         "release_at_ms": hold.release_at_ms,
+        "not_before_ms": hold.not_before_ms,
         "escalation_role": hold.escalation_role,
         "escalation_at_ms": hold.escalation_at_ms,
     })

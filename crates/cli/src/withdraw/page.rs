@@ -1,6 +1,7 @@
 //! Withdrawals and decisions as text.
 
 use holdfast_chains::Calldata;
+use holdfast_policy::TimestampMs;
 use holdfast_proto::v1;
 use serde_json::{Value, json};
 
@@ -135,9 +136,7 @@ fn next_step(withdrawal: &v1::Withdrawal) -> Option<String> {
     let id = &withdrawal.id;
     let bind = format!("holdfast withdraw bind {id} --nonce N --max-fee-gwei GWEI --wait");
     match withdrawal.state() {
-        v1::WithdrawalState::Held => {
-            Some(format!("officers decide: holdfast withdraw approve {id} --officer NAME"))
-        }
+        v1::WithdrawalState::Held => Some(held_next(withdrawal)),
         v1::WithdrawalState::Bound if needs_another_nonce(withdrawal) => {
             Some(format!("bind a transaction with the account's next nonce: {bind}"))
         }
@@ -161,6 +160,43 @@ fn next_step(withdrawal: &v1::Withdrawal) -> Option<String> {
         | v1::WithdrawalState::Expired
         | v1::WithdrawalState::Tombstoned => None,
     }
+}
+
+/// Who can end a hold. One whose decision was not asked for is for officers to look at.
+fn held_next(withdrawal: &v1::Withdrawal) -> String {
+    let id = &withdrawal.id;
+    let hold = withdrawal.decision.as_ref().and_then(|decision| decision.hold.as_ref());
+    match hold {
+        Some(hold) if hold.approvals.is_empty() && hold.step_up_required => format!(
+            "the customer confirms it with the identity provider; by hand: holdfast fact identity --subject {id}"
+        ),
+        Some(hold) if hold.approvals.is_empty() => {
+            format!("it goes on by itself: holdfast withdraw show {id}")
+        }
+        Some(_) | None => format!("officers decide: holdfast withdraw approve {id} --officer NAME"),
+    }
+}
+
+/// What a hold waits for: people, the customer, time.
+fn hold_lines(hold: &v1::HoldRequirement) -> String {
+    let mut needs: Vec<_> = hold.approvals.iter().map(|(role, count)| format!("{count} of {role}")).collect();
+    needs.sort();
+    if hold.step_up_required {
+        needs.push("the customer's confirmation".to_owned());
+    }
+    if let Some(at) = hold.not_before_ms.filter(|_| !needs.is_empty()) {
+        needs.push(format!("{}, before which nobody can end it", TimestampMs(at)));
+    }
+    let needs = if needs.is_empty() { "time alone".to_owned() } else { needs.join(", ") };
+    let ends = match hold.release_at_ms {
+        Some(at) => format!("released at {}", TimestampMs(at)),
+        None => format!("denied at {}", TimestampMs(hold.deadline_ms)),
+    };
+    let called = match (&hold.escalation_role, hold.escalation_at_ms) {
+        (Some(role), Some(at)) => format!("; from {} on {role}, too", TimestampMs(at)),
+        (_, _) => String::new(),
+    };
+    format!("    waits for {needs}\n    {ends}; looked after by {}{called}\n", hold.owner_role)
 }
 
 fn receipt_text(verified: &VerifiedReceipt) -> String {
@@ -199,8 +235,7 @@ pub(crate) fn decision_lines(decision: &v1::Decision) -> String {
         }
     }
     if let Some(hold) = &decision.hold {
-        let needs: Vec<_> = hold.approvals.iter().map(|(role, count)| format!("{count} of {role}")).collect();
-        text.push_str(&format!("    waits for {}\n", needs.join(", ")));
+        text.push_str(&hold_lines(hold));
     }
     text
 }
@@ -228,6 +263,44 @@ mod tests {
             assert!(next.contains(command), "{code}: {next}");
         }
         assert_eq!(next_step(&in_state(v1::WithdrawalState::Denied, "DENIED")), None);
+    }
+
+    fn held(hold: v1::HoldRequirement) -> v1::Withdrawal {
+        let decision = v1::Decision { hold: Some(hold), ..v1::Decision::default() };
+        v1::Withdrawal { decision: Some(decision), ..in_state(v1::WithdrawalState::Held, "X") }
+    }
+
+    #[test]
+    fn hold_says_whom_and_what_it_waits_for() {
+        let customer = v1::HoldRequirement { step_up_required: true, ..v1::HoldRequirement::default() };
+        assert!(next_step(&held(customer.clone())).unwrap().contains("fact identity"));
+        assert!(hold_lines(&customer).contains("waits for the customer's confirmation\n"));
+        let time = v1::HoldRequirement {
+            release_at_ms: Some(7),
+            not_before_ms: Some(7),
+            ..v1::HoldRequirement::default()
+        };
+        assert!(next_step(&held(time.clone())).unwrap().contains("by itself"));
+        let lines = hold_lines(&time);
+        assert!(lines.contains("waits for time alone\n    released at 1970-01-01"), "{lines}");
+        let people = v1::HoldRequirement {
+            approvals: [("approver".to_owned(), 2)].into(),
+            not_before_ms: Some(7),
+            owner_role: "desk".to_owned(),
+            escalation_role: Some("chief".to_owned()),
+            escalation_at_ms: Some(9),
+            ..v1::HoldRequirement::default()
+        };
+        let lines = hold_lines(&people);
+        assert!(next_step(&held(people)).unwrap().contains("withdraw approve"));
+        for part in [
+            "waits for 2 of approver, 1970-01-01",
+            "denied at 1970-01-01",
+            "looked after by desk",
+            "on chief, too",
+        ] {
+            assert!(lines.contains(part), "{part}: {lines}");
+        }
     }
 
     #[test]

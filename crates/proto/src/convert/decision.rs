@@ -97,6 +97,7 @@ fn hold(requirement: &HoldRequirement) -> v1::HoldRequirement {
         release_at_ms: requirement.release_at.map(|at| at.0),
         escalation_role: requirement.escalation.as_ref().map(|escalation| escalation.to.to_string()),
         escalation_at_ms: requirement.escalation.as_ref().map(|escalation| escalation.at.0),
+        not_before_ms: requirement.not_before.map(|at| at.0),
         step_up_required: requirement.step_up,
     }
 }
