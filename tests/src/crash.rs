@@ -176,12 +176,12 @@ pub async fn dying<T>(
 /// # Panics
 /// When anything that was acknowledged is lost.
 pub async fn every_point_of_every_flow(server: &str, store: Store) -> String {
-    let cluster = Cluster::ready(Options { store }).await;
+    let cluster = Cluster::ready_to_step_up(Options { store }).await;
     let parties = Steadfast::of(&cluster);
     let (mut points, mut deaths, mut checked) = (BTreeSet::new(), 0_usize, Checked::default());
     for flow in Flow::ALL {
         // Two nodes sign: without the third, one of them is the one that dies.
-        let needed = server != COORDINATOR && flow == Flow::Withdrawal;
+        let needed = server != COORDINATOR && flow.signs();
         if needed {
             cluster.kill_9("node-3");
         }

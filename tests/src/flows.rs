@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::WALLET;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Options};
 use crate::request::STRANGER;
 use crate::steadfast::Steadfast;
 
@@ -23,23 +23,63 @@ pub enum Flow {
     Pause,
     /// A key generated.
     Keygen,
+    /// A payment that waits for its customer and for two officers.
+    Held,
+    /// An address that one officer puts on a screening list, at every node.
+    Listed,
     /// A payment that cannot be signed because two nodes are away, given up while they come back.
     GiveUp,
 }
 
 impl Flow {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Withdrawal, Self::Whitelist, Self::Pause, Self::Keygen, Self::GiveUp];
+    pub const ALL: [Self; 7] = [
+        Self::Withdrawal,
+        Self::Whitelist,
+        Self::Pause,
+        Self::Keygen,
+        Self::Held,
+        Self::Listed,
+        Self::GiveUp,
+    ];
 
-    /// Runs it to its end.
+    /// Whether two nodes make a signature in it.
+    pub fn signs(self) -> bool {
+        matches!(self, Self::Withdrawal | Self::Held)
+    }
+
+    /// Runs it to its end, in a cluster of [`Cluster::ready_to_step_up`].
     pub async fn run(self, cluster: &Cluster, parties: &Steadfast<'_>) {
         match self {
             Self::Withdrawal => drop(parties.signed(&parties.submit().await).await),
             Self::Whitelist => drop(parties.whitelist(STRANGER).await),
             Self::Pause => parties.pause_and_resume(WALLET).await,
             Self::Keygen => parties.wallet(&format!("hot-{}", 100 + cluster.fresh_number())).await,
+            Self::Held => parties.held_and_signed().await,
+            Self::Listed => parties.listed_now().await,
             Self::GiveUp => give_up(cluster, parties).await,
         }
+    }
+}
+
+impl Cluster {
+    /// A running cluster, ready to pay, in which what is above 5,000 USDT waits for its customer and for two officers.
+    pub async fn ready_to_step_up(options: Options) -> Self {
+        let mut cluster = Self::make(options);
+        cluster.amend_genesis(|document| {
+            let identity = "[identity]\nproviders = [\"sessions\"]\nmethods = [\"passkey\"]\nmin_score = 80\n\
+                            max_age_ms = 600000\n\n[risk]";
+            let policy = document["policy"].as_str().unwrap();
+            let policy = policy.replacen("[risk]", identity, 1).replacen(
+                "asset = \"USDT\"\n",
+                "asset = \"USDT\"\nstep_up_above = \"5000000000\"\n",
+                1,
+            );
+            document["policy"] = policy.into();
+        });
+        cluster.start_all().await;
+        cluster.make_ready().await;
+        cluster
     }
 }
 

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use holdfast_chains::{Address, ChainId};
 use holdfast_ledger::{
-    CeremonyId, StatementBody, StatementDigest, WalletProposal, WhitelistProposal, Withdrawal, WithdrawalId,
-    WithdrawalState,
+    CeremonyId, IdentityReport, IdentitySubject, PayloadKind, StatementBody, StatementDigest, WalletProposal,
+    WhitelistProposal, Withdrawal, WithdrawalId, WithdrawalState, key_id,
 };
 use holdfast_log::{Entry, Envelope, Hash, RightEdge, TlogProof};
-use holdfast_policy::{TimestampMs, WalletId};
+use holdfast_policy::{IntentDigest, ListId, ProviderId, TimestampMs, WalletId};
 use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
+use holdfast_proto::v1::fact_service_client::FactServiceClient;
 use holdfast_proto::v1::log_service_client::LogServiceClient;
 use holdfast_proto::v1::node_service_client::NodeServiceClient;
 use holdfast_proto::v1::officer_service_client::OfficerServiceClient;
@@ -29,12 +30,17 @@ use tonic::{Code, Status};
 
 use crate::cluster::Cluster;
 use crate::replica::LogCopy;
+use crate::request::Request;
 use crate::{CLIENT, COORDINATOR, ENGINE, NODES, now_ms};
 
 /// How long a call is repeated: longer than a process takes to come back and a key to be made.
 const PATIENCE: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_millis(50);
 const HOUR_MS: u64 = 60 * 60 * 1_000;
+/// The provider of the demo.
+const PROVIDER: &str = "sessions";
+/// USDT, in base units: more than goes without officers.
+const HELD_ABOVE: u128 = 6_000_000_000;
 /// Two officers make every quorum of the demo.
 const OFFICERS: [&str; 2] = ["alice", "bob"];
 
@@ -61,6 +67,8 @@ struct Told {
     wallets: BTreeMap<String, Vec<u8>>,
     /// Whitelist entries that were activated.
     whitelisted: BTreeSet<String>,
+    /// Addresses that officers put on lists.
+    listed: BTreeSet<(ListId, Address)>,
     /// Node, statement and receipt.
     latches: Vec<(String, Envelope, Vec<u8>)>,
     /// What a node showed of its replica: size and root.
@@ -126,7 +134,11 @@ impl<'a> Steadfast<'a> {
 
     /// A withdrawal that is acknowledged; returns its id.
     pub async fn submit(&self) -> String {
-        let envelope = self.cluster.request().signed(self.cluster).to_json();
+        self.submit_request(&self.cluster.request()).await
+    }
+
+    async fn submit_request(&self, request: &Request) -> String {
+        let envelope = request.signed(self.cluster).to_json();
         let channel = self.channel(Role::Client, CLIENT, COORDINATOR);
         let taken = self.insist("a withdrawal is taken", async || {
             let request = v1::SubmitWithdrawalRequest { envelope: envelope.clone(), wait_ms: 0 };
@@ -135,6 +147,76 @@ impl<'a> Steadfast<'a> {
         let id = taken.await.id;
         self.told().submitted.insert(id.clone());
         id
+    }
+
+    /// A payment that waits for its customer and for two officers, until all three spoke and it is signed.
+    pub async fn held_and_signed(&self) {
+        let request = self.cluster.intent().set("amount", HELD_ABOVE.to_string());
+        let id = self.submit_request(&request.with_transfer(self.cluster.next_account_nonce())).await;
+        self.withdrawal(&id, v1::WithdrawalState::Held).await;
+        self.attest(&id.parse().unwrap()).await;
+        for officer in OFFICERS {
+            let party = self.cluster.officer(officer);
+            let body = StatementBody::ApproveHold(id.parse().unwrap());
+            let envelope = party.sign(&party.statement(self.log().await.state(), body)).to_json();
+            let channel = self.channel(Role::Officer, officer, COORDINATOR);
+            let approved = self.insist("an approval of a hold is taken", async || {
+                let request = v1::ApproveHoldRequest { envelope: envelope.clone() };
+                acted(WithdrawalServiceClient::new(channel.clone()).approve_hold(request).await)
+            });
+            approved.await;
+        }
+        self.signed(&id).await;
+    }
+
+    /// The identity provider's word that the customer asked for exactly this.
+    async fn attest(&self, id: &WithdrawalId) {
+        let log = self.log().await;
+        let (state, provider) = (log.state(), ProviderId::new(PROVIDER).unwrap());
+        let withdrawal = state.withdrawal(id).unwrap();
+        let report = IdentityReport {
+            cluster: state.cluster().clone(),
+            sequence: state.next_sequence(&provider),
+            provider,
+            customer: withdrawal.request.customer.clone(),
+            subject: IdentitySubject::Withdrawal(*id),
+            intent: IntentDigest::from_bytes(withdrawal.request_digest),
+            method: "passkey".parse().unwrap(),
+            score: 90,
+            session: "s-1".parse().unwrap(),
+            observed_at_ms: TimestampMs(now_ms()),
+        };
+        let key = self.cluster.ed25519_key("provider/sessions.key");
+        let (kind, payload) = (PayloadKind::IdentityAttestation, serde_json::to_vec(&report).unwrap());
+        let signer = key_id("provider", PROVIDER);
+        let envelope = Envelope::sign_ed25519(kind.payload_type(), payload, &signer, &key).unwrap().to_json();
+        let channel = self.channel(Role::Provider, PROVIDER, COORDINATOR);
+        let attested = self.insist("an attestation is taken", async || {
+            let request = v1::ReportFactRequest { envelope: envelope.clone() };
+            acted(FactServiceClient::new(channel.clone()).report(request).await)
+        });
+        attested.await;
+    }
+
+    /// An address that one officer puts on a screening list at every node, until the log has it there.
+    pub async fn listed_now(&self) {
+        let number = self.cluster.fresh_number();
+        // One officer has a limited number of additions.
+        let officer = OFFICERS[usize::try_from(number % 2).unwrap()];
+        let (list, address) = (ListId::new("ofac-eth").unwrap(), format!("0x{:040x}", 0xbad_0000 + number));
+        let address = Address::parse_unchecked_case(&address).unwrap();
+        let body = StatementBody::AddToScreeningList { list: list.clone(), address };
+        let party = self.cluster.officer(officer);
+        let statement = party.sign(&party.statement(self.log().await.state(), body));
+        for node in NODES {
+            self.latch(node, officer, &statement).await;
+        }
+        let logged = self.insist("the log has the addition", async || {
+            let log = self.try_log().await?;
+            log.state().is_listed(&list, &address).then_some(()).ok_or(Status::unavailable("not listed"))
+        });
+        logged.await;
+        self.told().listed.insert((list, address));
     }
 
     /// Waits for a withdrawal's signature.
@@ -324,6 +406,9 @@ impl<'a> Steadfast<'a> {
             for entry in &told.whitelisted {
                 assert!(state.whitelist().any(|found| found.id.to_string() == *entry), "{entry} is gone");
             }
+            for (list, address) in &told.listed {
+                assert!(state.is_listed(list, address), "{address} is on `{list}` no more");
+            }
             (told.submitted.clone(), told.receipts.clone(), told.latches.clone())
         };
         for id in &submitted {
@@ -442,11 +527,18 @@ impl<'a> Steadfast<'a> {
     }
 }
 
-/// A statement that acted before is one whose first answer was lost.
+/// A statement or a report that acted before is one whose first answer was lost.
 fn acted<T>(answer: Result<T, Status>) -> Result<(), Status> {
     match answer {
         Ok(_) => Ok(()),
-        Err(status) if reason_of(&status).as_deref() == Some("STATEMENT_ALREADY_USED") => Ok(()),
+        Err(status)
+            if matches!(
+                reason_of(&status).as_deref(),
+                Some("STATEMENT_ALREADY_USED" | "ALREADY_RECORDED")
+            ) =>
+        {
+            Ok(())
+        }
         Err(status) => Err(status),
     }
 }

@@ -277,7 +277,7 @@ async fn a_coordinator_killed_at_writes_that_come_once_in_a_while_resumes() {
 
 #[tokio::test]
 async fn a_coordinator_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_sled() {
-    let cluster = Cluster::ready(Options { store: Store::Sled }).await;
+    let cluster = Cluster::ready_to_step_up(Options { store: Store::Sled }).await;
     let parties = Steadfast::of(&cluster);
     let everything = async {
         parties.wallet("hot-2").await;
@@ -289,7 +289,15 @@ async fn a_coordinator_that_dies_ever_later_while_everything_goes_on_loses_nothi
     let lives = (1..=if is_long() { 80 } else { 10 }).map(|n| format!("any:{n}"));
     let ((), died_at) = dying(&cluster, COORDINATOR, lives, everything).await;
     assert!(died_at.len() > 5, "{died_at:?}");
-    println!("died at {died_at:?}: {:?}", parties.check().await);
+    // And while people and a customer decide, and one officer lists an address
+    let holds = async {
+        parties.held_and_signed().await;
+        parties.listed_now().await;
+    };
+    let lives = (1..=if is_long() { 30 } else { 5 }).map(|n| format!("any:{n}"));
+    let ((), at_holds) = dying(&cluster, COORDINATOR, lives, holds).await;
+    assert!(at_holds.len() > 2, "{at_holds:?}");
+    println!("died at {died_at:?}, at holds at {at_holds:?}: {:?}", parties.check().await);
 }
 
 #[tokio::test]

@@ -399,16 +399,25 @@ async fn everything(parties: &Steadfast<'_>, wallet: &str) {
     parties.signed(&id).await;
 }
 
+async fn holds(parties: &Steadfast<'_>) {
+    parties.listed_now().await;
+    parties.held_and_signed().await;
+}
+
 #[tokio::test]
 async fn a_node_that_dies_ever_later_while_everything_goes_on_loses_nothing_on_sled() {
-    let cluster = Cluster::ready(Options { store: Store::Sled }).await;
+    let cluster = Cluster::ready_to_step_up(Options { store: Store::Sled }).await;
     let parties = Steadfast::of(&cluster);
     // Two nodes are needed for each signature, all three for the key
     let lives = (1..=if is_long() { 60 } else { 10 }).map(|n| format!("any:{n}"));
     let ((), died_at) = dying(&cluster, "node-2", lives, everything(&parties, "hot-2")).await;
     assert!(died_at.len() > 5, "{died_at:?}");
+    // And while people and a customer decide, and one officer lists an address
+    let lives = (1..=if is_long() { 20 } else { 4 }).map(|n| format!("any:{n}"));
+    let ((), at_holds) = dying(&cluster, "node-2", lives, holds(&parties)).await;
+    assert!(at_holds.len() > 1, "{at_holds:?}");
     let checked = parties.check().await;
-    println!("died at {died_at:?}: {checked:?}");
+    println!("died at {died_at:?}, at holds at {at_holds:?}: {checked:?}");
 }
 
 #[tokio::test]

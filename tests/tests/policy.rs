@@ -278,10 +278,12 @@ async fn officers_approve_a_policy_by_its_diff_and_by_a_backtest_that_every_mach
     let diff = terminal.ok("policy diff old.toml strict.toml");
     assert_eq!(diff["effect"], "tightens", "{diff:#}");
     let (exit, checked) = terminal.run("policy check strict.toml");
-    assert_eq!((exit, checked["failing"].as_u64()), (8, Some(1)), "the demo has no cooling-off: {checked:#}");
-    terminal.ok("policy check strict.toml --accept NO_COOLING_OFF");
+    assert_eq!((exit, checked["failing"].as_u64()), (8, Some(2)), "the demo has no cooling-off: {checked:#}");
+    terminal.ok("policy check strict.toml --accept NO_COOLING_OFF --accept SESSION_PROVIDERS_OPEN");
     terminal.ok("audit export exported");
-    let known = terminal.ok("policy check strict.toml --accept NO_COOLING_OFF --log exported");
+    let known = terminal.ok(
+        "policy check strict.toml --accept NO_COOLING_OFF --accept SESSION_PROVIDERS_OPEN --log exported",
+    );
     assert_eq!(known["failing"], 0, "{known:#}");
     let backtest = terminal.ok("policy backtest strict.toml --log exported");
     let flips = backtest["backtest"]["flips"].as_array().unwrap();

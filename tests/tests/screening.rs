@@ -71,6 +71,9 @@ async fn an_updated_list_stops_a_payment_at_decision_authorization_and_signing()
     let waiting = cluster.intent().set("destination", PAYEE).set("amount", (10 * USDT).to_string());
     let allowed = pipeline.submit(&waiting).await.unwrap();
     assert_eq!(allowed.state(), State::Allowed, "{:?}", allowed.reason);
+    // An address on a list that no rule asks would be paid all the same: the officer is told
+    let (exit, unheeded) = terminal.run(&format!("screening add-now watch {PAYEE} --officer carol --yes"));
+    assert_eq!((exit, unheeded["error"]["reason"].as_str()), (3, Some("LIST_NOT_NAMED")), "{unheeded:#}");
     // When officers upload, compare and propose the next version: nothing changes yet
     let file = list_with(&cluster, PAYEE).await;
     let diff = terminal.ok(&format!("screening diff {LIST} {file}"));
@@ -300,8 +303,10 @@ impl Watched {
 #[tokio::test]
 async fn a_payment_waits_for_the_provider_and_obeys_what_it_says() {
     let watched = Watched::ready().await;
+    let pipeline = watched.cluster.pipeline().await;
     // Nobody answers: people have to look
-    assert_eq!(watched.paid().await, (State::Held, "EXPOSURE_ABSENT".to_owned()));
+    let unanswered = pipeline.submit(&pays(&watched.cluster, PAYEE)).await.unwrap();
+    assert_eq!((unanswered.state(), reason(&unanswered).as_str()), (State::Held, "EXPOSURE_ABSENT"));
     // It answers that nothing is known
     let serving = watched.serve().await;
     eventually("the payee is paid", PATIENCE, || async {
@@ -309,6 +314,9 @@ async fn a_payment_waits_for_the_provider_and_obeys_what_it_says() {
         (state == State::Signed).then_some(()).ok_or(reason)
     })
     .await;
+    // And what was held for its silence alone goes on by itself
+    let answered = pipeline.reaches(&unanswered.id, State::Signed, PATIENCE).await;
+    assert!(answered.approvals.is_empty());
     // It answers what its file says now
     watched.scores(&format!("{PAYEE} 65 mixer 2\n"));
     watched.until_due().await;

@@ -39,21 +39,34 @@ fn code(withdrawal: &v1::Withdrawal) -> String {
     withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
 }
 
+/// Ten of 24 fit into the wallet's 250, four into each customer's 100.
 #[tokio::test]
-async fn of_two_hundred_that_race_for_a_window_exactly_those_that_fit_are_signed() {
-    let window = "asset = \"USDT\"\nper = [\"wallet\"]\nwindow_ms = 86400000\ndeny_above = \"250000000\"";
+async fn of_two_hundred_that_race_for_two_windows_exactly_those_that_fit_are_signed() {
+    const CUSTOMERS: [&str; 3] = ["customer-a", "customer-b", "customer-c"];
+    let window = "asset = \"USDT\"\nper = [\"wallet\"]\nwindow_ms = 86400000\ndeny_above = \"250000000\"\n\n\
+                  [[restriction]]\nid = \"own-window\"\ntype = \"limit_window\"\nasset = \"USDT\"\nper = [\"customer\"]\n\
+                  window_ms = 86400000\ndeny_above = \"100000000\"";
     let cluster = cell(window).await;
+    let provider = cluster.provider().await;
+    for customer in CUSTOMERS {
+        provider.report(customer, false, false).await;
+    }
     let pipelines = join_all((0..4).map(|_| cluster.pipeline())).await;
-    // Ten of 24 fit into 250.
-    let requests: Vec<Request> = (0..200).map(|_| pays(&cluster, 24)).collect();
+    let of = |number: usize| pays(&cluster, 24).set("customer", CUSTOMERS[number % CUSTOMERS.len()]);
+    let requests: Vec<Request> = (0..200).map(of).collect();
     let racing = requests.iter().zip(pipelines.iter().cycle());
     let ended = join_all(racing.map(|(request, pipeline)| pipeline.submit(request))).await;
     let ended: Vec<v1::Withdrawal> = ended.into_iter().map(Result::unwrap).collect();
-    let signed = ended.iter().filter(|withdrawal| withdrawal.state() == State::Signed).count();
+    let is_signed = |withdrawal: &&v1::Withdrawal| withdrawal.state() == State::Signed;
+    let signed = ended.iter().filter(is_signed).count();
     let refused = ended.iter().filter(|withdrawal| {
         (withdrawal.state(), code(withdrawal).as_str()) == (State::Denied, "WINDOW_LIMIT_REACHED")
     });
     assert_eq!((signed, refused.count()), (10, 190));
+    for customer in CUSTOMERS {
+        let own = ended.iter().filter(is_signed).filter(|withdrawal| withdrawal.customer == customer).count();
+        assert!((2..=4).contains(&own), "{customer}: {own} of four that fit");
+    }
     // What is left still fits, to the base unit.
     let pipeline = cluster.pipeline().await;
     let more = pipeline.submit(&pays(&cluster, 11)).await.unwrap();
