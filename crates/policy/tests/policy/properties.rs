@@ -79,6 +79,24 @@ fn restriction() -> impl Strategy<Value = String> {
     let risk_bands = (bands("score", ""), 12_u8..=100, approvals).prop_map(|(bands, deny, approvals)| {
         format!("type = \"risk\"\nhold_at = {bands}\ndeny_at = {deny}\n{approvals}\n")
     });
+    let units = vec![
+        "asset = \"USDT\"",
+        "unit = \"usd_cents\"",
+        "asset = \"USDT\"\nwindow_ms = 1000",
+        "unit = \"count\"\nwindow_ms = 1000",
+        "unit = \"usd_cents\"\nwindow_ms = 1000",
+    ];
+    let ceiling = (prop::sample::select(units), bands("amount", "\""), 12_u64..20, any::<bool>()).prop_map(
+        |(unit, bands, deny, denies)| {
+            let deny = if denies { format!("deny_above = \"{deny}\"\n") } else { String::new() };
+            format!("{CEILING}{unit}\nhold_above = {bands}\n{deny}")
+        },
+    );
+    prop_oneof![5 => ceiling, 6 => limit, 6 => risk, 3 => risk_bands, 6 => window(), 30 => without_bands()]
+}
+
+/// Restrictions that have one threshold, or none.
+fn without_bands() -> impl Strategy<Value = String> {
     let screening = prop::sample::select(vec!["\"ofac-eth\"", "\"extra\"", "\"ofac-eth\", \"extra\""])
         .prop_map(|lists| format!("type = \"screening\"\nlists = [{lists}]\non_match = \"deny\"\n"));
     let fee_cap = (1_u8..3, 0_u8..8)
@@ -113,20 +131,7 @@ fn restriction() -> impl Strategy<Value = String> {
     ])
     .prop_map(|rule| format!("type = \"circuit_breaker\"\nwindow_ms = {DAY}\n{rule}\n"));
     let whitelist = Just("type = \"whitelist\"\n".to_owned());
-    let units = vec![
-        "asset = \"USDT\"",
-        "unit = \"usd_cents\"",
-        "asset = \"USDT\"\nwindow_ms = 1000",
-        "unit = \"count\"\nwindow_ms = 1000",
-        "unit = \"usd_cents\"\nwindow_ms = 1000",
-    ];
-    let ceiling = (prop::sample::select(units), bands("amount", "\""), 12_u64..20, any::<bool>()).prop_map(
-        |(unit, bands, deny, denies)| {
-            let deny = if denies { format!("deny_above = \"{deny}\"\n") } else { String::new() };
-            format!("{CEILING}{unit}\nhold_above = {bands}\n{deny}")
-        },
-    );
-    prop_oneof![5 => ceiling, 6 => whitelist, 6 => limit, 6 => risk, 3 => risk_bands, 6 => screening, 6 => fee_cap, 6 => window(), 1 => worth, 2 => travel, 4 => delay, 3 => hours, 2 => breaker]
+    prop_oneof![6 => whitelist, 6 => screening, 6 => fee_cap, 1 => worth, 2 => travel, 4 => delay, 3 => hours, 2 => breaker]
 }
 
 fn window() -> impl Strategy<Value = String> {
@@ -224,7 +229,7 @@ impl Recipe {
         world.lists.push(list("extra", &["0x01e2919679362dFBC9ee1644Ba9C6da6D6245BB1"]));
         world.wallets = [("hot-1".parse().unwrap(), facts.status)].into();
         // Those breakers among the rules of these names have tripped.
-        let names = ["r0", "r2", "r9"].iter().filter(|_| facts.fee_cap % 3 == 0);
+        let names = ["r0", "r2", "r9"].iter().filter(|_| facts.fee_cap.is_multiple_of(3));
         world.tripped = names.map(|name| name.parse().unwrap()).collect();
         world.sessions.clear();
         if let Some((device, factor, age)) = facts.report {
