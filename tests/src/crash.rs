@@ -59,8 +59,8 @@ impl DieAt {
 
     /// Whoever shall die around a snapshot writes one as soon as there is anything to keep.
     fn snapshot_every(&self, usual: u64) -> u64 {
-        let at_snapshot = self.point.as_ref().is_some_and(|point| point.ends_with("-snapshot"));
-        if at_snapshot { 2 } else { usual }
+        let is_near = |point: &String| point.ends_with("-snapshot") || point.ends_with("-pages");
+        if self.point.as_ref().is_some_and(is_near) { 2 } else { usual }
     }
 
     fn unnamed(table: &str) {

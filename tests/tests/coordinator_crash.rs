@@ -136,6 +136,8 @@ const MENDING: [CrashPoint; 2] = [CrashPoint::BeforeDerived, CrashPoint::AfterDe
 const GIVEN_UP: [CrashPoint; 2] = [CrashPoint::BeforeGivenUp, CrashPoint::AfterGivenUp];
 /// A log that has grown since the last start.
 const SNAPSHOT: [CrashPoint; 2] = [CrashPoint::BeforeSnapshot, CrashPoint::AfterSnapshot];
+/// The same, with customers that the last snapshot did not have.
+const PAGES: [CrashPoint; 2] = [CrashPoint::BeforePages, CrashPoint::AfterPages];
 /// A log taken over from nodes, in more than one run.
 const SEEDING: [CrashPoint; 2] = [CrashPoint::BeforeSeeding, CrashPoint::AfterSeeding];
 /// Entries of a withdrawal: the request, the authorization, the signature.
@@ -147,7 +149,7 @@ fn is_long() -> bool {
 
 #[test]
 fn every_crash_point_of_the_coordinator_has_a_scenario() {
-    let tested: [&[CrashPoint]; 9] = [
+    let tested: [&[CrashPoint]; 10] = [
         &FIRST_START,
         &WITHDRAWAL,
         &ONCE_IN_A_WHILE,
@@ -156,6 +158,7 @@ fn every_crash_point_of_the_coordinator_has_a_scenario() {
         &MENDING,
         &SEEDING,
         &SNAPSHOT,
+        &PAGES,
         &GIVEN_UP,
     ];
     let tested: BTreeSet<CrashPoint> = tested.into_iter().flatten().copied().collect();
@@ -214,8 +217,8 @@ async fn a_coordinator_killed_at_any_durable_write_resumes_and_loses_nothing_ack
         assert_eq!(status.signal(), Some(9), "{point}");
         cluster.bring_up(COORDINATOR).await;
     }
-    // And while it keeps a snapshot of what follows from the log
-    for point in SNAPSHOT {
+    // And while it keeps a snapshot of what follows from the log, and the pages of histories before it
+    for point in PAGES.into_iter().chain(SNAPSHOT) {
         cluster.kill_9(COORDINATOR);
         cluster.start_crashing(COORDINATOR, point.name());
         let status = cluster.ends_by_itself(COORDINATOR, PATIENCE).await;

@@ -73,6 +73,8 @@ const FORK: [CrashPoint; 2] = [CrashPoint::BeforeHalt, CrashPoint::AfterHalt];
 
 /// A log that has grown since the last start.
 const SNAPSHOT: [CrashPoint; 2] = [CrashPoint::BeforeSnapshot, CrashPoint::AfterSnapshot];
+/// The same, with customers that the last snapshot did not have.
+const PAGES: [CrashPoint; 2] = [CrashPoint::BeforePages, CrashPoint::AfterPages];
 /// A withdrawal that is given up.
 const OATH: [CrashPoint; 2] = [CrashPoint::BeforeOath, CrashPoint::AfterOath];
 /// Evidence of when others held the log.
@@ -89,7 +91,7 @@ fn is_long() -> bool {
 
 #[test]
 fn every_crash_point_of_a_node_has_a_scenario() {
-    let tested: [&[CrashPoint]; 12] = [
+    let tested: [&[CrashPoint]; 13] = [
         &SIGNING,
         &ANOTHER_ATTEMPT,
         &KEYGEN,
@@ -99,6 +101,7 @@ fn every_crash_point_of_a_node_has_a_scenario() {
         &STATEMENT,
         &FORK,
         &SNAPSHOT,
+        &PAGES,
         &OATH,
         &MOMENT,
         &BAN,
@@ -294,6 +297,13 @@ async fn a_node_killed_at_any_other_durable_write_keeps_what_it_promised() {
         cluster.kill_9("node-1");
         die_at(&cluster, "node-1", point).await;
         cluster.bring_up("node-1").await;
+    }
+    // While it writes pages of histories that no snapshot names yet: the next start replays the log
+    for point in PAGES {
+        cluster.kill_9("node-1");
+        die_at(&cluster, "node-1", point).await;
+        cluster.bring_up("node-1").await;
+        assert_eq!(cluster.log_text("node-1").matches(FROM_SNAPSHOT).count(), 0, "{point}");
     }
     // While it keeps a snapshot of what follows from the log, which the next start reads if it is whole
     for point in SNAPSHOT {

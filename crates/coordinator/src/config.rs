@@ -5,12 +5,16 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use holdfast_policy::{ClusterId, NodeId, ProviderId};
 use holdfast_store::{BackendKind, StoreConfig};
 use holdfast_transport::files::{self, FileError};
 use serde::Deserialize;
+
+const DEFAULT_HISTORY_MIB: usize = 64;
+const HISTORY_MIB: RangeInclusive<usize> = 1..=65_536;
 
 /// What a coordinator is configured with. Paths are absolute or relative to the working directory once loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct CoordinatorConfig {
     pub(crate) witnesses: Vec<WitnessAddress>,
     pub(crate) client_calls: CallRate,
     pub(crate) risk_providers: Vec<ProviderAddress>,
+    /// Bytes.
+    pub(crate) history_memory: usize,
 }
 
 /// Files of the coordinator's TLS identity.
@@ -145,6 +151,8 @@ struct ConfigFile {
     client_calls: CallRate,
     #[serde(default)]
     risk_providers: Vec<ProviderAddress>,
+    /// How many MiB of customers' histories stay in memory; the others are read from the store.
+    history_memory_mib: Option<usize>,
 }
 
 /// Why a configuration is not used.
@@ -209,6 +217,10 @@ impl CoordinatorConfig {
         if file.keys.log.paths().is_empty() || file.keys.entry.paths().is_empty() {
             return Err(member("keys", "must name at least one file of each kind"));
         }
+        let history_memory = file.history_memory_mib.unwrap_or(DEFAULT_HISTORY_MIB);
+        if !HISTORY_MIB.contains(&history_memory) {
+            return Err(member("history_memory_mib", "must be 1 to 65536"));
+        }
         let name = "must be 1 to 64 characters of `a-z`, `0-9`, `.`, `_` or `-`";
         let at = |path: PathBuf| directory.join(path);
         Ok(Self {
@@ -233,6 +245,7 @@ impl CoordinatorConfig {
             witnesses: witnesses(file.witnesses, directory)?,
             client_calls: file.client_calls,
             risk_providers: file.risk_providers,
+            history_memory: history_memory.saturating_mul(1 << 20),
         })
     }
 
@@ -376,6 +389,15 @@ mod tests {
         assert_eq!(parse(&with(["chainwatch", "tracer"])).unwrap().risk_providers.len(), 2);
         assert_eq!(field(&with(["tracer", "tracer"])), "risk_providers");
         assert!(parse(GOOD).unwrap().risk_providers.is_empty());
+    }
+
+    #[test]
+    fn memory_for_histories_has_a_default_and_bounds() {
+        let with = |mib: &str| format!("history_memory_mib = {mib}\n{GOOD}");
+        assert_eq!(parse(GOOD).unwrap().history_memory, 64 << 20);
+        assert_eq!(parse(&with("1")).unwrap().history_memory, 1 << 20);
+        assert_eq!(parse(&with("65536")).unwrap().history_memory, 64 << 30);
+        assert_eq!((field(&with("0")), field(&with("65537"))), ("history_memory_mib", "history_memory_mib"));
     }
 
     #[test]

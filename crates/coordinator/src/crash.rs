@@ -13,7 +13,7 @@ use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 use crate::log_book::SNAPSHOT_EVERY;
 use crate::log_book::schema::{
     CEREMONY_EVENTS, CHECKPOINTS, COSIGNED_CHECKPOINT, ENTRIES, EVIDENCE, FOUND, GIVEN_UP, KEYGEN_ROUNDS,
-    LOG_CHECKPOINT, PAYLOADS, SEEDING, TILES, WITHDRAWAL_EVENTS,
+    LOG_CHECKPOINT, PAGES, PAYLOADS, SEEDING, TILES, WITHDRAWAL_EVENTS,
 };
 
 /// Told when the coordinator reaches a named point.
@@ -107,6 +107,8 @@ crash_points! {
     TilesMark: BeforeTilesMark = "before-tiles-mark", AfterTilesMark = "after-tiles-mark";
     /// The checkpoint beside the tiles, a file.
     TileCheckpoint: BeforeTileCheckpoint = "before-tile-checkpoint", AfterTileCheckpoint = "after-tile-checkpoint";
+    /// Pages of customers' histories, before the snapshot that names them, or those that no snapshot names any more.
+    Pages: BeforePages = "before-pages", AfterPages = "after-pages";
     /// A snapshot of what follows from the entries, a file beside the store.
     Snapshot: BeforeSnapshot = "before-snapshot", AfterSnapshot = "after-snapshot";
     /// Derived records that were not as replaying gives them, written anew at the start.
@@ -125,6 +127,7 @@ impl DurableWrite {
             KEYGEN_ROUNDS => Self::KeygenRound,
             EVIDENCE => Self::Evidence,
             GIVEN_UP => Self::GivenUp,
+            PAGES => Self::Pages,
             PAYLOADS | WITHDRAWAL_EVENTS | CEREMONY_EVENTS | FOUND => Self::Derived,
             _ => return None,
         })

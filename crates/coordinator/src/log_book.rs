@@ -18,10 +18,13 @@ use holdfast_proto::convert::EntryTimes;
 use holdfast_store::{StoreError, StoreHandle};
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
 
+use crate::telemetry::cause;
+
 mod adopt;
 mod events;
 pub(crate) mod evidence;
 mod found;
+mod histories;
 mod index;
 mod keys;
 mod open;
@@ -32,6 +35,7 @@ mod writer;
 
 pub(crate) use adopt::AdoptError;
 pub(crate) use found::Found;
+pub(crate) use histories::Histories;
 pub(crate) use index::{LogIndex, Subject, is_final};
 pub(crate) use keys::{KeyHistory, LogKeys};
 pub use open::OpenError;
@@ -101,6 +105,7 @@ impl LogBook {
     pub(crate) async fn read(&self) -> Result<Reader<'_>, LogFailed> {
         self.require_sound()?;
         let inner = self.inner.read().await;
+        self.fail_without_pages(&inner);
         // A write may have failed while we waited; what it left in memory is not on disk.
         self.require_sound()?;
         Ok(Reader { inner, keys: &self.keys })
@@ -154,6 +159,7 @@ impl LogBook {
     pub(crate) async fn write(&self) -> Result<Writer<'_>, LogFailed> {
         self.require_sound()?;
         let inner = self.inner.write().await;
+        self.fail_without_pages(&inner);
         self.require_sound()?;
         Ok(Writer::new(self, inner))
     }
@@ -171,6 +177,17 @@ impl LogBook {
 
     fn require_sound(&self) -> Result<(), LogFailed> {
         if self.failed.load(Ordering::SeqCst) { Err(LogFailed) } else { Ok(()) }
+    }
+
+    // INVARIANT (G9): a history that cannot be read is none, and so is everything that was derived since.
+    fn fail_without_pages(&self, inner: &Inner) {
+        let Some(fault) = inner.replica.state().page_fault() else { return };
+        if !self.failed.load(Ordering::SeqCst) {
+            let error = cause(&fault);
+            tracing::error!(error, reason = fault.code(), "a page of customers' histories is lost");
+            self.snapshots.discard();
+        }
+        self.fail();
     }
 
     fn fail(&self) {

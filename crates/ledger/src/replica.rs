@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use holdfast_log::{Entry, Hash, RightEdge, TreeError};
-use holdfast_policy::PolicyDocument;
+use holdfast_policy::{KeptPages, Pages, PolicyDocument};
 
 use crate::genesis::GenesisError;
 use crate::state::{Applied, ApplyError, State};
@@ -93,6 +93,16 @@ impl Replica {
         Ok(Self { state, edge })
     }
 
+    /// From now on pages are read from here: [`State::read_pages_from`].
+    pub fn read_pages_from(&mut self, pages: &Pages) {
+        self.state.read_pages_from(pages);
+    }
+
+    /// These pages are durable: [`State::settle_pages`].
+    pub fn settle_pages(&mut self, kept: &KeptPages) {
+        self.state.settle_pages(kept);
+    }
+
     /// Another document to be counted and asked beside the one in force: [`State::suppose`].
     pub fn suppose(&mut self, document: Arc<PolicyDocument>) {
         self.state.suppose(document);
@@ -101,7 +111,7 @@ impl Replica {
     /// Applies the next entry to both.
     ///
     /// # Errors
-    /// [`ReplicaError::Apply`]; nothing changed then.
+    /// [`ReplicaError::Apply`]; nothing changed then, and nothing ever will if it is a page that could not be read.
     pub fn append(&mut self, entry: &Entry) -> Result<Applied, ReplicaError> {
         let index = self.state.size();
         let applied = self.state.apply(entry).map_err(|source| ReplicaError::Apply { index, source })?;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
-    Activity, Breakers, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PolicyVersion,
+    Activity, Breakers, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PageFault,
+    PolicyVersion,
     ProviderId, TimestampMs, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId,
 };
 use imbl::{OrdMap, OrdSet};
@@ -168,6 +169,9 @@ pub enum ApplyError {
     /// It is not authentic.
     #[error(transparent)]
     Act(#[from] ActError),
+    /// What it is judged by cannot be read. This says nothing about the entry: the replica is over, and so are its clones.
+    #[error(transparent)]
+    Page(#[from] PageFault),
 }
 
 impl ApplyError {
@@ -176,6 +180,7 @@ impl ApplyError {
         match self {
             ApplyError::TimeRegress { .. } => "TIME_REGRESS",
             ApplyError::Act(error) => error.code(),
+            ApplyError::Page(fault) => fault.code(),
         }
     }
 }
@@ -225,8 +230,10 @@ impl State {
     /// Applies the next entry.
     ///
     /// # Errors
-    /// [`ApplyError`] if no honest sequencer could have logged it; the state is unchanged then.
+    /// [`ApplyError`] if no honest sequencer could have logged it; the state is unchanged then. [`ApplyError::Page`] if a page could
+    /// not be read: no clone of this state takes another entry then.
     pub fn apply(&mut self, entry: &Entry) -> Result<Applied, ApplyError> {
+        self.check_pages()?;
         let time = TimestampMs(entry.time_ms());
         if time < self.last_time {
             return Err(ApplyError::TimeRegress { previous: self.last_time.0, found: time.0 });
@@ -236,15 +243,23 @@ impl State {
         self.pack();
         self.each_outflows(|outflows| outflows.advance(time));
         let judged = self.admit(&act, index, time).map(|change| self.with_trips(change, index, time));
-        self.digest = self.digest.then(index, time, &judged);
+        // INVARIANT (G9, G10): no judgement is kept that was made without a page, and no record is begun anew in its place.
+        self.check_pages()?;
+        let digest = self.digest.then(index, time, &judged);
         let outcome = match judged {
             Ok(change) => Outcome::Admitted(self.write(change, time)),
             Err(rejection) => Outcome::Rejected(rejection),
         };
+        self.check_pages()?;
+        self.digest = digest;
         self.size = self.size.saturating_add(1);
         self.last_time = time;
         self.keep_digest();
         Ok(Applied { index, time, outcome, act })
+    }
+
+    fn check_pages(&self) -> Result<(), PageFault> {
+        self.page_fault().map_or(Ok(()), Err)
     }
 
     /// What [`State::apply`] would say to this envelope now, without changing anything: sequencers use it to answer

@@ -4,6 +4,7 @@
 //! error. Secrets are not in it, only the paths of their files.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use holdfast_policy::{ClusterId, NodeId};
@@ -12,6 +13,9 @@ use holdfast_transport::files::{self, FileError};
 use serde::Deserialize;
 
 use crate::identity::NodeName;
+
+const DEFAULT_HISTORY_MIB: usize = 64;
+const HISTORY_MIB: RangeInclusive<usize> = 1..=65_536;
 
 /// What a node is configured with. Paths are absolute or relative to the working directory once loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct NodeConfig {
     pub(crate) keys: KeyFiles,
     pub(crate) passphrase_file: PathBuf,
     pub(crate) require_locked_memory: bool,
+    /// Bytes.
+    pub(crate) history_memory: usize,
 }
 
 /// Files of this node's TLS identity.
@@ -62,6 +68,8 @@ struct ConfigFile {
     /// Whether the node does not start when its memory cannot be kept out of swap space.
     #[serde(default)]
     require_locked_memory: bool,
+    /// How many MiB of customers' histories stay in memory; the others are read from the store.
+    history_memory_mib: Option<usize>,
     tls: TlsFiles,
     keys: KeyFiles,
     sealing: SealingSection,
@@ -120,6 +128,10 @@ impl NodeConfig {
                 "must be a loopback address: metrics are not authenticated",
             ));
         }
+        let history_memory = file.history_memory_mib.unwrap_or(DEFAULT_HISTORY_MIB);
+        if !HISTORY_MIB.contains(&history_memory) {
+            return Err(member("history_memory_mib", "must be 1 to 65536"));
+        }
         let name = "must be 1 to 64 characters of `a-z`, `0-9`, `.`, `_` or `-`";
         let at = |path: PathBuf| directory.join(path);
         Ok(Self {
@@ -142,6 +154,7 @@ impl NodeConfig {
             keys: KeyFiles { cosigning: at(file.keys.cosigning), message: at(file.keys.message) },
             passphrase_file: at(file.sealing.passphrase_file),
             require_locked_memory: file.require_locked_memory,
+            history_memory: history_memory.saturating_mul(1 << 20),
         })
     }
 
@@ -222,6 +235,18 @@ mod tests {
     fn locked_memory_is_required_on_request() {
         assert!(!parse(GOOD).unwrap().require_locked_memory);
         assert!(parse(&format!("require_locked_memory = true\n{GOOD}")).unwrap().require_locked_memory);
+    }
+
+    #[test]
+    fn memory_for_histories_has_a_default_and_bounds() {
+        let with = |mib: &str| parse(&format!("history_memory_mib = {mib}\n{GOOD}"));
+        assert_eq!(parse(GOOD).unwrap().history_memory, 64 << 20);
+        assert_eq!(with("1").unwrap().history_memory, 1 << 20);
+        assert_eq!(with("65536").unwrap().history_memory, 64 << 30);
+        for beyond in ["0", "65537"] {
+            let error = with(beyond).unwrap_err();
+            assert!(matches!(error, ConfigError::Member { field: "history_memory_mib", .. }), "{beyond}");
+        }
     }
 
     #[test]

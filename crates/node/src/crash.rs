@@ -13,8 +13,8 @@ use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
 use crate::replica::SNAPSHOT_EVERY;
 use crate::tables::{
-    BANS, BINDINGS, ENTRIES, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, SEALING_CHECK, SESSIONS,
-    SHARES, STATEMENTS, TIP, WITNESSED,
+    BANS, BINDINGS, ENTRIES, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, PAGES, SEALING_CHECK,
+    SESSIONS, SHARES, STATEMENTS, TIP, WITNESSED,
 };
 
 /// Told when the node reaches a named point.
@@ -119,6 +119,8 @@ crash_points! {
         Ban: BeforeBan = "before-ban", AfterBan = "after-ban";
         /// The sealed constant that tells a wrong passphrase, once in a node's life.
         SealingCheck: BeforeSealingCheck = "before-sealing-check", AfterSealingCheck = "after-sealing-check";
+        /// Pages of customers' histories, before the snapshot that names them, or those that no snapshot names any more.
+        Pages: BeforePages = "before-pages", AfterPages = "after-pages";
         /// A snapshot of the replica, a file beside the store.
         Snapshot: BeforeSnapshot = "before-snapshot", AfterSnapshot = "after-snapshot";
         /// A refusal worth keeping.
@@ -169,6 +171,7 @@ impl DurableWrite {
             BANS => Self::Ban,
             INCIDENTS => Self::Incident,
             WITNESSED => Self::Witnessed,
+            PAGES => Self::Pages,
             // Only ever written with entries.
             NODE if named(NOTE) => Self::Entries,
             NODE if named(TIP) => Self::Cosignature,

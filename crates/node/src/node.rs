@@ -22,7 +22,9 @@ use crate::identity::{Identity, IdentityError, NodeName};
 use crate::incidents::Incidents;
 use crate::keygen::{KeygenRefusal, Keygens};
 use crate::latches::{DeliverRefusal, Latches};
-use crate::replica::{self, DurableReplica, ExtendRefusal, Extension, LoadError, Snapshots, TipRecord};
+use crate::replica::{
+    self, DurableReplica, ExtendRefusal, Extension, Histories, LoadError, Snapshots, TipRecord,
+};
 use crate::sealing::KdfParameters;
 use crate::signing::{Sessions, Signing};
 use crate::vault::{Vault, VaultError};
@@ -51,6 +53,8 @@ pub(crate) struct NodeParts<'a> {
     pub(crate) genesis: (Entry, Genesis),
     pub(crate) data_dir: &'a Path,
     pub(crate) store: StoreHandle,
+    /// Bytes of customers' histories that stay in memory.
+    pub(crate) history_memory: usize,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) crash: Arc<dyn CrashPoints>,
 }
@@ -90,6 +94,7 @@ impl Node {
             genesis,
             data_dir,
             store,
+            history_memory,
             clock,
             crash,
         } = parts;
@@ -100,7 +105,8 @@ impl Node {
         replica::install(&store, &entry)?;
         let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
         let vault = Arc::new(vault);
-        let snapshots = Snapshots::at(data_dir, Arc::clone(&vault));
+        let snapshots =
+            Snapshots::at(data_dir, Arc::clone(&vault), Histories::new(store.clone(), history_memory));
         let held = replica::load(&store, &genesis.hash, Some(&snapshots))?;
         let latches = Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), held.state())?;
         let latches = Arc::new(latches);
@@ -140,14 +146,23 @@ impl Node {
 
     /// Extends the replica and lifts the latches that the log has taken over.
     pub(crate) async fn replicate(&self, extension: Extension) -> Result<TipRecord, ReplicateRefusal> {
-        let tip = self.replica.extend(extension).await?;
+        let tip = self.replica.extend(extension).await.inspect_err(|refusal| {
+            if let ExtendRefusal::PageLost(_) = refusal {
+                self.snapshots.discard();
+            }
+        })?;
         self.latches.lift(&self.replica).await?;
         Ok(tip)
     }
 
-    /// Writes a snapshot of the replica if one is due. That one could not be written is no reason to stop: the next start
-    /// takes longer.
+    /// Writes a snapshot of the replica if one is due, and lets go of the pages that it made durable. That one could not be written
+    /// is no reason to stop: the next start takes longer. One that names a page which is lost is removed.
     pub(crate) async fn keep_snapshot(&self) {
+        if let Some(fault) = self.replica.read().await.state().page_fault() {
+            tracing::error!(%fault, cause = fault.code(), "a page of customers' histories is lost");
+            self.snapshots.discard();
+            return;
+        }
         let every = self.signing.crash.snapshot_every();
         let picture = self.snapshots.due(&*self.replica.read().await, every);
         let Some(picture) = picture else { return };
@@ -160,7 +175,10 @@ impl Node {
             written
         });
         match writing.await {
-            Ok(Ok(())) => tracing::info!(size, "snapshot written"),
+            Ok(Ok(kept)) => {
+                self.replica.settle_pages(&kept).await;
+                tracing::info!(size, pages = kept.iter().len(), "snapshot written");
+            }
             Ok(Err(error)) => tracing::warn!(%error, "the snapshot of the replica was not written"),
             Err(error) => tracing::warn!(%error, "writing the snapshot of the replica was interrupted"),
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use holdfast_ledger::State;
 use holdfast_log::{Checkpoint, Hash, SignedCheckpoint};
-use holdfast_policy::TimestampMs;
+use holdfast_policy::{KeptPages, TimestampMs};
 use holdfast_store::{Batch, CommitError, MAX_BATCH_OPERATIONS, StoreError, StoreHandle};
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock, RwLockReadGuard};
 
@@ -19,6 +19,7 @@ use crate::tables::{self, ENTRIES, HALT, NODE, NOTE, WITNESSED};
 
 mod fork;
 mod held;
+mod histories;
 mod load;
 mod refusal;
 mod snapshot;
@@ -26,6 +27,7 @@ mod tip;
 
 pub(crate) use fork::ForkEvidence;
 pub(crate) use held::Held;
+pub(crate) use histories::Histories;
 pub(crate) use load::{LoadError, install, load, start};
 pub(crate) use refusal::ExtendRefusal;
 pub(crate) use snapshot::{SNAPSHOT_EVERY, Snapshots};
@@ -79,7 +81,8 @@ impl DurableReplica {
 
     /// Whether this node can still write, and knows what it has written: if not, it refuses everything until it is started again.
     pub(crate) async fn is_able(&self) -> bool {
-        self.store.is_healthy() && self.read().await.is_durable()
+        let held = self.read().await;
+        self.store.is_healthy() && held.is_durable() && held.state().page_fault().is_none()
     }
 
     #[cfg(test)]
@@ -165,6 +168,11 @@ impl DurableReplica {
         self.store.commit(batch).await.map_err(tables::unconditional)?;
         held.add_moments(moments);
         Ok(())
+    }
+
+    /// These pages of a copy of the replica are durable: their bytes need not stay in memory.
+    pub(crate) async fn settle_pages(&self, kept: &KeptPages) {
+        self.held.write().await.settle_pages(kept);
     }
 
     /// Forgets the moments for which no rule can ask any more, if there are many.

@@ -161,6 +161,7 @@ async fn open(
             genesis,
             data_dir: &config.data_dir,
             store: store.clone(),
+            history_memory: config.history_memory,
             clock,
             crash,
         })?;

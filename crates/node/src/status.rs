@@ -59,6 +59,7 @@ fn of_extension(refusal: &ExtendRefusal) -> ApiError {
         }
         ExtendRefusal::NotEnrolled(_) => error(Code::FailedPrecondition),
         ExtendRefusal::Forked { size } => error(Code::FailedPrecondition).fact("size", size.to_string()),
+        ExtendRefusal::PageLost(fault) => error(Code::Unavailable).fact("cause", fault.code()),
         ExtendRefusal::Lost => error(Code::Unavailable),
         ExtendRefusal::Tree(_) => error(Code::Internal),
         ExtendRefusal::Store(_) => store_failed(),

@@ -27,8 +27,11 @@ pub(crate) const WITNESSED: Table = Table::new("witnessed");
 /// What was refused: sequence (8 bytes, big-endian) to the incident.
 pub(crate) const INCIDENTS: Table = Table::new("incidents");
 
+/// Pages of customers' histories and of crowds, by their hashes: see `replica/histories.rs`.
+pub(crate) const PAGES: Table = Table::new("pages");
+
 /// Every table.
-pub(crate) const ALL: [Table; 11] = [
+pub(crate) const ALL: [Table; 12] = [
     ENTRIES,
     NODE,
     BINDINGS,
@@ -40,6 +43,7 @@ pub(crate) const ALL: [Table; 11] = [
     BANS,
     WITNESSED,
     INCIDENTS,
+    PAGES,
 ];
 
 /// In [`NODE`]: the tip of the replica.

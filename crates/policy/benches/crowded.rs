@@ -1,20 +1,26 @@
 //! One evaluation beside a million whitelist entries, a million screened addresses and a million customers with history: median and
-//! 99th percentile over many different withdrawals, and what each part takes in memory. `cargo bench -p holdfast-policy --bench
-//! crowded`; a number after `--` is another size.
+//! 99th percentile over many different withdrawals, by customers whose history is in memory and by others whose history is read from a
+//! store, and what each part takes in memory. `cargo bench -p holdfast-policy --bench crowded`; a number after `--` is another size.
+//!
+//! One process makes the histories and keeps their pages, as a node does; the next one begins with their hashes, as a node starts.
 #![allow(clippy::unwrap_used, reason = "a benchmark stops when its set-up is wrong")]
 #![allow(clippy::print_stdout, reason = "figures are what it is for")]
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, CalendarDate, ClientId, CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats,
     EntryOwner, IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, Moment, Network, OutflowStage,
-    Outflows, PaymentSeen, PolicyDocument, PolicyVersion, PolicyView, ProviderId, RuleId, ScreeningIndex,
-    ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
-    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
+    Outflows, PageHash, PageRef, PageSource, PageSourceError, Pages, PaymentSeen, PolicyDocument,
+    PolicyVersion, PolicyView, ProviderId, RuleId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals,
+    TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId,
+    WithdrawalFacts, evaluate,
 };
+use holdfast_store::{ContentTable, StoreConfig, StoreHandle, Table};
 
 const NOW: TimestampMs = TimestampMs(1_763_700_000_000);
 const DAY: u64 = 86_400_000;
@@ -22,6 +28,15 @@ const DAY: u64 = 86_400_000;
 const PAYMENTS: u32 = 12;
 const ADDRESSES: u32 = 4;
 const EVALUATIONS: u32 = 200_000;
+/// Who withdraws all the time: every second withdrawal is by one of these.
+const REGULARS: u32 = 1_000;
+/// As a node's configuration has it unless told otherwise.
+const MEMORY: usize = 64 << 20;
+const PAGES: Table = Table::new("pages");
+/// In the environment of the process that makes the histories: where to.
+const FILL: &str = "HOLDFAST_FILL";
+/// What is known of each page beside the store: its smallest key, its hash, its length and number of records.
+type Reference = (Vec<u8>, [u8; 32], u32, u32);
 
 struct Crowded {
     document: PolicyDocument,
@@ -83,16 +98,25 @@ impl PolicyView for Crowded {
 
 fn main() {
     let size = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
-    let view = crowded(size);
-    let mut took: Vec<u64> = Vec::new();
+    if let Ok(directory) = std::env::var(FILL) {
+        return fill(Path::new(&directory), size);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut filling = Command::new(std::env::current_exe().unwrap());
+    assert!(filling.env(FILL, directory.path()).arg(size.to_string()).status().unwrap().success());
+    let store = StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &[PAGES]).unwrap();
+    let view = crowded(size, store, &directory.path().join("references"));
+    let (mut regular, mut others): (Vec<u64>, Vec<u64>) = (Vec::new(), Vec::new());
     let (mut allowed, mut denied) = (0_u32, 0_u32);
     for n in 0..EVALUATIONS {
         // Every tenth pays an address that nobody listed.
-        let customer = scattered(n, size);
+        let is_regular = n.is_multiple_of(2);
+        let customer = scattered(if is_regular { n % REGULARS } else { n }, size);
         let to = if n.is_multiple_of(10) { size.saturating_add(n) } else { customer };
         let withdrawal = withdrawal(customer, to);
         let began = Instant::now();
         let decision = evaluate(&view, &withdrawal, NOW);
+        let took = if is_regular { &mut regular } else { &mut others };
         took.push(u64::try_from(began.elapsed().as_nanos()).unwrap());
         if decision.is_allowed() {
             allowed = allowed.saturating_add(1);
@@ -100,42 +124,90 @@ fn main() {
             denied = denied.saturating_add(1);
         }
     }
-    took.sort_unstable();
-    let at = |percent: usize| took.get(took.len().saturating_mul(percent) / 100).copied().unwrap();
+    assert_eq!(view.activity.records().pages().fault(), None);
     println!(
         "{EVALUATIONS} evaluations: {allowed} allowed, {denied} not; every restriction and component asked"
     );
+    print_times(&format!("by {} customers who withdraw all the time", REGULARS / 2), &mut regular);
+    print_times("by anybody, with payees seldom paid: most pages are read from the store", &mut others);
+    println!("{:>6} KiB  of pages in memory", view.activity.records().pages().cached_bytes() / 1024);
+}
+
+fn print_times(who: &str, took: &mut [u64]) {
+    took.sort_unstable();
+    println!("{who}:");
     for percent in [50, 90, 99] {
-        println!("p{percent}  {:>7.1} us", micro(at(percent)));
+        let at = took.len().saturating_mul(percent) / 100;
+        println!("p{percent}  {:>7.1} us", micro(took.get(at).copied().unwrap()));
     }
     println!("most {:>7.1} us", micro(took.last().copied().unwrap()));
 }
 
-fn crowded(size: u32) -> Crowded {
+/// Replays everybody's life, and keeps it: pages in a store, and what is known of them in a file.
+fn fill(directory: &Path, size: u32) {
+    let mut memory = Memory::of_now();
+    let mut activity = Activity::default();
+    let began = Instant::now();
+    (0..size).for_each(|n| live(&mut activity, n));
+    let customers =
+        format!("{size} customers with {PAYMENTS} payments to {ADDRESSES} addresses and 2 devices each");
+    memory.grew(&format!("{customers}, all in memory, replayed in {:.0} s", began.elapsed().as_secs_f64()));
+    let mut packed = 0;
+    activity.records().for_each(|key, value| {
+        packed += if key.starts_with(b"c") { value.len() } else { 0 };
+    });
+    println!("a packed history: {} bytes", packed.checked_div(usize::try_from(size).unwrap()).unwrap());
+    let store = StoreHandle::open(&StoreConfig::at(directory.join("store")), &[PAGES]).unwrap();
+    let began = Instant::now();
+    let kept = activity.keep();
+    let table = ContentTable::new(store.clone(), PAGES);
+    table.write_blocking(kept.iter().map(|(hash, bytes)| (*hash.as_bytes(), bytes))).unwrap();
+    let bytes: usize = kept.iter().map(|(_, bytes)| bytes.len()).sum();
+    println!(
+        "{} pages, {} MiB, hashed and written in {:.1} s",
+        kept.iter().len(),
+        bytes >> 20,
+        began.elapsed().as_secs_f64()
+    );
+    let references = activity.records().references();
+    let references: Vec<Reference> = references
+        .map(|(bound, page)| (bound.to_vec(), *page.hash.as_bytes(), page.bytes, page.records))
+        .collect();
+    std::fs::write(directory.join("references"), serde_json::to_vec(&references).unwrap()).unwrap();
+    store.close_blocking().unwrap();
+}
+
+struct Stored(ContentTable);
+
+impl PageSource for Stored {
+    fn page(&self, hash: &PageHash) -> Result<Option<Vec<u8>>, PageSourceError> {
+        Ok(self.0.read(hash.as_bytes())?)
+    }
+}
+
+fn crowded(size: u32, store: StoreHandle, references: &Path) -> Crowded {
     let mut memory = Memory::of_now();
     let document = PolicyDocument::parse(include_str!("crowded.toml")).unwrap();
     let mut whitelist = Whitelist::new();
     (0..size).for_each(|n| whitelist.insert(entry(n)).unwrap());
     memory.grew(&format!("{size} whitelist entries"));
-    let mut text = String::new();
-    for n in 0..size {
-        text.push_str(&address(u32::MAX.wrapping_sub(n)).to_string());
-        text.push('\n');
-    }
-    let day = CalendarDate::parse("2025-11-01").unwrap();
-    let list =
-        ScreeningList::parse(ListId::new("everybody-listed").unwrap(), "a benchmark", day, &text).unwrap();
-    drop(text);
-    let mut screening = ScreeningIndex::new();
-    screening.insert(list);
+    let screening = screened(size);
     memory.grew(&format!("{size} screened addresses"));
-    let mut activity = Activity::default();
-    (0..size).for_each(|n| live(&mut activity, n));
-    memory.grew(&format!(
-        "{size} customers with {PAYMENTS} payments to {ADDRESSES} addresses and 2 devices each"
-    ));
-    let bytes: usize = activity.packed().map(|(_, packed)| packed.len()).sum();
-    println!("a packed history: {} bytes", bytes.checked_div(usize::try_from(size).unwrap()).unwrap());
+    let references: Vec<Reference> = serde_json::from_slice(&std::fs::read(references).unwrap()).unwrap();
+    let mut memory = Memory::of_now();
+    let references = references.into_iter().map(|(bound, hash, bytes, records)| {
+        (bound, PageRef { hash: PageHash::from_bytes(hash), bytes, records })
+    });
+    let pages = Pages::kept_in(Box::new(Stored(ContentTable::new(store, PAGES))), MEMORY);
+    let mut activity = Activity::from_references(references.collect(), &pages).unwrap();
+    memory.grew(&format!("{size} customers, their destinations and devices, in pages elsewhere"));
+    let wallet = WalletId::new("hot-1").unwrap();
+    for n in 0..size {
+        for payment in 0..ADDRESSES {
+            activity.restore_look_alike(&wallet, ChainId(1), &payee(n, payment));
+        }
+    }
+    memory.grew(&format!("look-alikes: the ends of {} addresses", activity.look_alikes().len()));
     let usdt = Asset { symbol: usdt(), chain_id: ChainId(1), contract: Some(address(7)), decimals: 6 };
     let mut outflows = Outflows::default();
     outflows.measure(&document);
@@ -147,6 +219,20 @@ fn crowded(size: u32) -> Crowded {
     }
     memory.grew(&format!("{} payments in a sliding window", size / 10));
     Crowded { document, whitelist, screening, activity, outflows, usdt, session: session(0) }
+}
+
+fn screened(size: u32) -> ScreeningIndex {
+    let mut text = String::new();
+    for n in 0..size {
+        text.push_str(&address(u32::MAX.wrapping_sub(n)).to_string());
+        text.push('\n');
+    }
+    let day = CalendarDate::parse("2025-11-01").unwrap();
+    let list =
+        ScreeningList::parse(ListId::new("everybody-listed").unwrap(), "a benchmark", day, &text).unwrap();
+    let mut screening = ScreeningIndex::new();
+    screening.insert(list);
+    screening
 }
 
 /// A customer's life: an account, sessions on two devices, payments over half a year.
@@ -162,10 +248,7 @@ fn live(activity: &mut Activity, n: u32) {
         let signals =
             SessionSignals { observed_at: at, ..session(n.saturating_mul(2).saturating_add(payment % 2)) };
         activity.record_session(&customer, &signals);
-        let to = match payment % ADDRESSES {
-            0 => address(n),
-            other => address(n.wrapping_mul(7).wrapping_add(other)),
-        };
+        let to = payee(n, payment);
         let seen = PaymentSeen {
             at,
             destination: &to,
@@ -173,6 +256,13 @@ fn live(activity: &mut Activity, n: u32) {
             client: &client,
         };
         activity.record_payment(&wallet, ChainId(1), Some(&customer), &seen);
+    }
+}
+
+fn payee(of: u32, payment: u32) -> Address {
+    match payment % ADDRESSES {
+        0 => address(of),
+        other => address(of.wrapping_mul(7).wrapping_add(other)),
     }
 }
 

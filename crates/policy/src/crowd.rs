@@ -18,18 +18,8 @@ pub struct Crowd {
 /// Four bytes of the hash of a customer's reference.
 pub type MemberKey = [u8; 4];
 
-/// A crowd in parts, for codecs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CrowdParts {
-    /// When the first customer was seen.
-    pub first: Option<Minute>,
-    /// Those told apart, with the time each was first seen.
-    pub members: Vec<(MemberKey, Minute)>,
-    /// All of them.
-    pub count: u32,
-    /// Those who came with new accounts.
-    pub fresh: u32,
-}
+const HEADER: usize = 12;
+const MEMBER: usize = 8;
 
 impl Crowd {
     /// A customer was seen here; `fresh` says whether the account was a new one.
@@ -67,19 +57,36 @@ impl Crowd {
         self.fresh
     }
 
-    /// The parts, for codecs.
-    pub fn parts(&self) -> CrowdParts {
-        let Self { first, members, count, fresh } = self.clone();
-        CrowdParts { first, members, count, fresh }
+    /// The packed form: count, new accounts, the first minute, and each member with its first minute. Never of an empty crowd.
+    pub fn pack(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER.saturating_add(self.members.len().saturating_mul(MEMBER)));
+        out.extend(self.count.to_be_bytes());
+        out.extend(self.fresh.to_be_bytes());
+        out.extend(self.first.unwrap_or(Minute(0)).0.to_be_bytes());
+        for (key, first) in &self.members {
+            out.extend(key);
+            out.extend(first.0.to_be_bytes());
+        }
+        out
     }
 
-    /// From its parts; `None` when they contradict each other.
-    pub fn from_parts(parts: CrowdParts) -> Option<Self> {
-        let CrowdParts { first, members, count, fresh } = parts;
+    /// Reads the packed form; `None` for other bytes, and for parts that contradict each other.
+    pub fn unpack(bytes: &[u8]) -> Option<Self> {
+        let (header, members) = bytes.split_first_chunk::<HEADER>()?;
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
+        let count = u32::from_be_bytes([a, b, c, d]);
+        let fresh = u32::from_be_bytes([e, f, g, h]);
+        let first = Minute(u32::from_be_bytes([i, j, k, l]));
+        let (members, rest) = members.as_chunks::<MEMBER>();
+        let members: Vec<_> = members
+            .iter()
+            .map(|[a, b, c, d, e, f, g, h]| ([*a, *b, *c, *d], Minute(u32::from_be_bytes([*e, *f, *g, *h]))))
+            .collect();
         let counted = usize::try_from(count).unwrap_or(usize::MAX);
         let fits = members.len() <= MAX_CROWD && members.len() <= counted && fresh <= count;
         let whole = members.len() == counted || members.len() == MAX_CROWD;
-        (fits && whole && first.is_some() == (count > 0)).then_some(Self { first, members, count, fresh })
+        let sound = fits && whole && count > 0 && rest.is_empty();
+        sound.then_some(Self { first: Some(first), members, count, fresh })
     }
 }
 
@@ -116,11 +123,29 @@ mod tests {
         let mut crowd = Crowd::default();
         (0..1_000).for_each(|number| crowd.see(&customer(number), Minute(1), false));
         assert_eq!(crowd.others(&customer(5_000)), 1_000);
-        let parts = crowd.parts();
-        assert_eq!(parts.members.len(), MAX_CROWD);
-        assert_eq!(Crowd::from_parts(parts.clone()), Some(crowd));
-        assert_eq!(Crowd::from_parts(CrowdParts { count: 3, fresh: 0, ..parts }), None);
-        let nobody = CrowdParts { first: None, members: Vec::new(), count: 0, fresh: 1 };
-        assert_eq!(Crowd::from_parts(nobody), None);
+        let packed = crowd.pack();
+        assert_eq!(packed.len(), HEADER + MAX_CROWD * MEMBER);
+        assert_eq!(Crowd::unpack(&packed), Some(crowd));
+    }
+
+    #[test]
+    fn packed_crowds_whose_parts_contradict_each_other_are_none() {
+        let mut crowd = Crowd::default();
+        crowd.see(&customer(1), Minute(7), true);
+        crowd.see(&customer(2), Minute(9), false);
+        let packed = crowd.pack();
+        assert_eq!(Crowd::unpack(&packed), Some(crowd));
+        let with = |at: usize, byte: u8| {
+            let mut packed = packed.clone();
+            packed[at] = byte;
+            Crowd::unpack(&packed)
+        };
+        assert_eq!(with(3, 3), None, "more than are named, and fewer than a crowd");
+        assert_eq!(with(3, 1), None, "fewer than are named");
+        assert_eq!(with(7, 3), None, "more new accounts than accounts");
+        for end in 0..packed.len() {
+            assert_eq!(Crowd::unpack(&packed[..end]), None, "cut off at {end}");
+        }
+        assert_eq!(Crowd::unpack(&Crowd::default().pack()), None, "nobody is no crowd");
     }
 }

@@ -51,6 +51,8 @@ pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, 
     );
     findings.extend(exposure::check(&case));
     findings.extend(grant::check(&case));
+    // INVARIANT (G9): asked last, so that it covers every fact that a rule looked up. An answer that could not be read never allows.
+    findings.extend((!view.is_readable()).then(builtin::unreadable));
     conclude::conclude(case, view.policy_version(), findings)
 }
 

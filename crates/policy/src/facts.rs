@@ -68,6 +68,11 @@ pub trait PolicyView {
     fn look_alikes(&self) -> Option<&LookAlikes> {
         None
     }
+    /// Whether everything that was asked could be read. If not, some answers may have been empty that are not: whatever they would
+    /// allow is denied.
+    fn is_readable(&self) -> bool {
+        true
+    }
     /// What legal orders say about a withdrawal.
     fn legal(&self, withdrawal: &WithdrawalFacts, at: TimestampMs) -> LegalFacts;
     /// Whether a pause of the wallet by this circuit breaker is in force.

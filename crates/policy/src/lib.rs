@@ -30,6 +30,7 @@ mod lint;
 mod look_alike;
 mod minute;
 mod outflow;
+mod pages;
 mod price;
 mod reason;
 mod risk;
@@ -43,7 +44,7 @@ pub use activity::Activity;
 pub use approvals::{Approval, quorum_is_met, still_missing};
 pub use breaker::{BreakerCount, BreakerKey, Breakers, Trip, TripCause};
 pub use cases::{CaseResult, Expected, ExpectedOutcome, PolicyCase, PolicyCases};
-pub use crowd::{Crowd, CrowdParts, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
+pub use crowd::{Crowd, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
 pub use digest::{
@@ -79,6 +80,9 @@ pub use minute::Minute;
 pub use outflow::{
     Crowded, MAX_PLACES_OF_CLIENT, MAX_PLACES_OF_CUSTOMER, MAX_WINDOW, Outflow, OutflowStage, Outflows,
     Place, Taken,
+};
+pub use pages::{
+    KeptPages, PAGE_BYTES, PageFault, PageHash, PageRef, PageSource, PageSourceError, PagedMap, Pages,
 };
 pub use price::{MAX_PRICE_AGE, MicroUsd, UsdPrice};
 pub use reason::{ReasonCode, ReasonCodeError};

@@ -21,6 +21,7 @@
 mod backend;
 mod batch;
 mod config;
+mod content;
 mod directory;
 mod error;
 mod format;
@@ -33,6 +34,7 @@ mod writer;
 pub use backend::{BackendError, Record};
 pub use batch::{Batch, Expectation, MAX_BATCH_BYTES, MAX_BATCH_OPERATIONS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub use config::{BackendKind, StoreConfig};
+pub use content::{ContentHash, ContentTable};
 pub use error::{CommitError, StoreError};
 pub use handle::{MAX_SCAN_RECORDS, StoreHandle};
 pub use table::Table;

@@ -25,8 +25,11 @@ pub(crate) const EVIDENCE: Table = Table::new("evidence");
 /// Withdrawals that were given up, by their ids, as long as they are open.
 pub(crate) const GIVEN_UP: Table = Table::new("given-up");
 
+/// Pages of customers' histories and of crowds, by their hashes: see `histories.rs`.
+pub(crate) const PAGES: Table = Table::new("pages");
+
 /// All of them.
-pub(crate) const TABLES: [Table; 9] = [
+pub(crate) const TABLES: [Table; 10] = [
     ENTRIES,
     CHECKPOINTS,
     PAYLOADS,
@@ -36,6 +39,7 @@ pub(crate) const TABLES: [Table; 9] = [
     KEYGEN_ROUNDS,
     EVIDENCE,
     GIVEN_UP,
+    PAGES,
 ];
 
 /// The checkpoint of the whole log, written together with its last entry.

@@ -1,6 +1,7 @@
 //! What follows from the entries, in one file beside the store, so that a start reads the end of the log and not all of it.
 //!
-//! Owns the file, format 1, and when it is written. Its checksum shows damage and nothing else: whoever can write the
+//! Owns the file, format 2, and when it is written. Customers' histories are not in it: it names their pages, which are in the store
+//! before it is written. Its checksum shows damage and nothing else: whoever can write the
 //! coordinator's files is the coordinator, and nodes believe neither. It must never lead to another state than the stored
 //! entries do: what does not fit the store and its checkpoint is not used, and the log is replayed.
 //!
@@ -9,7 +10,7 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,18 +19,20 @@ use std::thread;
 use ed25519_dalek::VerifyingKey;
 use holdfast_ledger::{SnapshotError, State, StateDigest};
 use holdfast_log::{Entry, Hash, MemoryTree, TreeError};
+use holdfast_policy::KeptPages;
+use holdfast_store::CommitError;
 use holdfast_transport::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::index::{IndexError, IndexPicture};
-use super::{Inner, KeyHistory, LogBook, LogFailed, LogIndex};
+use super::{Histories, Inner, KeyHistory, LogBook, LogFailed, LogIndex};
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::telemetry::cause;
 
 const MAGIC: &[u8] = b"holdfast log v1\n";
 const FILE: &str = "log.snapshot";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Another program may judge entries differently: it replays the log once.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A new file is written after so many entries: as many as are replayed in half a second.
@@ -44,6 +47,7 @@ const CHECKSUM_BYTES: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     path: PathBuf,
+    histories: Histories,
     /// Size of the log in the newest file, 0 if there is none that can be used.
     kept: AtomicU64,
     /// After a failure: the size from which on it is tried again.
@@ -87,6 +91,8 @@ struct Manifest {
 pub(super) enum KeepError {
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Page(#[from] CommitError),
     #[error("the file cannot be read")]
     Read(#[from] std::io::Error),
     #[error("it is not a snapshot of this version of the program")]
@@ -103,12 +109,29 @@ pub(super) enum KeepError {
 
 impl Snapshots {
     /// The file in this directory; what an interrupted write left of another one is removed. Nobody else may use the directory.
-    pub(crate) fn at(data_dir: &Path) -> Self {
+    pub(crate) fn at(data_dir: &Path, histories: Histories) -> Self {
         let path = data_dir.join(FILE);
         if let Err(error) = files::remove_unfinished(&path) {
             tracing::warn!(error = cause(&error), "what is left of an unfinished snapshot cannot be removed");
         }
-        Self { path, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
+        Self { path, histories, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
+    }
+
+    /// The pages that it names.
+    pub(super) fn histories(&self) -> &Histories {
+        &self.histories
+    }
+
+    /// The file names a page that is lost: the next start replays the log, which writes all pages anew.
+    pub(super) fn discard(&self) {
+        match fs::remove_file(&self.path) {
+            Ok(()) => tracing::error!("the snapshot is removed: the next start replays the log"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let path = self.path.display();
+                tracing::error!(error = cause(&error), %path, "remove the snapshot before the next start");
+            }
+        }
     }
 
     /// The log in the file, or `None` if there is no file or it cannot be used. `entries` reads the stored log: the addresses of
@@ -157,7 +180,7 @@ impl Snapshots {
         // The two take about as long, and a start has nothing else to do.
         let (state, tree) = thread::scope(|scope| {
             let tree = scope.spawn(|| tree_of(leaves));
-            (State::restore(state, genesis, entries), tree.join())
+            (State::restore(state, genesis, entries, &self.histories.pages()), tree.join())
         });
         let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);
@@ -178,18 +201,25 @@ impl Snapshots {
         added >= every && size >= self.put_off_to.load(Ordering::Relaxed)
     }
 
-    /// Writes the file in the place of the one before. Blocks.
-    pub(super) fn write(&self, picture: &Picture) -> Result<(), KeepError> {
-        let (written, size) = (self.try_write(picture), picture.state.size());
+    /// Writes the pages that changed, then the file in the place of the one before. Returns the pages, whose bytes the state need not
+    /// hold any longer. Blocks.
+    // INVARIANT (G8): persist, then refer: no file names a page that is not durable.
+    pub(super) fn write(&self, picture: &Picture) -> Result<KeptPages, KeepError> {
+        let (mut state, size) = (picture.state.clone(), picture.state.size());
+        let kept = state.keep_pages();
+        let written = self.histories.write(&kept).map_err(KeepError::from);
+        let written = written.and_then(|()| self.try_write(&state, picture));
         match &written {
             Ok(()) => self.kept.store(size, Ordering::Relaxed),
             Err(_) => self.put_off_to.store(size.saturating_add(RETRY_AFTER), Ordering::Relaxed),
         }
-        written
+        written?;
+        self.histories.retain(&state);
+        Ok(kept)
     }
 
-    fn try_write(&self, picture: &Picture) -> Result<(), KeepError> {
-        let (state, index) = (picture.state.to_snapshot(), picture.index.to_bytes()?);
+    fn try_write(&self, state: &State, picture: &Picture) -> Result<(), KeepError> {
+        let (state, index) = (state.to_paged_snapshot(), picture.index.to_bytes()?);
         let bytes_of = |part: &[u8]| u64::try_from(part.len()).map_err(|_| KeepError::Altered);
         let manifest = Manifest {
             format: FORMAT,
@@ -260,7 +290,10 @@ impl LogBook {
             written
         });
         match writing.await {
-            Ok(Ok(())) => tracing::info!(size, "snapshot written"),
+            Ok(Ok(kept)) => {
+                self.inner.write().await.replica.settle_pages(&kept);
+                tracing::info!(size, pages = kept.iter().len(), "snapshot written");
+            }
             Ok(Err(error)) => {
                 tracing::warn!(error = cause(&error), "the snapshot of the log was not written")
             }

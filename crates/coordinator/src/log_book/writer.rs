@@ -138,6 +138,7 @@ fn announce_trips(event: &Event<'_>) {
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
         if self.unsaved {
+            self.book.fail_without_pages(&self.inner);
             self.book.fail();
         }
     }

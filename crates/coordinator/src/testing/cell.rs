@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
 use crate::given_up::GivenUp;
-use crate::log_book::{LogBook, Snapshots, schema};
+use crate::log_book::{Histories, LogBook, Snapshots, schema};
 use crate::nodes::{DeliveredStatements, Nodes, Replicator};
 use crate::progress::Progress;
 use crate::sequencer::{Proposed, Sequencer};
@@ -280,10 +280,12 @@ impl Cell {
 }
 
 pub(crate) async fn open_book(dir: &TempDir, log_keys: Vec<SigningKey>, genesis: Entry) -> LogBook {
-    let (path, snapshots) = (dir.path().join("store"), Snapshots::at(dir.path()));
+    let (path, data_dir) = (dir.path().join("store"), dir.path().to_owned());
     tokio::task::spawn_blocking(move || {
         let store = StoreHandle::open(&StoreConfig::at(path), &schema::TABLES).unwrap();
         let pinned = Genesis::hash_of(&genesis.envelope().payload);
+        // No page stays in memory.
+        let snapshots = Snapshots::at(&data_dir, Histories::new(store.clone(), 0));
         LogBook::open(store, &genesis, &pinned, log_keys, snapshots).unwrap()
     })
     .await

@@ -3,8 +3,7 @@
 
 use holdfast_chains::{Address, ChainId};
 use holdfast_policy::{
-    Activity, Crowd, CrowdParts, CustomerRef, DeviceKey, MemberKey, Minute, PaymentSeen, TimestampMs,
-    WalletId,
+    Activity, KeptPages, PageFault, PageHash, PageRef, Pages, PaymentSeen, TimestampMs, WalletId,
 };
 
 use super::{Change, State};
@@ -69,78 +68,87 @@ impl State {
     }
 }
 
-/// Histories are kept packed, crowds in their parts.
-impl Encode for Activity {
-    fn encode(&self, out: &mut Vec<u8>) {
-        put_count(self.packed().len(), out);
-        for (customer, packed) in self.packed() {
-            customer.encode(out);
-            put_bytes(packed, out);
-        }
-        put_count(self.destinations().len(), out);
-        for (chain, address, crowd) in self.destinations() {
-            chain.encode(out);
-            address.encode(out);
-            crowd.encode(out);
-        }
-        put_count(self.devices().len(), out);
-        for (device, crowd) in self.devices() {
-            device.0.encode(out);
-            crowd.encode(out);
-        }
-        let paid: Vec<_> = self.look_alikes().iter().collect();
-        put_count(paid.len(), out);
-        for (wallet, chain, address) in paid {
-            wallet.encode(out);
-            chain.encode(out);
-            address.encode(out);
-        }
+impl State {
+    /// From now on pages of histories and crowds are read from here: see [`State::keep_pages`].
+    pub fn read_pages_from(&mut self, pages: &Pages) {
+        self.activity.read_from(pages);
+    }
+
+    /// The first page that could not be read. Nothing that this state or its clones said since may be believed.
+    pub fn page_fault(&self) -> Option<PageFault> {
+        self.activity.records().pages().fault()
+    }
+
+    /// Takes leave of the pages that changed since this was done last: from now on this state knows them by their hashes. Write what
+    /// this returns before anything that names it, which is this state's [`State::to_paged_snapshot`]. Then let the state that went on
+    /// forget the same pages, by [`State::settle_pages`].
+    #[must_use = "pages that nobody writes are lost"]
+    pub fn keep_pages(&mut self) -> KeptPages {
+        self.activity.keep()
+    }
+
+    /// These pages, taken from a clone of this state, are durable: their bytes need not stay in memory.
+    pub fn settle_pages(&mut self, kept: &KeptPages) {
+        self.activity.settle(kept);
+    }
+
+    /// The pages that this state rests on and that must be found where they were written.
+    pub fn named_pages(&self) -> impl Iterator<Item = PageHash> {
+        self.activity.named_pages()
     }
 }
 
-impl Decode for Activity {
-    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
-        let mut activity = Self::default();
-        for _ in 0..input.count()? {
-            let customer: CustomerRef = Decode::decode(input)?;
-            activity.restore_customer(customer, input.bytes()?).map_err(Malformed::new)?;
-        }
-        for _ in 0..input.count()? {
-            let (chain, address, crowd): (ChainId, Address, Crowd) = Decode::decode(input)?;
-            activity.restore_destination(chain, address, crowd);
-        }
-        for _ in 0..input.count()? {
-            let (device, crowd): ([u8; 8], Crowd) = Decode::decode(input)?;
-            activity.restore_device(DeviceKey(device), crowd);
-        }
-        for _ in 0..input.count()? {
-            let (wallet, chain, address): (WalletId, ChainId, Address) = Decode::decode(input)?;
-            activity.restore_look_alike(&wallet, chain, &address);
-        }
-        Ok(activity)
+/// Whether pages are in a snapshot or beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum PagesOf {
+    Snapshot,
+    Source,
+}
+
+/// Every page by its smallest key, its hash, length and number of records, which are the same wherever its bytes are.
+pub(super) fn encode(activity: &Activity, of: PagesOf, out: &mut Vec<u8>) {
+    let records = activity.records();
+    let whole = of == PagesOf::Snapshot;
+    whole.encode(out);
+    put_count(records.references().len(), out);
+    for (bound, page) in records.references() {
+        put_bytes(bound, out);
+        page.hash.as_bytes().encode(out);
+        page.bytes.encode(out);
+        page.records.encode(out);
+    }
+    if whole {
+        // Where a page cannot be read this ends, and what is written cannot be restored.
+        records.contents().for_each(|page| put_bytes(&page, out));
+    }
+    let paid: Vec<_> = activity.look_alikes().iter().collect();
+    put_count(paid.len(), out);
+    for (wallet, chain, address) in paid {
+        wallet.encode(out);
+        chain.encode(out);
+        address.encode(out);
     }
 }
 
-impl Encode for Crowd {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let CrowdParts { first, members, count, fresh } = self.parts();
-        first.map(|first| first.0).encode(out);
-        members.into_iter().map(|(key, first)| (key, first.0)).collect::<Vec<_>>().encode(out);
-        count.encode(out);
-        fresh.encode(out);
+pub(super) fn decode(input: &mut Input<'_>, pages: &Pages) -> Result<Activity, Malformed> {
+    let whole: bool = Decode::decode(input)?;
+    let mut references = Vec::new();
+    for _ in 0..input.count()? {
+        let bound = input.bytes()?.to_vec();
+        let hash = PageHash::from_bytes(Decode::decode(input)?);
+        references
+            .push((bound, PageRef { hash, bytes: Decode::decode(input)?, records: Decode::decode(input)? }));
     }
-}
-
-impl Decode for Crowd {
-    fn decode(input: &mut Input<'_>) -> Result<Self, Malformed> {
-        let first: Option<u32> = Decode::decode(input)?;
-        let members: Vec<(MemberKey, u32)> = Decode::decode(input)?;
-        let parts = CrowdParts {
-            first: first.map(Minute),
-            members: members.into_iter().map(|(key, first)| (key, Minute(first))).collect(),
-            count: Decode::decode(input)?,
-            fresh: Decode::decode(input)?,
-        };
-        Self::from_parts(parts).ok_or_else(|| Malformed::new("a crowd whose parts contradict each other"))
+    let activity = if whole {
+        let contents = references.into_iter().map(|(bound, page)| Ok((bound, page, input.bytes()?.to_vec())));
+        Activity::from_contents(contents.collect::<Result<_, Malformed>>()?, pages)
+    } else {
+        Activity::from_references(references, pages)
+    };
+    let mut activity = activity.ok_or_else(|| Malformed::new("pages that are not those of one state"))?;
+    for _ in 0..input.count()? {
+        let (wallet, chain, address): (WalletId, ChainId, Address) = Decode::decode(input)?;
+        activity.restore_look_alike(&wallet, chain, &address);
     }
+    Ok(activity)
 }

@@ -248,6 +248,10 @@ impl PolicyView for View<'_> {
         Some(self.under.state.activity.look_alikes())
     }
 
+    fn is_readable(&self) -> bool {
+        self.under.state.page_fault().is_none()
+    }
+
     fn legal(&self, withdrawal: &WithdrawalFacts, at: TimestampMs) -> LegalFacts {
         self.under.state.legal_facts(withdrawal, at)
     }

@@ -4,11 +4,12 @@
 //! binds it to the tree's head and to the state's digest; whoever cannot read one replays the log, which needs no trust.
 
 use holdfast_log::Entry;
-use holdfast_policy::Whitelist;
+use holdfast_policy::{Pages, Whitelist};
 use imbl::{OrdMap, OrdSet};
 use sha2::{Digest as _, Sha256};
 
 use super::State;
+use super::activity::{self, PagesOf};
 use super::lists::KeptLists;
 use crate::codec::{Decode, Encode, Input, Malformed, put_count};
 use crate::genesis::GenesisError;
@@ -57,8 +58,18 @@ impl From<Malformed> for SnapshotError {
 }
 
 impl State {
-    /// Everything but the genesis entry, in one canonical form: equal states give equal bytes.
+    /// Everything but the genesis entry, in one canonical form: equal states give equal bytes, whatever of them is in memory.
     pub fn to_snapshot(&self) -> Vec<u8> {
+        self.written(PagesOf::Snapshot)
+    }
+
+    /// The same without the pages of histories and crowds, which have to be found where the state reads them: it names them by their
+    /// hashes. Write them first: [`State::keep_pages`].
+    pub fn to_paged_snapshot(&self) -> Vec<u8> {
+        self.written(PagesOf::Source)
+    }
+
+    fn written(&self, pages: PagesOf) -> Vec<u8> {
         // Exhaustive, so that nothing of the state is left out.
         let Self {
             genesis,
@@ -99,7 +110,7 @@ impl State {
         whitelist.encode(&mut out);
         whitelist_requests.encode(&mut out);
         sessions.encode(&mut out);
-        activity.encode(&mut out);
+        activity::encode(activity, pages, &mut out);
         sequences.encode(&mut out);
         prices.encode(&mut out);
         outflows.encode(&mut out);
@@ -123,11 +134,12 @@ impl State {
     /// # Errors
     /// [`SnapshotError`] if these are not such bytes; replay the log then.
     pub fn from_snapshot(bytes: &[u8], genesis: &Entry) -> Result<Self, SnapshotError> {
-        Self::restore(bytes, genesis, &mut |_| None)
+        Self::restore(bytes, genesis, &mut |_| None, &Pages::default())
     }
 
     /// The same of a state whose screening lists were updated: their addresses are in the log and not in the snapshot, and
-    /// `entries` reads them from there by index. What it gives need not be authenticated: the snapshot has the hashes.
+    /// `entries` reads them from there by index. What it gives need not be authenticated: the snapshot has the hashes. So it has of
+    /// pages: `pages` reads those of a [`State::to_paged_snapshot`] when they are asked for, and from then on all others.
     ///
     /// # Errors
     /// [`SnapshotError`] if these are not such bytes, or an entry is not at hand; replay the log then.
@@ -135,6 +147,7 @@ impl State {
         bytes: &[u8],
         genesis: &Entry,
         entries: &mut dyn FnMut(u64) -> Option<Entry>,
+        pages: &Pages,
     ) -> Result<Self, SnapshotError> {
         let body = checked(bytes)?;
         let first = Self::from_genesis(genesis)?;
@@ -156,7 +169,7 @@ impl State {
             whitelist: Decode::decode(input)?,
             whitelist_requests: Decode::decode(input)?,
             sessions: Decode::decode(input)?,
-            activity: Decode::decode(input)?,
+            activity: activity::decode(input, pages)?,
             sequences: Decode::decode(input)?,
             prices: Decode::decode(input)?,
             outflows: Decode::decode(input)?,

@@ -21,6 +21,7 @@ mod legal_orders;
 mod lists;
 mod officers;
 mod outcomes;
+mod pages;
 mod places;
 mod policies;
 mod replacements;

@@ -111,6 +111,7 @@ impl Bench {
                 genesis: (genesis, document),
                 data_dir: &path,
                 store,
+                history_memory: 0,
                 clock,
                 crash: Arc::new(Often),
             })

@@ -3,10 +3,10 @@
 //! Owns the comparison of two histories. It must never change before everything that can be checked without change was
 //! checked.
 
-use holdfast_ledger::{Outcome, Replica, State};
+use holdfast_ledger::{ApplyError, Outcome, Replica, ReplicaError, State};
 use holdfast_log::tree::stored_hash_count;
 use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, SignedCheckpoint, StoredHashes, TreeError};
-use holdfast_policy::TimestampMs;
+use holdfast_policy::{KeptPages, TimestampMs};
 
 use super::Extension;
 use super::fork::ForkEvidence;
@@ -96,7 +96,11 @@ impl Held {
     // INVARIANT (G9): a replica that is forked or unsure permits nothing.
     pub(crate) fn sound_state(&self) -> Result<&State, ExtendRefusal> {
         match &self.standing {
-            Standing::Sound => Ok(self.replica.state()),
+            // INVARIANT (G9): a history that cannot be read is none, and so is every decision after it.
+            Standing::Sound => match self.replica.state().page_fault() {
+                None => Ok(self.replica.state()),
+                Some(fault) => Err(ExtendRefusal::PageLost(fault)),
+            },
             Standing::Forked(evidence) => Err(ExtendRefusal::Forked { size: evidence.size }),
             Standing::Lost => Err(ExtendRefusal::Lost),
         }
@@ -176,7 +180,7 @@ impl Held {
         self.check_times(&entries, now)?;
         let (mut replica, mut asked_about) = (self.replica.clone(), false);
         for entry in &entries {
-            let applied = replica.append(entry).map_err(ExtendRefusal::EntryRefused)?;
+            let applied = replica.append(entry).map_err(refused)?;
             asked_about |= is_asked_about(replica.state(), &applied.outcome);
             tracing::debug!(index = applied.index, outcome = ?applied.outcome, "entry tried");
         }
@@ -196,6 +200,11 @@ impl Held {
         self.replica = staged.replica;
         self.tip = tip;
         moment.into_iter().for_each(|moment| self.witnessed.add(moment));
+    }
+
+    /// These pages are durable.
+    pub(super) fn settle_pages(&mut self, kept: &KeptPages) {
+        self.replica.settle_pages(kept);
     }
 
     /// Only for a tip of the same entries.
@@ -298,6 +307,18 @@ impl Held {
             return Err(ExtendRefusal::AheadOfClock { ahead_ms });
         }
         Ok(())
+    }
+}
+
+/// A page that is lost says nothing about the entry.
+fn refused(error: ReplicaError) -> ExtendRefusal {
+    match error {
+        ReplicaError::Apply { source: ApplyError::Page(fault), .. } => ExtendRefusal::PageLost(fault),
+        error @ (ReplicaError::Apply { .. }
+        | ReplicaError::Genesis(_)
+        | ReplicaError::OtherGenesis { .. }
+        | ReplicaError::Tree(_)
+        | ReplicaError::SizesDiffer { .. }) => ExtendRefusal::EntryRefused(error),
     }
 }
 

@@ -102,7 +102,10 @@ pub(crate) fn load(
     let (replica, tree) = match resumed {
         Some(resumed) => resumed,
         None => {
-            let replica = Replica::from_genesis(&genesis, pinned)?;
+            let mut replica = Replica::from_genesis(&genesis, pinned)?;
+            if let Some(snapshots) = snapshots {
+                replica.read_pages_from(&snapshots.histories().pages());
+            }
             let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
             replayed(store, &tip, replica, tree)?
         }
@@ -120,7 +123,7 @@ fn resumed(
 ) -> Option<(Replica, MemoryTree)> {
     let mut entries = |index: u64| Entry::parse(&store.read(ENTRIES, &index.to_be_bytes()).ok()??).ok();
     let Kept { state, tree } = snapshots.read(genesis, &mut entries)?;
-    let size = state.size();
+    let (size, named) = (state.size(), state.named_pages().collect());
     let resumed = Replica::resume(state, tree.edge().clone(), pinned)
         .map_err(LoadError::from)
         .and_then(|replica| replayed(store, tip, replica, tree));
@@ -128,6 +131,7 @@ fn resumed(
         Ok(resumed) => {
             tracing::info!(size, tip = tip.size, "started from the snapshot");
             snapshots.is_used(size);
+            snapshots.histories().named_at_start(named);
             Some(resumed)
         }
         Err(error) => {

@@ -4,6 +4,7 @@
 
 use holdfast_ledger::ReplicaError;
 use holdfast_log::{CheckpointError, EntryError, Hash, TreeError};
+use holdfast_policy::PageFault;
 use holdfast_store::StoreError;
 
 use crate::enrolled::NotEnrolled;
@@ -55,6 +56,9 @@ pub(crate) enum ExtendRefusal {
         "the log has forked at or before {size}: this node signs nothing until its operator has looked at the evidence"
     )]
     Forked { size: u64 },
+    /// A part of the state is gone or not what it was.
+    #[error("a page of customers' histories is lost, so this node decides nothing more: start it again: {0}")]
+    PageLost(#[from] PageFault),
     /// This node no longer knows what it holds.
     #[error("this node's replica is unsure: restart the node")]
     Lost,
@@ -80,6 +84,7 @@ impl ExtendRefusal {
             Self::ClockWentBack { .. } => "CLOCK_WENT_BACK",
             Self::NotEnrolled(_) => "NOT_ENROLLED",
             Self::Forked { .. } => "FORK_DETECTED",
+            Self::PageLost(_) => "PAGE_LOST",
             Self::Lost => "REPLICA_UNSURE",
             Self::Tree(_) => "TREE_FAILED",
             Self::Store(_) => "STORE_FAILED",
@@ -102,6 +107,7 @@ impl ExtendRefusal {
             | Self::ClockWentBack { .. }
             | Self::NotEnrolled(_)
             | Self::Forked { .. }
+            | Self::PageLost(_)
             | Self::Lost
             | Self::Tree(_)
             | Self::Store(_) => false,

@@ -1,6 +1,7 @@
 //! The replica in one file beside the store, so that a start reads the end of the log and not all of it.
 //!
-//! Owns the file, format 1, and when it is written. It must never be believed for more than it proves: it was sealed by this
+//! Owns the file, format 2, and when it is written. Customers' histories are not in it: it names their pages, which are in the store
+//! before it is written. It must never be believed for more than it proves: it was sealed by this
 //! node's passphrase and program, and whoever loads it compares the root that it leads to with the tip's. Without it, or if
 //! anything does not fit, the log is replayed.
 //!
@@ -9,7 +10,7 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,17 +18,19 @@ use std::thread;
 
 use holdfast_ledger::{SnapshotError, State, StateDigest};
 use holdfast_log::{Entry, Hash, MemoryTree, TreeError};
+use holdfast_policy::KeptPages;
+use holdfast_store::CommitError;
 use holdfast_transport::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Held;
+use super::{Held, Histories};
 use crate::sealing::SealingError;
 use crate::vault::Vault;
 
 const MAGIC: &[u8] = b"holdfast replica v1\n";
 const FILE: &str = "replica.snapshot";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Another program may judge entries differently: it replays the log once.
 const PROGRAM: &str = env!("CARGO_PKG_VERSION");
 /// A new file is written after so many entries: as many as are replayed in half a second.
@@ -42,6 +45,7 @@ const MAX_BYTES: u64 = 1 << 34;
 pub(crate) struct Snapshots {
     path: PathBuf,
     vault: Arc<Vault>,
+    histories: Histories,
     /// Size of the replica in the newest file, 0 if there is none that can be used.
     kept: AtomicU64,
     /// After a failure: the size from which on it is tried again.
@@ -82,6 +86,9 @@ pub(crate) enum KeepError {
     /// It cannot be written.
     #[error(transparent)]
     Write(#[from] FileError),
+    /// A page that it would name cannot be written.
+    #[error(transparent)]
+    Page(#[from] CommitError),
     /// It cannot be read.
     #[error("the file cannot be read")]
     Read(#[from] std::io::Error),
@@ -104,12 +111,28 @@ pub(crate) enum KeepError {
 
 impl Snapshots {
     /// The file in this directory; what an interrupted write left of another one is removed. Nobody else may use the directory.
-    pub(crate) fn at(data_dir: &Path, vault: Arc<Vault>) -> Self {
+    pub(crate) fn at(data_dir: &Path, vault: Arc<Vault>, histories: Histories) -> Self {
         let path = data_dir.join(FILE);
         if let Err(error) = files::remove_unfinished(&path) {
             tracing::warn!(%error, "what is left of an unfinished snapshot cannot be removed");
         }
-        Self { path, vault, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
+        Self { path, vault, histories, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
+    }
+
+    /// The pages that it names.
+    pub(super) fn histories(&self) -> &Histories {
+        &self.histories
+    }
+
+    /// The file names a page that is lost: the next start replays the log, which writes all pages anew.
+    pub(crate) fn discard(&self) {
+        match fs::remove_file(&self.path) {
+            Ok(()) => tracing::error!("the snapshot is removed: the next start replays the log"),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::error!(%error, path = %self.path.display(), "remove the snapshot before the next start");
+            }
+        }
     }
 
     /// The replica in the file, or `None` if there is no file or it cannot be used. `entries` reads the stored log: the addresses
@@ -157,7 +180,7 @@ impl Snapshots {
         // The two take about as long, and a start has nothing else to do.
         let (state, tree) = thread::scope(|scope| {
             let tree = scope.spawn(|| tree_of(leaves));
-            (State::restore(state, genesis, entries), tree.join())
+            (State::restore(state, genesis, entries, &self.histories.pages()), tree.join())
         });
         let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);
@@ -185,18 +208,25 @@ impl Snapshots {
         Picture { state: held.state().clone(), leaves, root: held.tip().root }
     }
 
-    /// Writes the file in the place of the one before. Blocks.
-    pub(crate) fn write(&self, picture: &Picture) -> Result<(), KeepError> {
-        let (written, size) = (self.try_write(picture), picture.state.size());
+    /// Writes the pages that changed, then the file in the place of the one before. Returns the pages, whose bytes the replica need
+    /// not hold any longer. Blocks.
+    // INVARIANT (G8): persist, then refer: no file names a page that is not durable.
+    pub(crate) fn write(&self, picture: &Picture) -> Result<KeptPages, KeepError> {
+        let (mut state, size) = (picture.state.clone(), picture.state.size());
+        let kept = state.keep_pages();
+        let written = self.histories.write(&kept).map_err(KeepError::from);
+        let written = written.and_then(|()| self.try_write(&state, picture));
         match &written {
             Ok(()) => self.kept.store(size, Ordering::Relaxed),
             Err(_) => self.put_off_to.store(size.saturating_add(RETRY_AFTER), Ordering::Relaxed),
         }
-        written
+        written?;
+        self.histories.retain(&state);
+        Ok(kept)
     }
 
-    fn try_write(&self, picture: &Picture) -> Result<(), KeepError> {
-        let state = picture.state.to_snapshot();
+    fn try_write(&self, state: &State, picture: &Picture) -> Result<(), KeepError> {
+        let state = state.to_paged_snapshot();
         let manifest = Manifest {
             format: FORMAT,
             program: PROGRAM.to_owned(),

@@ -147,6 +147,8 @@ impl TestNode {
                 genesis,
                 data_dir: &path,
                 store: for_node,
+                // No page stays in memory.
+                history_memory: 0,
                 clock: shared,
                 crash: hooks,
             })

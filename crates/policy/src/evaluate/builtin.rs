@@ -1,4 +1,4 @@
-//! Owns the rules that no document can leave out: the wallet may pay, and the asset is registered.
+//! Owns the rules that no document can leave out: the wallet may pay, the asset is registered, and the facts could be read.
 
 use super::{
     case::Case,
@@ -36,4 +36,10 @@ pub(super) fn asset<'a>(case: &Case<'a>) -> Finding<'a> {
         }
         Err(code) => speaker.denies(code, format!("the registry answers with another asset than `{symbol}`")),
     }
+}
+
+/// A fact that exists could not be read, so nobody knows what the rules would have said.
+pub(super) fn unreadable<'a>() -> Finding<'a> {
+    let speaker = Speaker { kind: RuleKind::Risk, rule: &RuleId::builtin("facts") };
+    speaker.denies(ReasonCode::EvaluationFailed, "a fact that is kept could not be read")
 }

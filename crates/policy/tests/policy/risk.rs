@@ -3,7 +3,7 @@
 use holdfast_chains::Amount;
 use holdfast_policy::{
     Activity, ClientId, ComponentState, DeviceRef, ExposureCategory, ExposureSignal, Moment, Network,
-    Outcome, PaymentSeen, PolicyDocument, ReasonCode, RiskComponent, TimestampMs, WithdrawalFacts,
+    Outcome, Pages, PaymentSeen, PolicyDocument, ReasonCode, RiskComponent, TimestampMs, WithdrawalFacts,
 };
 
 use crate::world::{DAY, DEMO_POLICY, GOOD, NOW, World, address, customer, result, session, withdrawal};
@@ -451,6 +451,27 @@ fn requiring(known: bool) -> World {
         world.activity = None;
     }
     world
+}
+
+#[test]
+fn history_that_is_kept_and_cannot_be_read_denies_whether_a_rule_requires_it_or_not() {
+    for mut world in [world(), requiring(true)] {
+        assert_eq!(world.evaluate(&withdrawal()).outcome, Outcome::Allow);
+        // Given the same pages, by their hashes, and nobody who has them
+        let records = world.activity.as_ref().unwrap().records();
+        let references = records.references().map(|(bound, page)| (bound.to_vec(), page)).collect();
+        world.activity = Activity::from_references(references, &Pages::default());
+        // Then nothing is allowed as it would be to a customer whom nobody knows
+        let decision = world.evaluate(&withdrawal());
+        assert_eq!(decision.outcome, Outcome::Deny, "{decision:#?}");
+        let denied = decision.rules.iter().find(|result| result.rule.as_str() == "builtin.facts").unwrap();
+        assert_eq!(denied.code.code(), "EVALUATION_FAILED");
+        // And a customer in no page at all is as unknown as ever
+        world.activity = Some(Activity::default());
+        assert!(
+            world.evaluate(&withdrawal()).rules.iter().all(|result| result.rule.as_str() != "builtin.facts")
+        );
+    }
 }
 
 #[test]

@@ -179,6 +179,11 @@ impl PolicyView for View<'_> {
         Some(self.world.activity.as_ref()?.look_alikes())
     }
 
+    fn is_readable(&self) -> bool {
+        let activity = self.world.activity.as_ref();
+        activity.is_none_or(|activity| activity.records().pages().fault().is_none())
+    }
+
     fn legal(&self, _withdrawal: &WithdrawalFacts, _at: TimestampMs) -> LegalFacts {
         self.world.legal.clone()
     }

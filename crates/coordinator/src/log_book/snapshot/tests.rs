@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::log_book::schema::{CHECKPOINTS, ENTRIES, FOUND, LOG_CHECKPOINT, index_key};
+use crate::log_book::schema::{CHECKPOINTS, ENTRIES, FOUND, LOG_CHECKPOINT, PAGES, index_key};
 use crate::testing::{Cell, ed25519, sign, usdt_transfer};
 
 /// A cell with withdrawals in several states, of which one is authorized in the place of another and one cancelled.
@@ -55,8 +55,15 @@ fn dearer(transaction: &UnsignedTransaction) -> UnsignedTransaction {
 }
 
 async fn write(cell: &Cell) {
-    let reader = cell.parts.book.read().await.unwrap();
-    cell.parts.book.snapshots.write(&Picture::of(&reader.inner)).unwrap();
+    let picture = Picture::of(&cell.parts.book.read().await.unwrap().inner);
+    let kept = written(cell, picture).await.unwrap();
+    cell.parts.book.inner.write().await.replica.settle_pages(&kept);
+}
+
+/// Writing blocks.
+async fn written(cell: &Cell, picture: Picture) -> Result<KeptPages, KeepError> {
+    let book = Arc::clone(&cell.parts.book);
+    tokio::task::spawn_blocking(move || book.snapshots.write(&picture)).await.unwrap()
 }
 
 fn file(dir: &TempDir) -> PathBuf {
@@ -326,7 +333,7 @@ async fn snapshot_is_written_when_it_is_due_and_what_was_cut_off_is_cleared_away
     let picture = Picture::of(&cell.parts.book.read().await.unwrap().inner);
     fs::remove_file(file(&cell.dir)).unwrap();
     fs::create_dir(file(&cell.dir)).unwrap();
-    cell.parts.book.snapshots.write(&picture).unwrap_err();
+    written(&cell, picture).await.unwrap_err();
     fs::remove_dir(file(&cell.dir)).unwrap();
     assert!(
         !cell.parts.book.snapshots.is_due(size, 2) && cell.parts.book.snapshots.is_due(size + RETRY_AFTER, 2)
@@ -338,4 +345,62 @@ async fn snapshot_is_written_when_it_is_due_and_what_was_cut_off_is_cleared_away
     let cell = reopened(cell).await;
     assert!(!unfinished.exists());
     assert_eq!(used(&cell) + 2, cell.size().await);
+}
+
+/// A session report about the customer who asks for everything.
+async fn report(cell: &Cell) -> bool {
+    let sequence = cell.parts.book.read().await.unwrap().state().next_sequence(&"sessions".parse().unwrap());
+    let report = json!({"cluster": "demo-1", "provider": "sessions", "sequence": sequence, "customer": "c-1",
+        "observed_at_ms": cell.clock.now(), "new_device": false, "second_factor_reset": false});
+    let report = sign(PayloadKind::SessionReport, &report, "provider", "sessions");
+    cell.clock.advance(1);
+    cell.parts.sequencer.propose(report).await.is_ok()
+}
+
+#[tokio::test]
+async fn histories_are_pages_in_the_store_and_read_from_there_after_a_start() {
+    let cell = busy().await;
+    assert!(report(&cell).await);
+    write(&cell).await;
+    let pages = cell.parts.book.store().scan(PAGES, &[], 10).unwrap();
+    assert_eq!(pages.len(), 1);
+    let file_bytes = fs::read(file(&cell.dir)).unwrap();
+    assert!(!file_bytes.windows(pages[0].1.len()).any(|found| found == pages[0].1));
+    let size = cell.size().await;
+    let cell = reopened(cell).await;
+    assert_eq!(used(&cell), size);
+    assert!(report(&cell).await);
+    write(&cell).await;
+    assert_eq!(cell.parts.book.store().scan(PAGES, &[], 10).unwrap().len(), 2);
+    let resumed = held(&cell).await;
+    assert_eq!(resumed, held(&replayed(cell).await).await);
+}
+
+#[tokio::test]
+async fn lost_page_stops_the_coordinator_until_it_replays_its_log() {
+    type Damage = fn(Vec<u8>, Vec<u8>) -> Batch;
+    let damages: [Damage; 2] = [
+        |key, _| Batch::new().delete(PAGES, key),
+        |key, mut bytes| {
+            *bytes.last_mut().unwrap() ^= 1;
+            Batch::new().put(PAGES, key, bytes)
+        },
+    ];
+    for damage in damages {
+        // Given a coordinator whose only page is gone or altered
+        let cell = busy().await;
+        assert!(report(&cell).await);
+        write(&cell).await;
+        let size = cell.size().await;
+        let (key, bytes) = cell.parts.book.store().scan(PAGES, &[], 10).unwrap().remove(0);
+        cell.parts.book.store().commit(damage(key, bytes)).await.unwrap();
+        // When it would log what is judged by it, then it logs nothing and fails for good
+        assert!(!report(&cell).await);
+        assert!(*cell.parts.book.failure().borrow());
+        assert!(cell.parts.book.read().await.is_err());
+        // And the next start replays the log
+        let cell = reopened(cell).await;
+        assert_eq!((used(&cell), cell.size().await), (0, size));
+        assert!(report(&cell).await);
+    }
 }

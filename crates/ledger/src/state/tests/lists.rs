@@ -108,7 +108,12 @@ impl Cell {
 
     fn restored(&self) -> Result<State, SnapshotError> {
         let mut entries = |index: u64| self.log.get(usize::try_from(index).unwrap()).cloned();
-        State::restore(&self.state.to_snapshot(), &self.genesis, &mut entries)
+        State::restore(
+            &self.state.to_snapshot(),
+            &self.genesis,
+            &mut entries,
+            &holdfast_policy::Pages::default(),
+        )
     }
 }
 
@@ -458,7 +463,9 @@ fn snapshot_is_not_restored_from_another_log() {
     let mut other = Cell::ready();
     other.update_list(&format!("{FIRST}\n0x{:040x}", 7));
     let mut entries = |index: u64| other.log.get(usize::try_from(index).unwrap()).cloned();
-    assert!(State::restore(&bytes, &cell.genesis, &mut entries).is_err(), "addresses of another list");
+    let pages = holdfast_policy::Pages::default();
+    let restored = State::restore(&bytes, &cell.genesis, &mut entries, &pages);
+    assert!(restored.is_err(), "addresses of another list");
     assert!(cell.restored().is_ok());
 }
 

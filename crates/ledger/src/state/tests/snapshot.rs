@@ -8,7 +8,7 @@ use super::cell::{Cell, PAYEE, coordinator, sign, usdt_transfer, wallet_signatur
 use crate::*;
 
 /// One of many things that may happen next; most are admissible in some states and refused in others.
-fn happen(cell: &mut Cell, act: u8, choice: u8) {
+pub(super) fn happen(cell: &mut Cell, act: u8, choice: u8) {
     let key = format!("k-{}", choice % 4);
     let client = ClientId::new("pipeline").unwrap();
     let id = WithdrawalId::of("demo-1", client.as_str(), &key);
@@ -87,7 +87,7 @@ fn sign_it(cell: &mut Cell, id: WithdrawalId) {
 }
 
 /// Some of what happens does not fit, or trips a breaker.
-const DAY_LIMIT: &str = "asset = \"USDT\"\nper = [\"wallet\"]\nwindow_ms = 60000\ndeny_above = \"62000000000\"\n\n\
+pub(super) const DAY_LIMIT: &str = "asset = \"USDT\"\nper = [\"wallet\"]\nwindow_ms = 60000\ndeny_above = \"62000000000\"\n\n\
      [[restriction]]\nid = \"fuse\"\ntype = \"circuit_breaker\"\nwindow_ms = 60000\nmax_denials = 3\n\
      max_outflow = { asset = \"USDT\", amount = \"3000000000\" }";
 

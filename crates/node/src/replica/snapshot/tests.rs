@@ -8,7 +8,8 @@ use std::fs;
 use holdfast_store::Batch;
 
 use super::*;
-use crate::tables::{ENTRIES, NODE, TIP};
+use crate::replica::ExtendRefusal;
+use crate::tables::{ENTRIES, NODE, PAGES, TIP};
 use crate::testing::{Cell, TestNode};
 
 /// A cell and a node with a snapshot of all of it.
@@ -23,7 +24,14 @@ async fn with_snapshot() -> (Cell, TestNode) {
 
 async fn write(node: &TestNode) {
     let picture = Snapshots::picture(&*node.node.replica.read().await);
-    node.node.snapshots.write(&picture).unwrap();
+    let kept = written(node, &Arc::new(picture)).await.unwrap();
+    node.node.replica.settle_pages(&kept).await;
+}
+
+/// Writing blocks.
+async fn written(node: &TestNode, picture: &Arc<Picture>) -> Result<KeptPages, KeepError> {
+    let (snapshots, picture) = (Arc::clone(&node.node.snapshots), Arc::clone(picture));
+    tokio::task::spawn_blocking(move || snapshots.write(&picture)).await.unwrap()
 }
 
 fn used(node: &TestNode) -> u64 {
@@ -97,7 +105,7 @@ async fn snapshot_of_another_node_is_not_used() {
 #[tokio::test]
 async fn state_that_somebody_with_the_disk_changed_and_gave_a_checksum_of_its_own_is_not_used() {
     let (cell, node) = with_snapshot().await;
-    let (genesis, state) = (cell.genesis().0, cell.state().to_snapshot());
+    let (genesis, state) = (cell.genesis().0, cell.state().to_paged_snapshot());
     // Given a change that the state itself does not notice
     let body = &state[..state.len() - 32];
     let unnoticed = (0..body.len()).rev().find_map(|at| {
@@ -236,17 +244,17 @@ async fn snapshot_that_cannot_be_written_is_not_tried_again_at_once_and_stops_no
     cell.fill(3);
     node.catch_up(&cell).await;
     let due = async |every| snapshots.due(&*node.node.replica.read().await, every);
-    let picture = due(2).await.unwrap();
+    let picture = Arc::new(due(2).await.unwrap());
     // Given a place that cannot be written, whoever runs this test
     fs::remove_file(file(&node)).unwrap();
     fs::create_dir(file(&node)).unwrap();
-    snapshots.write(&picture).unwrap_err();
+    written(&node, &picture).await.unwrap_err();
     // Then nothing is due before the log has grown
     assert!(due(2).await.is_none());
     snapshots.put_off_to.store(cell.size(), Ordering::Relaxed);
     assert!(due(2).await.is_some());
     fs::remove_dir(file(&node)).unwrap();
-    snapshots.write(&picture).unwrap();
+    written(&node, &picture).await.unwrap();
     assert_eq!(used(&node.restart(&cell).await), cell.size());
 }
 
@@ -255,4 +263,156 @@ async fn snapshot_is_due_after_enough_entries_only() {
     let (cell, node) = with_snapshot().await;
     assert!(cell.size() < SNAPSHOT_EVERY);
     assert!(node.node.snapshots.due(&*node.node.replica.read().await, SNAPSHOT_EVERY).is_none());
+}
+
+fn pages(node: &TestNode) -> Vec<(Vec<u8>, Vec<u8>)> {
+    node.store.scan(PAGES, &[], 1_000).unwrap()
+}
+
+async fn named(node: &TestNode) -> usize {
+    node.node.replica.read().await.state().named_pages().count()
+}
+
+#[tokio::test]
+async fn histories_are_pages_in_the_store_and_not_in_the_snapshot() {
+    // Given a node whose customer has a history
+    let (mut cell, node) = with_snapshot().await;
+    let customer = "c-1".parse().unwrap();
+    let known = cell.state().activity().customer(&customer);
+    assert!(known.is_some());
+    // Then the newest snapshot's page is in the store, and nothing of it in memory
+    assert_eq!((pages(&node).len(), named(&node).await), (1, 1));
+    let page = pages(&node).remove(0);
+    assert!(!fs::read(file(&node)).unwrap().windows(page.1.len()).any(|found| found == page.1));
+    {
+        let held = node.node.replica.read().await;
+        assert_eq!(held.state().activity().records().fresh_bytes(), 0);
+        assert_eq!(held.state().activity().customer(&customer), known);
+    }
+    // And it is read from there after a start, and changed
+    cell.fill(1);
+    let node = node.restart(&cell).await;
+    assert_eq!(used(&node), cell.size() - 1);
+    node.catch_up(&cell).await;
+    holds_all_of(&node, &cell).await;
+    assert_eq!(named(&node).await, 0, "changed since");
+    // When snapshots follow, what the last two do not name is deleted
+    write(&node).await;
+    assert_eq!(pages(&node).len(), 2);
+    for _ in 0..3 {
+        cell.fill(1);
+        node.catch_up(&cell).await;
+        write(&node).await;
+        assert_eq!(pages(&node).len(), 2);
+    }
+    assert!(!pages(&node).contains(&page));
+    holds_all_of(&node, &cell).await;
+}
+
+#[tokio::test]
+async fn node_killed_between_the_pages_and_the_snapshot_starts_from_the_snapshot_before_and_sweeps_later() {
+    let (mut cell, node) = with_snapshot().await;
+    let kept = cell.size();
+    cell.fill(2);
+    node.catch_up(&cell).await;
+    // Given pages that are durable, and a snapshot that is not
+    let before = fs::read(file(&node)).unwrap();
+    write(&node).await;
+    fs::write(file(&node), before).unwrap();
+    assert_eq!(pages(&node).len(), 2);
+    // When the node starts, it finds what the snapshot before names
+    let node = node.restart(&cell).await;
+    assert_eq!(used(&node), kept);
+    holds_all_of(&node, &cell).await;
+    // Then what no snapshot names goes with the next one
+    cell.fill(1);
+    node.catch_up(&cell).await;
+    write(&node).await;
+    assert_eq!(pages(&node).len(), 2, "the newest page and the one before it");
+    write(&node).await;
+    assert_eq!(pages(&node).len(), 1);
+    holds_all_of(&node, &cell).await;
+}
+
+/// What somebody with the disk does to the only page.
+type PageDamage = fn(Vec<u8>, Vec<u8>) -> Batch;
+
+const PAGE_DAMAGES: [(&str, PageDamage); 3] = [
+    ("PAGE_MISSING", |key, _| Batch::new().delete(PAGES, key)),
+    ("PAGE_DAMAGED", |key, mut bytes| {
+        *bytes.last_mut().unwrap() ^= 1;
+        Batch::new().put(PAGES, key, bytes)
+    }),
+    ("PAGE_DAMAGED", |key, _| {
+        // Another customer's page under this name.
+        let mut other = holdfast_policy::Activity::default();
+        other.register(&"c-2".parse().unwrap(), holdfast_policy::TimestampMs(1), None);
+        let page = other.records().contents().next().unwrap();
+        Batch::new().put(PAGES, key, page.to_vec())
+    }),
+];
+
+#[tokio::test]
+async fn lost_page_stops_the_node_until_it_replays_its_log() {
+    for (cause, damage) in PAGE_DAMAGES {
+        // Given a node whose only page is gone, altered or another customer's
+        let (mut cell, node) = with_snapshot().await;
+        let size = cell.size();
+        let (key, bytes) = pages(&node).remove(0);
+        node.store.commit(damage(key, bytes)).await.unwrap();
+        // When an entry comes that is judged by it
+        cell.fill(1);
+        let refused = node.node.replicate(cell.extension(size)).await.unwrap_err();
+        // Then it is refused without blame, nothing is taken over, and nothing is decided any more
+        let crate::node::ReplicateRefusal::Extend(refused) = refused else { panic!("another refusal") };
+        assert!(matches!(refused, ExtendRefusal::PageLost(fault) if fault.code() == cause), "{refused}");
+        assert_eq!((refused.code(), node.tip().await), ("PAGE_LOST", size));
+        assert!(!refused.is_ordinary());
+        let sound = node.node.replica.read().await.sound_state().map(State::size);
+        assert!(matches!(sound, Err(ExtendRefusal::PageLost(_))));
+        assert!(!node.node.replica.is_able().await);
+        assert!(node.node.replicate(cell.extension(size)).await.is_err());
+        // And the next start replays the log, which has everything
+        assert!(!file(&node).exists());
+        node.node.keep_snapshot().await;
+        assert!(!file(&node).exists());
+        let node = node.restart(&cell).await;
+        assert_eq!(used(&node), 0);
+        node.catch_up(&cell).await;
+        holds_all_of(&node, &cell).await;
+        write(&node).await;
+        assert_eq!((pages(&node).len(), named(&node).await), (1, 1));
+        holds_all_of(&node.restart(&cell).await, &cell).await;
+    }
+}
+
+#[tokio::test]
+async fn page_lost_while_the_node_is_down_makes_the_start_replay_the_log() {
+    for (_, damage) in PAGE_DAMAGES {
+        // Given entries beyond the snapshot that need the page
+        let (mut cell, node) = with_snapshot().await;
+        cell.fill(2);
+        node.catch_up(&cell).await;
+        let (key, bytes) = pages(&node).remove(0);
+        node.store.commit(damage(key, bytes)).await.unwrap();
+        let node = node.restart(&cell).await;
+        assert_eq!(used(&node), 0);
+        holds_all_of(&node, &cell).await;
+        assert!(node.node.replica.is_able().await);
+    }
+}
+
+#[tokio::test]
+async fn lost_page_that_only_a_question_met_stops_the_node_too() {
+    let (cell, node) = with_snapshot().await;
+    let (key, _) = pages(&node).remove(0);
+    node.store.commit(Batch::new().delete(PAGES, key)).await.unwrap();
+    assert!(node.node.replica.is_able().await);
+    let unknown = node.node.replica.read().await.state().activity().customer(&"c-1".parse().unwrap());
+    assert_eq!(unknown, None);
+    assert!(!node.node.replica.is_able().await);
+    assert!(node.node.replica.read().await.sound_state().is_err());
+    node.node.keep_snapshot().await;
+    assert!(!file(&node).exists());
+    holds_all_of(&node.restart(&cell).await, &cell).await;
 }
