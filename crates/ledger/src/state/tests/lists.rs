@@ -708,7 +708,7 @@ fn waiting_update_is_not_restored_from_parts_of_another() {
     other.upload(LIST, &format!("{FIRST}\n0x{:040x}", 7));
     let bytes = cell.state.to_snapshot();
     let mut entries = |index: u64| other.log.get(usize::try_from(index).unwrap()).cloned();
-    assert!(State::restore(&bytes, &cell.genesis, &mut entries).is_err());
+    assert!(State::restore(&bytes, &cell.genesis, &mut entries, &holdfast_policy::Pages::default()).is_err());
     assert!(cell.restored().is_ok());
 }
 

@@ -15,7 +15,7 @@ use crate::*;
 
 /// A store in memory.
 #[derive(Clone, Default)]
-struct Shelf(Arc<Mutex<BTreeMap<PageHash, Vec<u8>>>>);
+pub(super) struct Shelf(Arc<Mutex<BTreeMap<PageHash, Vec<u8>>>>);
 
 impl PageSource for Shelf {
     fn page(&self, hash: &PageHash) -> Result<Option<Vec<u8>>, PageSourceError> {
@@ -25,12 +25,12 @@ impl PageSource for Shelf {
 
 impl Shelf {
     /// What of the pages stays in memory: none.
-    fn pages(&self) -> Pages {
+    pub(super) fn pages(&self) -> Pages {
         Pages::kept_in(Box::new(self.clone()), 0)
     }
 
     /// What a node does at a snapshot. Returns the snapshot.
-    fn cool(&self, state: &mut State) -> Vec<u8> {
+    pub(super) fn cool(&self, state: &mut State) -> Vec<u8> {
         let mut picture = state.clone();
         let kept = picture.keep_pages();
         self.0.lock().unwrap().extend(kept.iter().map(|(hash, bytes)| (hash, bytes.to_vec())));

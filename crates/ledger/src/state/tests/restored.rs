@@ -11,6 +11,7 @@ use proptest::{prelude::*, strategy::ValueTree};
 use serde_json::json;
 
 use super::cell::{Cell, document, ed25519, genesis_entry};
+use super::pages::Shelf;
 use crate::*;
 use acts::{ACTS, PROVIDERS};
 
@@ -23,6 +24,8 @@ struct Run {
     running: State,
     restored: State,
     followed: usize,
+    /// Where the restored one keeps its pages.
+    shelf: Shelf,
     /// How often each kind of payload was admitted, and refused.
     seen: BTreeMap<&'static str, (u32, u32)>,
 }
@@ -50,8 +53,14 @@ impl Run {
     fn new() -> Self {
         let cell = cell();
         let state = State::from_genesis(&cell.genesis).unwrap();
-        let mut run =
-            Self { restored: state.clone(), running: state, cell, followed: 1, seen: BTreeMap::new() };
+        let mut run = Self {
+            restored: state.clone(),
+            running: state,
+            cell,
+            followed: 1,
+            shelf: Shelf::default(),
+            seen: BTreeMap::new(),
+        };
         run.follow();
         run
     }
@@ -77,10 +86,12 @@ impl Run {
     }
 
     fn restore(&mut self) {
-        let bytes = self.restored.to_snapshot();
+        // No page of histories is in memory from here on until it changes.
+        let bytes = self.shelf.cool(&mut self.restored);
         let mut entries = |index: u64| self.cell.log.get(usize::try_from(index).unwrap()).cloned();
-        self.restored = State::restore(&bytes, &self.cell.genesis, &mut entries).unwrap();
-        assert_eq!(self.restored.to_snapshot(), bytes);
+        let pages = self.shelf.pages();
+        self.restored = State::restore(&bytes, &self.cell.genesis, &mut entries, &pages).unwrap();
+        assert_eq!(self.restored.to_paged_snapshot(), bytes);
     }
 
     /// Nothing that anybody can ask tells the two apart.
