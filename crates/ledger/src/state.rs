@@ -8,8 +8,7 @@ use std::sync::Arc;
 use holdfast_log::{Entry, Envelope};
 use holdfast_policy::{
     Activity, Breakers, ClientId, ClusterId, CustomerRef, LegalOrderId, NodeId, Outflows, PageFault,
-    PolicyVersion,
-    ProviderId, TimestampMs, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId,
+    PolicyVersion, ProviderId, TimestampMs, WalletId, Whitelist, WhitelistEntry, WhitelistEntryId,
 };
 use imbl::{OrdMap, OrdSet};
 

@@ -16,9 +16,9 @@ use holdfast_policy::{
     Activity, CalendarDate, ClientId, CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats,
     EntryOwner, IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, Moment, Network, OutflowStage,
     Outflows, PageHash, PageRef, PageSource, PageSourceError, Pages, PaymentSeen, PolicyDocument,
-    PolicyVersion, PolicyView, ProviderId, RuleId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals,
-    TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId,
-    WithdrawalFacts, evaluate,
+    PolicyVersion, PolicyView, ProviderId, RuleId, ScreeningIndex, ScreeningList, SessionDetails,
+    SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry,
+    WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 use holdfast_store::{ContentTable, StoreConfig, StoreHandle, Table};
 
