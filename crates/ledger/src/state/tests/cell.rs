@@ -20,7 +20,7 @@ pub(super) struct Cell {
     pub(super) now: u64,
     pub(super) genesis: Entry,
     pub(super) log: Vec<Entry>,
-    sequence: u64,
+    pub(super) sequence: u64,
 }
 
 pub(super) fn ssh(name: &str) -> ssh_key::PrivateKey {

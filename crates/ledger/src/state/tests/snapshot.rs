@@ -273,7 +273,7 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
 }
 
 const DIGEST: &str = "59bdc26d8fc816adf86401e755c9ae5a9b596a997a8dc204299ec6786244e779";
-const SNAPSHOT: &str = "a6c0b6a1fd57653a7421655ebb4efbff0e50115644e93588cf9cb5b35d617558";
+const SNAPSHOT: &str = "10940eb0e93f3d87be5e431b2a786ee5fd10397423fd07f5895d94ef995f23d1";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
