@@ -100,14 +100,15 @@ impl Exchange {
         at: TimeMs,
         it: &traffic::WithdrawalRequest,
     ) -> Result<WithdrawalFacts, ScoreError> {
+        let client = ClientId::new(it.client.id()).map_err(ScoreError::generated)?;
         Ok(WithdrawalFacts {
-            wallet: WalletId::new(it.wallet.id()).map_err(ScoreError::generated)?,
+            wallet: self.wallet(it.wallet, &client)?,
             asset: symbol(it.asset)?,
             amount: Amount::from_u128(it.amount),
             destination: address(it.destination),
             call: None,
             fee_cap: Amount::from_u128(1_000_000_000_000_000),
-            client: ClientId::new(it.client.id()).map_err(ScoreError::generated)?,
+            client,
             requesters: BTreeSet::new(),
             customer: Some(customer(it.customer)?),
             requested_at: time(at),
@@ -119,6 +120,34 @@ impl Exchange {
             order: None,
             travel: self.travel(),
         })
+    }
+
+    /// The wallet that the stream names, or the next hotter one that a grant gives to the client: nobody asks a wallet for what it
+    /// never pays. A policy that gives the client none of them denies.
+    fn wallet(&self, named: traffic::Wallet, client: &ClientId) -> Result<WalletId, ScoreError> {
+        let hotter: &[traffic::Wallet] = match named {
+            traffic::Wallet::Hot => &[],
+            traffic::Wallet::Warm => &[traffic::Wallet::Hot],
+            traffic::Wallet::Cold => &[traffic::Wallet::Warm, traffic::Wallet::Hot],
+        };
+        let named = WalletId::new(named.id()).map_err(ScoreError::generated)?;
+        let given = |wallet: &WalletId| {
+            let mut grants = self.document.grants().iter();
+            grants.any(|grant| {
+                grant.wallets.contains(wallet)
+                    && grant.clients.as_ref().is_none_or(|clients| clients.contains(client))
+            })
+        };
+        if given(&named) {
+            return Ok(named);
+        }
+        for wallet in hotter {
+            let wallet = WalletId::new(wallet.id()).map_err(ScoreError::generated)?;
+            if given(&wallet) {
+                return Ok(wallet);
+            }
+        }
+        Ok(named)
     }
 
     /// The stream knows nothing of the Travel Rule: every exchange is accepted, a thief's too.
