@@ -1,5 +1,7 @@
 //! Providers that answer, fail and come back, and what becomes of payments meanwhile.
 
+#![allow(clippy::arithmetic_side_effects, reason = "test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
