@@ -152,9 +152,9 @@ fn fill(directory: &Path, size: u32) {
     let customers =
         format!("{size} customers with {PAYMENTS} payments to {ADDRESSES} addresses and 2 devices each");
     memory.grew(&format!("{customers}, all in memory, replayed in {:.0} s", began.elapsed().as_secs_f64()));
-    let mut packed = 0;
+    let mut packed = 0_usize;
     activity.records().for_each(|key, value| {
-        packed += if key.starts_with(b"c") { value.len() } else { 0 };
+        packed = packed.saturating_add(if key.starts_with(b"c") { value.len() } else { 0 });
     });
     println!("a packed history: {} bytes", packed.checked_div(usize::try_from(size).unwrap()).unwrap());
     let store = StoreHandle::open(&StoreConfig::at(directory.join("store")), &[PAGES]).unwrap();

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 pub use cache::{PageSource, PageSourceError, Pages};
-use page::Page;
 pub use page::{PAGE_BYTES, PageFault, PageHash};
+use page::{Page, SecondHalf};
 
 /// Records by key. A clone is cheap and shares what neither side changes.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +111,7 @@ impl PagedMap {
         self.records = self.records.saturating_add(u64::from(is_new));
         let (first, second) = changed.split();
         self.slots.insert(bound, Slot::Fresh(first));
-        if let Some((bound, page)) = second {
+        if let Some(SecondHalf { bound, page }) = second {
             self.slots.insert(bound, Slot::Fresh(page));
         }
     }

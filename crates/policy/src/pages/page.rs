@@ -69,6 +69,13 @@ impl PageFault {
 #[derive(Clone)]
 pub(super) struct Page(Arc<[u8]>);
 
+/// What was split off a page.
+pub(super) struct SecondHalf {
+    /// Its smallest key.
+    pub(super) bound: Arc<[u8]>,
+    pub(super) page: Page,
+}
+
 impl Default for Page {
     fn default() -> Self {
         Self(Arc::from([VERSION].as_slice()))
@@ -167,9 +174,9 @@ impl Page {
         Some(Self(out.into()))
     }
 
-    /// The page, or its first half, and the second one with its smallest key.
+    /// The page, or its first half, and the second one.
     // INVARIANT (G10): where a page is split follows from its content, so every replay splits alike.
-    pub(super) fn split(self) -> (Self, Option<(Arc<[u8]>, Self)>) {
+    pub(super) fn split(self) -> (Self, Option<SecondHalf>) {
         if self.0.len() <= PAGE_BYTES {
             return (self, None);
         }
@@ -185,7 +192,7 @@ impl Page {
             let _ = put(half, key, value);
         }
         match bound {
-            Some(bound) => (Self(first.into()), Some((bound, Self(second.into())))),
+            Some(bound) => (Self(first.into()), Some(SecondHalf { bound, page: Self(second.into()) })),
             None => (self, None),
         }
     }

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+type References = Vec<(Vec<u8>, PageRef)>;
+type Contents = Vec<(Vec<u8>, PageRef, Vec<u8>)>;
+
 /// A store in memory.
 #[derive(Clone, Default)]
 struct Shelf(Arc<Mutex<BTreeMap<PageHash, Vec<u8>>>>);
@@ -110,7 +113,7 @@ proptest! {
             picture.for_each(|key, value| drop(all.insert(key.to_vec(), value.to_vec())));
             prop_assert_eq!(picture.len(), u64::try_from(all.len()).unwrap());
             prop_assert_eq!(all, model);
-            prop_assert!(picture.references().all(|(_, page)| page.bytes as usize <= PAGE_BYTES + 1_200));
+            prop_assert!(picture.references().all(|(_, page)| page.bytes <= 8_192 + 1_200));
         }
         prop_assert_eq!(map.pages().fault(), None);
         // And whoever reads only the references has the same.
@@ -264,7 +267,7 @@ fn memory_for_pages_holds_those_used_last() {
 fn references_that_cannot_be_of_one_map_are_refused() {
     let (map, _) = cold();
     let good: Vec<_> = map.references().map(|(bound, page)| (bound.to_vec(), page)).collect();
-    let made = |change: &dyn Fn(&mut Vec<(Vec<u8>, PageRef)>)| {
+    let made = |change: &dyn Fn(&mut References)| {
         let mut references = good.clone();
         change(&mut references);
         PagedMap::from_references(references, map.pages()).is_some()
@@ -284,7 +287,7 @@ fn contents_that_are_not_those_of_the_references_are_refused() {
         .zip(map.contents())
         .map(|((bound, page), bytes)| (bound.to_vec(), page, bytes.to_vec()))
         .collect();
-    let made = |change: &dyn Fn(&mut Vec<(Vec<u8>, PageRef, Vec<u8>)>)| {
+    let made = |change: &dyn Fn(&mut Contents)| {
         let mut contents = good.clone();
         change(&mut contents);
         PagedMap::from_contents(contents, |_, value| value.len() == 300, &Pages::default()).is_some()

@@ -145,7 +145,8 @@ fn state_without_its_page_takes_no_entry_and_begins_no_history_anew() {
         cell.ask(&request);
     };
     let written = |cell: &mut Cell| cell.session_of("c-1", 1);
-    for next in [&judged as &dyn Fn(&mut Cell), &written] {
+    let both: [&dyn Fn(&mut Cell); 2] = [&judged, &written];
+    for next in both {
         let (mut cell, mut state, shelf, hash) = one_customer();
         next(&mut cell);
         let entry = cell.log.last().unwrap();
