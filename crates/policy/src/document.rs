@@ -412,10 +412,18 @@ impl PolicyDocument {
         &self.rules.tiers
     }
 
-    /// Whether only entries of the house let a withdrawal pass: every grant for its wallet, asset and client wants one.
-    pub fn wants_house_entry(&self, wallet: &WalletId, asset: &AssetSymbol, client: &ClientId) -> bool {
+    /// Whether only entries of the house let a withdrawal pass: every grant for its wallet, asset and client wants one. A grant of
+    /// calls says nothing about transfers, nor the other way round.
+    pub fn wants_house_entry(
+        &self,
+        wallet: &WalletId,
+        asset: &AssetSymbol,
+        client: &ClientId,
+        is_call: bool,
+    ) -> bool {
         let mut grants = self.grants().iter().filter(|grant| {
-            grant.wallets.contains(wallet)
+            grant.calls.is_empty() != is_call
+                && grant.wallets.contains(wallet)
                 && grant.assets.contains(asset)
                 && grant.clients.as_ref().is_none_or(|clients| clients.contains(client))
         });

@@ -26,7 +26,8 @@ impl State {
             let place = (request.chain_id, request.destination);
             let (policy, asset) = (self.policy(), &request.asset);
             // INVARIANT (G4): an old entry of a customer says nothing about how long an entry of the house cooled off.
-            let house = policy.wants_house_entry(&request.wallet, asset, &request.client);
+            let is_call = request.calldata.is_some();
+            let house = policy.wants_house_entry(&request.wallet, asset, &request.client, is_call);
             let customer = Some(&request.customer).filter(|_| !house);
             self.whitelist.all_covering(policy.whitelist(), place, asset, customer, at)
         })

@@ -481,3 +481,20 @@ fn listings_that_cannot_be_meant_are_refused_with_their_field() {
     assert!(refused(&zero).contains("zero address"));
     assert!(refused(&format!("{}{}", bounded_approve(), listing(APPROVE, ""))).contains("grant[1].call[1]"));
 }
+
+#[test]
+fn grant_of_calls_does_not_let_entries_of_customers_cover_transfers_that_want_the_houses() {
+    let text =
+        policy(&bounded_approve()).replacen("destinations = \"whitelisted\"", "destinations = \"house\"", 1);
+    let document = PolicyDocument::parse(&text).unwrap();
+    let wants = |is_call| {
+        document.wants_house_entry(
+            &"hot-1".parse().unwrap(),
+            &symbol("ETH"),
+            &"pipeline".parse().unwrap(),
+            is_call,
+        )
+    };
+    assert!(wants(false));
+    assert!(!wants(true));
+}
