@@ -8,6 +8,8 @@ demo: packages build ## a whole cell on loopback: watch a withdrawal signed and 
 
 test: packages lint build ## everything CI runs: lints, unit tests, real processes, the Python client
 	$(CARGO) test --workspace --locked
+	# Only the library: a program with the feature must never lie where the default ones do.
+	$(CARGO) test --locked -p holdfast-node --features gg20 --lib -- engines
 
 test-long: packages build ## the long forms: a kill at every point of every flow, more power cuts, seeds and cases
 	HOLDFAST_LONG_TESTS=1 PROPTEST_CASES=4096 $(CARGO) test --workspace --locked

@@ -21,8 +21,8 @@ use holdfast_proto::v1::WithdrawalState;
 use holdfast_tests::{Cluster, NODES, Options, target_directory};
 use holdfast_threshold::channel::MessageKeys;
 use holdfast_threshold::{
-    ClusterId, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenReply, KeygenTask, Outbound, PartyIndex,
-    Round, SessionId, SignMachine, SignReply, SignTask, SignerSet, Threshold,
+    ClusterId, DKLS23, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenReply, KeygenTask, Outbound,
+    PartyIndex, Round, SessionId, SignMachine, SignReply, SignTask, SignerSet, Threshold,
 };
 use nix::sys::resource::{UsageWho, getrusage};
 use rand::rngs::OsRng;
@@ -224,7 +224,7 @@ impl Engine {
         let mut machines: Vec<KeygenMachine> = parties
             .iter()
             .zip(&keys)
-            .map(|(party, key)| KeygenMachine::prepare(task(*party), key, &mut OsRng).unwrap())
+            .map(|(party, key)| KeygenMachine::prepare(&DKLS23, task(*party), key, &mut OsRng).unwrap())
             .collect();
         let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
         let (mut sent, mut outputs) = (Vec::new(), Vec::new());

@@ -33,6 +33,7 @@ pub struct NodeConfig {
     pub(crate) require_locked_memory: bool,
     /// Bytes.
     pub(crate) history_memory: usize,
+    pub(crate) accept_unmaintained_protocol: bool,
 }
 
 /// Files of this node's TLS identity.
@@ -70,6 +71,9 @@ struct ConfigFile {
     require_locked_memory: bool,
     /// How many MiB of customers' histories stay in memory; the others are read from the store.
     history_memory_mib: Option<usize>,
+    /// Whether the operator wants a program that was built with an engine nobody maintains.
+    #[serde(default)]
+    accept_unmaintained_protocol: bool,
     tls: TlsFiles,
     keys: KeyFiles,
     sealing: SealingSection,
@@ -155,6 +159,7 @@ impl NodeConfig {
             passphrase_file: at(file.sealing.passphrase_file),
             require_locked_memory: file.require_locked_memory,
             history_memory: history_memory.saturating_mul(1 << 20),
+            accept_unmaintained_protocol: file.accept_unmaintained_protocol,
         })
     }
 
@@ -247,6 +252,16 @@ mod tests {
             let error = with(beyond).unwrap_err();
             assert!(matches!(error, ConfigError::Member { field: "history_memory_mib", .. }), "{beyond}");
         }
+    }
+
+    #[test]
+    fn unmaintained_protocol_is_accepted_on_request_only() {
+        assert!(!parse(GOOD).unwrap().accept_unmaintained_protocol);
+        assert!(
+            parse(&format!("accept_unmaintained_protocol = true\n{GOOD}"))
+                .unwrap()
+                .accept_unmaintained_protocol
+        );
     }
 
     #[test]

@@ -11,9 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use holdfast_chains::{Digest, PublicKey};
 use holdfast_ledger::{ApprovedKeygen, CeremonyId, KeygenConfirmation, PayloadKind, Roster};
 use holdfast_store::{Batch, CommitError, StoreHandle};
-use holdfast_threshold::keygen::LAST_ROUND;
 use holdfast_threshold::{
-    ClusterId, EngineId, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Outbound,
+    ClusterId, Engine, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Outbound,
     Round, SessionId, Threshold,
 };
 use rand::rngs::OsRng;
@@ -108,7 +107,7 @@ impl Keygens {
         session: SessionId,
     ) -> Result<Vec<u8>, KeygenRefusal> {
         let mut runs = self.runs.lock().await;
-        let task = {
+        let (engine, task) = {
             let held = replica.read().await;
             let state = held.acting_state(replica.own())?;
             held.check_clock(self.clock.now())?;
@@ -116,7 +115,8 @@ impl Keygens {
             if let Some(known) = state.ceremony(&ceremony) {
                 held.witnessed().check_ceremony(state, known, self.identity.node())?;
             }
-            self.task(&state.approved_keygen(&ceremony)?, session, state.roster())?
+            let permit = state.approved_keygen(&ceremony)?;
+            (self.engine(&permit)?, self.task(&permit, session, state.roster())?)
         };
         let earlier = runs.get(&ceremony).map(|run| &run.record);
         if let Some(same) = earlier.filter(|record| record.is_of(session)) {
@@ -126,7 +126,7 @@ impl Keygens {
         if attempt > MAX_ATTEMPTS || count_running(&runs) >= MAX_RUNNING {
             return Err(KeygenRefusal::TooMany);
         }
-        let machine = KeygenMachine::prepare(task, self.identity.message_key(), &mut OsRng)?;
+        let machine = KeygenMachine::prepare(engine, task, self.identity.message_key(), &mut OsRng)?;
         let record = KeygenRecord::new(session, attempt, machine.offer());
         let sealed = self.vault.seal_state(&ceremony.to_string(), &machine.export()?)?;
         let batch = use_up(Batch::new(), session, &ceremony.to_string());
@@ -158,8 +158,8 @@ impl Keygens {
         let mut runs = self.runs.lock().await;
         let found = runs.iter_mut().find(|(_, run)| run.record.is_of(session));
         let (ceremony, run) = found.ok_or(KeygenRefusal::SessionUnknown { session })?;
-        if let Stage::Confirmed { confirmation } = &run.record.stage {
-            return match round == LAST_ROUND {
+        if let Stage::Confirmed { last_round, confirmation } = &run.record.stage {
+            return match round.0 == *last_round {
                 true => Ok(KeygenAnswer::Confirmation(confirmation.clone().into_bytes())),
                 false => Err(KeygenRefusal::Over { session }),
             };
@@ -198,7 +198,7 @@ impl Keygens {
         match reply.release_after_stored() {
             KeygenReply::Messages(messages) => Ok(KeygenAnswer::Messages(messages)),
             KeygenReply::Finished(output) => {
-                let confirmation = self.confirm(&permit, &mut run.record, *output).await?;
+                let confirmation = self.confirm(&permit, &mut run.record, round, *output).await?;
                 run.machine = None;
                 self.note(&runs);
                 Ok(KeygenAnswer::Confirmation(confirmation))
@@ -234,6 +234,7 @@ impl Keygens {
         &self,
         permit: &ApprovedKeygen,
         record: &mut KeygenRecord,
+        last_round: Round,
         output: KeygenOutput,
     ) -> Result<Vec<u8>, KeygenRefusal> {
         let (wallet, KeygenOutput { public, share }) = (permit.wallet().clone(), output);
@@ -246,7 +247,7 @@ impl Keygens {
         self.crash.reached(CrashPoint::AfterBackup);
         let confirmation = self.sign_confirmation(permit, &tested)?;
         let text = String::from_utf8(confirmation.clone()).map_err(|_| KeygenRefusal::Unreadable)?;
-        let confirmed = record.at(Stage::Confirmed { confirmation: text });
+        let confirmed = record.at(Stage::Confirmed { last_round: last_round.0, confirmation: text });
         let ceremony = permit.ceremony();
         let batch = confirmed.put(Batch::new(), &ceremony)?;
         let batch = tables::delete_blob(batch, KEYGEN_STATES, &ceremony.to_string());
@@ -281,15 +282,18 @@ impl Keygens {
         Ok(envelope.to_json())
     }
 
+    /// The engine that the officers approved, if this program has it.
+    fn engine(&self, permit: &ApprovedKeygen) -> Result<&'static dyn Engine, KeygenRefusal> {
+        let unknown = || KeygenRefusal::UnknownEngine { engine: permit.engine().to_owned() };
+        self.vault.engines().of_name(permit.engine()).ok_or_else(unknown)
+    }
+
     fn task(
         &self,
         permit: &ApprovedKeygen,
         session: SessionId,
         roster: &Roster,
     ) -> Result<KeygenTask, KeygenRefusal> {
-        if EngineId::from_name(permit.engine()).is_none() {
-            return Err(KeygenRefusal::UnknownEngine { engine: permit.engine().to_owned() });
-        }
         let committee = Committee::new(permit.nodes());
         Ok(KeygenTask {
             cluster: ClusterId::new(self.identity.cluster().as_str())?,
@@ -307,7 +311,8 @@ impl Keygens {
         let sealed = tables::read_blob(&self.store, KEYGEN_STATES, &key)?;
         let sealed = sealed.ok_or(KeygenRefusal::SessionUnknown { session })?;
         let state = self.vault.open_state(&key, &sealed)?;
-        let machine = KeygenMachine::resume(&state).map_err(|_| KeygenRefusal::Unreadable)?;
+        let machine =
+            KeygenMachine::resume(&state, self.vault.engines()).map_err(|_| KeygenRefusal::Unreadable)?;
         if machine.task().session != session {
             return Err(KeygenRefusal::Unreadable);
         }

@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod cosigned;
 mod crash;
+mod engines;
 mod enrolled;
 mod enrolment;
 mod guard;

@@ -34,6 +34,7 @@ node.toml (relative paths are relative to the file):
   genesis = \"genesis.entry.json\"
   genesis_sha256 = \"...\"
   require_locked_memory = true         # optional: do not start if secrets could reach swap space
+  accept_unmaintained_protocol = true  # only for programs built with the feature gg20, which do not start without it
   [tls]
   certificate = \"tls.pem\"
   key = \"tls.key\"

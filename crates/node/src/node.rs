@@ -11,7 +11,7 @@ use holdfast_ledger::Genesis;
 use holdfast_log::Entry;
 use holdfast_policy::TimestampMs;
 use holdfast_store::StoreHandle;
-use holdfast_threshold::SessionId;
+use holdfast_threshold::{Engines, SessionId};
 use zeroize::Zeroizing;
 
 use crate::bans::{BanError, Bans};
@@ -50,6 +50,7 @@ pub(crate) struct NodeParts<'a> {
     pub(crate) message_key: SigningKey,
     pub(crate) passphrase: Zeroizing<Vec<u8>>,
     pub(crate) kdf: KdfParameters,
+    pub(crate) engines: Engines,
     pub(crate) genesis: (Entry, Genesis),
     pub(crate) data_dir: &'a Path,
     pub(crate) store: StoreHandle,
@@ -91,6 +92,7 @@ impl Node {
             message_key,
             passphrase,
             kdf,
+            engines,
             genesis,
             data_dir,
             store,
@@ -103,7 +105,7 @@ impl Node {
         let (identity, witness) = Identity::establish(name, cosigning_key, message_key, &genesis)?;
         let identity = Arc::new(identity);
         replica::install(&store, &entry)?;
-        let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf)?;
+        let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf, engines)?;
         let vault = Arc::new(vault);
         let snapshots =
             Snapshots::at(data_dir, Arc::clone(&vault), Histories::new(store.clone(), history_memory));

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 use crate::clock::{Clock, SystemClock};
 use crate::config::NodeConfig;
 use crate::crash::CrashPoints;
+use crate::engines::{self, NotAccepted};
 use crate::hardening::{self, HardeningError, LockError};
 use crate::latches::DeliverRefusal;
 use crate::node::{Node, NodeParts, OpenError};
@@ -74,6 +75,9 @@ pub enum RunError {
     /// The node's data cannot be loaded or does not belong to its configuration.
     #[error("the node cannot be opened")]
     Open(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The program has an engine that its operator has not accepted.
+    #[error(transparent)]
+    UnmaintainedProtocol(Box<dyn std::error::Error + Send + Sync>),
     /// The services cannot be put together.
     #[error("the services cannot be put together")]
     Services(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -146,6 +150,7 @@ async fn open(
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Node>, StoreHandle), RunError> {
     let opening = tokio::task::spawn_blocking(move || {
+        let engines = engines::engines(config.accept_unmaintained_protocol)?;
         create_data_dir(&config)?;
         let genesis = replica::start(&files::read_public(&config.genesis)?, &config.genesis_sha256)?;
         let cosigning_key = signing_key::load(&config.keys.cosigning)?;
@@ -158,6 +163,7 @@ async fn open(
             message_key,
             passphrase,
             kdf: KdfParameters::PRODUCTION,
+            engines,
             genesis,
             data_dir: &config.data_dir,
             store: store.clone(),
@@ -249,6 +255,12 @@ impl From<LockError> for RunError {
 impl From<OpenError> for RunError {
     fn from(error: OpenError) -> Self {
         Self::Open(Box::new(error))
+    }
+}
+
+impl From<NotAccepted> for RunError {
+    fn from(error: NotAccepted) -> Self {
+        Self::UnmaintainedProtocol(Box::new(error))
     }
 }
 

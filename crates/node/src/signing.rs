@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use holdfast_ledger::{AuthorizedWithdrawal, State, WithdrawalId};
 use holdfast_policy::NodeId;
-use holdfast_threshold::sign::LAST_ROUND;
 use holdfast_threshold::{Outbound, Round, SessionId, SignReply, Signature};
 use tracing::Instrument as _;
 
@@ -45,9 +44,6 @@ pub(crate) struct SignOrder {
     /// A note that shows who else holds this history, where genesis demands it; empty otherwise.
     pub(crate) cosigned_checkpoint: Vec<u8>,
 }
-
-/// The round whose answer is this node's last message: with those of the other signers it makes the signature.
-const FINAL_MESSAGE: Round = Round(3);
 
 /// What a round answers.
 #[derive(Debug)]
@@ -133,10 +129,10 @@ impl Signing {
         let held = self.replica.read().await;
         let permit = self.still_permitted(&held, &gate, taken.session().order(), taken.session().permit())?;
         taken.session().check_bans(&self.bans.all())?;
-        if round == FINAL_MESSAGE {
+        if round == taken.session().final_message() {
             self.guard.release(taken.session().order().withdrawal)?;
         }
-        if round == LAST_ROUND {
+        if round == taken.session().last_round() {
             // The coordinator has passed this node's last message on: it holds the others' last messages.
             self.crash.reached(CrashPoint::AfterLastMessage);
         }

@@ -20,6 +20,8 @@ pub(crate) use cell::{
 };
 pub(crate) use nodes::{PASSPHRASE, TestNode};
 pub(crate) use ready::ready;
+#[cfg(feature = "gg20")]
+pub(crate) use rounds::create_wallet_on;
 pub(crate) use rounds::{
     Attempt, create_wallet, keygen_round, prepare_keygen, reason, sign, sign_prepare_request,
 };

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use holdfast_ledger::Wallet;
 use holdfast_policy::WalletId;
 use holdfast_store::{Batch, StoreError, StoreHandle};
-use holdfast_threshold::{KeyPublic, KeyShare, ShareError};
+use holdfast_threshold::{Engines, KeyPublic, KeyShare, ShareError};
 use holdfast_transport::files::{self, FileError};
 use zeroize::Zeroizing;
 
@@ -36,6 +36,7 @@ pub(crate) struct Vault {
     store: StoreHandle,
     backups: PathBuf,
     key: SealingKey,
+    engines: Engines,
     unsealed: Mutex<BTreeMap<[u8; 33], UnsealedShare>>,
 }
 
@@ -121,10 +122,11 @@ impl Vault {
         data_dir: &Path,
         passphrase: &[u8],
         parameters: KdfParameters,
+        engines: Engines,
     ) -> Result<Self, VaultError> {
         let key = sealing_key(&node, &store, passphrase, parameters)?;
         let backups = data_dir.join("backups");
-        Ok(Self { node, store, backups, key, unsealed: Mutex::new(BTreeMap::new()) })
+        Ok(Self { node, store, backups, key, engines, unsealed: Mutex::new(BTreeMap::new()) })
     }
 
     /// Vouches for a snapshot of the replica.
@@ -182,6 +184,11 @@ impl Vault {
         };
         self.check(wallet, &held)?;
         Ok(held)
+    }
+
+    /// The engines whose shares it opens.
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.engines
     }
 
     /// Seals other secrets of this node, such as the state of a key generation.
@@ -245,7 +252,7 @@ impl Vault {
     fn unseal(&self, wallet: &WalletId, sealed: &SealedShare) -> Result<KeyShare, VaultError> {
         let context = self.context(SealedKind::KeyShare, wallet.as_str(), sealed.public.epoch().0);
         let bytes = self.key.open(&context, &sealed.sealed)?;
-        Ok(KeyShare::from_bytes(&bytes)?)
+        Ok(KeyShare::from_bytes(&bytes, &self.engines)?)
     }
 
     fn record(&self, wallet: &WalletId, public: &KeyPublic) -> Result<Vec<u8>, VaultError> {

@@ -32,9 +32,9 @@ pub use context::{Purpose, SessionContext};
 pub use error::ChannelError;
 pub use keys::{EphemeralSecret, MessageKeys};
 pub use offer::{EphemeralOffer, MAX_OFFER_LEN, SignedOffer};
-pub use sealed::{ChannelSet, SealedMessage};
+pub use sealed::{ChannelSet, SealedMessage, Seat};
 
-pub(crate) use sealed::{ChannelState, Seat};
+pub(crate) use sealed::ChannelState;
 
 use crate::party::PartyIndex;
 

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 pub(crate) struct EncodingError;
 
 /// SHA-256 over the tag and the parts, each preceded by its length, so that no two part lists collide.
-pub(crate) fn tagged_hash(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
+#[must_use]
+pub fn tagged_hash(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     absorb(&mut hash, tag.as_bytes());
     for part in parts {
@@ -42,6 +43,16 @@ pub(crate) fn encode_secret<T: Serialize + ?Sized>(
     head.copy_from_slice(header);
     postcard::to_slice(value, tail).map_err(|_| EncodingError)?;
     Ok(out)
+}
+
+/// The parts one after the other, in one exactly sized buffer that is wiped on drop.
+pub(crate) fn concat_secret(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let total = parts.iter().fold(0_usize, |total, part| total.saturating_add(part.len()));
+    let mut out = Zeroizing::new(Vec::with_capacity(total));
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out
 }
 
 /// The value that `bytes` encode under `header`, if they are exactly its one encoding: no trailing bytes and no

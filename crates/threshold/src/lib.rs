@@ -1,20 +1,20 @@
 //! Threshold engines: key generation and signing as sans-IO sessions.
 //!
-//! Owns the `dkls23` protocol runs (threshold ECDSA over secp256k1), the key share, and the end-to-end sealed messages
-//! that nodes exchange through a courier they do not trust. It must never open a socket or a file, read a clock, spawn
-//! a task, log anything, or let a type of `dkls23` or `k256` 0.14 cross its public API: points, scalars and digests
-//! cross as bytes only (33-byte SEC1, 32-byte big-endian).
+//! Owns what an engine is ([`Engine`]), one of them ([`dkls23`]: threshold ECDSA over secp256k1), the key share, and the
+//! end-to-end sealed messages that nodes exchange through a courier they do not trust. It must never open a socket or a
+//! file, read a clock, spawn a task, log anything, or let a type of an engine's library cross its public API: points,
+//! scalars and digests cross as bytes only (33-byte SEC1, 32-byte big-endian).
 //!
-//! Two layers:
+//! Three layers:
 //!
 //! - [`keygen::KeygenMachine`] and [`sign::SignMachine`] are what a node uses: bytes in, bytes out, one call a round,
-//!   protocol and sealed channel together, idempotent on redelivery.
-//! - Below them, [`channel`] seals and opens, and [`sign::start`] and the round types run the bare protocol with
-//!   states that are consumed by value.
+//!   protocol and sealed channel together, idempotent on redelivery, for whatever engine.
+//! - [`channel`] seals and opens.
+//! - [`engine`] is the border to the protocols: plaintexts with authenticated senders in, plaintexts out.
 //!
 //! # Randomness
 //!
-//! The engine draws its own randomness inside `dkls23` from `rand::rng()` (a ChaCha generator of the thread, seeded
+//! `dkls23` draws its own randomness from `rand::rng()` (a ChaCha generator of the thread, seeded
 //! and reseeded from the operating system). It cannot be injected in the engine's released version, and this crate
 //! does not try to. Everything drawn here (the X25519 ephemeral of a session) comes from the caller's generator.
 //!
@@ -30,8 +30,11 @@
 //! cannot be wiped from here: the node's memory locking and its ban on core dumps cover that.
 
 pub mod channel;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod dkls23;
 mod encoding;
-mod engine;
+pub mod engine;
 mod fault;
 pub mod keygen;
 mod party;
@@ -42,7 +45,12 @@ pub mod sign;
 #[cfg(test)]
 mod testing;
 
-pub use engine::EngineId;
+pub use dkls23::DKLS23;
+pub use encoding::tagged_hash;
+pub use engine::{
+    Engine, EngineId, Engines, KeygenProgress, KeygenProtocol, MAX_ROUNDS, MadeKey, SecretShare,
+    SignProgress, SignProtocol,
+};
 pub use fault::{FaultReason, ProtocolFault};
 pub use keygen::{KeygenError, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask};
 pub use party::{
@@ -52,4 +60,4 @@ pub use party::{
 pub use public::{InvalidKeyPublic, KeyPublic};
 pub use rounds::{Outbound, RoundError};
 pub use share::{KeyShare, ShareError};
-pub use sign::{BannedPair, SignError, SignMachine, SignReply, SignTask, Signature};
+pub use sign::{BannedPair, SignBrief, SignError, SignMachine, SignReply, SignTask, Signature};

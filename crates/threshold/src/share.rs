@@ -1,22 +1,21 @@
-//! The key share: one party's secret half of a key, with its multiplication set-up.
+//! The key share: one party's secret half of a key.
 //!
-//! Owns the secret and the one encoding of it, version 1. It must never be cloned, printed, compared or serialised by
-//! anything but [`KeyShare::to_bytes`], whose output the node seals before it is stored.
+//! Owns the one encoding of it, version 1, and what is the same for the shares of all engines. It must never be cloned,
+//! printed, compared or serialised by anything but [`KeyShare::to_bytes`], whose output the node seals before it is stored.
 //!
-//! `dkls23`'s `Party` wipes itself on drop: secret share, derivation data, zero-share seeds, both directions of the
-//! oblivious-transfer state and the session id; only public values (public key, indices, parameters) stay. It is boxed
-//! here, so that moving a [`KeyShare`] copies a pointer and not the secret. Its own `Debug` prints all secrets and its
-//! `Clone` copies them; neither is reachable through this type.
+//! ```text
+//! "HFKS" | version 1 | engine (postcard string) | epoch | transcript 32 | the engine's encoding
+//! ```
+
+use std::sync::Arc;
 
 use core::fmt;
 
-use k256_engine::ProjectivePoint;
-use k256_engine::elliptic_curve::group::GroupEncoding;
 use serde::{Deserialize, Serialize};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::encoding::{decode_exact, encode_secret};
-use crate::engine::{EngineId, EngineParty, engine_index, party_of};
+use crate::encoding::concat_secret;
+use crate::engine::{Engine, EngineId, Engines, SecretShare};
 use crate::party::{Epoch, PartyIndex, Threshold};
 use crate::public::{KeyPublic, PointBytes};
 
@@ -36,6 +35,12 @@ pub enum ShareError {
     /// Not an encoding of a share, or one of another version or engine.
     #[error("the bytes are not a key share of a version and engine that this node knows")]
     Malformed,
+    /// A share of an engine that this program does not have.
+    #[error("the key share is one of engine `{engine}`, which is not in this program")]
+    EngineMissing {
+        /// Its engine.
+        engine: EngineId,
+    },
     /// The share contradicts itself.
     #[error("the key share is damaged: its `{field}` is inconsistent, restore it from a backup")]
     Inconsistent {
@@ -60,6 +65,7 @@ impl ShareError {
         match self {
             Self::TooLarge { .. } => "SHARE_TOO_LARGE",
             Self::Malformed => "SHARE_MALFORMED",
+            Self::EngineMissing { .. } => "SHARE_ENGINE_MISSING",
             Self::Inconsistent { .. } => "SHARE_INCONSISTENT",
             Self::OtherKey => "SHARE_OF_OTHER_KEY",
             Self::Unencodable => "SHARE_UNENCODABLE",
@@ -80,50 +86,33 @@ impl ShareError {
 /// serialises::<holdfast_threshold::KeyShare>();
 /// ```
 pub struct KeyShare {
+    engine: &'static dyn Engine,
     epoch: Epoch,
     transcript: [u8; 32],
-    facts: Facts,
-    /// Below the generated key; empty for that one.
-    path: Vec<u32>,
-    party: Box<EngineParty>,
-}
-
-/// What was checked about the engine's party when the share was made.
-#[derive(Clone, Copy)]
-struct Facts {
-    party: PartyIndex,
-    threshold: Threshold,
-    public_key: PointBytes,
     /// The generated key, of which this one is a child or which it is.
     family: PointBytes,
+    /// Below the generated key; empty for that one.
+    path: Vec<u32>,
+    secret: Arc<dyn SecretShare>,
 }
 
-/// The encoding, version 1.
+/// What stands before the engine's encoding.
 #[derive(Serialize, Deserialize)]
-struct ShareV1 {
+struct Front {
     engine: EngineId,
     epoch: Epoch,
     transcript: [u8; 32],
-    party: Box<EngineParty>,
-}
-
-/// The same for encoding without copying the secret.
-#[derive(Serialize)]
-struct ShareV1Ref<'a> {
-    engine: EngineId,
-    epoch: Epoch,
-    transcript: &'a [u8; 32],
-    party: &'a EngineParty,
 }
 
 impl KeyShare {
     pub(crate) fn new(
+        engine: &'static dyn Engine,
         epoch: Epoch,
         transcript: [u8; 32],
-        party: Box<EngineParty>,
-    ) -> Result<Self, ShareError> {
-        let facts = check(&party)?;
-        Ok(Self { epoch, transcript, facts, path: Vec::new(), party })
+        secret: Arc<dyn SecretShare>,
+    ) -> Self {
+        let family = secret.public_key();
+        Self { engine, epoch, transcript, family, path: Vec::new(), secret }
     }
 
     /// This party's share of the child key at a BIP-32 path without hardened indices. It lives in memory for one session and
@@ -135,12 +124,9 @@ impl KeyShare {
         if !self.path.is_empty() {
             return Err(ShareError::NoSuchChild);
         }
-        let text = path.iter().fold("m".to_owned(), |text, index| format!("{text}/{index}"));
-        let party = self.party.derive_from_path(&text, |_| String::new());
-        let party = Box::new(party.map_err(|_| ShareError::NoSuchChild)?);
-        let public_key: PointBytes = party.pk.to_bytes().into();
-        let facts = Facts { public_key, ..self.facts };
-        Ok(Self { epoch: self.epoch, transcript: self.transcript, facts, path: path.to_vec(), party })
+        let secret = self.secret.child(path)?;
+        let (engine, epoch, transcript, family) = (self.engine, self.epoch, self.transcript, self.family);
+        Ok(Self { engine, epoch, transcript, family, path: path.to_vec(), secret })
     }
 
     /// The share's encoding, wiped on drop. Seal it before it touches a disk.
@@ -151,26 +137,32 @@ impl KeyShare {
         if !self.path.is_empty() {
             return Err(ShareError::Unencodable);
         }
-        let value = ShareV1Ref {
-            engine: self.engine(),
-            epoch: self.epoch,
-            transcript: &self.transcript,
-            party: &self.party,
-        };
-        encode_secret(HEADER, &value).map_err(|_| ShareError::Unencodable)
+        Ok(concat_secret(&[HEADER, &self.front()?, &self.secret.to_bytes()?]))
     }
 
-    /// Parses a share and checks that it is whole.
+    /// Parses a share of one of this program's engines and checks that it is whole.
     ///
     /// # Errors
     /// A [`ShareError`]; a damaged share never signs.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ShareError> {
+    pub fn from_bytes(bytes: &[u8], engines: &Engines) -> Result<Self, ShareError> {
         if bytes.len() > MAX_SHARE_LEN {
             return Err(ShareError::TooLarge { len: bytes.len() });
         }
-        let ShareV1 { engine: EngineId::Dkls23EcdsaSecp256k1V06, epoch, transcript, party } =
-            decode_exact(HEADER, bytes).ok_or(ShareError::Malformed)?;
-        Self::new(epoch, transcript, party)
+        let body = bytes.strip_prefix(HEADER).ok_or(ShareError::Malformed)?;
+        let (front, secret) = postcard::take_from_bytes::<Front>(body).map_err(|_| ShareError::Malformed)?;
+        let Front { engine, epoch, transcript } = front;
+        let engine = engines.engine(engine).ok_or(ShareError::EngineMissing { engine })?;
+        let share = Self::new(engine, epoch, transcript, engine.open_share(secret)?);
+        // One encoding only: the engine holds itself to that for its part.
+        if body.strip_suffix(secret) != Some(share.front()?.as_slice()) {
+            return Err(ShareError::Malformed);
+        }
+        Ok(share)
+    }
+
+    fn front(&self) -> Result<Vec<u8>, ShareError> {
+        let front = Front { engine: self.engine(), epoch: self.epoch, transcript: self.transcript };
+        postcard::to_allocvec(&front).map_err(|_| ShareError::Unencodable)
     }
 
     /// Whether this is the share of its party in `public`: same engine, epoch, threshold, public key, chain code and
@@ -183,19 +175,19 @@ impl KeyShare {
             && self.public_key() == public.public_key
             && self.chain_code() == public.chain_code
             && self.transcript == public.transcript
-            && public.verifying_shares.get(&self.party()) == Some(&self.verifying_share())
+            && public.verifying_shares.get(&self.party()) == Some(&self.secret.verifying_share())
     }
 
     /// The engine the share belongs to.
     #[must_use]
-    pub const fn engine(&self) -> EngineId {
-        EngineId::Dkls23EcdsaSecp256k1V06
+    pub fn engine(&self) -> EngineId {
+        self.engine.id()
     }
 
     /// Whose share it is.
     #[must_use]
-    pub const fn party(&self) -> PartyIndex {
-        self.facts.party
+    pub fn party(&self) -> PartyIndex {
+        self.secret.party()
     }
 
     /// The epoch of the share.
@@ -206,45 +198,46 @@ impl KeyShare {
 
     /// t of n.
     #[must_use]
-    pub const fn threshold(&self) -> Threshold {
-        self.facts.threshold
+    pub fn threshold(&self) -> Threshold {
+        self.secret.threshold()
     }
 
     /// The public key, 33-byte SEC1.
     #[must_use]
-    pub const fn public_key(&self) -> [u8; 33] {
-        self.facts.public_key
+    pub fn public_key(&self) -> [u8; 33] {
+        self.secret.public_key()
     }
 
-    /// The generated key whose multiplication set-up this share uses: its own public key, or that of its parent.
+    /// The BIP-32 chain code.
+    #[must_use]
+    pub fn chain_code(&self) -> [u8; 32] {
+        self.secret.chain_code()
+    }
+
+    /// The generated key whose reusable state this share uses: its own public key, or that of its parent.
     pub(crate) const fn family(&self) -> PointBytes {
-        self.facts.family
+        self.family
     }
 
     pub(crate) fn path(&self) -> &[u32] {
         &self.path
     }
 
-    /// The BIP-32 chain code.
-    #[must_use]
-    pub fn chain_code(&self) -> [u8; 32] {
-        self.party.derivation_data.chain_code
-    }
-
     pub(crate) const fn transcript(&self) -> [u8; 32] {
         self.transcript
     }
 
-    pub(crate) fn engine_party(&self) -> &EngineParty {
-        &self.party
+    pub(crate) fn protocol(&self) -> &'static dyn Engine {
+        self.engine
     }
 
-    fn verifying_share(&self) -> PointBytes {
-        ProjectivePoint::mul_by_generator(&self.party.poly_point).to_affine().to_bytes().into()
+    pub(crate) fn secret(&self) -> &Arc<dyn SecretShare> {
+        &self.secret
     }
 }
 
-// `dkls23::Party` implements `Drop` by zeroizing; the test `a_dropped_engine_party_is_wiped` holds it to that.
+// INVARIANT (G3): an engine's share wipes itself when the last handle on it goes ([`SecretShare`]); for `dkls23` the test
+// `a_dropped_engine_party_is_wiped` holds it to that.
 impl ZeroizeOnDrop for KeyShare {}
 
 impl fmt::Debug for KeyShare {
@@ -256,39 +249,6 @@ impl fmt::Debug for KeyShare {
             .field("share", &format_args!("<redacted>"))
             .finish_non_exhaustive()
     }
-}
-
-/// What a share must satisfy to be used: a whole, underived share of a committee this crate can run. The engine checks
-/// some of it again in each session; here a damaged share is found when it is loaded, and no counterparty is blamed.
-fn check(party: &EngineParty) -> Result<Facts, ShareError> {
-    let fault = |field: &'static str| ShareError::Inconsistent { field };
-    let threshold = Threshold::new(party.parameters.threshold, party.parameters.share_count)
-        .map_err(|_| fault("threshold"))?;
-    let me = party_of(party.party_index)
-        .filter(|me| threshold.committee().contains(*me))
-        .ok_or_else(|| fault("party index"))?;
-    let peers: Vec<_> = threshold.committee().others(me).filter_map(engine_index).collect();
-    let senders = party.mul_senders.keys().eq(peers.iter())
-        && party.mul_senders.values().all(|state| state.check_state().is_ok());
-    let receivers = party.mul_receivers.keys().eq(peers.iter())
-        && party.mul_receivers.values().all(|state| state.check_state(None).is_ok());
-    if !senders || !receivers {
-        return Err(fault("multiplication state"));
-    }
-    let seeds = party.zero_share.seeds.iter();
-    let lowest = |index| party.party_index < index;
-    let mut seeded: Vec<_> = seeds.clone().map(|pair| pair.index_counterparty).collect();
-    seeded.sort_unstable();
-    if seeded != peers || !seeds.clone().all(|pair| pair.lowest_index == lowest(pair.index_counterparty)) {
-        return Err(fault("zero shares"));
-    }
-    let derivation = &party.derivation_data;
-    if derivation.depth != 0 || derivation.pk != party.pk || derivation.poly_point != party.poly_point {
-        return Err(fault("derivation data"));
-    }
-    let public_key: PointBytes = party.pk.to_bytes().into();
-    k256_engine::PublicKey::from_sec1_bytes(&public_key).map_err(|_| fault("public key"))?;
-    Ok(Facts { party: me, threshold, public_key, family: public_key })
 }
 
 #[cfg(test)]

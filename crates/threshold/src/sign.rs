@@ -1,15 +1,9 @@
-//! Threshold signing: exactly t parties make one ECDSA signature of one digest.
+//! Threshold signing: exactly t parties make one signature, and fewer learn nothing.
 //!
-//! Owns the four rounds of `dkls23` signing (Protocol 3.6 of <https://eprint.iacr.org/2023/765>). It must never keep a
-//! signing state anywhere but in memory, never run a step twice, and never hand out a signature that an independent
-//! verification did not accept.
-//!
-//! | round | comes in | goes out |
-//! |---|---|---|
-//! | 1 | the signed offers of all signers | commitment to the nonce share, first multiplication message |
-//! | 2 | those | the nonce share, second multiplication message |
-//! | 3 | those | this party's part of the signature |
-//! | 4 | the parts | nothing: [`Signature`] |
+//! Owns what is the same for every engine: who may sign together, what a session is bound to, bans, and the verification
+//! of what comes out. Round 1 takes the signed offers of all signers; the rounds after it are the engine's
+//! ([`SignProtocol`](crate::SignProtocol)); how many there are, [`SignMachine::last_round`] says. The message before the
+//! last round is the only one that is made from the digest.
 //!
 //! # Memory only
 //!
@@ -20,20 +14,20 @@
 //!
 //! ```
 //! use holdfast_threshold::channel::Incoming;
-//! use holdfast_threshold::sign::{Round1, Round2};
+//! use holdfast_threshold::{SignProgress, SignProtocol};
 //!
-//! fn once(session: Round1, messages: &Incoming) -> Option<Round2> {
-//!     session.handle(messages).ok().map(|(next, _)| next)
+//! fn once(session: Box<dyn SignProtocol>, messages: &Incoming) -> Option<SignProgress> {
+//!     session.handle(messages).ok()
 //! }
 //! ```
 //!
 //! ```compile_fail,E0382
 //! use holdfast_threshold::channel::Incoming;
-//! use holdfast_threshold::sign::{Round1, Round2};
+//! use holdfast_threshold::{SignProgress, SignProtocol};
 //!
-//! fn twice(session: Round1, messages: &Incoming) -> Option<Round2> {
+//! fn twice(session: Box<dyn SignProtocol>, messages: &Incoming) -> Option<SignProgress> {
 //!     let _ = session.handle(messages);
-//!     session.handle(messages).ok().map(|(next, _)| next)
+//!     session.handle(messages).ok()
 //! }
 //! ```
 //!
@@ -46,36 +40,20 @@
 mod ban;
 mod error;
 mod machine;
-mod messages;
-mod round1;
-mod round2;
-mod round3;
-mod round4;
 mod signature;
 
-use std::sync::Arc;
-
 use core::fmt;
-
-use dkls23::protocols::signing::SignData;
 
 pub use ban::{BannedPair, InvalidBan};
 pub use error::SignError;
 pub use machine::{SignMachine, SignReply};
-pub use round1::{Round1, start};
-pub use round2::Round2;
-pub use round3::Round3;
 pub use signature::Signature;
 
 use crate::channel::{MessageKeys, Purpose, SessionContext};
 use crate::encoding::tagged_hash;
-use crate::engine::engine_index;
 use crate::fault::ProtocolFault;
-use crate::party::{ClusterId, PartyIndex, Round, SessionId, SetupError, SignerSet};
+use crate::party::{ClusterId, Participants, PartyIndex, SessionId, SetupError, SignerSet};
 use crate::share::{KeyShare, ShareError};
-
-/// The last round: it takes the parts and yields the signature.
-pub const LAST_ROUND: Round = Round(4);
 
 /// What to sign, with whom, and by what permission.
 #[derive(Clone, Debug)]
@@ -98,11 +76,20 @@ pub struct SignTask {
     pub bans: Vec<BannedPair>,
 }
 
-/// What every step needs: the share, and the engine's description of the session. Its sign id covers cluster, engine,
-/// session, epoch, threshold, signer set, authorization and digest.
-pub(crate) struct Desk {
-    share: Arc<KeyShare>,
-    data: SignData,
+/// What an engine is told about a session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SignBrief {
+    /// Covers cluster, engine, session, epoch, threshold, signer set, authorization, key and digest: what an engine binds
+    /// its messages to.
+    pub sign_id: [u8; 32],
+    /// This party.
+    pub me: PartyIndex,
+    /// The signers, this party among them.
+    pub signers: Participants,
+    /// The digest to sign.
+    pub digest: [u8; 32],
+    /// The generated key that bans are about.
+    family: [u8; 33],
 }
 
 impl SignTask {
@@ -148,39 +135,47 @@ impl SignTask {
             None => Ok(()),
         }
     }
-}
 
-impl Desk {
-    fn new(task: &SignTask, share: Arc<KeyShare>) -> Result<Self, SignError> {
-        task.check(&share)?;
-        if share.path() != task.path {
+    /// What the engine is told, once the task and the share of its key fit each other.
+    pub(crate) fn brief(&self, share: &KeyShare) -> Result<SignBrief, SignError> {
+        self.check(share)?;
+        if share.path() != self.path {
             return Err(ShareError::OtherKey.into());
         }
-        let context = task.context(&share).encode();
-        let sign_id = tagged_hash("holdfast/threshold/sign-id/v1", &[&context, &task.digest]);
-        let counterparties = task
-            .signers
-            .participants()
-            .others(share.party())
-            .map(engine_index)
-            .collect::<Option<Vec<_>>>()
-            .ok_or(ProtocolFault::LOCAL)?;
-        let data = SignData { sign_id: sign_id.to_vec(), counterparties, message_hash: task.digest };
-        Ok(Self { share, data })
-    }
-
-    fn me(&self) -> PartyIndex {
-        self.share.party()
-    }
-
-    fn fault(&self, abort: &dkls23::protocols::Abort) -> SignError {
-        SignError::from_fault(&self.share, ProtocolFault::from_abort(self.me(), abort))
+        let context = self.context(share).encode();
+        Ok(SignBrief {
+            sign_id: tagged_hash("holdfast/threshold/sign-id/v1", &[&context, &self.digest]),
+            me: share.party(),
+            signers: self.signers.participants().clone(),
+            digest: self.digest,
+            family: share.family(),
+        })
     }
 }
 
-impl fmt::Debug for Desk {
+impl SignBrief {
+    /// The other signers, in ascending order.
+    pub fn counterparties(&self) -> impl Iterator<Item = PartyIndex> + '_ {
+        self.signers.others(self.me)
+    }
+
+    /// What a fault of the protocol means for the session.
+    // INVARIANT (G3): every ban of an engine becomes an `Attacked`, so `SignError::ban` reports it.
+    #[must_use]
+    pub fn failed(&self, fault: ProtocolFault) -> SignError {
+        match fault {
+            ProtocolFault::Ban { counterparty, reason } => SignError::Attacked {
+                pair: BannedPair { key: self.family, by: self.me, against: counterparty },
+                reason,
+            },
+            ProtocolFault::Blamed { .. } | ProtocolFault::Unattributed { .. } => SignError::Protocol(fault),
+        }
+    }
+}
+
+impl fmt::Debug for SignBrief {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("share", &self.share).finish_non_exhaustive()
+        f.debug_struct("SignBrief").field("me", &self.me).finish_non_exhaustive()
     }
 }
 

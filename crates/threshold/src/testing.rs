@@ -8,7 +8,10 @@ use ed25519_dalek::SigningKey;
 use rand::rngs::OsRng;
 
 use crate::channel::MessageKeys;
-use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask, LAST_ROUND};
+use crate::dkls23::DKLS23;
+use crate::dkls23::share::Dkls23Share;
+use crate::engine::{Engine, Engines};
+use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask};
 use crate::party::{ClusterId, Epoch, PartyIndex, Round, SessionId, SignerSet, Threshold};
 use crate::public::KeyPublic;
 use crate::rounds::Outbound;
@@ -17,6 +20,16 @@ use crate::sign::{SignMachine, SignTask};
 
 pub(crate) fn party(index: u8) -> PartyIndex {
     PartyIndex::new(index).unwrap()
+}
+
+/// The engine that this crate has.
+pub(crate) fn engines() -> Engines {
+    Engines::new([&DKLS23 as &dyn Engine])
+}
+
+/// A copy of the library's share inside, for a test to look at or to damage.
+pub(crate) fn inside(share: &KeyShare) -> Arc<Dkls23Share> {
+    Arc::new(Dkls23Share::from_bytes(&share.secret().to_bytes().unwrap()).unwrap())
 }
 
 /// Where a party's things are in a list.
@@ -60,7 +73,8 @@ impl Committee {
 
     pub(crate) fn prepare(&self, session: [u8; 32]) -> Vec<KeygenMachine> {
         let machine = |party| {
-            KeygenMachine::prepare(self.keygen_task(party, session), self.key(party), &mut OsRng).unwrap()
+            KeygenMachine::prepare(&DKLS23, self.keygen_task(party, session), self.key(party), &mut OsRng)
+                .unwrap()
         };
         self.threshold.committee().iter().map(machine).collect()
     }
@@ -96,7 +110,7 @@ pub(crate) struct Generated {
 impl Generated {
     /// A fresh handle on a party's share.
     pub(crate) fn share(&self, party: u8) -> Arc<KeyShare> {
-        Arc::new(KeyShare::from_bytes(&self.shares[slot(party)]).unwrap())
+        Arc::new(KeyShare::from_bytes(&self.shares[slot(party)], &engines()).unwrap())
     }
 
     pub(crate) fn share_bytes(&self, party: u8) -> &[u8] {
@@ -104,7 +118,7 @@ impl Generated {
     }
 
     pub(crate) fn machine(&self, after_round: usize, party: u8) -> KeygenMachine {
-        KeygenMachine::resume(&self.states[after_round][slot(party)]).unwrap()
+        KeygenMachine::resume(&self.states[after_round][slot(party)], &engines()).unwrap()
     }
 
     pub(crate) fn input(&self, round: usize, party: u8) -> &[Vec<u8>] {
@@ -134,11 +148,11 @@ pub(crate) fn generate(committee: Committee, session: [u8; 32]) -> Generated {
     states.push(machines.iter().map(|machine| machine.export().unwrap().to_vec()).collect());
     let (mut inputs, mut answers) = (vec![Vec::new()], vec![Vec::new()]);
     let (mut publics, mut shares) = (Vec::new(), Vec::new());
-    for round in 1..=LAST_ROUND.0 {
+    for round in 1..=machines[0].last_round().0 {
         let (mut next, mut delivered, mut answered) = (Vec::new(), Vec::new(), Vec::new());
         for (me, state) in committee.threshold.committee().iter().zip(states.last().unwrap()) {
             let input = if round == 1 { offers.clone() } else { deliver(answers.last().unwrap(), me) };
-            let mut machine = KeygenMachine::resume(state).unwrap();
+            let mut machine = KeygenMachine::resume(state, &engines()).unwrap();
             let (state, held) = machine.round(Round(round), &input).unwrap().into_parts();
             match held.release_after_stored() {
                 KeygenReply::Messages(outbound) => answered.push(outbound),

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use holdfast_threshold::channel::MessageKeys;
 use holdfast_threshold::{
-    ClusterId, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenReply, KeygenTask, Outbound, PartyIndex,
-    Round, SessionId, SignMachine, SignReply, SignTask, Signature, SignerSet, Threshold,
+    ClusterId, DKLS23, Engine, Engines, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenReply, KeygenTask,
+    Outbound, PartyIndex, Round, SessionId, SignMachine, SignReply, SignTask, Signature, SignerSet,
+    Threshold,
 };
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{Signature as Plain, VerifyingKey};
@@ -53,13 +54,13 @@ impl Nodes {
                 ceremony: [2; 32],
                 message_keys: self.message_keys.clone(),
             };
-            KeygenMachine::prepare(task, self.key(*party), &mut OsRng).unwrap()
+            KeygenMachine::prepare(&DKLS23, task, self.key(*party), &mut OsRng).unwrap()
         };
         let mut machines: Vec<KeygenMachine> = parties.iter().map(prepare).collect();
         let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
         let mut answers: Vec<Vec<Outbound>> = Vec::new();
         let mut outputs = Vec::new();
-        for round in 1..=5 {
+        for round in 1..=machines[0].last_round().0 {
             let mut next = Vec::new();
             for (machine, party) in machines.iter_mut().zip(&parties) {
                 let input = if round == 1 { offers.clone() } else { deliver(&answers, *party) };
@@ -89,14 +90,15 @@ impl Nodes {
                 message_keys: self.message_keys.clone(),
                 bans: Vec::new(),
             };
-            let share = KeyShare::from_bytes(&shares[usize::from(party.get()) - 1]).unwrap();
+            let engines = Engines::new([&DKLS23 as &dyn Engine]);
+            let share = KeyShare::from_bytes(&shares[usize::from(party.get()) - 1], &engines).unwrap();
             SignMachine::prepare(task, Arc::new(share), public, self.key(*party), &mut OsRng).unwrap()
         };
         let mut machines: Vec<SignMachine> = parties.iter().map(prepare).collect();
         let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
         let mut answers: Vec<Vec<Outbound>> = Vec::new();
         let mut signatures = Vec::new();
-        for round in 1..=4 {
+        for round in 1..=machines[0].last_round().0 {
             let mut next = Vec::new();
             for (machine, party) in machines.iter_mut().zip(&parties) {
                 let input = if round == 1 { offers.clone() } else { deliver(&answers, *party) };

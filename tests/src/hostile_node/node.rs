@@ -12,8 +12,8 @@ use holdfast_policy::{ClusterId, NodeId, TimestampMs};
 use holdfast_proto::v1;
 use holdfast_threshold::channel::MessageKeys;
 use holdfast_threshold::{
-    ClusterId as EngineCluster, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenTask, PartyIndex, SessionId,
-    SignMachine, SignTask, SignerSet, Threshold,
+    ClusterId as EngineCluster, DKLS23, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenTask, PartyIndex,
+    SessionId, SignMachine, SignTask, SignerSet, Threshold,
 };
 use rand::RngCore as _;
 use rand::rngs::OsRng;
@@ -164,7 +164,7 @@ impl HostileNode {
             message_keys: self.message_keys(&committee),
         };
         let seed = fresh_seed();
-        let machine = KeygenMachine::prepare(task, &self.message_key, &mut generator(seed)).unwrap();
+        let machine = KeygenMachine::prepare(&DKLS23, task, &self.message_key, &mut generator(seed)).unwrap();
         self.ceremonies.insert(session.to_vec(), ceremony);
         self.admit(Phase::Keygen, session, Session::new(Machine::Keygen(Box::new(machine)), seed, None))
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use holdfast_proto::v1;
 use holdfast_threshold::{
-    KeygenMachine, KeygenOutput, KeygenReply, Outbound, PartyIndex, Round, SignMachine, SignReply, Signature,
+    DKLS23, Engine, Engines, KeygenMachine, KeygenOutput, KeygenReply, Outbound, PartyIndex, Round,
+    SignMachine, SignReply, Signature,
 };
 
 use super::control::{Deviation, Phase};
@@ -84,7 +85,9 @@ impl Machine {
     fn fork(&self) -> Option<Self> {
         let Self::Keygen(machine) = self else { return None };
         let state = machine.export().unwrap();
-        Some(Self::Keygen(Box::new(KeygenMachine::resume(&state).unwrap())))
+        Some(Self::Keygen(Box::new(
+            KeygenMachine::resume(&state, &Engines::new([&DKLS23 as &dyn Engine])).unwrap(),
+        )))
     }
 }
 

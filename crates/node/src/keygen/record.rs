@@ -34,8 +34,21 @@ pub(super) enum Stage {
     Running,
     /// It was ended; the next attempt needs another session.
     Aborted,
-    /// The signed confirmation, as JSON.
-    Confirmed { confirmation: String },
+    /// The signed confirmation, as JSON, and the round that it answers.
+    Confirmed {
+        #[serde(default = "last_round_v1", skip_serializing_if = "is_last_round_v1")]
+        last_round: u8,
+        confirmation: String,
+    },
+}
+
+/// The last round of the engine that there was when records did not name it.
+const fn last_round_v1() -> u8 {
+    5
+}
+
+const fn is_last_round_v1(round: &u8) -> bool {
+    *round == last_round_v1()
 }
 
 impl KeygenRecord {
@@ -82,6 +95,10 @@ mod tests {
         assert_eq!(serde_json::to_string(&record).unwrap(), running);
         let confirmed = running.replace("\"running\"", r#"{"confirmed":{"confirmation":"{}"}}"#);
         let record = KeygenRecord::from_bytes(confirmed.as_bytes()).unwrap();
-        assert_eq!(record.stage, Stage::Confirmed { confirmation: "{}".to_owned() });
+        assert_eq!(record.stage, Stage::Confirmed { last_round: 5, confirmation: "{}".to_owned() });
+        assert_eq!(serde_json::to_string(&record).unwrap(), confirmed);
+        let longer = record.at(Stage::Confirmed { last_round: 6, confirmation: "{}".to_owned() });
+        let bytes = serde_json::to_vec(&longer).unwrap();
+        assert_eq!(KeygenRecord::from_bytes(&bytes), Some(longer));
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use holdfast_proto::ApiError;
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_server::NodeService;
-use holdfast_threshold::{keygen, sign};
+use holdfast_threshold::MAX_ROUNDS;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
 use super::{Room, to_the_end, wire};
+use crate::engines;
 use crate::enrolled::NotEnrolled;
 use crate::keygen::{KeygenAnswer, KeygenRefusal};
 use crate::node::{Node, ReplicateRefusal};
@@ -99,7 +100,7 @@ impl NodeService for NodeApi {
         let v1::KeygenRoundRequest { session_id, round, messages } = request.into_inner();
         let session = self.well_formed(wire::session(&session_id))?;
         let messages = self.well_formed(wire::messages(messages))?;
-        let round = self.well_formed(wire::round(round, keygen::LAST_ROUND))?;
+        let round = self.well_formed(wire::round(round, MAX_ROUNDS))?;
         to_the_end(&self.sessions, async move {
             let answer = node.keygens.round(&node.replica, session, round, messages).await;
             match answer.map_err(|refusal| node.refused_keygen(&session, &refusal))? {
@@ -140,7 +141,7 @@ impl NodeService for NodeApi {
         let v1::SignRoundRequest { session_id, round, messages } = request.into_inner();
         let session = self.well_formed(wire::session(&session_id))?;
         let messages = self.well_formed(wire::messages(messages))?;
-        let round = self.well_formed(wire::round(round, sign::LAST_ROUND))?;
+        let round = self.well_formed(wire::round(round, MAX_ROUNDS))?;
         to_the_end(&self.sessions, async move {
             let answer = node.signing.round(session, round, messages).await;
             match answer.map_err(|refusal| node.refused_signature(&session, &refusal))? {
@@ -223,6 +224,7 @@ impl Node {
             incarnation: standing.as_ref().copied().unwrap_or_default(),
             enrolled: !matches!(standing, Err(NotEnrolled::OtherKeys)),
             serving: standing.is_ok() && sound,
+            unmaintained_engines: engines::unmaintained(self.signing.vault.engines()),
         })
     }
 

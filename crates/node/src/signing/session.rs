@@ -112,6 +112,16 @@ impl SignSession {
         }
     }
 
+    /// The round that yields the signature.
+    pub(super) fn last_round(&self) -> Round {
+        self.machine.last_round()
+    }
+
+    /// The round whose answer is this node's last message: with those of the other signers it makes the signature.
+    pub(super) fn final_message(&self) -> Round {
+        Round(self.last_round().0.saturating_sub(1))
+    }
+
     /// What is bound.
     pub(super) fn permit(&self) -> &AuthorizedWithdrawal {
         self.bound.permit()

@@ -221,8 +221,12 @@ impl Cell {
 
     /// A ceremony for wallet `hot-1` that two officers have approved.
     pub(crate) fn approve_wallet(&mut self) -> CeremonyId {
+        self.approve_wallet_on(EngineId::Dkls23EcdsaSecp256k1V06)
+    }
+
+    pub(crate) fn approve_wallet_on(&mut self, engine: EngineId) -> CeremonyId {
         let nodes = self.state().roster().nodes().iter().map(|node| node.id.clone()).collect();
-        let engine = EngineId::Dkls23EcdsaSecp256k1V06.name().to_owned();
+        let engine = engine.name().to_owned();
         let wallet = WalletId::new("hot-1").unwrap();
         self.approved(StatementBody::ProposeWallet(WalletProposal { wallet, engine, t: 2, n: 3, nodes }))
     }

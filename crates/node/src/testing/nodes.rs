@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::{Cell, TestClock, ed25519};
 use crate::clock::Clock;
 use crate::crash::{CrashPoint, CrashPoints};
+use crate::engines;
 use crate::identity::NodeName;
 use crate::node::{Node, NodeParts, OpenError};
 use crate::sealing::KdfParameters;
@@ -143,6 +144,7 @@ impl TestNode {
                 cosigning_key: ed25519(&cosigning),
                 message_key: ed25519(&message),
                 passphrase: Zeroizing::new(passphrase.to_vec()),
+                engines: engines::engines(true).unwrap(),
                 kdf: KdfParameters::FAST_FOR_TESTS,
                 genesis,
                 data_dir: &path,

@@ -4,6 +4,7 @@ use holdfast_ledger::{CeremonyId, Outcome, WithdrawalId};
 use holdfast_log::Envelope;
 use holdfast_proto::v1::node_service_server::NodeService;
 use holdfast_proto::{reason_of, v1};
+use holdfast_threshold::{EngineId, MAX_ROUNDS};
 use tonic::{Request, Status};
 
 use super::{Cell, TestNode};
@@ -57,23 +58,33 @@ pub(crate) async fn keygen_round(
 
 /// Generates the key of wallet `hot-1` with all nodes, logs the confirmations and activates it.
 pub(crate) async fn create_wallet(cell: &mut Cell, nodes: &[TestNode]) -> CeremonyId {
-    let (ceremony, session) = (cell.approve_wallet(), [1; 32]);
+    create_wallet_on(EngineId::Dkls23EcdsaSecp256k1V06, cell, nodes).await
+}
+
+/// The same with another engine, in as many rounds as it has.
+pub(crate) async fn create_wallet_on(engine: EngineId, cell: &mut Cell, nodes: &[TestNode]) -> CeremonyId {
+    let (ceremony, session) = (cell.approve_wallet_on(engine), [1; 32]);
     let mut offers = Vec::new();
     for node in nodes {
         offers.push(prepare_keygen(cell, node, ceremony, session).await.unwrap());
     }
-    let mut inbox = Mail::new();
-    for round in 1..=4 {
+    let (mut inbox, mut confirmations) = (Mail::new(), Vec::new());
+    for round in 1..=u32::from(MAX_ROUNDS.0) {
         let mut sent = Mail::new();
         for node in nodes {
             let messages = if round == 1 { offers.clone() } else { for_party(&inbox, node.number) };
-            sent.extend(mail(keygen_round(node, session, round, messages).await.unwrap().outbound));
+            let answer = keygen_round(node, session, round, messages).await.unwrap();
+            confirmations.extend(answer.confirmation_envelope);
+            sent.extend(mail(answer.outbound));
         }
         inbox = sent;
+        if !confirmations.is_empty() {
+            break;
+        }
     }
-    for node in nodes {
-        let done = keygen_round(node, session, 5, for_party(&inbox, node.number)).await.unwrap();
-        let confirmation = Envelope::parse(&done.confirmation_envelope.unwrap()).unwrap();
+    assert_eq!(confirmations.len(), nodes.len(), "all nodes confirm in one round");
+    for confirmation in confirmations {
+        let confirmation = Envelope::parse(&confirmation).unwrap();
         assert!(matches!(cell.log(&confirmation), Outcome::Admitted(_)));
     }
     cell.activate(ceremony);
@@ -150,6 +161,24 @@ impl<'a> Attempt<'a> {
         }
         self.inbox = sent;
         Ok(())
+    }
+
+    /// As many rounds as the engine has, from the first.
+    #[cfg(feature = "gg20")]
+    pub(crate) async fn run(mut self) -> Result<Vec<v1::EcdsaSignature>, Status> {
+        for round in 1..=u32::from(MAX_ROUNDS.0) {
+            let (mut sent, mut signatures) = (Mail::new(), Vec::new());
+            for node in &self.signers {
+                let answer = self.call(node, round).await?;
+                signatures.extend(answer.signature);
+                sent.extend(mail(answer.outbound));
+            }
+            if !signatures.is_empty() {
+                return Ok(signatures);
+            }
+            self.inbox = sent;
+        }
+        panic!("no signature after {MAX_ROUNDS} rounds")
     }
 
     /// The last round at every signer.

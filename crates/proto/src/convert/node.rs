@@ -13,6 +13,8 @@ use holdfast_policy::{ListId, OfficerId};
 const MAX_LATCHES: usize = 64;
 /// More delivered statements than this are not looked at in one answer.
 const MAX_STATEMENTS: usize = 64;
+/// Engines that a report may name.
+const MAX_ENGINES: usize = 8;
 
 /// The end of a node's replica, by its own account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ pub struct NodeReport {
     pub enrolled: bool,
     /// Whether it cosigns, signs and generates keys.
     pub serving: bool,
+    /// Engines in its program that nobody maintains.
+    pub unmaintained_engines: Vec<String>,
 }
 
 /// An officer's direct order that a node obeys.
@@ -121,6 +125,12 @@ impl TryFrom<v1::NodeStatus> for NodeReport {
             incarnation: wire.incarnation,
             enrolled: wire.enrolled,
             serving: wire.serving,
+            unmaintained_engines: wire
+                .unmaintained_engines
+                .into_iter()
+                .take(MAX_ENGINES)
+                .map(|name| name.chars().take(64).collect())
+                .collect(),
         })
     }
 }

@@ -85,11 +85,13 @@ impl SealedMessage {
 
 /// Where this node sits in a session: what every protocol step needs to know about it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Seat {
-    pub(crate) context: SessionContext,
-    pub(crate) me: PartyIndex,
+pub struct Seat {
+    /// What the session is about.
+    pub context: SessionContext,
+    /// This party.
+    pub me: PartyIndex,
     /// Hash of all offers, for the transcript.
-    pub(crate) offers: [u8; 32],
+    pub offers: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]

@@ -10,15 +10,15 @@ use rand_core::{CryptoRng, RngCore};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::confirm::{self, Unconfirmed};
 use super::error::KeygenError;
-use super::state::{Saved, Session, Stage};
-use super::{LAST_ROUND, Progress, round1};
+use super::state::{Saved, Stage};
 use crate::channel::{
     ChannelSet, ChannelState, EphemeralOffer, EphemeralSecret, Incoming, MAX_OFFER_LEN, MessageKeys,
     Outgoing, Purpose, SessionContext, SignedOffer,
 };
 use crate::encoding::tagged_hash;
-use crate::engine::EngineId;
+use crate::engine::{Engine, EngineId, Engines, KeygenProgress, KeygenProtocol};
 use crate::party::{ClusterId, Epoch, MAX_PARTIES, PartyIndex, Round, SessionId, Threshold};
 use crate::public::KeyPublic;
 use crate::rounds::{Admission, Outbound, RoundError, RoundLog};
@@ -98,7 +98,7 @@ impl HeldReply {
 /// One node's side of one key generation.
 ///
 /// 1. [`prepare`](Self::prepare), store [`export`](Self::export), send [`offer`](Self::offer).
-/// 2. For each round 1 ..= 5: [`round`](Self::round), store the state, release the answer.
+/// 2. For each round from 1 to [`last_round`](Self::last_round): [`round`](Self::round), store the state, release the answer.
 ///
 /// After a crash, [`resume`](Self::resume) and deliver the round again: the same input gets the same bytes. The state of
 /// a finished machine holds the share; delete it once the share itself is sealed and stored.
@@ -110,15 +110,17 @@ impl KeygenMachine {
     /// # Errors
     /// [`KeygenError::Setup`].
     pub fn prepare<R: RngCore + CryptoRng>(
+        engine: &'static dyn Engine,
         task: KeygenTask,
         message_key: &SigningKey,
         rng: &mut R,
     ) -> Result<Self, KeygenError> {
-        let context = task.context();
+        let context = task.context(engine.id());
         task.message_keys.check(&context.participants, task.party, &message_key.verifying_key())?;
         let secret = EphemeralSecret::generate(rng);
         let offer = EphemeralOffer { context, party: task.party, key: secret.public_key() }.sign(message_key);
         Ok(Self(Saved {
+            engine,
             task,
             offer: offer.as_bytes().to_vec(),
             log: RoundLog::new(),
@@ -138,11 +140,19 @@ impl KeygenMachine {
         &self.0.task
     }
 
+    /// The round that takes the confirmations and yields the key.
+    #[must_use]
+    pub fn last_round(&self) -> Round {
+        self.0.engine.last_round(Purpose::Keygen)
+    }
+
     /// The round that is due; `None` when the session has ended.
     #[must_use]
     pub const fn expected_round(&self) -> Option<Round> {
         match &self.0.stage {
-            Stage::Offered { .. } | Stage::Running { .. } => Some(self.0.log.expected()),
+            Stage::Offered { .. } | Stage::Running { .. } | Stage::Confirming { .. } => {
+                Some(self.0.log.expected())
+            }
             Stage::Finished { .. } | Stage::Aborted { .. } => None,
         }
     }
@@ -173,12 +183,12 @@ impl KeygenMachine {
         self.0.to_bytes()
     }
 
-    /// The machine whose state was exported.
+    /// The machine whose state was exported, if its engine is one of `engines`.
     ///
     /// # Errors
     /// [`KeygenError::StateMalformed`].
-    pub fn resume(state: &[u8]) -> Result<Self, KeygenError> {
-        Saved::from_bytes(state).map(Self)
+    pub fn resume(state: &[u8], engines: &Engines) -> Result<Self, KeygenError> {
+        Saved::from_bytes(state, engines).map(Self)
     }
 
     // INVARIANT (G5): a round's input is consumed once. Refused inputs (offers, seals) leave the stage as it was; an
@@ -196,11 +206,13 @@ impl KeygenMachine {
                 let set = ChannelSet::establish(&secret, &mine, inbound, &self.0.task.message_keys)?;
                 self.begin(round, input, Box::new(set.into_state()))
             }
-            Stage::Running { channel, .. } => {
+            Stage::Running { channel, .. } | Stage::Confirming { channel, .. } => {
                 let incoming = channel.open_round(previous(round), inbound)?;
                 self.advance(round, input, &incoming)
             }
-            Stage::Finished { .. } => return Err(RoundError::Ended { last: LAST_ROUND }.into()),
+            Stage::Finished { .. } => {
+                return Err(RoundError::Ended { last: self.last_round() }.into());
+            }
             Stage::Aborted { code } => return Err(KeygenError::Aborted { code: code.clone() }),
         };
         if let Err(error) = &answered {
@@ -215,8 +227,8 @@ impl KeygenMachine {
         input: [u8; 32],
         channel: Box<ChannelState>,
     ) -> Result<KeygenReply, KeygenError> {
-        let (state, outgoing) = round1::start(channel.seat())?;
-        self.proceed(round, input, channel, Session::Round1(state), &outgoing)
+        let (protocol, outgoing) = self.0.engine.begin_keygen(channel.seat())?;
+        self.proceed(round, input, channel, &outgoing, |channel| Stage::Running { channel, protocol })
     }
 
     fn advance(
@@ -226,12 +238,33 @@ impl KeygenMachine {
         incoming: &Incoming,
     ) -> Result<KeygenReply, KeygenError> {
         let consumed = Stage::Aborted { code: INTERRUPTED.to_owned() };
-        let Stage::Running { channel, session } = core::mem::replace(&mut self.0.stage, consumed) else {
-            return Err(KeygenError::Aborted { code: INTERRUPTED.to_owned() });
-        };
-        match session.handle(channel.seat(), incoming)? {
-            Progress::Continue(next, outgoing) => self.proceed(round, input, channel, next, &outgoing),
-            Progress::Finished(output) => self.finish(round, input, output),
+        match core::mem::replace(&mut self.0.stage, consumed) {
+            Stage::Running { channel, protocol } => {
+                self.run_protocol(round, input, channel, protocol, incoming)
+            }
+            Stage::Confirming { key, .. } => self.finish(round, input, &key, incoming),
+            Stage::Offered { .. } | Stage::Finished { .. } | Stage::Aborted { .. } => {
+                Err(KeygenError::Aborted { code: INTERRUPTED.to_owned() })
+            }
+        }
+    }
+
+    fn run_protocol(
+        &mut self,
+        round: Round,
+        input: [u8; 32],
+        channel: Box<ChannelState>,
+        protocol: Box<dyn KeygenProtocol>,
+        incoming: &Incoming,
+    ) -> Result<KeygenReply, KeygenError> {
+        match protocol.handle(channel.seat(), incoming)? {
+            KeygenProgress::Continue(protocol, outgoing) => {
+                self.proceed(round, input, channel, &outgoing, |channel| Stage::Running { channel, protocol })
+            }
+            KeygenProgress::Made(made) => {
+                let (key, outgoing) = confirm::say(self.0.engine, channel.seat(), made)?;
+                self.proceed(round, input, channel, &outgoing, |channel| Stage::Confirming { channel, key })
+            }
         }
     }
 
@@ -240,12 +273,12 @@ impl KeygenMachine {
         round: Round,
         input: [u8; 32],
         mut channel: Box<ChannelState>,
-        session: Session,
         outgoing: &Outgoing,
+        stage: impl FnOnce(Box<ChannelState>) -> Stage,
     ) -> Result<KeygenReply, KeygenError> {
         let outbound = channel.seal_round(round, outgoing)?;
         self.0.log.record(round, input, outbound.clone());
-        self.0.stage = Stage::Running { channel, session };
+        self.0.stage = stage(channel);
         Ok(KeygenReply::Messages(outbound))
     }
 
@@ -253,22 +286,25 @@ impl KeygenMachine {
         &mut self,
         round: Round,
         input: [u8; 32],
-        output: Box<KeygenOutput>,
+        key: &Unconfirmed,
+        incoming: &Incoming,
     ) -> Result<KeygenReply, KeygenError> {
-        let share = output.share.to_bytes()?;
+        let output = Box::new(confirm::compare(self.0.engine, previous(round), key, incoming)?);
         self.0.log.record(round, input, Vec::new());
-        self.0.stage = Stage::Finished { public: output.public.clone(), share };
+        self.0.stage = Stage::Finished { public: output.public.clone(), share: key.share.clone() };
         Ok(KeygenReply::Finished(output))
     }
 
     fn answer_again(&self, round: Round, outbound: Vec<Outbound>) -> Result<KeygenReply, KeygenError> {
         match &self.0.stage {
-            Stage::Finished { public, share } if round == LAST_ROUND => {
-                let output = KeygenOutput { public: public.clone(), share: KeyShare::from_bytes(share)? };
+            Stage::Finished { public, share } if round == self.last_round() => {
+                let share = KeyShare::from_bytes(share, &Engines::new([self.0.engine]))?;
+                let output = KeygenOutput { public: public.clone(), share };
                 Ok(KeygenReply::Finished(Box::new(output)))
             }
             Stage::Offered { .. }
             | Stage::Running { .. }
+            | Stage::Confirming { .. }
             | Stage::Finished { .. }
             | Stage::Aborted { .. } => Ok(KeygenReply::Messages(outbound)),
         }
@@ -289,9 +325,9 @@ impl fmt::Debug for KeygenMachine {
 const INTERRUPTED: &str = "KEYGEN_INTERRUPTED";
 
 impl KeygenTask {
-    fn context(&self) -> SessionContext {
+    fn context(&self, engine: EngineId) -> SessionContext {
         SessionContext {
-            engine: EngineId::Dkls23EcdsaSecp256k1V06,
+            engine,
             cluster: self.cluster.clone(),
             purpose: Purpose::Keygen,
             session: self.session,

@@ -1,184 +1,186 @@
-//! What a key generation must remember between two rounds, and its one encoding, version 1.
+//! What a key generation must remember between two rounds, and its encodings, versions 1 and 2.
 //!
-//! Owns the secrets of an unfinished key generation and is the only file that serialises them. It must never print
-//! them and wipes them on drop. The node seals the encoding before it stores it.
-
-use std::collections::BTreeMap;
+//! Owns the layout. It must never print a secret and wipes them on drop. The node seals the encoding before it stores it.
+//!
+//! ```text
+//! version 2: "HFKG" | 2 | engine (short string) | front (postcard) | the engine's encoding, only while its rounds run
+//! version 1: "HFKG" | 1 |                         the same, of the engine dkls23
+//! ```
+//!
+//! Version 1 is read and no longer written. It had the unconfirmed key among the engine's states.
 
 use core::fmt;
 
-use dkls23::protocols::dkg::{
-    KeepInitMulPhase3to4, KeepInitZeroSharePhase2to3, KeepInitZeroSharePhase3to4, ProofCommitment,
-    UniqueKeepDerivationPhase2to3,
-};
-use k256_engine::Scalar;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::confirm::Unconfirmed;
 use super::error::KeygenError;
 use super::machine::KeygenTask;
-use super::messages::{Commitments, Committed, Openings};
 use crate::channel::ChannelState;
-use crate::encoding::{decode_exact, encode_secret};
-use crate::engine::{Curve, EngineIndex};
-use crate::party::PartyIndex;
+use crate::encoding::{Reader, Writer, concat_secret, decode_exact, encode_secret};
+use crate::engine::{Engine, EngineId, Engines, KeygenProtocol};
 use crate::public::KeyPublic;
 use crate::rounds::RoundLog;
 
-const HEADER: &[u8; 5] = b"HFKG\x01";
+const HEADER_V1: &[u8; 5] = b"HFKG\x01";
+const HEADER: &[u8; 5] = b"HFKG\x02";
+/// In version 1: the engine's state after round 4.
+const UNCONFIRMED_V1: u8 = 3;
 /// 16 parties: two rounds of answers of at most 1 MiB a peer, and the state of round 3.
 const MAX_STATE_LEN: usize = 64 * 1024 * 1024;
 
 /// The whole machine.
-#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
+    pub(super) engine: &'static dyn Engine,
     pub(super) task: KeygenTask,
     pub(super) offer: Vec<u8>,
     pub(super) log: RoundLog,
     pub(super) stage: Stage,
 }
 
-/// How far the machine is. The order of the variants is part of the format: new ones go last.
-#[derive(Serialize, Deserialize)]
+/// How far the machine is.
 pub(super) enum Stage {
     /// The offer is made.
     Offered { secret: Zeroizing<[u8; 32]> },
-    /// The rounds are running.
-    Running { channel: Box<ChannelState>, session: Session },
-    /// The key is made.
+    /// The engine's rounds are running.
+    Running { channel: Box<ChannelState>, protocol: Box<dyn KeygenProtocol> },
+    /// The key is made; the others have not confirmed it yet.
+    Confirming { channel: Box<ChannelState>, key: Unconfirmed },
+    /// The key is made and confirmed.
     Finished { public: KeyPublic, share: Zeroizing<Vec<u8>> },
     /// The session failed.
     Aborted { code: String },
 }
 
-/// The protocol's state after the round it is named for was answered. The order of the variants is part of the format.
-#[derive(Serialize, Deserialize)]
-pub(super) enum Session {
-    Round1(Round1),
-    Round2(Box<Round2>),
-    Round3(Box<Round3>),
-    Round4(Round4),
+/// Everything but the engine's state, as it is read.
+#[derive(Deserialize)]
+struct Front {
+    task: KeygenTask,
+    offer: Vec<u8>,
+    log: RoundLog,
+    stage: FrontStage,
 }
 
-/// After round 1: what this party kept of its own polynomial.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Round1 {
-    pub(super) own_fragment: Zeroizing<Scalar>,
+/// The order of the variants is part of the format: new ones go last.
+#[derive(Deserialize)]
+enum FrontStage {
+    Offered { secret: Zeroizing<[u8; 32]> },
+    Running { channel: Box<ChannelState> },
+    Finished { public: KeyPublic, share: Zeroizing<Vec<u8>> },
+    Aborted { code: String },
+    Confirming { channel: Box<ChannelState>, key: Unconfirmed },
 }
 
-/// After round 2: the secret share, and commitments made but not opened.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Round2 {
-    pub(super) share: Zeroizing<Scalar>,
-    pub(super) proof: ProofCommitment<Curve>,
-    pub(super) zero: ZeroSeeds,
-    pub(super) chain_code: ChainCodeSecret,
-    pub(super) broadcast: Commitments,
+/// The same, as it is written.
+#[derive(Serialize)]
+struct FrontRef<'a> {
+    task: &'a KeygenTask,
+    offer: &'a [u8],
+    log: &'a RoundLog,
+    stage: FrontStageRef<'a>,
 }
 
-/// After round 3: everybody's commitments, and the set-up that the openings complete.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Round3 {
-    pub(super) share: Zeroizing<Scalar>,
-    pub(super) proof: ProofCommitment<Curve>,
-    pub(super) zero: OwnSeeds,
-    pub(super) multiplication: MultiplicationKeep,
-    pub(super) own: (Commitments, Openings),
-    pub(super) received: BTreeMap<PartyIndex, Committed>,
+#[derive(Serialize)]
+enum FrontStageRef<'a> {
+    Offered { secret: &'a Zeroizing<[u8; 32]> },
+    Running { channel: &'a ChannelState },
+    Finished { public: &'a KeyPublic, share: &'a Zeroizing<Vec<u8>> },
+    Aborted { code: &'a str },
+    Confirming { channel: &'a ChannelState, key: &'a Unconfirmed },
 }
 
-/// After round 4: the key, unconfirmed.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Round4 {
-    pub(super) public: KeyPublic,
-    pub(super) share: Zeroizing<Vec<u8>>,
-    pub(super) confirmation: [u8; 32],
-}
-
-/// The zero-share seeds this party committed to, with their salts.
-#[derive(Serialize, Deserialize)]
-pub(super) struct ZeroSeeds(pub(super) BTreeMap<EngineIndex, KeepInitZeroSharePhase2to3>);
-
-/// The same, after they were sent.
-#[derive(Serialize, Deserialize)]
-pub(super) struct OwnSeeds(pub(super) BTreeMap<EngineIndex, KeepInitZeroSharePhase3to4>);
-
-/// The set-up of the multiplications with each peer.
-#[derive(Serialize, Deserialize)]
-pub(super) struct MultiplicationKeep(pub(super) BTreeMap<EngineIndex, KeepInitMulPhase3to4<Curve>>);
-
-/// This party's contribution to the chain code.
-#[derive(Serialize, Deserialize)]
-pub(super) struct ChainCodeSecret(pub(super) UniqueKeepDerivationPhase2to3);
-
-// The engine's keep types do not wipe themselves.
-impl Drop for ZeroSeeds {
-    fn drop(&mut self) {
-        for keep in self.0.values_mut() {
-            keep.seed.zeroize();
-            keep.salt.zeroize();
-        }
-    }
-}
-
-impl Drop for OwnSeeds {
-    fn drop(&mut self) {
-        for keep in self.0.values_mut() {
-            keep.seed.zeroize();
-        }
-    }
-}
-
-impl Drop for MultiplicationKeep {
-    fn drop(&mut self) {
-        for keep in self.0.values_mut() {
-            keep.ot_sender.s.zeroize();
-            keep.nonce.zeroize();
-            keep.ot_receiver.seed.zeroize();
-            keep.correlation.zeroize();
-            keep.vec_r.zeroize();
-        }
-    }
-}
-
-impl Drop for ChainCodeSecret {
-    fn drop(&mut self) {
-        self.0.aux_chain_code.zeroize();
-        self.0.cc_salt.zeroize();
-    }
-}
-
-impl fmt::Debug for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Stage {
+    fn front(&self) -> FrontStageRef<'_> {
         match self {
-            Self::Offered { .. } => f.write_str("Offered(<redacted>)"),
-            Self::Running { session, .. } => session.fmt(f),
-            Self::Finished { public, .. } => f.debug_tuple("Finished").field(public).finish_non_exhaustive(),
-            Self::Aborted { code } => write!(f, "Aborted({code})"),
+            Self::Offered { secret } => FrontStageRef::Offered { secret },
+            Self::Running { channel, protocol: _ } => FrontStageRef::Running { channel },
+            Self::Confirming { channel, key } => FrontStageRef::Confirming { channel, key },
+            Self::Finished { public, share } => FrontStageRef::Finished { public, share },
+            Self::Aborted { code } => FrontStageRef::Aborted { code },
         }
     }
-}
 
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Round1(_) => "Round1(<redacted>)",
-            Self::Round2(_) => "Round2(<redacted>)",
-            Self::Round3(_) => "Round3(<redacted>)",
-            Self::Round4(_) => "Round4(<redacted>)",
+    /// The stage of which `front` was read, with the engine's state that followed it.
+    fn read(engine: &'static dyn Engine, front: FrontStage, rest: &[u8]) -> Option<Self> {
+        if let FrontStage::Running { channel } = front {
+            return Some(Self::Running { channel, protocol: engine.resume_keygen(rest)? });
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+        Some(match front {
+            FrontStage::Offered { secret } => Self::Offered { secret },
+            FrontStage::Running { .. } => return None,
+            FrontStage::Finished { public, share } => Self::Finished { public, share },
+            FrontStage::Aborted { code } => Self::Aborted { code },
+            FrontStage::Confirming { channel, key } => Self::Confirming { channel, key },
         })
     }
 }
 
 impl Saved {
     pub(super) fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, KeygenError> {
-        encode_secret(HEADER, self).map_err(|_| KeygenError::StateUnencodable)
+        let engine = Writer::default().short(self.engine.id().name().as_bytes()).finish();
+        Ok(concat_secret(&[HEADER, &engine, &self.body()?]))
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, KeygenError> {
+    fn body(&self) -> Result<Zeroizing<Vec<u8>>, KeygenError> {
+        let Self { engine: _, task, offer, log, stage } = self;
+        let front = FrontRef { task, offer, log, stage: stage.front() };
+        let front = encode_secret(&[], &front).map_err(|_| KeygenError::StateUnencodable)?;
+        match stage {
+            Stage::Running { channel: _, protocol } => Ok(concat_secret(&[&front, &protocol.to_bytes()?])),
+            Stage::Offered { .. }
+            | Stage::Confirming { .. }
+            | Stage::Finished { .. }
+            | Stage::Aborted { .. } => Ok(front),
+        }
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8], engines: &Engines) -> Result<Self, KeygenError> {
         if bytes.len() > MAX_STATE_LEN {
             return Err(KeygenError::StateMalformed);
         }
-        decode_exact(HEADER, bytes).ok_or(KeygenError::StateMalformed)
+        let read = match bytes.strip_prefix(HEADER_V1) {
+            Some(body) => engines
+                .engine(EngineId::Dkls23EcdsaSecp256k1V06)
+                .and_then(|engine| unconfirmed_v1(engine, body).or_else(|| Self::read(engine, body))),
+            None => bytes.strip_prefix(HEADER).and_then(|rest| {
+                let mut reader = Reader::new(rest);
+                let engine = engines.of_name(core::str::from_utf8(reader.short()?).ok()?)?;
+                Self::read(engine, reader.rest())
+            }),
+        };
+        read.ok_or(KeygenError::StateMalformed)
+    }
+
+    fn read(engine: &'static dyn Engine, body: &[u8]) -> Option<Self> {
+        let (front, rest) = postcard::take_from_bytes::<Front>(body).ok()?;
+        let Front { task, offer, log, stage } = front;
+        let saved = Self { engine, task, offer, log, stage: Stage::read(engine, stage, rest)? };
+        // One encoding only.
+        saved.body().is_ok_and(|again| again.as_slice() == body).then_some(saved)
+    }
+}
+
+/// A state of version 1 that waits for the confirmations.
+fn unconfirmed_v1(engine: &'static dyn Engine, body: &[u8]) -> Option<Saved> {
+    let (front, rest) = postcard::take_from_bytes::<Front>(body).ok()?;
+    let (Front { task, offer, log, stage }, [UNCONFIRMED_V1, key @ ..]) = (front, rest) else { return None };
+    let FrontStage::Running { channel } = stage else { return None };
+    let key = decode_exact::<Unconfirmed>(&[], key)?;
+    Some(Saved { engine, task, offer, log, stage: Stage::Confirming { channel, key } })
+}
+
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Offered { .. } => f.write_str("Offered(<redacted>)"),
+            Self::Running { .. } => f.write_str("Running(<redacted>)"),
+            Self::Confirming { .. } => f.write_str("Confirming(<redacted>)"),
+            Self::Finished { public, .. } => f.debug_tuple("Finished").field(public).finish_non_exhaustive(),
+            Self::Aborted { code } => write!(f, "Aborted({code})"),
+        }
     }
 }

@@ -9,18 +9,22 @@ use k256_engine::Scalar;
 use k256_engine::elliptic_curve::Field;
 use rand::rngs::OsRng;
 
-use super::messages::{Committed, Opened, decode_all, encode};
-use super::round1::session_data;
-use super::state::{Round3, Round4, Saved, Stage};
+use super::confirm::Unconfirmed;
+use super::state::{Saved, Stage};
 use super::*;
-use crate::channel::{ChannelError, Plaintext};
-use crate::engine::Curve;
+use crate::channel::{ChannelError, Incoming, Outgoing, Plaintext, Seat};
+use crate::dkls23::keygen::messages::{Committed, Opened, decode_all, encode};
+use crate::dkls23::keygen::round1::session_data;
+use crate::dkls23::keygen::round4;
+use crate::dkls23::keygen::state::{Round3, Session};
+use crate::dkls23::{Curve, DKLS23};
+use crate::encoding::decode_exact;
 use crate::fault::{FaultReason, ProtocolFault};
 use crate::party::{PartyIndex, Round, SetupError};
 use crate::public::KeyPublic;
 use crate::rounds::{Outbound, RoundError};
 use crate::share::KeyShare;
-use crate::testing::{Committee, Generated, deliver, generate, generated, party, slot};
+use crate::testing::{Committee, deliver, engines, generated, inside, party, slot};
 
 mod fixtures;
 
@@ -34,9 +38,10 @@ struct BeforeRound4 {
 fn before_round_4(index: u8) -> BeforeRound4 {
     let generated = generated();
     let state = &generated.states[3][slot(index)];
-    let Stage::Running { mut channel, session: Session::Round3(state) } =
-        Saved::from_bytes(state).unwrap().stage
-    else {
+    let Stage::Running { mut channel, protocol } = Saved::from_bytes(state, &engines()).unwrap().stage else {
+        panic!("the state after round 3")
+    };
+    let Some(Session::Round3(state)) = decode_exact(&[], &protocol.to_bytes().unwrap()) else {
         panic!("the state after round 3")
     };
     let incoming = channel.open_round(Round(3), generated.input(4, index)).unwrap();
@@ -55,8 +60,8 @@ impl BeforeRound4 {
         self.incoming.insert(sender, encode(&*message).unwrap());
     }
 
-    fn run(self) -> Result<(Round4, Outgoing), KeygenError> {
-        round4::handle(&self.seat, self.state, &self.incoming)
+    fn run(self) -> Result<(Unconfirmed, Outgoing), KeygenError> {
+        confirm::say(&DKLS23, &self.seat, round4::handle(&self.seat, &self.state, &self.incoming)?)
     }
 
     /// The error of a run that fails.
@@ -80,8 +85,10 @@ fn equivocate(change: impl FnOnce(&Seat, &mut Committed, &mut Opened)) -> (KeyPu
         let from = if to == 1 { 3 } else { 1 };
         Incoming::from([(party(2), Plaintext::new(echo)), (party(from), Plaintext::new(heard))])
     };
-    let at_first = round5::handle(&first, &confirmations(&first_out, &third_out, 1)).unwrap_err();
-    let at_third = round5::handle(&third, &confirmations(&third_out, &first_out, 3)).unwrap_err();
+    let at_first =
+        confirm::compare(&DKLS23, Round(4), &first, &confirmations(&first_out, &third_out, 1)).unwrap_err();
+    let at_third =
+        confirm::compare(&DKLS23, Round(4), &third, &confirmations(&third_out, &first_out, 3)).unwrap_err();
     assert_eq!(at_first, KeygenError::Unconfirmed { differing: vec![party(3)] });
     assert_eq!(at_third, KeygenError::Unconfirmed { differing: vec![party(1)] });
     assert_eq!(at_first.culprit(), None, "an unequal confirmation does not tell who equivocated");
@@ -323,17 +330,16 @@ fn a_failed_generation_stays_failed_across_a_restart() {
     let mut machine = generated.machine(4, 1);
     // Party 2 confirms something else: sealed by itself, so authentic.
     let state = &generated.states[3][1];
-    let Stage::Running { mut channel, .. } = Saved::from_bytes(state).unwrap().stage else { panic!() };
-    let lie: Outgoing = [1, 3]
-        .map(|to| (party(to), encode(&messages::Confirmation { hash: [0; 32] }).unwrap()))
-        .into_iter()
-        .collect();
+    let Stage::Running { mut channel, .. } = Saved::from_bytes(state, &engines()).unwrap().stage else {
+        panic!()
+    };
+    let lie: Outgoing = [1, 3].map(|to| (party(to), Plaintext::new(vec![0; 32]))).into_iter().collect();
     let lies = channel.seal_round(Round(4), &lie).unwrap();
     let inbound = [deliver(&[lies], party(1)), deliver(&generated.answers[4][2..], party(1))].concat();
     let error = machine.round(Round(5), &inbound).unwrap_err();
     assert_eq!(error, KeygenError::Unconfirmed { differing: vec![party(2)] });
     assert!(error.is_final());
-    let mut resumed = KeygenMachine::resume(&machine.export().unwrap()).unwrap();
+    let mut resumed = KeygenMachine::resume(&machine.export().unwrap(), &engines()).unwrap();
     assert_eq!(resumed.expected_round(), None);
     assert_eq!(
         resumed.round(Round(5), generated.input(5, 1)).unwrap_err(),
@@ -343,10 +349,20 @@ fn a_failed_generation_stays_failed_across_a_restart() {
 }
 
 #[test]
+fn a_confirmation_of_another_length_is_its_senders_doing() {
+    let (key, _) = before_round_4(1).run().unwrap();
+    for length in [0, 31, 33] {
+        let heard = [2, 3].map(|from| (party(from), Plaintext::new(vec![0; length])));
+        let error = confirm::compare(&DKLS23, Round(4), &key, &heard.into()).unwrap_err();
+        assert_eq!(error, KeygenError::Malformed { sender: party(2), round: Round(4) });
+    }
+}
+
+#[test]
 fn a_task_this_node_cannot_take_part_in_is_refused() {
     let committee = Committee::new(2, 3);
     let prepare = |task: KeygenTask, key: &SigningKey| {
-        KeygenMachine::prepare(task, key, &mut OsRng).map(|_| ()).unwrap_err()
+        KeygenMachine::prepare(&DKLS23, task, key, &mut OsRng).map(|_| ()).unwrap_err()
     };
     let key = committee.key(party(1));
     let outside = committee.keygen_task(party(4), [1; 32]);
@@ -368,7 +384,7 @@ fn nodes_with_different_ceremonies_do_not_start() {
     let committee = Committee::new(2, 3);
     let mut machines = committee.prepare([3; 32]);
     let other = KeygenTask { ceremony: [0; 32], ..committee.keygen_task(party(3), [3; 32]) };
-    machines[2] = KeygenMachine::prepare(other, committee.key(party(3)), &mut OsRng).unwrap();
+    machines[2] = KeygenMachine::prepare(&DKLS23, other, committee.key(party(3)), &mut OsRng).unwrap();
     let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
     assert_eq!(
         machines[0].round(Round(1), &offers).unwrap_err(),
@@ -379,7 +395,7 @@ fn nodes_with_different_ceremonies_do_not_start() {
 #[test]
 fn debug_of_every_state_is_redacted() {
     let generated = generated();
-    let secret: [u8; 32] = generated.share(1).engine_party().poly_point.to_bytes().into();
+    let secret: [u8; 32] = inside(&generated.share(1)).engine_party().poly_point.to_bytes().into();
     let list = format!("{secret:?}");
     let disguises =
         [hex::encode(secret), hex::encode_upper(secret), list.trim_matches(['[', ']']).to_owned()];
@@ -405,13 +421,23 @@ fn debug_of_every_state_is_redacted() {
 fn bytes_that_are_no_state_are_refused() {
     let state = &generated().states[1][0];
     let refused = |bytes: &[u8]| {
-        assert_eq!(KeygenMachine::resume(bytes).map(|_| ()).unwrap_err(), KeygenError::StateMalformed);
+        assert_eq!(
+            KeygenMachine::resume(bytes, &engines()).map(|_| ()).unwrap_err(),
+            KeygenError::StateMalformed
+        );
     };
     refused(&[]);
     refused(&state[..state.len() - 1]);
     refused(&[state.as_slice(), &[0]].concat());
     let mut version = state.clone();
-    version[4] = 2;
+    version[4] = 3;
     refused(&version);
+    // The same state of an engine that has a name, and that this program has not; and of one without a name.
+    for engine in ["gg20-ecdsa-secp256k1/0.8", "gg20-ecdsa-secp256k1/0.9"] {
+        let name = state.windows(5).position(|window| window == b"dkls2").unwrap();
+        let (front, back) = (&state[..name - 1], &state[name + "dkls23-ecdsa-secp256k1/0.6".len()..]);
+        let length = u8::try_from(engine.len()).unwrap();
+        refused(&[front, &[length], engine.as_bytes(), back].concat());
+    }
     refused(generated().share_bytes(1));
 }

@@ -4,15 +4,17 @@ use k256_engine::Scalar;
 use zeroize::Zeroize;
 
 use super::*;
-use crate::engine::EngineIndex;
-use crate::testing::generated;
+use crate::dkls23::share::Dkls23Share;
+use crate::dkls23::{Curve, DKLS23, EngineIndex, EngineParty};
+use crate::encoding::encode_secret;
+use crate::testing::{engines, generated, inside};
 
 const FIXTURE: &[u8] = include_bytes!("../../fixtures/share-v1.party1.bin");
 const FIXTURE_PUBLIC: &[u8] = include_bytes!("../../fixtures/key-public-v1.bin");
 
 /// The secret scalar as it would look in a log: hex, and the decimal list that `{:?}` makes of bytes.
 fn disguises(share: &KeyShare) -> [String; 3] {
-    let bytes: [u8; 32] = share.engine_party().poly_point.to_bytes().into();
+    let bytes: [u8; 32] = inside(share).engine_party().poly_point.to_bytes().into();
     let list = format!("{bytes:?}");
     [hex::encode(bytes), hex::encode_upper(bytes), list.trim_matches(['[', ']']).to_owned()]
 }
@@ -20,21 +22,17 @@ fn disguises(share: &KeyShare) -> [String; 3] {
 /// Changes the engine's party inside the encoding.
 fn damaged(change: impl FnOnce(&mut EngineParty)) -> Result<KeyShare, ShareError> {
     let share = generated().share(1);
-    let mut party = Box::new(share.engine_party().clone());
+    let mut party = Box::new(inside(&share).engine_party().clone());
     change(&mut party);
-    let bytes = encode_secret(
-        HEADER,
-        &ShareV1 { engine: share.engine(), epoch: share.epoch, transcript: share.transcript, party },
-    )
-    .unwrap();
-    KeyShare::from_bytes(&bytes)
+    let secret = encode_secret(&[], &party).unwrap();
+    KeyShare::from_bytes(&concat_secret(&[HEADER, &share.front().unwrap(), &secret]), &engines())
 }
 
 #[test]
 fn a_share_round_trips_through_its_encoding() {
     let generated = generated();
     for index in 1..=3 {
-        let share = KeyShare::from_bytes(generated.share_bytes(index)).unwrap();
+        let share = KeyShare::from_bytes(generated.share_bytes(index), &engines()).unwrap();
         assert_eq!(share.party().get(), index);
         assert_eq!(share.to_bytes().unwrap().as_slice(), generated.share_bytes(index));
         assert!(share.matches(&generated.public));
@@ -51,7 +49,7 @@ fn debug_of_everything_secret_is_redacted() {
         assert!(!shown.contains(&disguise), "the share shows its secret");
     }
     // The scan itself finds the secret where it is shown: the engine's own party prints it.
-    let leaky = format!("{:?}", share.engine_party());
+    let leaky = format!("{:?}", inside(&share).engine_party());
     assert!(disguises(&share).iter().any(|secret| leaky.contains(secret)), "the scan finds nothing");
 }
 
@@ -114,7 +112,7 @@ fn a_damaged_share_is_refused_when_it_is_loaded() {
 #[test]
 fn bytes_that_are_no_share_are_refused() {
     let bytes = generated().share_bytes(1);
-    let refused = |bytes: &[u8]| KeyShare::from_bytes(bytes).map(|_| ()).unwrap_err();
+    let refused = |bytes: &[u8]| KeyShare::from_bytes(bytes, &engines()).map(|_| ()).unwrap_err();
     assert_eq!(refused(&[]), ShareError::Malformed);
     assert_eq!(refused(&bytes[..bytes.len() - 1]), ShareError::Malformed);
     assert_eq!(refused(&[bytes, &[0]].concat()), ShareError::Malformed);
@@ -125,6 +123,10 @@ fn bytes_that_are_no_share_are_refused() {
     let name = engine.windows(5).position(|window| window == b"dkls2").unwrap();
     engine[name] = b'e';
     assert_eq!(refused(&engine), ShareError::Malformed);
+    assert_eq!(
+        KeyShare::from_bytes(bytes, &Engines::default()).map(|_| ()).unwrap_err(),
+        ShareError::EngineMissing { engine: DKLS23.id() }
+    );
     let huge = vec![0; MAX_SHARE_LEN + 1];
     assert_eq!(refused(&huge), ShareError::TooLarge { len: MAX_SHARE_LEN + 1 });
 }
@@ -135,10 +137,10 @@ fn secrets_are_of_types_that_wipe_themselves() {
     wipes::<KeyShare>();
     wipes::<Zeroizing<Vec<u8>>>();
     wipes::<crate::channel::EphemeralSecret>();
-    wipes::<dkls23::protocols::signing::UniqueKeep1to2<crate::engine::Curve>>();
-    wipes::<dkls23::protocols::signing::UniqueKeep2to3<crate::engine::Curve>>();
-    wipes::<dkls23::protocols::signing::KeepPhase1to2<crate::engine::Curve>>();
-    wipes::<dkls23::protocols::signing::KeepPhase2to3<crate::engine::Curve>>();
+    wipes::<dkls23::protocols::signing::UniqueKeep1to2<Curve>>();
+    wipes::<dkls23::protocols::signing::UniqueKeep2to3<Curve>>();
+    wipes::<dkls23::protocols::signing::KeepPhase1to2<Curve>>();
+    wipes::<dkls23::protocols::signing::KeepPhase2to3<Curve>>();
     assert!(core::mem::needs_drop::<EngineParty>());
 }
 
@@ -150,12 +152,13 @@ fn sessions_can_move_to_a_thread_that_computes() {
     moves::<crate::SignMachine>();
     fn is_shared<T: Sync>() {}
     is_shared::<KeyShare>();
+    is_shared::<Dkls23Share>();
 }
 
 #[test]
 fn a_dropped_engine_party_is_wiped() {
     // `Drop` of the engine's party calls this same `zeroize`.
-    let mut party = generated().share(1).engine_party().clone();
+    let mut party = inside(&generated().share(1)).engine_party().clone();
     party.zeroize();
     assert_eq!(party.poly_point, Scalar::ZERO);
     assert_eq!(party.derivation_data.poly_point, Scalar::ZERO);
@@ -165,7 +168,7 @@ fn a_dropped_engine_party_is_wiped() {
 
 #[test]
 fn the_fixture_of_version_1_still_loads_and_matches() {
-    let share = KeyShare::from_bytes(FIXTURE).unwrap();
+    let share = KeyShare::from_bytes(FIXTURE, &engines()).unwrap();
     let public = KeyPublic::from_bytes(FIXTURE_PUBLIC).unwrap();
     assert!(share.matches(&public));
     assert_eq!(share.to_bytes().unwrap().as_slice(), FIXTURE);

@@ -6,7 +6,7 @@ use crate::channel::ChannelError;
 use crate::fault::{FaultReason, ProtocolFault};
 use crate::party::{PartyIndex, Round, SetupError};
 use crate::rounds::RoundError;
-use crate::share::{KeyShare, ShareError};
+use crate::share::ShareError;
 use crate::sign::BannedPair;
 
 /// A refusal or a failure of a signing session.
@@ -117,17 +117,6 @@ impl SignError {
             | Self::Attacked { .. }
             | Self::Protocol(_)
             | Self::Aborted { .. } => true,
-        }
-    }
-
-    // INVARIANT (G3): every ban of the engine becomes an `Attacked`, so `ban()` reports it.
-    pub(super) fn from_fault(share: &KeyShare, fault: ProtocolFault) -> Self {
-        match fault {
-            ProtocolFault::Ban { counterparty, reason } => Self::Attacked {
-                pair: BannedPair { key: share.family(), by: share.party(), against: counterparty },
-                reason,
-            },
-            ProtocolFault::Blamed { .. } | ProtocolFault::Unattributed { .. } => Self::Protocol(fault),
         }
     }
 }

@@ -10,15 +10,14 @@ use core::fmt;
 use ed25519_dalek::SigningKey;
 use rand_core::{CryptoRng, RngCore};
 
+use super::SignTask;
 use super::error::SignError;
-use super::round1::{Round1, start};
-use super::round2::Round2;
-use super::round3::Round3;
 use super::signature::Signature;
-use super::{LAST_ROUND, SignTask};
 use crate::channel::{
     ChannelSet, EphemeralOffer, EphemeralSecret, Incoming, MAX_OFFER_LEN, Outgoing, Purpose, SignedOffer,
 };
+use crate::engine::{SignProgress, SignProtocol};
+use crate::fault::{FaultReason, ProtocolFault};
 use crate::party::{MAX_PARTIES, Round};
 use crate::public::{KeyPublic, PointBytes};
 use crate::rounds::{Admission, Outbound, RoundError, RoundLog};
@@ -36,26 +35,21 @@ pub enum SignReply {
 /// One node's side of one signing session. It lives in memory and dies with the process; there is no way to store it.
 ///
 /// The node calls [`prepare`](Self::prepare) after it has bound the authorization to its digests durably, sends the
-/// [`offer`](Self::offer), and runs rounds 1 ..= 4.
+/// [`offer`](Self::offer), and runs rounds 1 to [`last_round`](Self::last_round).
 pub struct SignMachine {
     task: SignTask,
     offer: SignedOffer,
     public_key: PointBytes,
+    last: Round,
     log: RoundLog,
     stage: Stage,
 }
 
 enum Stage {
     Offered { secret: EphemeralSecret, share: Arc<KeyShare> },
-    Running { channel: Box<ChannelSet>, session: Session },
+    Running { channel: Box<ChannelSet>, protocol: Box<dyn SignProtocol> },
     Signed(Signature),
     Aborted(&'static str),
-}
-
-enum Session {
-    Round1(Box<Round1>),
-    Round2(Box<Round2>),
-    Round3(Box<Round3>),
 }
 
 impl SignMachine {
@@ -83,7 +77,9 @@ impl SignMachine {
         let offer =
             EphemeralOffer { context, party: share.party(), key: secret.public_key() }.sign(message_key);
         let public_key = share.public_key();
-        Ok(Self { task, offer, public_key, log: RoundLog::new(), stage: Stage::Offered { secret, share } })
+        let last = share.protocol().last_round(Purpose::Sign);
+        let (log, stage) = (RoundLog::new(), Stage::Offered { secret, share });
+        Ok(Self { task, offer, public_key, last, log, stage })
     }
 
     /// This node's signed offer.
@@ -96,6 +92,13 @@ impl SignMachine {
     #[must_use]
     pub const fn public_key(&self) -> [u8; 33] {
         self.public_key
+    }
+
+    /// The round that takes the last messages and yields the signature. Only the messages before it, this node's last
+    /// ones, are made from the digest.
+    #[must_use]
+    pub const fn last_round(&self) -> Round {
+        self.last
     }
 
     /// What is signed.
@@ -126,7 +129,7 @@ impl SignMachine {
         let max_len = if round == Round(1) { MAX_OFFER_LEN } else { Purpose::Sign.max_message_len() };
         match self.log.admit(round, inbound, usize::from(MAX_PARTIES), max_len)? {
             Admission::Repeated(outbound) => Ok(match self.stage {
-                Stage::Signed(signature) if round == LAST_ROUND => SignReply::Signed(signature),
+                Stage::Signed(signature) if round == self.last => SignReply::Signed(signature),
                 Stage::Signed(_) | Stage::Offered { .. } | Stage::Running { .. } | Stage::Aborted(_) => {
                     SignReply::Messages(outbound)
                 }
@@ -148,7 +151,7 @@ impl SignMachine {
                 let incoming = channel.open_round(Round(round.0.saturating_sub(1)), inbound)?;
                 self.advance(round, input, &incoming)
             }
-            Stage::Signed(_) => return Err(RoundError::Ended { last: LAST_ROUND }.into()),
+            Stage::Signed(_) => return Err(RoundError::Ended { last: self.last }.into()),
             Stage::Aborted(code) => return Err(SignError::Aborted { code }),
         };
         if let Err(error) = &answered {
@@ -164,8 +167,9 @@ impl SignMachine {
         channel: Box<ChannelSet>,
         share: Arc<KeyShare>,
     ) -> Result<SignReply, SignError> {
-        let (next, outgoing) = start(&self.task, share)?;
-        self.proceed(round, input, channel, Session::Round1(Box::new(next)), &outgoing)
+        let brief = self.task.brief(&share)?;
+        let (protocol, outgoing) = Arc::clone(share.secret()).begin_signing(brief)?;
+        self.proceed(round, input, channel, protocol, &outgoing)
     }
 
     fn advance(
@@ -174,26 +178,34 @@ impl SignMachine {
         input: [u8; 32],
         incoming: &Incoming,
     ) -> Result<SignReply, SignError> {
-        let Stage::Running { channel, session } =
+        let Stage::Running { channel, protocol } =
             core::mem::replace(&mut self.stage, Stage::Aborted(INTERRUPTED))
         else {
             return Err(SignError::Aborted { code: INTERRUPTED });
         };
-        let (next, outgoing) = match session {
-            Session::Round1(state) => {
-                state.handle(incoming).map(|(next, out)| (Session::Round2(Box::new(next)), out))
+        match protocol.handle(incoming)? {
+            SignProgress::Continue(protocol, outgoing) => {
+                self.proceed(round, input, channel, protocol, &outgoing)
             }
-            Session::Round2(state) => {
-                state.handle(incoming).map(|(next, out)| (Session::Round3(Box::new(next)), out))
-            }
-            Session::Round3(state) => {
-                let signature = state.handle(incoming)?;
-                self.log.record(round, input, Vec::new());
-                self.stage = Stage::Signed(signature);
-                return Ok(SignReply::Signed(signature));
-            }
-        }?;
-        self.proceed(round, input, channel, next, &outgoing)
+            SignProgress::Signed(signature) => self.finish(round, input, signature),
+        }
+    }
+
+    // INVARIANT (G1): the signature is verified by k256's ECDSA, apart from the engine's code, against the key of the share
+    // and the digest of the task.
+    fn finish(
+        &mut self,
+        round: Round,
+        input: [u8; 32],
+        signature: Signature,
+    ) -> Result<SignReply, SignError> {
+        if !signature.verifies(&self.public_key, &self.task.digest) {
+            let reason = FaultReason::SignatureVerificationFailed;
+            return Err(ProtocolFault::Unattributed { noticed_with: None, reason }.into());
+        }
+        self.log.record(round, input, Vec::new());
+        self.stage = Stage::Signed(signature);
+        Ok(SignReply::Signed(signature))
     }
 
     fn proceed(
@@ -201,12 +213,12 @@ impl SignMachine {
         round: Round,
         input: [u8; 32],
         mut channel: Box<ChannelSet>,
-        session: Session,
+        protocol: Box<dyn SignProtocol>,
         outgoing: &Outgoing,
     ) -> Result<SignReply, SignError> {
         let outbound = channel.seal_round(round, outgoing)?;
         self.log.record(round, input, outbound.clone());
-        self.stage = Stage::Running { channel, session };
+        self.stage = Stage::Running { channel, protocol };
         Ok(SignReply::Messages(outbound))
     }
 }

@@ -1,6 +1,6 @@
 //! The signature: what leaves the threshold engine.
 //!
-//! Owns its verification within this crate. The coordinator verifies it again with another generation of k256.
+//! Owns its verification within this crate: by k256, whatever the engine. The coordinator verifies it again with another generation of k256.
 
 use k256_engine::ecdsa::signature::hazmat::PrehashVerifier;
 use k256_engine::ecdsa::{RecoveryId, Signature as Ecdsa, VerifyingKey};

@@ -3,16 +3,24 @@
 use k256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use k256::ecdsa::{RecoveryId, Signature as Plain, VerifyingKey as PlainKey};
 
-use super::messages::encode;
+use std::sync::Arc;
+
 use super::*;
 use crate::channel::{ChannelError, Incoming, Outgoing, Plaintext};
+use crate::dkls23::sign::{Desk, Round1, encode};
+use crate::dkls23::{DKLS23, sign as bare};
 use crate::fault::FaultReason;
-use crate::party::Epoch;
+use crate::party::{Epoch, Round};
 use crate::rounds::{Outbound, RoundError};
 use crate::share::ShareError;
-use crate::testing::{Committee, deliver, generate, generated, party};
+use crate::testing::{Committee, deliver, engines, generate, generated, inside, party};
 
 const DIGEST: [u8; 32] = [0xd1; 32];
+
+/// The bare protocol, for a hostile signer behind an intact seal.
+fn start(task: &SignTask, share: Arc<KeyShare>) -> Result<(Round1, Outgoing), SignError> {
+    bare::start(task.brief(&share)?, inside(&share))
+}
 
 fn task(signers: &[u8], session: u8) -> SignTask {
     generated().committee.sign_task(signers, [session; 32], DIGEST)
@@ -176,8 +184,8 @@ fn hardened_child_and_child_of_a_child_do_not_exist() {
 
 #[test]
 fn bare_protocol_takes_no_share_of_another_path() {
-    let child = Arc::new(generated().share(1).child(&[0, 7]).unwrap());
-    assert_eq!(start(&task(&[1, 2], 43), child).err(), Some(ShareError::OtherKey.into()));
+    let child = generated().share(1).child(&[0, 7]).unwrap();
+    assert_eq!(task(&[1, 2], 43).brief(&child).err(), Some(ShareError::OtherKey.into()));
     let root = start(&child_task(&[1, 2], 43, &[0, 7]), generated().share(1));
     assert_eq!(root.err(), Some(ShareError::OtherKey.into()));
 }
@@ -190,7 +198,7 @@ fn bans_are_of_the_whole_family() {
     assert_ne!(child.public_key(), root);
     let fault =
         ProtocolFault::Ban { counterparty: party(2), reason: FaultReason::SignatureVerificationFailed };
-    let ban = SignError::from_fault(&child, fault).ban().unwrap();
+    let ban = child_task(&[1, 2], 44, &[0, 7]).brief(&child).unwrap().failed(fault).ban().unwrap();
     assert_eq!(ban.key, root);
     let banned = SignTask { bans: vec![ban], ..child_task(&[1, 2], 44, &[0, 7]) };
     let key = generated().committee.key(party(1));
@@ -404,7 +412,9 @@ fn a_message_of_another_attempt_is_recoverable_and_accuses_nobody() {
 fn everything_the_session_is_about_enters_the_sign_id() {
     let base = task(&[1, 2], 1);
     let share = generated().share(1);
-    let sign_id = |task: &SignTask| Desk::new(task, Arc::clone(&share)).unwrap().data.sign_id.clone();
+    let sign_id = |task: &SignTask| {
+        Desk::new(task.brief(&share).unwrap(), inside(&share)).unwrap().data.sign_id.clone()
+    };
     let changed = [
         SignTask { cluster: ClusterId::new("other").unwrap(), ..base.clone() },
         SignTask { session: SessionId([2; 32]), ..base.clone() },
@@ -416,9 +426,8 @@ fn everything_the_session_is_about_enters_the_sign_id() {
         assert_ne!(sign_id(&other), sign_id(&base), "{other:?}");
     }
     // The epoch comes from the share.
-    let party = Box::new(share.engine_party().clone());
-    let next = Arc::new(KeyShare::new(Epoch(2), share.transcript(), party).unwrap());
-    assert_ne!(Desk::new(&base, next).unwrap().data.sign_id, sign_id(&base));
+    let next = KeyShare::new(&DKLS23, Epoch(2), share.transcript(), Arc::clone(share.secret()));
+    assert_ne!(base.brief(&next).unwrap().sign_id.to_vec(), sign_id(&base));
 }
 
 #[test]
@@ -463,8 +472,8 @@ fn an_order_this_node_must_not_serve_is_refused() {
     let other_threshold = prepare(SignTask { signers, ..task(&[1, 2], 1) }, generated.share(1), 1);
     assert_eq!(other_threshold.code(), "WRONG_SIGNER_COUNT");
     let share = generated.share(1);
-    let party_state = Box::new(share.engine_party().clone());
-    let next_epoch = Arc::new(KeyShare::new(Epoch(2), share.transcript(), party_state).unwrap());
+    let next_epoch =
+        Arc::new(KeyShare::new(&DKLS23, Epoch(2), share.transcript(), Arc::clone(share.secret())));
     assert_eq!(prepare(task(&[1, 2], 1), next_epoch, 1), SignError::Share(ShareError::OtherKey));
 }
 
@@ -519,7 +528,7 @@ fn debug_of_every_state_is_redacted() {
 
 #[test]
 fn shares_of_format_version_1_still_sign() {
-    let share = |bytes: &[u8]| Arc::new(KeyShare::from_bytes(bytes).unwrap());
+    let share = |bytes: &[u8]| Arc::new(KeyShare::from_bytes(bytes, &engines()).unwrap());
     let first = share(include_bytes!("../../fixtures/share-v1.party1.bin"));
     let second = share(include_bytes!("../../fixtures/share-v1.party2.bin"));
     let key = first.public_key();

@@ -1,9 +1,10 @@
 //! Round 4: check the openings (steps 5 and 6 of Protocol 9.1), make the share, and say what came out.
 //!
-//! Owns the checks between the peers' openings and a key. It must never send a confirmation for a share that does not
-//! fit its own verifying share.
+//! Owns the checks between the peers' openings and a key. It must never make a share of a transcript that it did not
+//! see whole.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use dkls23::protocols::dkg::{
     BroadcastDerivationPhase2to4, BroadcastDerivationPhase3to4, ProofCommitment, TransmitInitMulPhase3to4,
@@ -13,41 +14,29 @@ use dkls23::protocols::{PartiesMessage, PublicKeyPackage};
 use k256_engine::elliptic_curve::group::GroupEncoding;
 use zeroize::Zeroize;
 
-use super::error::KeygenError;
-use super::messages::{Commitments, Confirmation, Opened, Openings, broadcast_hash, decode_all, encode};
+use super::messages::{Commitments, Opened, Openings, broadcast_hash, decode_all};
 use super::round1::{index_of, own_index, session_data};
-use super::state::{Round3, Round4};
-use crate::channel::{Incoming, Outgoing, Seat};
+use super::state::Round3;
+use crate::channel::{Incoming, Seat};
+use crate::dkls23::fault::from_abort;
+use crate::dkls23::share::Dkls23Share;
+use crate::dkls23::{Curve, EngineIndex, EngineParty, engine_index};
 use crate::encoding::tagged_hash;
-use crate::engine::{Curve, EngineIndex, EngineParty, engine_index};
+use crate::engine::MadeKey;
 use crate::fault::ProtocolFault;
+use crate::keygen::KeygenError;
 use crate::party::{PartyIndex, Round};
-use crate::public::KeyPublic;
-use crate::share::{KeyShare, ShareError};
+use crate::public::PointBytes;
 
-pub(super) fn handle(
-    seat: &Seat,
-    state: Box<Round3>,
-    incoming: &Incoming,
-) -> Result<(Round4, Outgoing), KeygenError> {
+pub(crate) fn handle(seat: &Seat, state: &Round3, incoming: &Incoming) -> Result<MadeKey, KeygenError> {
     let opened = decode_all::<Opened>(Round(3), incoming)?;
     if let Some((sender, _)) = opened.iter().find(|(_, message)| !message.is_well_formed()) {
         return Err(KeygenError::Malformed { sender: *sender, round: Round(3) });
     }
-    let transcript = transcript(seat, &state, &opened)?;
-    let (party, package) = finish(seat, &state, opened)?;
-
-    let public = key_public(seat, &party, &package, transcript)?;
-    let share = KeyShare::new(seat.context.epoch, transcript, Box::new(party))?;
-    if share.party() != seat.me || !share.matches(&public) {
-        return Err(ShareError::OtherKey.into());
-    }
-    let confirmation = confirmation(seat, &public);
-    let mut outgoing = Outgoing::new();
-    for peer in seat.context.participants.others(seat.me) {
-        outgoing.insert(peer, encode(&Confirmation { hash: confirmation })?);
-    }
-    Ok((Round4 { public, share: share.to_bytes()?, confirmation }, outgoing))
+    let transcript = transcript(seat, state, &opened)?;
+    let (party, package) = finish(seat, state, opened)?;
+    let verifying_shares = verifying_shares(seat, &package)?;
+    Ok(MadeKey { share: Arc::new(Dkls23Share::new(Box::new(party))?), verifying_shares, transcript })
 }
 
 /// The hash of the offers and of every broadcast of every party, as this party saw them.
@@ -121,7 +110,7 @@ fn finish(
         &received.chain_openings,
         |_| String::new(),
     )
-    .map_err(|abort| ProtocolFault::from_abort(seat.me, &abort).into())
+    .map_err(|abort| from_abort(seat.me, &abort).into())
 }
 
 impl Received {
@@ -174,31 +163,14 @@ impl Received {
     }
 }
 
-fn key_public(
+fn verifying_shares(
     seat: &Seat,
-    party: &EngineParty,
     package: &PublicKeyPackage<Curve>,
-    transcript: [u8; 32],
-) -> Result<KeyPublic, KeygenError> {
-    let mut verifying_shares = BTreeMap::new();
-    for holder in seat.context.participants.iter() {
-        let point = engine_index(holder)
-            .and_then(|index| package.verifying_share(index))
-            .ok_or(ProtocolFault::LOCAL)?;
-        verifying_shares.insert(holder, point.to_bytes().into());
-    }
-    Ok(KeyPublic {
-        engine: seat.context.engine,
-        epoch: seat.context.epoch,
-        threshold: seat.context.threshold,
-        public_key: package.verifying_key().to_bytes().into(),
-        chain_code: party.derivation_data.chain_code,
-        transcript,
-        verifying_shares,
-    })
-}
-
-/// Everything on which all parties must agree: the session, the key, and the transcript within it.
-fn confirmation(seat: &Seat, public: &KeyPublic) -> [u8; 32] {
-    tagged_hash("holdfast/threshold/keygen-confirmation/v1", &[&seat.context.encode(), &public.to_bytes()])
+) -> Result<BTreeMap<PartyIndex, PointBytes>, KeygenError> {
+    let share_of = |holder: PartyIndex| {
+        let point = engine_index(holder).and_then(|index| package.verifying_share(index));
+        let point = point.ok_or(ProtocolFault::LOCAL)?;
+        Ok((holder, point.to_bytes().into()))
+    };
+    seat.context.participants.iter().map(share_of).collect()
 }

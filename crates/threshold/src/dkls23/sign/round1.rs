@@ -9,29 +9,27 @@ use core::fmt;
 
 use dkls23::protocols::signing::{KeepPhase1to2, TransmitPhase1to2, UniqueKeep1to2};
 
+use super::Desk;
 use super::messages::{decode_all, encode_all};
 use super::round2::Round2;
-use super::{Desk, SignError, SignTask};
 use crate::channel::{Incoming, Outgoing};
-use crate::engine::{Curve, EngineIndex};
+use crate::dkls23::share::Dkls23Share;
+use crate::dkls23::{Curve, EngineIndex};
 use crate::party::Round;
-use crate::share::KeyShare;
+use crate::sign::{SignBrief, SignError};
 
 /// After round 1: committed to a nonce share. Consumed by [`handle`](Self::handle); never stored.
-pub struct Round1 {
+pub(crate) struct Round1 {
     desk: Desk,
     unique: UniqueKeep1to2<Curve>,
     kept: BTreeMap<EngineIndex, KeepPhase1to2<Curve>>,
 }
 
-/// Starts a session of the bare protocol, with the share of the key at the task's path. The node uses [`super::SignMachine`], which adds the sealed channel.
-///
-/// # Errors
-/// A [`SignError`] if this share may not sign in this set.
-pub fn start(task: &SignTask, share: Arc<KeyShare>) -> Result<(Round1, Outgoing), SignError> {
-    let desk = Desk::new(task, share)?;
+/// Starts a session.
+pub(crate) fn start(brief: SignBrief, share: Arc<Dkls23Share>) -> Result<(Round1, Outgoing), SignError> {
+    let desk = Desk::new(brief, share)?;
     let (unique, kept, messages) =
-        desk.share.engine_party().sign_phase1(&desk.data).map_err(|abort| desk.fault(&abort))?;
+        desk.party().sign_phase1(&desk.data).map_err(|abort| desk.fault(&abort))?;
     let outgoing = encode_all(&messages)?;
     Ok((Round1 { desk, unique, kept }, outgoing))
 }
@@ -42,12 +40,11 @@ impl Round1 {
     /// # Errors
     /// A [`SignError`]. The state is gone either way.
     // INVARIANT (G5): the nonce share is in `unique`, which moves into the engine here; nothing else holds it.
-    pub fn handle(self, incoming: &Incoming) -> Result<(Round2, Outgoing), SignError> {
+    pub(crate) fn handle(self, incoming: &Incoming) -> Result<(Round2, Outgoing), SignError> {
         let Self { desk, unique, kept } = self;
         let received = decode_all::<TransmitPhase1to2>(Round(1), desk.me(), incoming)?;
         let (unique, kept, messages) = desk
-            .share
-            .engine_party()
+            .party()
             .sign_phase2(&desk.data, unique, kept, &received)
             .map_err(|abort| desk.fault(&abort))?;
         let outgoing = encode_all(&messages)?;

@@ -8,12 +8,12 @@ use dkls23::protocols::signing::{TransmitPhase1to2, TransmitPhase2to3};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::error::SignError;
 use crate::channel::{Incoming, Outgoing, Plaintext};
+use crate::dkls23::{Curve, engine_index, party_of};
 use crate::encoding::{decode_exact, encode_secret};
-use crate::engine::{Curve, engine_index, party_of};
 use crate::fault::ProtocolFault;
 use crate::party::{PartyIndex, Round};
+use crate::sign::SignError;
 
 /// A message of the engine to one receiver.
 pub(super) trait Addressed: Serialize + DeserializeOwned {
@@ -32,7 +32,7 @@ impl Addressed for TransmitPhase2to3<Curve> {
     }
 }
 
-pub(super) fn encode<T: Serialize>(message: &T) -> Result<Plaintext, SignError> {
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Plaintext, SignError> {
     encode_secret(&[], message).map(Plaintext::from).map_err(|_| SignError::from(ProtocolFault::LOCAL))
 }
 

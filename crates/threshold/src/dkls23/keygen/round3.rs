@@ -7,19 +7,19 @@ use std::collections::BTreeMap;
 use dkls23::protocols::dkg::{TransmitInitMulPhase3to4, TransmitInitZeroSharePhase3to4, phase3};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::error::KeygenError;
 use super::messages::{Committed, Multiplication, Opened, Openings, decode_all, encode};
 use super::round1::session_data;
 use super::state::{MultiplicationKeep, OwnSeeds, Round2, Round3};
 use crate::channel::{Incoming, Outgoing, Seat};
-use crate::engine::{Curve, party_of};
+use crate::dkls23::{Curve, party_of};
 use crate::fault::ProtocolFault;
+use crate::keygen::KeygenError;
 use crate::party::{PartyIndex, Round};
 
 // INVARIANT (G3): the channel opens a round only when every peer's message of it is there, so the proof and the chain
 // code contribution leave this node after all commitments have arrived. A party that has seen another's opening can no
 // longer choose its own.
-pub(super) fn handle(
+pub(crate) fn handle(
     seat: &Seat,
     state: Box<Round2>,
     incoming: &Incoming,

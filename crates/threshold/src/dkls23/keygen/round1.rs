@@ -6,16 +6,16 @@ use dkls23::protocols::dkg::{SessionData, phase1};
 use dkls23::protocols::{Parameters, PartyIndex as EngineIndex};
 use zeroize::Zeroizing;
 
-use super::error::KeygenError;
 use super::messages::{Fragment, encode};
 use super::state::Round1;
 use crate::channel::{Outgoing, Seat};
+use crate::dkls23::{Curve, engine_index};
 use crate::encoding::tagged_hash;
-use crate::engine::{Curve, engine_index};
 use crate::fault::ProtocolFault;
+use crate::keygen::KeygenError;
 use crate::party::PartyIndex;
 
-pub(super) fn start(seat: &Seat) -> Result<(Round1, Outgoing), KeygenError> {
+pub(crate) fn start(seat: &Seat) -> Result<(Round1, Outgoing), KeygenError> {
     let data = session_data(seat)?;
     let values = Zeroizing::new(phase1::<Curve>(&data));
     let value_for = |party: PartyIndex| {
@@ -31,7 +31,7 @@ pub(super) fn start(seat: &Seat) -> Result<(Round1, Outgoing), KeygenError> {
 
 /// The engine's description of the session. Its session id covers the whole context, so that nothing of one session
 /// verifies in another.
-pub(super) fn session_data(seat: &Seat) -> Result<SessionData, KeygenError> {
+pub(crate) fn session_data(seat: &Seat) -> Result<SessionData, KeygenError> {
     let threshold = seat.context.threshold;
     let parameters =
         Parameters::new(threshold.t(), threshold.n()).map_err(|_| KeygenError::from(ProtocolFault::LOCAL))?;
@@ -39,10 +39,10 @@ pub(super) fn session_data(seat: &Seat) -> Result<SessionData, KeygenError> {
     Ok(SessionData { parameters, party_index: own_index(seat)?, session_id: session_id.to_vec() })
 }
 
-pub(super) fn own_index(seat: &Seat) -> Result<EngineIndex, KeygenError> {
+pub(crate) fn own_index(seat: &Seat) -> Result<EngineIndex, KeygenError> {
     index_of(seat.me)
 }
 
-pub(super) fn index_of(party: PartyIndex) -> Result<EngineIndex, KeygenError> {
+pub(crate) fn index_of(party: PartyIndex) -> Result<EngineIndex, KeygenError> {
     engine_index(party).ok_or(KeygenError::Protocol(ProtocolFault::LOCAL))
 }

@@ -6,16 +6,16 @@ use dkls23::protocols::dkg::phase2;
 use k256_engine::Scalar;
 use zeroize::Zeroizing;
 
-use super::error::KeygenError;
 use super::messages::{Commitments, Committed, Fragment, decode_all, encode};
 use super::round1::session_data;
 use super::state::{ChainCodeSecret, Round1, Round2, ZeroSeeds};
 use crate::channel::{Incoming, Outgoing, Seat};
-use crate::engine::{Curve, party_of};
+use crate::dkls23::{Curve, party_of};
 use crate::fault::ProtocolFault;
+use crate::keygen::KeygenError;
 use crate::party::Round;
 
-pub(super) fn handle(
+pub(crate) fn handle(
     seat: &Seat,
     state: Round1,
     incoming: &Incoming,

@@ -8,15 +8,16 @@ use core::fmt;
 
 use dkls23::protocols::signing::{KeepPhase2to3, TransmitPhase2to3, UniqueKeep2to3};
 
+use super::Desk;
 use super::messages::{decode_all, encode};
 use super::round3::Round3;
-use super::{Desk, SignError};
 use crate::channel::{Incoming, Outgoing};
-use crate::engine::{Curve, EngineIndex};
+use crate::dkls23::{Curve, EngineIndex};
 use crate::party::Round;
+use crate::sign::SignError;
 
 /// After round 2: opened the nonce share. Consumed by [`handle`](Self::handle); never stored.
-pub struct Round2 {
+pub(crate) struct Round2 {
     pub(super) desk: Desk,
     pub(super) unique: UniqueKeep2to3<Curve>,
     pub(super) kept: BTreeMap<EngineIndex, KeepPhase2to3<Curve>>,
@@ -30,12 +31,11 @@ impl Round2 {
     /// A [`SignError`]. The state is gone either way.
     // INVARIANT (G5, G1): the part of the signature is made from the digest that the session was started with, and the
     // nonce share is gone once it is made.
-    pub fn handle(self, incoming: &Incoming) -> Result<(Round3, Outgoing), SignError> {
+    pub(crate) fn handle(self, incoming: &Incoming) -> Result<(Round3, Outgoing), SignError> {
         let Self { desk, unique, kept } = self;
         let received = decode_all::<TransmitPhase2to3<Curve>>(Round(2), desk.me(), incoming)?;
         let (x_coordinate, own_part) = desk
-            .share
-            .engine_party()
+            .party()
             .sign_phase3(&desk.data, unique, kept, &received)
             .map_err(|abort| desk.fault(&abort))?;
         let outgoing = incoming.keys().map(|peer| Ok((*peer, encode(&own_part)?)));

@@ -1,4 +1,4 @@
-//! What the parties tell each other in the four message rounds.
+//! What the parties tell each other in the three message rounds.
 //!
 //! Owns the plaintexts inside the seals. It must never carry a sender or a receiver: those come from the seal, so that
 //! nobody can speak for another party. A broadcast is sent to each peer and hashed into the transcript by all.
@@ -12,11 +12,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::error::KeygenError;
 use crate::channel::{Incoming, Plaintext};
+use crate::dkls23::Curve;
 use crate::encoding::{decode_exact, encode_secret, tagged_hash};
-use crate::engine::Curve;
 use crate::fault::ProtocolFault;
+use crate::keygen::KeygenError;
 use crate::party::{PartyIndex, Round};
 
 /// The salts of the engine's commitments have this length.
@@ -24,59 +24,53 @@ const SALT_LEN: usize = 64;
 
 /// Round 1: the value of the sender's polynomial at the receiver.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Fragment {
-    pub(super) fragment: Zeroizing<Scalar>,
+pub(crate) struct Fragment {
+    pub(crate) fragment: Zeroizing<Scalar>,
 }
 
 /// Round 2, the same to everybody.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Commitments {
-    pub(super) proof: HashOutput,
-    pub(super) chain_code: HashOutput,
+pub(crate) struct Commitments {
+    pub(crate) proof: HashOutput,
+    pub(crate) chain_code: HashOutput,
 }
 
 /// Round 2, to one receiver.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Committed {
-    pub(super) broadcast: Commitments,
-    pub(super) zero_seed: HashOutput,
+pub(crate) struct Committed {
+    pub(crate) broadcast: Commitments,
+    pub(crate) zero_seed: HashOutput,
 }
 
 /// Round 3, the same to everybody.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Openings {
-    pub(super) proof: DLogProof<Curve>,
-    pub(super) chain_code: [u8; 32],
-    pub(super) chain_code_salt: Vec<u8>,
+pub(crate) struct Openings {
+    pub(crate) proof: DLogProof<Curve>,
+    pub(crate) chain_code: [u8; 32],
+    pub(crate) chain_code_salt: Vec<u8>,
 }
 
 /// Round 3, to one receiver.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Opened {
-    pub(super) broadcast: Openings,
-    pub(super) zero_seed: Zeroizing<[u8; 32]>,
-    pub(super) zero_salt: Vec<u8>,
-    pub(super) multiplication: Multiplication,
+pub(crate) struct Opened {
+    pub(crate) broadcast: Openings,
+    pub(crate) zero_seed: Zeroizing<[u8; 32]>,
+    pub(crate) zero_salt: Vec<u8>,
+    pub(crate) multiplication: Multiplication,
 }
 
 /// Round 3: the set-up of the two-party multiplication, in both directions.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Multiplication {
-    pub(super) dlog_proof: DLogProof<Curve>,
-    pub(super) nonce: Scalar,
-    pub(super) enc_proofs: Vec<EncProof<Curve>>,
-    pub(super) seed: OtSeed,
-}
-
-/// Round 4: the hash of everything that must be equal.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Confirmation {
-    pub(super) hash: [u8; 32],
+pub(crate) struct Multiplication {
+    pub(crate) dlog_proof: DLogProof<Curve>,
+    pub(crate) nonce: Scalar,
+    pub(crate) enc_proofs: Vec<EncProof<Curve>>,
+    pub(crate) seed: OtSeed,
 }
 
 impl Opened {
     /// Salts of the one length that the engine makes; anything else is malformed.
-    pub(super) fn is_well_formed(&self) -> bool {
+    pub(crate) fn is_well_formed(&self) -> bool {
         self.broadcast.chain_code_salt.len() == SALT_LEN && self.zero_salt.len() == SALT_LEN
     }
 }
@@ -89,12 +83,12 @@ impl From<TransmitInitMulPhase3to4<Curve>> for Multiplication {
 }
 
 /// A message as bytes.
-pub(super) fn encode<T: Serialize>(message: &T) -> Result<Plaintext, KeygenError> {
+pub(crate) fn encode<T: Serialize>(message: &T) -> Result<Plaintext, KeygenError> {
     encode_secret(&[], message).map(Plaintext::from).map_err(|_| KeygenError::from(ProtocolFault::LOCAL))
 }
 
 /// All messages of a round, decoded. A message that does not decode is its sender's doing: the seal was opened.
-pub(super) fn decode_all<T: Serialize + DeserializeOwned>(
+pub(crate) fn decode_all<T: Serialize + DeserializeOwned>(
     round: Round,
     incoming: &Incoming,
 ) -> Result<Vec<(PartyIndex, T)>, KeygenError> {
@@ -109,7 +103,7 @@ pub(super) fn decode_all<T: Serialize + DeserializeOwned>(
 }
 
 /// Identifies what a party broadcast in a round. Decoding is canonical, so equal values have equal hashes.
-pub(super) fn broadcast_hash<T: Serialize>(
+pub(crate) fn broadcast_hash<T: Serialize>(
     round: Round,
     sender: PartyIndex,
     broadcast: &T,
