@@ -22,23 +22,23 @@ mod state;
 pub use error::KeygenError;
 pub use machine::{HeldReply, KeygenMachine, KeygenOutput, KeygenReply, KeygenStep, KeygenTask};
 
-/// Exchanges the confirmations of all parties' keys.
+/// Exchanges the confirmations of all parties' keys; the shares, in party order.
 #[cfg(feature = "conformance")]
 pub(crate) fn confirmed_by_all(
     engine: &'static dyn crate::engine::Engine,
     round: crate::party::Round,
     keys: Vec<(&crate::channel::Seat, crate::engine::MadeKey)>,
-) -> Result<(), KeygenError> {
+) -> Result<Vec<crate::share::KeyShare>, KeygenError> {
     let said = keys.into_iter().map(|(seat, made)| Ok((seat.me, confirm::say(engine, seat, made)?)));
     let said = said.collect::<Result<Vec<_>, KeygenError>>()?;
-    for (me, (key, _)) in &said {
+    let compared = said.iter().map(|(me, (key, _))| {
         let heard = said.iter().filter_map(|(sender, (_, outgoing))| {
             let message = outgoing.get(me)?;
             Some((*sender, crate::channel::Plaintext::new(message.as_bytes().to_vec())))
         });
-        confirm::compare(engine, round, key, &heard.collect())?;
-    }
-    Ok(())
+        Ok(confirm::compare(engine, round, key, &heard.collect())?.share)
+    });
+    compared.collect()
 }
 
 #[cfg(test)]

@@ -205,11 +205,12 @@ impl Generation {
         Ok(None)
     }
 
-    /// Whether everybody made a key and everybody's confirmation is the same.
-    pub(super) fn confirmed(&mut self) -> Result<(), KeygenError> {
+    /// The shares, if everybody made a key and everybody's confirmation is the same.
+    pub(super) fn confirmed(&mut self) -> Result<Vec<Arc<KeyShare>>, KeygenError> {
         let mut made = std::mem::replace(&mut self.outcome, Ok(BTreeMap::new()))?;
         let keys = self.seats.iter().map(|seat| (seat, made.remove(&seat.me).unwrap())).collect();
-        confirmed_by_all(self.engine, Round(crate::engine::MAX_ROUNDS.0), keys)
+        let shares = confirmed_by_all(self.engine, Round(crate::engine::MAX_ROUNDS.0), keys)?;
+        Ok(shares.into_iter().map(Arc::new).collect())
     }
 }
 
