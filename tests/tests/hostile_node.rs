@@ -340,6 +340,7 @@ async fn hostile_node_that_lies_about_itself_stops_nobody_and_is_not_believed() 
         "cosignature-of-other-size",
         "clock-ahead",
         "invented-statements",
+        "other-rounds",
     ];
     if long() {
         lies.extend([

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use holdfast_ledger::{Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, WalletProposal};
-use holdfast_log::Envelope;
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::CeremonyLive;
 use tokio::sync::watch;
@@ -25,7 +24,7 @@ use crate::telemetry::cause;
 mod keygen;
 mod transcript;
 
-use keygen::Keygen;
+use keygen::{Confirmed, Keygen};
 use transcript::{Transcript, TranscriptError};
 
 /// Pause after a failure of our own.
@@ -171,8 +170,8 @@ impl Driver {
             Work::Generate(proposal) => {
                 let transcript = Transcript::open(self.parts.book.store(), self.id)?;
                 let keygen = Keygen::new(&self.parts, self.id, &proposal, transcript)?;
-                let confirmations = self.generated(keygen).await?;
-                self.log_confirmations(confirmations).await?;
+                let confirmed = self.generated(keygen).await?;
+                self.log_confirmations(confirmed).await?;
                 Ok(true)
             }
             Work::Activate { wallet, epoch } => {
@@ -186,7 +185,7 @@ impl Driver {
     }
 
     /// All nodes' confirmations of one attempt. An attempt that nodes gave up is followed by another.
-    async fn generated(&self, mut keygen: Keygen<'_>) -> Result<Vec<(NodeId, Envelope)>, StepError> {
+    async fn generated(&self, mut keygen: Keygen<'_>) -> Result<Confirmed, StepError> {
         let generated = keygen.run().await;
         if let Err(StepError::AttemptOver { .. }) = &generated {
             keygen.begin_again().await?;
@@ -195,10 +194,11 @@ impl Driver {
     }
 
     /// Logs the confirmations together; those that are in the log already are repeats.
-    async fn log_confirmations(&self, confirmations: Vec<(NodeId, Envelope)>) -> Result<(), StepError> {
-        for (node, confirmation) in confirmations {
+    async fn log_confirmations(&self, confirmed: Confirmed) -> Result<(), StepError> {
+        let rounds = confirmed.rounds.last();
+        for (node, confirmation) in confirmed.confirmations {
             if let Err(error) = self.parts.sequencer.propose(confirmation).await {
-                let live = CeremonyLive { round: keygen::ROUNDS, of: keygen::ROUNDS, blocked_by: vec![node] };
+                let live = CeremonyLive { round: rounds, of: rounds, blocked_by: vec![node] };
                 self.parts.progress.set_ceremony(self.id, Some(live));
                 return Err(error.into());
             }

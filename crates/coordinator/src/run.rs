@@ -55,6 +55,7 @@ const CALLS: CallLimits = CallLimits {
     status: Duration::from_secs(2),
     replicate: Duration::from_secs(10),
     sign: Duration::from_secs(5),
+    sign_slowly: Duration::from_secs(20),
     keygen: Duration::from_secs(60),
 };
 /// How often expiry is looked at and the withdrawals are counted.

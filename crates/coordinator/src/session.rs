@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use holdfast_ledger::CeremonyId;
-use holdfast_proto::convert::RoutedMessage;
+use holdfast_proto::convert::{FieldError, RoutedMessage};
+use holdfast_proto::limits::SESSION_ROUNDS;
 use rand::RngCore;
 use rand::rngs::OsRng;
 use sha2::{Digest as _, Sha256};
@@ -51,6 +52,53 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// How many rounds a session has: its engine's affair, and so the nodes' to say. The answer to the last one is the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rounds(u32);
+
+impl Rounds {
+    /// Of a key generation with nodes that do not say: they had one engine.
+    pub(crate) const KEYGEN_UNSAID: Self = Self(5);
+    /// Of an attempt to sign with nodes that do not say.
+    pub(crate) const SIGN_UNSAID: Self = Self(4);
+
+    /// What a node says, bounded; `unsaid` if it does not.
+    pub(crate) fn said(rounds: u32, unsaid: Self) -> Result<Self, FieldError> {
+        match rounds {
+            0 => Ok(unsaid),
+            // The offers are one round's, and what is made of them another's.
+            2..=SESSION_ROUNDS => Ok(Self(rounds)),
+            _ => Err(FieldError::new("rounds", format!("must be from 2 to {SESSION_ROUNDS}"))),
+        }
+    }
+
+    /// What all say; `None` if they do not say the same.
+    pub(crate) fn agreed(said: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut said = said.into_iter();
+        let first = said.next()?;
+        said.all(|other| other == first).then_some(first)
+    }
+
+    /// The round whose answer is the result.
+    pub(crate) const fn last(self) -> u32 {
+        self.0
+    }
+
+    /// The rounds before the last, in their order.
+    pub(crate) fn before_last(self) -> std::ops::Range<u32> {
+        1..self.0
+    }
+}
+
+/// What a node opened a session with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Opening {
+    /// Its signed offer, for all parties.
+    pub(crate) offer: Vec<u8>,
+    /// How many rounds the session has by its account.
+    pub(crate) rounds: Rounds,
+}
+
 /// What each party sent in a round, by party.
 pub(crate) type Sent = BTreeMap<u8, Vec<RoutedMessage>>;
 /// What each party receives in the next round, by party, in the order of the senders.
@@ -90,6 +138,19 @@ mod tests {
 
     fn message(to_party: u8, byte: u8) -> RoutedMessage {
         RoutedMessage { to_party, message: vec![byte] }
+    }
+
+    #[test]
+    fn number_of_rounds_is_bounded_and_one_for_all() {
+        let unsaid = Rounds::SIGN_UNSAID;
+        assert_eq!(Rounds::said(0, unsaid), Ok(unsaid));
+        assert_eq!(Rounds::said(8, unsaid).map(Rounds::last), Ok(8));
+        for wrong in [1, 17, u32::MAX] {
+            assert_eq!(Rounds::said(wrong, unsaid).unwrap_err().field, "rounds", "{wrong}");
+        }
+        assert_eq!(Rounds::agreed([Rounds(8), Rounds(8)]), Some(Rounds(8)));
+        assert_eq!(Rounds::agreed([Rounds(8), Rounds(8), unsaid]), None);
+        assert_eq!(Rounds::agreed([]), None);
     }
 
     #[test]

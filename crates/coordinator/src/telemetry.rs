@@ -60,6 +60,10 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
     );
     metrics::describe_counter!("holdfast_sign_attempts_total", "signing attempts that ended, by result");
     metrics::describe_counter!(
+        "holdfast_session_bytes_total",
+        "sealed bytes that were carried between nodes, by kind of session"
+    );
+    metrics::describe_counter!(
         "holdfast_breaker_trips_total",
         "times that a circuit breaker paused a wallet"
     );

@@ -226,8 +226,8 @@ impl Driver {
         let checkpoint = self.sufficient_checkpoint(&order).await?;
         let attempt = Attempt::open(&self.parts, order, signers, checkpoint);
         lessons.begun = Some(Instant::now());
-        let offers = attempt.prepare().await?;
-        let scalars = attempt.rounds(offers).await?;
+        let opened = attempt.prepare().await?;
+        let scalars = attempt.rounds(opened).await?;
         let signature = attempt.verified(scalars)?;
         self.log_signature(attempt.order(), signature, attempt.signers()).await
     }

@@ -149,7 +149,7 @@ crash_points! {
         SignRound1 = "sign-round-1";
         /// The same for round 2.
         SignRound2 = "sign-round-2";
-        /// The same for round 3, whose messages are the last ones.
+        /// The same for round 3 and later ones; its messages are the last ones of the default engine.
         SignRound3 = "sign-round-3";
         /// The node's last message left it: the messages of round 3 were answered by the other signers.
         AfterLastMessage = "after-last-message";

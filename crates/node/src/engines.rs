@@ -53,8 +53,23 @@ mod tests {
     use crate::testing::{Attempt, Cell, TestNode, create_wallet_on};
     #[cfg(feature = "gg20")]
     use holdfast_chains::Signature;
+    use holdfast_proto::limits::SESSION_ROUNDS;
     #[cfg(feature = "gg20")]
     use holdfast_proto::v1;
+    use holdfast_threshold::MAX_ROUNDS;
+    use holdfast_threshold::channel::Purpose;
+
+    #[test]
+    fn no_engine_has_more_rounds_than_the_wire_can_say() {
+        assert_eq!(u32::from(MAX_ROUNDS.0), SESSION_ROUNDS);
+        let engines = engines(true).unwrap();
+        for engine in engines.ids().filter_map(|id| engines.engine(id)) {
+            for purpose in [Purpose::Keygen, Purpose::Sign] {
+                let last = u32::from(engine.last_round(purpose).0);
+                assert!((2..=SESSION_ROUNDS).contains(&last), "{engine:?}");
+            }
+        }
+    }
 
     #[cfg(not(feature = "gg20"))]
     #[test]

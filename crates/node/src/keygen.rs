@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use holdfast_chains::{Digest, PublicKey};
 use holdfast_ledger::{ApprovedKeygen, CeremonyId, KeygenConfirmation, PayloadKind, Roster};
 use holdfast_store::{Batch, CommitError, StoreHandle};
+use holdfast_threshold::channel::Purpose;
 use holdfast_threshold::{
     ClusterId, Engine, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Outbound,
     Round, SessionId, Threshold,
@@ -96,8 +97,8 @@ impl Keygens {
         Ok(Self { store, identity, vault, clock, crash, runs: Mutex::new(runs), running })
     }
 
-    /// Opens an attempt, or returns the offer of the one that this session opened before. A new session takes the place
-    /// of an earlier attempt; a share that was confirmed stays.
+    /// Opens an attempt, or returns the offer of the one that this session opened before, and the last round. A new session
+    /// takes the place of an earlier attempt; a share that was confirmed stays.
     ///
     /// The caller must let this run to its end: see [`crate::service`].
     pub(crate) async fn prepare(
@@ -105,7 +106,7 @@ impl Keygens {
         replica: &DurableReplica,
         ceremony: CeremonyId,
         session: SessionId,
-    ) -> Result<Vec<u8>, KeygenRefusal> {
+    ) -> Result<(Vec<u8>, Round), KeygenRefusal> {
         let mut runs = self.runs.lock().await;
         let (engine, task) = {
             let held = replica.read().await;
@@ -120,7 +121,7 @@ impl Keygens {
         };
         let earlier = runs.get(&ceremony).map(|run| &run.record);
         if let Some(same) = earlier.filter(|record| record.is_of(session)) {
-            return Ok(same.offer());
+            return Ok((same.offer(), engine.last_round(Purpose::Keygen)));
         }
         let attempt = earlier.map_or(1, |record| record.attempts.saturating_add(1));
         if attempt > MAX_ATTEMPTS || count_running(&runs) >= MAX_RUNNING {
@@ -137,10 +138,10 @@ impl Keygens {
             CommitError::Store(error) => error.into(),
         })?;
         self.crash.reached(CrashPoint::KeygenPrepare);
-        let offer = record.offer();
+        let opening = (record.offer(), machine.last_round());
         runs.insert(ceremony, Run { record, machine: Some(Box::new(machine)) });
         self.note(&runs);
-        Ok(offer)
+        Ok(opening)
     }
 
     /// Runs one round, or answers again what it answered to the same messages before.

@@ -45,6 +45,17 @@ pub(crate) struct SignOrder {
     pub(crate) cosigned_checkpoint: Vec<u8>,
 }
 
+/// An attempt that was opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    /// This node's signed offer.
+    pub(crate) offer: Vec<u8>,
+    /// The round that yields the signature.
+    pub(crate) last_round: Round,
+    /// Where the replica ends now.
+    pub(crate) tip: TipRecord,
+}
+
 /// What a round answers.
 #[derive(Debug)]
 pub(crate) enum SignAnswer {
@@ -77,7 +88,7 @@ impl Signing {
         &self,
         extension: Extension,
         order: SignOrder,
-    ) -> Result<(Vec<u8>, TipRecord), SignRefusal> {
+    ) -> Result<Opening, SignRefusal> {
         let tip = self.replica.extend(extension).await?;
         self.latches.lift(&self.replica).await?;
         let place = self.sessions.reserve(order.session, self.clock.now())?;
@@ -92,10 +103,10 @@ impl Signing {
         };
         let opened =
             SignSession::open(bound, order, seats, &share, message_keys, self.bans.all(), &self.identity)?;
-        let offer = opened.offer().to_vec();
+        let opening = Opening { offer: opened.offer().to_vec(), last_round: opened.last_round(), tip };
         place.fill(Box::new(opened));
         drop(gate);
-        Ok((offer, tip))
+        Ok(opening)
     }
 
     /// Runs one round of an attempt, if everything still permits it. An attempt that fails for good is forgotten.

@@ -33,6 +33,9 @@ pub const ID_BYTES: usize = 64;
 /// The length of a session id, in bytes.
 pub const SESSION_ID_BYTES: usize = 32;
 
+/// How many rounds a session of any engine has at most.
+pub const SESSION_ROUNDS: u32 = 16;
+
 /// The longest reason of an `Abort`, in bytes.
 pub const ABORT_REASON_BYTES: usize = 256;
 

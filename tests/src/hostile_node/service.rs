@@ -90,7 +90,8 @@ impl NodeService for HostileApi {
         let mut node = self.0.lock().await;
         node.extend(&replication.unwrap_or_default());
         let offer = node.prepare_keygen(ceremony_id.parse().unwrap(), &session_id);
-        Ok(Response::new(v1::KeygenPrepareResponse { offer, tip: Some(node.tip()) }))
+        let rounds = node.says_rounds(5);
+        Ok(Response::new(v1::KeygenPrepareResponse { offer, tip: Some(node.tip()), rounds }))
     }
 
     async fn keygen_round(
@@ -123,7 +124,8 @@ impl NodeService for HostileApi {
         let mut node = self.0.lock().await;
         node.extend(&request.replication.clone().unwrap_or_default());
         let offer = node.prepare_sign(&request).map_err(failed)?;
-        Ok(Response::new(v1::SignPrepareResponse { offer, tip: Some(node.tip()) }))
+        let rounds = node.says_rounds(4);
+        Ok(Response::new(v1::SignPrepareResponse { offer, tip: Some(node.tip()), rounds }))
     }
 
     async fn sign_round(

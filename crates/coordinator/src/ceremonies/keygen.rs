@@ -16,10 +16,8 @@ use super::{StepError, ends_attempt, is_generating};
 use crate::coordinator::Coordinator;
 use crate::log_book::{LogFailed, ReadError};
 use crate::nodes::{CallError, KeygenReply, NodeLink, jittered};
-use crate::session::{Received, Sent, SessionId, route};
+use crate::session::{Opening, Received, Rounds, Sent, SessionId, route};
 
-/// Rounds of the generation; a node's answer to the last one is its confirmation.
-pub(super) const ROUNDS: u32 = 5;
 /// Pauses before a node is asked again, growing from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(3);
@@ -35,6 +33,13 @@ pub(super) struct Keygen<'a> {
     live: Mutex<CeremonyLive>,
 }
 
+/// How a generation ended.
+#[derive(Debug)]
+pub(super) struct Confirmed {
+    pub(super) rounds: Rounds,
+    pub(super) confirmations: Vec<(NodeId, Envelope)>,
+}
+
 impl<'a> Keygen<'a> {
     pub(super) fn new(
         parts: &'a Coordinator,
@@ -47,25 +52,27 @@ impl<'a> Keygen<'a> {
             Ok((party, Arc::clone(link)))
         };
         let links = (1..).zip(&proposal.nodes).map(seat).collect::<Result<_, StepError>>()?;
-        let live = Mutex::new(CeremonyLive { round: 0, of: ROUNDS, blocked_by: Vec::new() });
+        let live =
+            Mutex::new(CeremonyLive { round: 0, of: Rounds::KEYGEN_UNSAID.last(), blocked_by: Vec::new() });
         let keygen = Self { parts, ceremony, transcript, links, live };
         keygen.show(|_| {});
         Ok(keygen)
     }
 
     /// Runs all rounds; returns every node's confirmation.
-    pub(super) async fn run(&self) -> Result<Vec<(NodeId, Envelope)>, StepError> {
+    pub(super) async fn run(&self) -> Result<Confirmed, StepError> {
         let session = SessionId::of_ceremony(&self.ceremony, self.transcript.attempt());
         tracing::info!(%session, attempt = self.transcript.attempt(), "key generation goes on");
-        let offers = self.offers(session).await?;
+        let (offers, rounds) = self.opened(session).await?;
+        self.show(|live| live.of = rounds.last());
         let mut inboxes: Received = self.links.keys().map(|party| (*party, offers.clone())).collect();
-        for round in 1..ROUNDS {
+        for round in rounds.before_last() {
             inboxes = self.messages(session, round, inboxes).await?;
             self.show(|live| live.round = round);
         }
-        let confirmations = self.confirmations(session, inboxes).await?;
-        self.show(|live| live.round = ROUNDS);
-        Ok(confirmations)
+        let confirmations = self.confirmations(session, rounds, inboxes).await?;
+        self.show(|live| live.round = rounds.last());
+        Ok(Confirmed { rounds, confirmations })
     }
 
     /// Gives the attempt up: the next run is another one.
@@ -73,30 +80,34 @@ impl<'a> Keygen<'a> {
         Ok(self.transcript.begin_again().await?)
     }
 
-    /// Opens the session on every node; the same session gets the same offers every time.
-    async fn offers(&self, session: SessionId) -> Result<Vec<Vec<u8>>, StepError> {
+    /// Opens the session on every node; the same session gets the same offers every time. All must agree how many rounds it
+    /// has; what they said is kept, so that a restart goes on with the same.
+    async fn opened(&self, session: SessionId) -> Result<(Vec<Vec<u8>>, Rounds), StepError> {
         let opening = self.links.iter().map(|(party, link)| async move {
-            if let Some(kept) = self.transcript.offer(*party)? {
+            if let Some(kept) = self.transcript.opening(*party)? {
                 return Ok(kept);
             }
-            let offer = self.patiently(link, || self.open_on(link, session)).await?;
-            self.transcript.keep_offer(*party, &offer).await?;
-            Ok(offer)
+            let opening = self.patiently(link, || self.open_on(link, session)).await?;
+            self.transcript.keep_opening(*party, &opening).await?;
+            Ok(opening)
         });
-        join_all(opening).await.into_iter().collect()
+        let opened = join_all(opening).await.into_iter().collect::<Result<Vec<_>, StepError>>()?;
+        let rounds = Rounds::agreed(opened.iter().map(|opening| opening.rounds));
+        let rounds = rounds.ok_or_else(|| self.over("ROUNDS_DIFFER"))?;
+        Ok((opened.into_iter().map(|opening| opening.offer).collect(), rounds))
     }
 
-    async fn open_on(&self, link: &NodeLink, session: SessionId) -> Result<Vec<u8>, AskError> {
+    async fn open_on(&self, link: &NodeLink, session: SessionId) -> Result<Opening, AskError> {
         let size = self.parts.book.read().await?.size();
         self.parts.nodes.announce(size);
         let chunk = self.parts.book.chunk(link.health().tip_size.min(size), size).await?;
-        let (offer, tip) = link.client().keygen_prepare(chunk, self.ceremony, session).await?;
+        let (opening, tip) = link.client().keygen_prepare(chunk, self.ceremony, session).await?;
         match self.parts.cosigned.add(link.node(), &tip).await {
             Ok(cosigned_at_s) => link.stands_at(&tip, cosigned_at_s),
             // The replicator raises the alarm.
             Err(error) => tracing::warn!(node = %link.node(), error = %error, "a node's tip is not believed"),
         }
-        Ok(offer)
+        Ok(opening)
     }
 
     async fn messages(
@@ -122,9 +133,10 @@ impl<'a> Keygen<'a> {
     async fn confirmations(
         &self,
         session: SessionId,
+        rounds: Rounds,
         inboxes: Received,
     ) -> Result<Vec<(NodeId, Envelope)>, StepError> {
-        let replies = self.round(session, ROUNDS, inboxes).await?;
+        let replies = self.round(session, rounds.last(), inboxes).await?;
         let confirmation = |(party, reply)| match (self.links.get(&party), reply) {
             (Some(link), KeygenReply::Confirmation(envelope)) => Ok((link.node().clone(), envelope)),
             (_, _) => Err(self.over("CONFIRMATION_MISSING")),

@@ -97,6 +97,45 @@ async fn coordinator_that_is_restarted_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn engine_with_other_rounds_is_known_again_after_a_restart() {
+    // Given a generation of six rounds that stopped in the fifth
+    let cell = Cell::new().await;
+    cell.fakes.iter().for_each(|fake| fake.has_rounds(6, 8));
+    cell.fakes[2].behave(Behaviour::DiesInRound(5));
+    run(&cell);
+    let id = cell.propose_wallet().await;
+    assert_eq!(blocked_by(&cell, &id).await, ["node-3"]);
+    assert_eq!(cell.parts.progress.ceremony(&id).unwrap().of, 6);
+    while cell.fakes[0].keygen_calls().len() < 5 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // When another coordinator finds its log, and nodes that would not be asked again how many there are
+    let (fakes, now) = (cell.fakes.clone(), cell.clock.now());
+    let dir = cell.shut_down().await;
+    fakes[2].behave(Behaviour::MiscountsRounds);
+    let mut cell = Cell::open(dir, now).await;
+    let clients = fakes.iter().map(|fake| (fake.name(), fake.client()));
+    cell.parts.nodes = Arc::new(crate::nodes::Nodes::new(clients));
+    run(&cell);
+    active(&cell, &id).await;
+    assert_eq!(fakes[0].keygen_calls(), [1, 2, 3, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn nodes_that_do_not_agree_on_the_rounds_make_no_key_until_they_do() {
+    let cell = Cell::new().await;
+    cell.fakes[1].behave(Behaviour::MiscountsRounds);
+    run(&cell);
+    let id = cell.propose_wallet().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!is_active(&cell).await);
+    assert!(cell.fakes.iter().all(|fake| fake.keygen_calls().is_empty()));
+    cell.fakes[1].behave(Behaviour::Honest);
+    active(&cell, &id).await;
+}
+
+#[tokio::test]
 async fn attempt_that_a_node_forgot_is_followed_by_another_one() {
     let cell = Cell::new().await;
     cell.fakes[0].behave(Behaviour::Refuses("SESSION_UNKNOWN"));

@@ -11,8 +11,9 @@ use prost::Message;
 
 use crate::log_book::schema::KEYGEN_ROUNDS;
 use crate::nodes::KeygenReply;
+use crate::session::{Opening, Rounds};
 
-/// Records of one ceremony: rounds times nodes, and the attempt.
+/// Records of one ceremony: rounds times nodes, how many rounds they say, and the attempt.
 const MAX_RECORDS: usize = 4_000;
 
 /// Offers are kept like the answers to a round before the first.
@@ -89,14 +90,27 @@ impl Transcript {
         Ok(self.store.commit(batch).await?)
     }
 
-    /// The offer with which a party opened the session, if it is known.
-    pub(super) fn offer(&self, party: u8) -> Result<Option<Vec<u8>>, TranscriptError> {
-        Ok(self.store.read(KEYGEN_ROUNDS, &self.key(OFFER, party))?)
+    /// What a party opened the session with, if it is known.
+    pub(super) fn opening(&self, party: u8) -> Result<Option<Opening>, TranscriptError> {
+        let Some(offer) = self.store.read(KEYGEN_ROUNDS, &self.key(OFFER, party))? else { return Ok(None) };
+        let damaged = || TranscriptError::Damaged(self.ceremony);
+        let said = match self.store.read(KEYGEN_ROUNDS, &self.rounds_key(party))? {
+            // Kept by a coordinator that did not ask.
+            None => 0,
+            Some(bytes) => u32::from_be_bytes(bytes.try_into().map_err(|_| damaged())?),
+        };
+        let rounds = Rounds::said(said, Rounds::KEYGEN_UNSAID).map_err(|_| damaged())?;
+        Ok(Some(Opening { offer, rounds }))
     }
 
-    /// Keeps a party's offer.
-    pub(super) async fn keep_offer(&self, party: u8, offer: &[u8]) -> Result<(), TranscriptError> {
-        Ok(self.store.commit(Batch::new().put(KEYGEN_ROUNDS, self.key(OFFER, party), offer)).await?)
+    /// Keeps what a party opened the session with.
+    pub(super) async fn keep_opening(&self, party: u8, opening: &Opening) -> Result<(), TranscriptError> {
+        let batch = Batch::new().put(KEYGEN_ROUNDS, self.key(OFFER, party), opening.offer.clone()).put(
+            KEYGEN_ROUNDS,
+            self.rounds_key(party),
+            opening.rounds.last().to_be_bytes(),
+        );
+        Ok(self.store.commit(batch).await?)
     }
 
     /// Forgets the attempt and counts the next one.
@@ -131,6 +145,10 @@ impl Transcript {
     fn key(&self, round: u32, party: u8) -> Vec<u8> {
         format!("{}/round/{}/{round}/{party}", self.ceremony, self.attempt).into_bytes()
     }
+
+    fn rounds_key(&self, party: u8) -> Vec<u8> {
+        format!("{}/round/{}/of/{party}", self.ceremony, self.attempt).into_bytes()
+    }
 }
 
 fn attempt_key(ceremony: &CeremonyId) -> Vec<u8> {
@@ -158,18 +176,49 @@ mod tests {
         }
     }
 
+    fn opening(rounds: u32) -> Opening {
+        let rounds = Rounds::said(rounds, Rounds::KEYGEN_UNSAID).unwrap();
+        Opening { offer: b"offer".to_vec(), rounds }
+    }
+
+    fn open_store(directory: &tempfile::TempDir) -> StoreHandle {
+        StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &TABLES).unwrap()
+    }
+
+    #[tokio::test]
+    async fn number_of_rounds_is_kept_with_the_offer_and_forgotten_with_the_attempt() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open_store(&directory);
+        let ceremony = CeremonyId::of(&StatementDigest::of(b"a wallet"));
+        let mut transcript = Transcript::open(&store, ceremony).unwrap();
+        transcript.keep_opening(2, &opening(6)).await.unwrap();
+        let again = Transcript::open(&store, ceremony).unwrap();
+        assert_eq!(again.opening(2).unwrap(), Some(opening(6)));
+        assert_eq!(again.opening(1).unwrap(), None);
+        // What an earlier coordinator kept says nothing of rounds
+        store.commit(Batch::new().delete(KEYGEN_ROUNDS, again.rounds_key(2))).await.unwrap();
+        assert_eq!(again.opening(2).unwrap(), Some(opening(5)));
+        // What cannot be is damage
+        for bytes in [vec![6], vec![0, 0, 0, 17]] {
+            store.commit(Batch::new().put(KEYGEN_ROUNDS, again.rounds_key(2), bytes)).await.unwrap();
+            assert!(matches!(again.opening(2), Err(TranscriptError::Damaged(_))));
+        }
+        transcript.begin_again().await.unwrap();
+        assert_eq!(transcript.opening(2).unwrap(), None);
+        assert_eq!(store.scan(KEYGEN_ROUNDS, &[], 10).unwrap().len(), 1, "only the attempt's number is left");
+    }
+
     #[tokio::test]
     async fn what_is_erased_is_not_erased_again_at_every_start() {
         let directory = tempfile::tempdir().unwrap();
         let writes = Arc::new(Writes::default());
-        let store = StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &TABLES).unwrap();
-        let store = store.watched(Arc::<Writes>::clone(&writes));
+        let store = open_store(&directory).watched(Arc::<Writes>::clone(&writes));
         let ceremony = CeremonyId::of(&StatementDigest::of(b"a wallet"));
         // Given what two attempts left
         let mut transcript = Transcript::open(&store, ceremony).unwrap();
-        transcript.keep_offer(1, b"offer").await.unwrap();
+        transcript.keep_opening(1, &opening(8)).await.unwrap();
         transcript.begin_again().await.unwrap();
-        transcript.keep_offer(1, b"offer").await.unwrap();
+        transcript.keep_opening(1, &opening(8)).await.unwrap();
         transcript.erase().await.unwrap();
         assert_eq!(store.scan(KEYGEN_ROUNDS, &[], 10).unwrap(), vec![]);
         // When it is asked for again

@@ -14,7 +14,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 
 use crate::log_book::Chunk;
-use crate::session::SessionId;
+use crate::session::{Opening, Rounds, SessionId};
 
 type Wire = v1::node_service_client::NodeServiceClient<Channel>;
 
@@ -27,8 +27,19 @@ pub(crate) struct CallLimits {
     pub(crate) replicate: Duration,
     /// Opening a signing attempt, or one of its rounds.
     pub(crate) sign: Duration,
+    /// One round of an attempt that has more rounds than the default engine's.
+    pub(crate) sign_slowly: Duration,
     /// Opening a key generation, or one of its rounds.
     pub(crate) keygen: Duration,
+}
+
+impl CallLimits {
+    /// An engine with more rounds computes in each of them for up to a second, and a key's rounds take turns on a node: the
+    /// time that tells of a node that hangs would end honest ones' attempts under load. No single node can say
+    /// that a session is of such an engine.
+    fn sign_round(&self, of: Rounds) -> Duration {
+        if of.last() > Rounds::SIGN_UNSAID.last() { self.sign_slowly } else { self.sign }
+    }
 }
 
 /// Talks to one node. Clones share the connection.
@@ -199,12 +210,12 @@ impl NodeClient {
         Ok((Envelope::parse(&response.envelope)?, tip(response.tip)?))
     }
 
-    /// Opens an attempt; returns the node's offer and tip.
+    /// Opens an attempt; returns what the node opens it with, and its tip.
     pub(crate) async fn sign_prepare(
         &self,
         chunk: Chunk,
         order: &SignOrder,
-    ) -> Result<(Vec<u8>, Tip), CallError> {
+    ) -> Result<(Opening, Tip), CallError> {
         let mut wire = self.wire.clone();
         let request = v1::SignPrepareRequest {
             replication: Some(replication(chunk)),
@@ -214,44 +225,49 @@ impl NodeClient {
             signers: order.signers.iter().map(NodeId::to_string).collect(),
             cosigned_checkpoint: order.cosigned_checkpoint.clone(),
         };
-        let response = within(self.limits.sign, wire.sign_prepare(request)).await?;
-        Ok((response.offer, tip(response.tip)?))
+        let v1::SignPrepareResponse { offer, tip: at, rounds } =
+            within(self.limits.sign, wire.sign_prepare(request)).await?;
+        let rounds = Rounds::said(rounds, Rounds::SIGN_UNSAID)?;
+        Ok((Opening { offer, rounds }, tip(at)?))
     }
 
-    /// Runs one round of an attempt.
+    /// Runs one round, numbered from 1, of an attempt of so many.
     pub(crate) async fn sign_round(
         &self,
         session: SessionId,
         round: u32,
+        of: Rounds,
         messages: Vec<Vec<u8>>,
     ) -> Result<SignReply, CallError> {
         let mut wire = self.wire.clone();
         let request = v1::SignRoundRequest { session_id: session.as_bytes().to_vec(), round, messages };
-        let response = within(self.limits.sign, wire.sign_round(request)).await?;
+        let response = within(self.limits.sign_round(of), wire.sign_round(request)).await?;
         match response.signature {
             Some(signature) => {
                 let (r, s) = scalars(signature)?;
                 Ok(SignReply::Signature(r, s))
             }
-            None => Ok(SignReply::Messages(routed(response.outbound)?)),
+            None => Ok(SignReply::Messages(routed("sign", response.outbound)?)),
         }
     }
 
-    /// Opens a key generation; returns the node's offer and tip.
+    /// Opens a key generation; returns what the node opens it with, and its tip.
     pub(crate) async fn keygen_prepare(
         &self,
         chunk: Chunk,
         ceremony: CeremonyId,
         session: SessionId,
-    ) -> Result<(Vec<u8>, Tip), CallError> {
+    ) -> Result<(Opening, Tip), CallError> {
         let mut wire = self.wire.clone();
         let request = v1::KeygenPrepareRequest {
             ceremony_id: ceremony.to_string(),
             session_id: session.as_bytes().to_vec(),
             replication: Some(replication(chunk)),
         };
-        let response = within(self.limits.keygen, wire.keygen_prepare(request)).await?;
-        Ok((response.offer, tip(response.tip)?))
+        let v1::KeygenPrepareResponse { offer, tip: at, rounds } =
+            within(self.limits.keygen, wire.keygen_prepare(request)).await?;
+        let rounds = Rounds::said(rounds, Rounds::KEYGEN_UNSAID)?;
+        Ok((Opening { offer, rounds }, tip(at)?))
     }
 
     /// Runs one round of a key generation.
@@ -266,7 +282,7 @@ impl NodeClient {
         let response = within(self.limits.keygen, wire.keygen_round(request)).await?;
         match response.confirmation_envelope {
             Some(envelope) => Ok(KeygenReply::Confirmation(Envelope::parse(&envelope)?)),
-            None => Ok(KeygenReply::Messages(routed(response.outbound)?)),
+            None => Ok(KeygenReply::Messages(routed("keygen", response.outbound)?)),
         }
     }
 
@@ -303,7 +319,10 @@ fn tip(wire: Option<v1::ReplicaTip>) -> Result<Tip, FieldError> {
     wire.ok_or_else(|| FieldError::new("tip", "is missing"))?.try_into()
 }
 
-fn routed(outbound: Vec<v1::Outbound>) -> Result<Vec<RoutedMessage>, FieldError> {
+fn routed(session: &'static str, outbound: Vec<v1::Outbound>) -> Result<Vec<RoutedMessage>, FieldError> {
+    let bytes = outbound.iter().map(|message| message.message.len());
+    let bytes = u64::try_from(bytes.fold(0, usize::saturating_add)).unwrap_or(u64::MAX);
+    metrics::counter!("holdfast_session_bytes_total", "session" => session).increment(bytes);
     outbound.into_iter().map(TryInto::try_into).collect()
 }
 

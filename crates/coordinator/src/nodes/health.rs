@@ -36,6 +36,8 @@ pub(crate) struct Health {
     pub serving: bool,
     /// Which of its keys the roster names, by its own account.
     pub incarnation: u32,
+    /// Engines in its program that nobody maintains, by its own account.
+    pub unmaintained_engines: Vec<String>,
     /// What its clock said, ms, and when by ours that nobody can set.
     pub told_time: Option<(u64, Instant)>,
     /// The last error; empty if the last call went well.
@@ -120,6 +122,8 @@ impl NodeLink {
             health.latches = report.latches.clone();
             (health.enrolled, health.serving) = (report.enrolled, report.serving);
             health.incarnation = report.incarnation;
+            health.unmaintained_engines =
+                report.unmaintained_engines.iter().map(|engine| printable(engine)).collect();
         });
     }
 

@@ -83,6 +83,7 @@ impl ClusterApi {
             serving: health.serving,
             incarnation: health.incarnation,
             attested_size: attested.map_or(0, |newest| newest.size),
+            unmaintained_engines: &health.unmaintained_engines,
         }
         .to_wire()
     }

@@ -43,6 +43,8 @@ pub(crate) enum Behaviour {
     ShowsOtherRoot,
     /// Serves other entries when it is asked for the same ones again.
     ChangesItsMind,
+    /// Says another number of rounds than the others.
+    MiscountsRounds,
 }
 
 /// The node and its server. Clones share it.
@@ -64,6 +66,8 @@ struct Inner {
     sessions: Vec<Vec<u8>>,
     orders: Vec<Vec<u8>>,
     keygen_calls: Vec<u32>,
+    // Of its engine: in a key generation, and in an attempt to sign. As wire has it: 0 is unsaid.
+    rounds: (u32, u32),
     // What it serves to a coordinator that lost its log: its own entries and newest note, unless a test says otherwise.
     shown: Vec<Vec<u8>>,
     note: Vec<u8>,
@@ -85,6 +89,7 @@ impl FakeNode {
             sessions: Vec::new(),
             orders: Vec::new(),
             keygen_calls: Vec::new(),
+            rounds: (0, 0),
             shown: vec![genesis.bytes().to_vec()],
             note: Vec::new(),
             claims: None,
@@ -113,12 +118,23 @@ impl FakeNode {
             }
         });
         let second = std::time::Duration::from_secs(1);
-        let limits = CallLimits { status: second, replicate: second, sign: second, keygen: second };
+        let limits = CallLimits {
+            status: second,
+            replicate: second,
+            sign: second,
+            sign_slowly: second,
+            keygen: second,
+        };
         NodeClient::new(Endpoint::from_static("http://node").connect_with_connector_lazy(connector), limits)
     }
 
     pub(crate) fn behave(&self, behaviour: Behaviour) {
         self.inner.lock().unwrap().behaviour = behaviour;
+    }
+
+    /// Its engine has so many rounds, in a key generation and in an attempt to sign.
+    pub(crate) fn has_rounds(&self, keygen: u32, sign: u32) {
+        self.inner.lock().unwrap().rounds = (keygen, sign);
     }
 
     pub(crate) fn size(&self) -> u64 {
@@ -191,6 +207,10 @@ impl FakeNode {
 }
 
 impl Inner {
+    fn said(&self, behaviour: &Behaviour, rounds: u32) -> u32 {
+        if *behaviour == Behaviour::MiscountsRounds { 16 } else { rounds }
+    }
+
     fn tip(&self, clock: &Clock) -> v1::ReplicaTip {
         let (mut size, mut root) = (self.replica.size(), self.replica.root());
         let checkpoint = Checkpoint { origin: Origin::of_cluster("demo-1").unwrap(), size, root };
@@ -211,6 +231,11 @@ impl Inner {
             ..v1::ReplicaTip::default()
         }
     }
+}
+
+/// The last round of an engine that says so many.
+fn last(said: u32, unsaid: u32) -> u32 {
+    if said == 0 { unsaid } else { said }
 }
 
 fn refuse(reason: &'static str) -> Status {
@@ -254,7 +279,8 @@ impl NodeService for FakeNode {
         let mut inner = self.inner.lock().unwrap();
         inner.replica.state().approved_keygen(&ceremony).map_err(|refusal| refuse(refusal.code()))?;
         inner.ceremonies.insert(request.session_id, ceremony);
-        Ok(Response::new(v1::KeygenPrepareResponse { offer: b"offer".to_vec(), tip: Some(tip) }))
+        let rounds = inner.said(&behaviour, inner.rounds.0);
+        Ok(Response::new(v1::KeygenPrepareResponse { offer: b"offer".to_vec(), tip: Some(tip), rounds }))
     }
 
     async fn keygen_round(
@@ -273,7 +299,7 @@ impl NodeService for FakeNode {
         let ceremony = *inner.ceremonies.get(&request.session_id).ok_or_else(|| refuse("SESSION_UNKNOWN"))?;
         inner.keygen_calls.push(request.round);
         assert_eq!(request.messages.len(), if request.round == 1 { 3 } else { 2 });
-        if request.round == 5 {
+        if request.round == last(inner.rounds.0, 5) {
             let confirmation_envelope = Some(confirmation(ceremony, self.index).to_json());
             return Ok(Response::new(v1::KeygenRoundResponse {
                 outbound: Vec::new(),
@@ -305,7 +331,9 @@ impl NodeService for FakeNode {
         inner.sessions.push(request.session_id.clone());
         inner.orders.push(request.cosigned_checkpoint);
         inner.digests.insert(request.session_id, (digest, request.signers));
-        Ok(Response::new(v1::SignPrepareResponse { offer: self.name().to_string().into(), tip: Some(tip) }))
+        let rounds = inner.said(&behaviour, inner.rounds.1);
+        let offer = self.name().to_string().into();
+        Ok(Response::new(v1::SignPrepareResponse { offer, tip: Some(tip), rounds }))
     }
 
     async fn sign_round(
@@ -321,7 +349,7 @@ impl NodeService for FakeNode {
         let known = inner.digests.get(&request.session_id).cloned();
         let (digest, signers) = known.ok_or_else(|| refuse("SESSION_UNKNOWN"))?;
         assert_eq!(request.messages.len(), if request.round == 1 { 2 } else { 1 });
-        if request.round < 4 {
+        if request.round < last(inner.rounds.1, 4) {
             let mut outbound = Self::peers(&signers, self.name().as_str(), "other");
             if behaviour == Behaviour::SendsNothing {
                 outbound.clear();

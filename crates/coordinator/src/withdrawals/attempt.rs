@@ -16,10 +16,7 @@ use super::failure::{Failure, forbids};
 use crate::coordinator::Coordinator;
 use crate::log_book::Chunk;
 use crate::nodes::{CallError, NodeLink, SignOrder, SignReply};
-use crate::session::{Received, Sent, SessionId, route};
-
-/// Rounds of a signature; the last one yields it.
-const ROUNDS: u32 = 4;
+use crate::session::{Opening, Received, Rounds, Sent, SessionId, route};
 
 /// An attempt in progress.
 #[derive(Debug)]
@@ -71,8 +68,8 @@ impl<'a> Attempt<'a> {
         &self.signers
     }
 
-    /// Sends the order to every signer, with the entries it lacks; returns the offers in party order.
-    pub(super) async fn prepare(&self) -> Result<Vec<Vec<u8>>, Failure> {
+    /// Sends the order to every signer, with the entries it lacks; returns what they open the session with, in party order.
+    pub(super) async fn prepare(&self) -> Result<Vec<Opening>, Failure> {
         let order = SignOrder {
             session: self.session,
             withdrawal: self.order.withdrawal,
@@ -83,14 +80,14 @@ impl<'a> Attempt<'a> {
         // One size for all signers, so that they cosign the same tree.
         let size = self.parts.book.read().await?.size();
         let preparing = self.seats.values().map(|seat| self.prepare_one(seat, size, &order));
-        let offers = all_of(join_all(preparing).await);
+        let opened = all_of(join_all(preparing).await);
         // The other nodes are to cosign it as well; the signers have it by now.
         self.parts.nodes.announce(size);
-        let offers = offers?;
-        if offers.len() == self.order.threshold { Ok(offers) } else { Err(Failure::Ended) }
+        let opened = opened?;
+        if opened.len() == self.order.threshold { Ok(opened) } else { Err(Failure::Ended) }
     }
 
-    async fn prepare_one(&self, seat: &Seat, size: u64, order: &SignOrder) -> Result<Vec<u8>, Failure> {
+    async fn prepare_one(&self, seat: &Seat, size: u64, order: &SignOrder) -> Result<Opening, Failure> {
         let link = &seat.link;
         let chunk: Chunk = self.parts.book.chunk(link.health().tip_size.min(size), size).await?;
         if chunk.end() < size {
@@ -99,7 +96,7 @@ impl<'a> Attempt<'a> {
                 problem: "is too far behind the log",
             });
         }
-        let (offer, tip) =
+        let (opening, tip) =
             link.client().sign_prepare(chunk, order).await.map_err(|error| blame(link, error))?;
         match self.parts.cosigned.add(link.node(), &tip).await {
             Ok(cosigned_at_s) => link.stands_at(&tip, cosigned_at_s),
@@ -109,24 +106,27 @@ impl<'a> Attempt<'a> {
                 return Err(Failure::Protocol { node: link.node().clone(), problem: "is not on this log" });
             }
         }
-        Ok(offer)
+        Ok(opening)
     }
 
     /// Runs the rounds: carries sealed messages between the signers until one of them yields the signature.
-    pub(super) async fn rounds(&self, offers: Vec<Vec<u8>>) -> Result<Scalars, Failure> {
+    pub(super) async fn rounds(&self, opened: Vec<Opening>) -> Result<Scalars, Failure> {
+        let rounds =
+            Rounds::agreed(opened.iter().map(|opening| opening.rounds)).ok_or(Failure::RoundsDiffer)?;
+        let offers: Vec<Vec<u8>> = opened.into_iter().map(|opening| opening.offer).collect();
         let mut inboxes: Received = self.seats.keys().map(|party| (*party, offers.clone())).collect();
-        for round in 1..ROUNDS {
-            let sent = self.round(round, &inboxes).await?;
+        for round in rounds.before_last() {
+            let sent = self.round(round, rounds, &inboxes).await?;
             inboxes = route(&sent)
                 .map_err(|misrouted| self.faulty(misrouted.party, "did not send to all others"))?;
         }
-        self.last_round(inboxes).await
+        self.last_round(rounds, inboxes).await
     }
 
-    async fn round(&self, round: u32, inboxes: &Received) -> Result<Sent, Failure> {
+    async fn round(&self, round: u32, of: Rounds, inboxes: &Received) -> Result<Sent, Failure> {
         let calls = self.seats.iter().map(|(party, seat)| async move {
             let messages = inboxes.get(party).cloned().unwrap_or_default();
-            let reply = seat.link.client().sign_round(self.session, round, messages).await;
+            let reply = seat.link.client().sign_round(self.session, round, of, messages).await;
             match reply.map_err(|error| blame(&seat.link, error))? {
                 SignReply::Messages(messages) => Ok((*party, messages)),
                 SignReply::Signature(..) => Err(self.faulty(*party, "answered before the last round")),
@@ -136,13 +136,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// Takes the first signature that any signer yields; the others may finish in peace.
-    async fn last_round(&self, mut inboxes: Received) -> Result<Scalars, Failure> {
+    async fn last_round(&self, rounds: Rounds, mut inboxes: Received) -> Result<Scalars, Failure> {
         let mut calls = JoinSet::new();
         for (party, seat) in &self.seats {
             let (seat, session) = (seat.clone(), self.session);
             let messages = inboxes.remove(party).unwrap_or_default();
             calls.spawn(async move {
-                let reply = seat.link.client().sign_round(session, ROUNDS, messages).await;
+                let reply = seat.link.client().sign_round(session, rounds.last(), rounds, messages).await;
                 (seat, reply)
             });
         }
@@ -241,6 +241,7 @@ fn worst(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
         | Failure::TooFewNodes { .. }
         | Failure::Node { .. }
         | Failure::Protocol { .. }
+        | Failure::RoundsDiffer
         | Failure::Signature
         | Failure::Insufficient(_)
         | Failure::Log(_)

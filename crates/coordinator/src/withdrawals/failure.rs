@@ -44,6 +44,9 @@ pub(super) enum Failure {
     /// A node did not send what the protocol asks for.
     #[error("node `{node}` {problem}")]
     Protocol { node: NodeId, problem: &'static str },
+    /// The signers do not say the same number of rounds; which of them is right shows only with others.
+    #[error("the signers do not agree how many rounds the attempt has")]
+    RoundsDiffer,
     /// The nodes made a signature that does not verify; nobody can be blamed for it.
     #[error("the signature does not verify")]
     Signature,
@@ -113,6 +116,7 @@ impl Failure {
             Self::TooFewNodes { .. } => "NODES_UNAVAILABLE".to_owned(),
             Self::Node { error, .. } => error.code(),
             Self::Protocol { .. } => "NODE_ANSWER_MALFORMED".to_owned(),
+            Self::RoundsDiffer => "ROUNDS_DIFFER".to_owned(),
             Self::Signature => "WALLET_SIGNATURE_INVALID".to_owned(),
             Self::Insufficient(Insufficient::Witnesses { .. }) => "WITNESSES_UNAVAILABLE".to_owned(),
             Self::Insufficient(_) => "COSIGNATURES_MISSING".to_owned(),
@@ -131,6 +135,7 @@ impl Failure {
             Self::Node { error, .. } if error.is_silence() => "node_silent",
             Self::Node { .. } => "node_refused",
             Self::Protocol { .. } => "protocol",
+            Self::RoundsDiffer => "rounds_differ",
             Self::Signature => "invalid_signature",
             Self::Insufficient(_) => "too_few_cosignatures",
             Self::Log(_) | Self::Read(_) | Self::Speak(_) => "internal",
@@ -147,7 +152,7 @@ impl Failure {
                 (None, _) => Spoilt::By(node.clone()),
             }),
             Self::Protocol { node, .. } => Some(Spoilt::By(node.clone())),
-            Self::Signature => Some(Spoilt::BySomebody),
+            Self::RoundsDiffer | Self::Signature => Some(Spoilt::BySomebody),
             Self::Ended
             | Self::NotAuthorized { .. }
             | Self::Busy
@@ -169,7 +174,7 @@ impl Failure {
                     || UNATTRIBUTED.contains(&error.code().as_str())
                     || error.code() == "NODE_ANSWER_MALFORMED"
             }
-            Self::Protocol { .. } | Self::Signature => true,
+            Self::Protocol { .. } | Self::RoundsDiffer | Self::Signature => true,
             Self::Ended
             | Self::NotAuthorized { .. }
             | Self::Busy
@@ -216,7 +221,9 @@ impl Failure {
                 Refusal::Over => Next::End,
                 Refusal::Passing => quickly(None),
             },
-            Self::Busy | Self::Protocol { .. } | Self::Signature | Self::Read(_) => quickly(None),
+            Self::Busy | Self::Protocol { .. } | Self::RoundsDiffer | Self::Signature | Self::Read(_) => {
+                quickly(None)
+            }
         }
     }
 }

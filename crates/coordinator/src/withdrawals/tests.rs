@@ -128,6 +128,22 @@ async fn node_that_sends_nothing_is_left_out_of_the_next_attempt() {
 }
 
 #[tokio::test]
+async fn engine_with_other_rounds_signs_through_the_same_attempts() {
+    let cell = signing_cell().await;
+    cell.fakes.iter().for_each(|fake| fake.has_rounds(6, 8));
+    let id = cell.submit("k-1", 0).await;
+    signed(&cell, &id).await;
+}
+
+#[tokio::test]
+async fn node_that_says_another_number_of_rounds_is_left_out_of_a_later_attempt() {
+    let cell = signing_cell().await;
+    cell.fakes[0].behave(Behaviour::MiscountsRounds);
+    let id = cell.submit("k-1", 0).await;
+    signed(&cell, &id).await;
+}
+
+#[tokio::test]
 async fn refusal_by_an_officers_latch_is_shown_and_not_hammered() {
     let cell = signing_cell().await;
     for fake in &cell.fakes {

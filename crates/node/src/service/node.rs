@@ -17,7 +17,7 @@ use crate::engines;
 use crate::enrolled::NotEnrolled;
 use crate::keygen::{KeygenAnswer, KeygenRefusal};
 use crate::node::{Node, ReplicateRefusal};
-use crate::signing::{SignAnswer, SignRefusal};
+use crate::signing::{Opening, SignAnswer, SignRefusal};
 use crate::status;
 use crate::tombstones::TombstoneRefusal;
 
@@ -86,8 +86,8 @@ impl NodeService for NodeApi {
             let tip =
                 node.replicate(extension).await.map_err(|refusal| node.refused_replication(&refusal))?;
             let prepared = node.keygens.prepare(&node.replica, ceremony, session).await;
-            let offer = prepared.map_err(|refusal| node.refused_keygen(&ceremony, &refusal))?;
-            Ok(v1::KeygenPrepareResponse { offer, tip: Some(wire::tip(tip)) })
+            let (offer, last) = prepared.map_err(|refusal| node.refused_keygen(&ceremony, &refusal))?;
+            Ok(v1::KeygenPrepareResponse { offer, tip: Some(wire::tip(tip)), rounds: last.0.into() })
         };
         to_the_end(&self.sessions, work.instrument(span)).await
     }
@@ -127,8 +127,9 @@ impl NodeService for NodeApi {
         let span = tracing::info_span!("sign-prepare", trace_id = %withdrawal, session = %session);
         let work = async move {
             let prepared = node.signing.prepare(extension, order).await;
-            let (offer, tip) = prepared.map_err(|refusal| node.refused_signature(&withdrawal, &refusal))?;
-            Ok(v1::SignPrepareResponse { offer, tip: Some(wire::tip(tip)) })
+            let Opening { offer, last_round, tip } =
+                prepared.map_err(|refusal| node.refused_signature(&withdrawal, &refusal))?;
+            Ok(v1::SignPrepareResponse { offer, tip: Some(wire::tip(tip)), rounds: last_round.0.into() })
         };
         to_the_end(&self.sessions, work.instrument(span)).await
     }

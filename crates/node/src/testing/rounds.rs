@@ -4,7 +4,7 @@ use holdfast_ledger::{CeremonyId, Outcome, WithdrawalId};
 use holdfast_log::Envelope;
 use holdfast_proto::v1::node_service_server::NodeService;
 use holdfast_proto::{reason_of, v1};
-use holdfast_threshold::{EngineId, MAX_ROUNDS};
+use holdfast_threshold::EngineId;
 use tonic::{Request, Status};
 
 use super::{Cell, TestNode};
@@ -37,13 +37,22 @@ pub(crate) async fn prepare_keygen(
     ceremony: CeremonyId,
     session: [u8; 32],
 ) -> Result<Vec<u8>, Status> {
+    Ok(open_keygen(cell, node, ceremony, session).await?.offer)
+}
+
+async fn open_keygen(
+    cell: &Cell,
+    node: &TestNode,
+    ceremony: CeremonyId,
+    session: [u8; 32],
+) -> Result<v1::KeygenPrepareResponse, Status> {
     node.clock.set(cell.now);
     let request = v1::KeygenPrepareRequest {
         ceremony_id: ceremony.to_string(),
         session_id: session.to_vec(),
         replication: Some(wire(cell.extension(node.tip().await))),
     };
-    Ok(node.api().keygen_prepare(Request::new(request)).await?.into_inner().offer)
+    Ok(node.api().keygen_prepare(Request::new(request)).await?.into_inner())
 }
 
 pub(crate) async fn keygen_round(
@@ -61,15 +70,18 @@ pub(crate) async fn create_wallet(cell: &mut Cell, nodes: &[TestNode]) -> Ceremo
     create_wallet_on(EngineId::Dkls23EcdsaSecp256k1V06, cell, nodes).await
 }
 
-/// The same with another engine, in as many rounds as it has.
+/// The same with another engine, in as many rounds as its nodes say.
 pub(crate) async fn create_wallet_on(engine: EngineId, cell: &mut Cell, nodes: &[TestNode]) -> CeremonyId {
     let (ceremony, session) = (cell.approve_wallet_on(engine), [1; 32]);
-    let mut offers = Vec::new();
+    let (mut offers, mut rounds) = (Vec::new(), 0);
     for node in nodes {
-        offers.push(prepare_keygen(cell, node, ceremony, session).await.unwrap());
+        let opening = open_keygen(cell, node, ceremony, session).await.unwrap();
+        offers.push(opening.offer);
+        rounds = opening.rounds;
     }
     let (mut inbox, mut confirmations) = (Mail::new(), Vec::new());
-    for round in 1..=u32::from(MAX_ROUNDS.0) {
+    for round in 1..=rounds {
+        assert!(confirmations.is_empty(), "confirmed before round {round} of {rounds}");
         let mut sent = Mail::new();
         for node in nodes {
             let messages = if round == 1 { offers.clone() } else { for_party(&inbox, node.number) };
@@ -78,9 +90,6 @@ pub(crate) async fn create_wallet_on(engine: EngineId, cell: &mut Cell, nodes: &
             sent.extend(mail(answer.outbound));
         }
         inbox = sent;
-        if !confirmations.is_empty() {
-            break;
-        }
     }
     assert_eq!(confirmations.len(), nodes.len(), "all nodes confirm in one round");
     for confirmation in confirmations {
@@ -113,6 +122,8 @@ pub(crate) struct Attempt<'a> {
     session: [u8; 32],
     signers: Vec<&'a TestNode>,
     offers: Vec<Vec<u8>>,
+    /// As the nodes say.
+    rounds: u32,
     inbox: Mail,
 }
 
@@ -123,13 +134,15 @@ impl<'a> Attempt<'a> {
         withdrawal: WithdrawalId,
         session: [u8; 32],
     ) -> Result<Self, Status> {
-        let mut offers = Vec::new();
+        let (mut offers, mut rounds) = (Vec::new(), 0);
         for node in signers {
             node.clock.set(cell.now);
             let request = sign_prepare_request(cell, node.tip().await, withdrawal, session, signers);
-            offers.push(node.api().sign_prepare(Request::new(request)).await?.into_inner().offer);
+            let opening = node.api().sign_prepare(Request::new(request)).await?.into_inner();
+            offers.push(opening.offer);
+            rounds = opening.rounds;
         }
-        Ok(Self { session, signers: signers.to_vec(), offers, inbox: Mail::new() })
+        Ok(Self { session, signers: signers.to_vec(), offers, rounds, inbox: Mail::new() })
     }
 
     /// The offer of one signer, by its place in the attempt.
@@ -163,29 +176,20 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    /// As many rounds as the engine has, from the first.
+    /// As many rounds as the nodes say, from the first.
     #[cfg(feature = "gg20")]
     pub(crate) async fn run(mut self) -> Result<Vec<v1::EcdsaSignature>, Status> {
-        for round in 1..=u32::from(MAX_ROUNDS.0) {
-            let (mut sent, mut signatures) = (Mail::new(), Vec::new());
-            for node in &self.signers {
-                let answer = self.call(node, round).await?;
-                signatures.extend(answer.signature);
-                sent.extend(mail(answer.outbound));
-            }
-            if !signatures.is_empty() {
-                return Ok(signatures);
-            }
-            self.inbox = sent;
+        for round in 1..self.rounds {
+            self.round(round).await?;
         }
-        panic!("no signature after {MAX_ROUNDS} rounds")
+        self.finish().await
     }
 
     /// The last round at every signer.
     pub(crate) async fn finish(self) -> Result<Vec<v1::EcdsaSignature>, Status> {
         let mut signatures = Vec::new();
         for node in &self.signers {
-            signatures.push(self.call(node, 4).await?.signature.unwrap());
+            signatures.push(self.call(node, self.rounds).await?.signature.unwrap());
         }
         Ok(signatures)
     }

@@ -44,6 +44,8 @@ pub struct ClusterNodeView<'a> {
     pub incarnation: u32,
     /// Size of the log in its newest logged attestation that agrees with the coordinator's replica.
     pub attested_size: u64,
+    /// Engines in its program that nobody maintains, by its own account.
+    pub unmaintained_engines: &'a [String],
 }
 
 impl ClusterNodeView<'_> {
@@ -67,6 +69,7 @@ impl ClusterNodeView<'_> {
             serving: self.serving,
             incarnation: self.incarnation,
             attested_size: self.attested_size,
+            unmaintained_engines: self.unmaintained_engines.to_vec(),
         }
     }
 }
