@@ -4,7 +4,7 @@ mod lifts;
 mod page;
 
 use clap::{Args, Subcommand};
-use holdfast_ledger::{Ceremony, CeremonyId, State, StatementBody, StatementDigest};
+use holdfast_ledger::{Ceremony, CeremonyId, CeremonyKind, State, StatementBody, StatementDigest};
 use holdfast_policy::TimestampMs;
 use holdfast_proto::v1;
 use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
@@ -13,6 +13,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::binding::{self, Binding};
+use crate::engine;
 use crate::failure::{Exit, Failure};
 use crate::output::Answer;
 use crate::policy::judge;
@@ -143,6 +144,11 @@ pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
 pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Answer, Failure> {
     let replica = known(session, &args.id).await?;
     let ceremony = find(replica.state(), &args.id)?;
+    if let CeremonyKind::CreateWallet(proposal) = &ceremony.kind
+        && let Some(warning) = engine::warning(&proposal.engine)
+    {
+        session.output.notice(&warning);
+    }
     let signing = args.signing.signing();
     let who = signing.who(session)?;
     promises::check(session, &who, ceremony, &args.pass_over).await?;

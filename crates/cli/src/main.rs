@@ -8,6 +8,7 @@ mod ceremony;
 mod clock;
 mod connect;
 mod demo;
+mod engine;
 mod fact;
 mod failure;
 mod files;

@@ -117,8 +117,9 @@ fn text(session: &Session, status: &v1::ClusterStatus, cosigners: &[String], mis
         format!("MISSING: {}", missing.join(", "))
     };
     let paused: String = status.paused_wallets.iter().map(paused).collect();
+    let warnings = warnings(&status.nodes);
     format!(
-        "cluster {}, {} of {} nodes sign, coordinator {}\nlog of {} entries, newest checkpoint cosigned by {}\n{missing}\n{paused}\n{table}\n{errors}",
+        "cluster {}, {} of {} nodes sign, coordinator {}\nlog of {} entries, newest checkpoint cosigned by {}\n{missing}\n{paused}{warnings}\n{table}\n{errors}",
         status.cluster,
         threshold.t,
         threshold.n,
@@ -126,6 +127,16 @@ fn text(session: &Session, status: &v1::ClusterStatus, cosigners: &[String], mis
         status.log_size,
         if cosigners.is_empty() { "nobody".to_owned() } else { cosigners.join(", ") },
     )
+}
+
+/// What an operator should know of the nodes' programs, by their own account.
+fn warnings(nodes: &[v1::ClusterNode]) -> String {
+    let with = nodes.iter().filter(|node| !node.unmaintained_engines.is_empty());
+    let warning = |node: &v1::ClusterNode| {
+        let engines = node.unmaintained_engines.join(", ");
+        format!("WARNING: {} has an engine that nobody maintains: {engines}\n", node.name)
+    };
+    with.map(warning).collect()
 }
 
 fn paused(wallet: &v1::PausedWallet) -> String {
@@ -154,4 +165,20 @@ fn latches(node: &v1::ClusterNode) -> String {
         .map(|latch| format!("{} {} ({})", latch.scope, latch.id, latch.officer))
         .collect();
     if latches.is_empty() { "-".to_owned() } else { latches.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn node_with_an_unmaintained_engine_is_named_with_it_and_no_other() {
+        let node = |name: &str, engines: &[&str]| v1::ClusterNode {
+            name: name.to_owned(),
+            unmaintained_engines: engines.iter().map(ToString::to_string).collect(),
+            ..v1::ClusterNode::default()
+        };
+        let text = warnings(&[node("node-1", &[]), node("node-2", &["gg20-ecdsa-secp256k1/0.8"])]);
+        assert_eq!(text, "WARNING: node-2 has an engine that nobody maintains: gg20-ecdsa-secp256k1/0.8\n");
+    }
 }

@@ -7,15 +7,13 @@ use holdfast_policy::WalletId;
 use serde_json::{Value, json};
 
 use crate::ceremony;
+use crate::engine::{self, Engine};
 use crate::failure::{Exit, Failure};
 use crate::known;
 use crate::output::Answer;
 use crate::replica::{self, LocalReplica};
 use crate::session::Session;
 use crate::statement::Expiring;
-
-/// Engine and generation of message formats that new wallets use.
-const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
 
 /// Create wallets, and read them from the log
 #[derive(Subcommand, Debug)]
@@ -44,9 +42,9 @@ pub(crate) enum WalletCommand {
 pub(crate) struct CreateArgs {
     /// Id of the wallet, for example `hot-1`
     pub(crate) id: WalletId,
-    /// Threshold engine
-    #[arg(long, default_value = ENGINE)]
-    pub(crate) engine: String,
+    /// Threshold engine: `dkls23`, or `gg20`, which nobody maintains
+    #[arg(long, default_value_t = Engine::default(), value_name = "NAME")]
+    pub(crate) engine: Engine,
     #[command(flatten)]
     pub(crate) signing: Expiring,
 }
@@ -64,9 +62,12 @@ pub(crate) async fn run(session: &Session, command: &WalletCommand) -> Result<An
 pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Result<Answer, Failure> {
     let replica = replica::download(session).await?;
     let threshold = session.genesis.document.threshold;
+    if let Some(warning) = engine::warning(args.engine.name()) {
+        session.output.notice(&warning);
+    }
     let proposal = WalletProposal {
         wallet: args.id.clone(),
-        engine: args.engine.clone(),
+        engine: args.engine.name().to_owned(),
         t: threshold.t,
         n: threshold.n,
         nodes: session.genesis.roster.nodes().iter().map(|node| node.id.clone()).collect(),

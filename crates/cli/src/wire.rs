@@ -253,5 +253,6 @@ pub(crate) fn node(node: &v1::ClusterNode) -> Value {
         "round_trip_us": node.round_trip_us,
         "latches": latches,
         "last_error": node.last_error,
+        "unmaintained_engines": node.unmaintained_engines,
     })
 }

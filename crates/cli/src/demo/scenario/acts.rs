@@ -13,6 +13,7 @@ use super::super::expect;
 use super::super::story::Story;
 use super::{CLIENT, PATIENCE, WALLET, customer, wallet_id};
 use crate::ceremony::{self, ApproveArgs};
+use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::output::Answer;
 use crate::profile::Who;
@@ -27,7 +28,6 @@ use crate::withdraw::{self, Order, TransactionParts};
 pub(super) const THIEF: &str = "0xdD870fA1b7C4700F2BD7f44238821C26f7392148";
 const MAX_FEE: u128 = 30_000_000_000;
 const INTENT_LIFE: Duration = Duration::from_secs(600);
-const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
 /// How soon nodes that refuse an order have said so.
 const REFUSED_WITHIN: Duration = Duration::from_secs(20);
 const REFUSAL_LASTS: Duration = Duration::from_secs(3);
@@ -54,7 +54,7 @@ impl<'a> Acts<'a> {
     pub(super) async fn propose_wallet(&self, wallet: &str) -> Result<CeremonyId, Failure> {
         let id = WalletId::new(wallet).map_err(|error| Failure::other("INTERNAL", error.to_string()))?;
         let signing = self.signing("alice", false);
-        let args = CreateArgs { id, engine: ENGINE.to_owned(), signing: signing.into() };
+        let args = CreateArgs { id, engine: Engine::default(), signing: signing.into() };
         ceremony_id(&Box::pin(wallet::create(self.session, &args)).await?)
     }
 
