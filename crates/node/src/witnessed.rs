@@ -253,7 +253,9 @@ impl Witnessed {
         Err(WitnessedRefusal::StillWaiting { index, held_at, until })
     }
 
-    /// Any one of the entries that cover the destination will do.
+    /// Any one grant that gives the withdrawal will do, if for each address that it wants on the whitelist any one entry will.
+    // INVARIANT (G4): for a grant that wants entries of the house an old entry of a customer says nothing about how long they cooled
+    // off, and one of the destination nothing about the address that a call names.
     fn check_cooling_off(
         &self,
         state: &State,
@@ -261,19 +263,36 @@ impl Witnessed {
         own: &NodeId,
         now: TimestampMs,
     ) -> Result<(), WitnessedRefusal> {
+        let mut refusal = None;
+        for places in state.whitelist_footings(id, now.max(state.last_time())) {
+            match places.iter().try_for_each(|entries| self.check_cooled_off(state, entries, own, now)) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refusal.get_or_insert(refused),
+            };
+        }
+        // Without a grant the policy itself refuses.
+        refusal.map_or(Ok(()), Err)
+    }
+
+    fn check_cooled_off(
+        &self,
+        state: &State,
+        entries: &[WhitelistEntryId],
+        own: &NodeId,
+        now: TimestampMs,
+    ) -> Result<(), WitnessedRefusal> {
         let skew_ms = state.genesis().document.max_clock_skew_ms;
         let cooling_off = state.policy().whitelist().cooling_off;
         let mut refusal = None;
-        for entry in state.covering_entries(id, now.max(state.last_time())) {
-            let held_at = state
-                .whitelist_added(&entry.id)
-                .map_or(TimestampMs(u64::MAX), |index| self.held_since(index));
+        for entry in entries {
+            let held_at =
+                state.whitelist_added(entry).map_or(TimestampMs(u64::MAX), |index| self.held_since(index));
             let until = TimestampMs(held_at.0.saturating_add(cooling_off.0));
-            let in_time = self.check_confirmation(state, &entry.id, own);
+            let in_time = self.check_confirmation(state, entry, own);
             if in_time.is_ok() && now.0.saturating_add(skew_ms) >= until.0 {
                 return Ok(());
             }
-            let cooling = WitnessedRefusal::CoolingOff { entry: entry.id.clone(), held_at, until };
+            let cooling = WitnessedRefusal::CoolingOff { entry: entry.clone(), held_at, until };
             refusal.get_or_insert(in_time.err().unwrap_or(cooling));
         }
         refusal.map_or(Ok(()), Err)
@@ -390,5 +409,7 @@ impl WitnessedRefusal {
 
 #[cfg(test)]
 mod attacks;
+#[cfg(test)]
+pub(crate) mod calls;
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ use crate::{
     digest::{PolicyHash, sha256},
     exposure::ExposureTerms,
     identity::IdentityTerms,
-    ids::{ClientId, ListId, ProviderId, RoleName, RuleId, WalletId},
+    ids::{ClientId, CustomerRef, ListId, ProviderId, RoleName, RuleId, WalletId},
     outflow::Outflow,
     risk::{RiskFact, RiskTerms},
     time::DurationMs,
@@ -100,6 +100,16 @@ pub enum Destinations {
     House,
     /// Any destination: for amounts whose loss can be borne.
     Any,
+}
+
+impl Destinations {
+    /// The customer whose own entries count beside those of the house.
+    pub(crate) fn served(self, customer: Option<&CustomerRef>) -> Option<&CustomerRef> {
+        match self {
+            Self::House => None,
+            Self::Whitelisted | Self::Any => customer,
+        }
+    }
 }
 
 /// What limits every grant.
@@ -410,27 +420,6 @@ impl PolicyDocument {
     /// The tiers of wallets, in the document's order; none if the document knows none.
     pub fn tiers(&self) -> &[Tier] {
         &self.rules.tiers
-    }
-
-    /// Whether only entries of the house let a withdrawal pass: every grant for its wallet, asset and client wants one. A grant of
-    /// calls says nothing about transfers, nor the other way round.
-    pub fn wants_house_entry(
-        &self,
-        wallet: &WalletId,
-        asset: &AssetSymbol,
-        client: &ClientId,
-        is_call: bool,
-    ) -> bool {
-        let mut grants = self.grants().iter().filter(|grant| {
-            grant.calls.is_empty() != is_call
-                && grant.wallets.contains(wallet)
-                && grant.assets.contains(asset)
-                && grant.clients.as_ref().is_none_or(|clients| clients.contains(client))
-        });
-        let first = grants.next();
-        first.is_some_and(|first| {
-            std::iter::once(first).chain(grants).all(|grant| grant.destinations == Destinations::House)
-        })
     }
 
     /// The restrictions, in the document's order, and then the ceilings of the tiers.

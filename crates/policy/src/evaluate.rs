@@ -10,6 +10,7 @@ mod contract_call;
 mod exposure;
 mod fee_cap;
 mod finding;
+mod footing;
 mod grant;
 mod legal_order;
 mod limit;
@@ -31,6 +32,7 @@ use crate::{
 use case::Case;
 use finding::Finding;
 
+pub use footing::{Footing, footings};
 pub use own_transfer::evaluate_own_transfer;
 
 /// Decides about one withdrawal at one time.

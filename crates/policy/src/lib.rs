@@ -58,7 +58,7 @@ pub use document::{
     PolicyError, PriceTerms, RequiredApprovals, Restriction, RestrictionRule, RiskLimits, ScreeningRule,
     Tier, TierScope, TimeWindow, TravelRule, Weekday, WindowLimit,
 };
-pub use evaluate::{evaluate, evaluate_own_transfer};
+pub use evaluate::{Footing, evaluate, evaluate_own_transfer, footings};
 pub use explain::{explain_decision, explain_policy};
 pub use exposure::{Exposure, ExposureSignal, ExposureTerms, MAX_EXPOSURE_AGE};
 pub use facts::{PolicyVersion, PolicyView, WalletStatus, WithdrawalFacts};

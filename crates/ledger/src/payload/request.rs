@@ -118,6 +118,13 @@ impl WithdrawalRequest {
         })
     }
 
+    /// Whether it goes to this address, or calls something with bytes that may be this address.
+    // INVARIANT (G4, G9): what may name an address names it: whoever listed or revoked one stops every call that reaches it.
+    pub fn may_reach(&self, address: &Address) -> bool {
+        let called = || self.calldata.iter().flat_map(Calldata::possible_addresses);
+        self.destination == *address || called().any(|named| named == *address)
+    }
+
     /// Renders the payload, for clients.
     pub fn to_json(&self) -> Vec<u8> {
         let wire = WireRequest {

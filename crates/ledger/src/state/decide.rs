@@ -7,10 +7,11 @@ use holdfast_policy::{
     CustomerHistory, CustomerRef, Decision, DestinationStats, DeviceRef, DeviceStats, Exposure, IntentDigest,
     LegalFacts, LookAlikes, Outcome, Outflows, Place, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
     RuleId, ScreeningIndex, SessionSignals, TimestampMs, TravelReport, UsdPrice, WalletId, WalletStatus,
-    Whitelist, WithdrawalFacts, evaluate, evaluate_own_transfer,
+    Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer, footings,
 };
 
 use super::State;
+use crate::ids::WithdrawalId;
 use crate::payload::{ExposureReport, SessionReport, WithdrawalRequest};
 use crate::wallet::{PauseRecord, Wallet};
 use crate::withdrawal::{
@@ -67,6 +68,22 @@ impl State {
         self.in_force().decide_again(withdrawal, &withdrawal.approvals, at)
     }
 
+    /// For each grant that gives the withdrawal at this time, the whitelist entries without which it would not: for the destination and
+    /// for each argument of a call that has to be on the whitelist, any one that a node has known for long enough will do. None for a
+    /// transfer of the wallet to itself.
+    pub fn whitelist_footings(&self, id: &WithdrawalId, at: TimestampMs) -> Vec<Vec<Vec<WhitelistEntryId>>> {
+        let Some(withdrawal) = self.withdrawal(id).filter(|withdrawal| !withdrawal.to_oneself) else {
+            return Vec::new();
+        };
+        let (under, travel) = (self.in_force(), BTreeMap::new());
+        let facts = under.facts(&under.asked_again(withdrawal, &[], &travel));
+        let id = |entry: &&WhitelistEntry| entry.id.clone();
+        footings(&View { under, session: None }, &facts, at)
+            .iter()
+            .map(|footing| footing.places.iter().map(|place| place.iter().map(id).collect()).collect())
+            .collect()
+    }
+
     fn in_force(&self) -> Under<'_> {
         let (document, version) = (self.policy(), self.policy_version());
         Under { state: self, document, version, outflows: &self.outflows, after: None }
@@ -105,13 +122,23 @@ pub(super) struct AskedAt {
 
 impl Under<'_> {
     fn decide(self, asked: &Asked<'_>, at: TimestampMs) -> Decision {
-        let Asked { request, to_oneself, intent, at: since, approvals, attestations, travel } = *asked;
+        let facts = self.facts(asked);
+        // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
+        if asked.to_oneself {
+            return evaluate_own_transfer(&View { under: self, session: None }, &facts, at);
+        }
+        let session = self.session_signals(&asked.request.customer, at);
+        evaluate(&View { under: self, session }, &facts, at)
+    }
+
+    fn facts(self, asked: &Asked<'_>) -> WithdrawalFacts {
+        let Asked { request, to_oneself: _, intent, at: since, approvals, attestations, travel } = *asked;
         let AskedAt { requested_at, first_requested_at, place } = since;
         let reported = |(provider, record): (&ProviderId, &TravelRecord)| TravelReport {
             provider: provider.clone(),
             state: record.state,
         };
-        let facts = WithdrawalFacts {
+        WithdrawalFacts {
             wallet: request.wallet.clone(),
             asset: request.asset.clone(),
             amount: request.amount,
@@ -129,13 +156,7 @@ impl Under<'_> {
             approvals: approvals.iter().map(|approval| self.state.counted(approval)).collect(),
             intent: IntentDigest::from_bytes(intent),
             attestations: attestations.iter().map(|record| record.attestation.clone()).collect(),
-        };
-        // INVARIANT (G1): admission derived both addresses from the wallet's key, and nodes do so again when they sign.
-        if to_oneself {
-            return evaluate_own_transfer(&View { under: self, session: None }, &facts, at);
         }
-        let session = self.session_signals(&request.customer, at);
-        evaluate(&View { under: self, session }, &facts, at)
     }
 
     /// About a withdrawal that is in the log, with these approvals.
@@ -146,16 +167,24 @@ impl Under<'_> {
         at: TimestampMs,
     ) -> Decision {
         let travel = self.state.travel_about(withdrawal);
-        let asked = Asked {
+        self.decide(&self.asked_again(withdrawal, approvals, &travel), at)
+    }
+
+    fn asked_again<'a>(
+        self,
+        withdrawal: &'a Withdrawal,
+        approvals: &'a [Approval],
+        travel: &'a BTreeMap<ProviderId, TravelRecord>,
+    ) -> Asked<'a> {
+        Asked {
             request: &withdrawal.request,
             to_oneself: withdrawal.to_oneself,
             intent: withdrawal.request_digest,
             at: self.state.asked_at(withdrawal.kind, withdrawal.positions.request, withdrawal.received_at),
             approvals,
             attestations: &withdrawal.attestations,
-            travel: &travel,
-        };
-        self.decide(&asked, at)
+            travel,
+        }
     }
 
     /// The pauses of a wallet that the decision obeys.

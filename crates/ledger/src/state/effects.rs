@@ -1,36 +1,17 @@
 //! By which entries something took effect: for a node that compares what the log says about time with when it first held
 //! those entries itself.
 
-use holdfast_policy::{TimestampMs, WalletId, WhitelistEntry, WhitelistEntryId};
+use holdfast_policy::{WalletId, WhitelistEntryId};
 
 use super::State;
 use crate::ceremony::{Ceremony, CeremonyKind};
-use crate::ids::{CeremonyId, StatementDigest, WithdrawalId, whitelist_entry_ceremony};
+use crate::ids::{CeremonyId, StatementDigest, whitelist_entry_ceremony};
 
 impl State {
     /// The ceremony that added a whitelist entry. The cooling-off began where its quorum was met, see
     /// [`Ceremony::quorum_met`].
     pub fn whitelist_ceremony(&self, entry: &WhitelistEntryId) -> Option<&Ceremony> {
         self.ceremony(&whitelist_entry_ceremony(entry)?)
-    }
-
-    /// Every whitelist entry that permits the withdrawal's destination at this time, the newest first for each owner. One of
-    /// them that is old enough by a node's own clock will do.
-    pub fn covering_entries(
-        &self,
-        withdrawal: &WithdrawalId,
-        at: TimestampMs,
-    ) -> impl Iterator<Item = &WhitelistEntry> {
-        let request = self.withdrawal(withdrawal).map(|withdrawal| &withdrawal.request);
-        request.into_iter().flat_map(move |request| {
-            let place = (request.chain_id, request.destination);
-            let (policy, asset) = (self.policy(), &request.asset);
-            // INVARIANT (G4): an old entry of a customer says nothing about how long an entry of the house cooled off.
-            let is_call = request.calldata.is_some();
-            let house = policy.wants_house_entry(&request.wallet, asset, &request.client, is_call);
-            let customer = Some(&request.customer).filter(|_| !house);
-            self.whitelist.all_covering(policy.whitelist(), place, asset, customer, at)
-        })
     }
 
     /// The ceremonies that lifted pauses of a wallet, the oldest first: one that was approved too late by a node's own clock

@@ -85,14 +85,15 @@ impl State {
         self.withdrawal(id).is_some_and(rests_on_time)
     }
 
-    /// Whether a withdrawal pays the address of a whitelist entry: a node with a latch on that entry refuses it.
+    /// Whether a withdrawal pays the address of a whitelist entry, or calls something with it: a node with a latch on that entry
+    /// refuses it.
     pub fn relies_on(&self, id: &WithdrawalId, entry: &WhitelistEntryId) -> bool {
         let (Some(withdrawal), Some(entry)) = (self.withdrawal(id), self.whitelist.entry(entry)) else {
             // INVARIANT (G9): what is not known here cannot clear a withdrawal.
             return true;
         };
         let request = &withdrawal.request;
-        entry.chain_id == request.chain_id && entry.address == request.destination
+        entry.chain_id == request.chain_id && request.may_reach(&entry.address)
     }
 
     /// Whether this node may take part in generating the ceremony's key.

@@ -1,5 +1,6 @@
 //! Customers' whitelist entries: asked for by a client, confirmed by an attestation, used, revoked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use holdfast_chains::{Address, ChainId};
@@ -230,7 +231,7 @@ impl State {
         entry.or_else(asked)
     }
 
-    /// The entries that a signed payment used: those that let it pass at this time.
+    /// The entries that a signed payment used: those that let it pass at this time, also for an argument of a call.
     pub(super) fn used_entries(
         &self,
         withdrawal: &Withdrawal,
@@ -239,8 +240,9 @@ impl State {
         if withdrawal.to_oneself {
             return Vec::new();
         }
-        let entries = self.covering_entries(&withdrawal.id, time);
-        entries.map(|entry| (entry.id.clone(), time)).collect()
+        let footings = self.whitelist_footings(&withdrawal.id, time);
+        let used: BTreeSet<_> = footings.into_iter().flatten().flatten().collect();
+        used.into_iter().map(|entry| (entry, time)).collect()
     }
 
     pub(super) fn write_requested_entries(

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     decision::RuleKind,
-    document::{ArgumentChoice, ArgumentRule, CallDanger, CallRule, Grant},
+    document::{ArgumentChoice, ArgumentRule, CallDanger, CallRule, Destinations, Grant},
     facts::{PolicyView, WithdrawalFacts},
     ids::RuleId,
     reason::ReasonCode,
@@ -28,8 +28,17 @@ pub(super) struct ContractCall {
     pub(super) addresses: Vec<Address>,
 }
 
-/// What is called, in words; or why not.
-type Judged = Result<String, CallRefusal>;
+/// What the listing that fits lets through; or why none does.
+type Judged = Result<Listed, CallRefusal>;
+
+/// A call that a listing lets through.
+#[derive(Clone)]
+pub(super) struct Listed {
+    /// What is called, in words.
+    pub(super) said: String,
+    /// Arguments that had to be on the whitelist.
+    pub(super) whitelisted: Vec<Address>,
+}
 
 /// Why a listing does not let the call through. The further down, the nearer it came.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +82,13 @@ struct Caller<'a, V: ?Sized> {
     at: TimestampMs,
 }
 
+/// What lets a value be an argument.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Because {
+    Value,
+    Whitelist,
+}
+
 impl ContractCall {
     /// `None` for a transfer.
     pub(super) fn judge<V: PolicyView + ?Sized>(
@@ -95,7 +111,7 @@ impl ContractCall {
         addresses.sort();
         addresses.dedup();
         let judged = |grant: &Grant| {
-            let listings = grant.calls.iter().map(|rule| caller.judge(rule, calldata));
+            let listings = grant.calls.iter().map(|rule| caller.judge(grant.destinations, rule, calldata));
             (grant.id.clone(), nearest(listings, withdrawal.destination, calldata))
         };
         Some(Self { by_grant: grants.iter().map(judged).collect(), addresses })
@@ -129,7 +145,7 @@ impl<V: PolicyView + ?Sized> Caller<'_, V> {
     }
 
     // INVARIANT (G1, G9): every argument was read from exactly these bytes, and each rule about one is asked.
-    fn judge(&self, rule: &CallRule, calldata: &Calldata) -> Judged {
+    fn judge(&self, destinations: Destinations, rule: &CallRule, calldata: &Calldata) -> Judged {
         let CallRule { contract, function, allow, arguments } = rule;
         if !self.is_meant(rule, calldata) {
             let selector = calldata.selector();
@@ -143,9 +159,14 @@ impl<V: PolicyView + ?Sized> Caller<'_, V> {
             let detail = format!("`{function}` of {contract} is listed without `{danger}`");
             return Err(CallRefusal::Danger(*danger, detail));
         }
+        let mut whitelisted = Vec::new();
         for (position, rule) in arguments {
             let value = position.checked_sub(1).and_then(|place| values.get(place));
-            if !value.is_some_and(|value| self.satisfies(value, rule)) {
+            let because = value.and_then(|value| self.satisfies(destinations, value, rule));
+            if let (Some(Because::Whitelist), Some(CallValue::Address(address))) = (because, value) {
+                whitelisted.push(*address);
+            }
+            if because.is_none() {
                 let found = value.map_or_else(|| "absent".to_owned(), CallValue::brief);
                 // Details are kept with the decision: a long list is read in the document.
                 let wanted: String = rule.to_string().chars().take(MAX_WANTED).collect();
@@ -154,33 +175,43 @@ impl<V: PolicyView + ?Sized> Caller<'_, V> {
             }
         }
         let shown: Vec<_> = values.iter().map(CallValue::brief).collect();
-        Ok(format!("`{function}` of {contract} with ({})", shown.join(", ")))
+        let said = format!("`{function}` of {contract} with ({})", shown.join(", "));
+        Ok(Listed { said, whitelisted })
     }
 
-    fn satisfies(&self, value: &CallValue, rule: &ArgumentRule) -> bool {
-        match (rule, value) {
-            (ArgumentRule::OneOf(choices), value) => choices.iter().any(|choice| self.is(value, choice)),
-            (ArgumentRule::AtMost(most), CallValue::Uint(number)) => number <= most,
-            (ArgumentRule::AtMost(_), _) => false,
-        }
-    }
-
-    fn is(&self, value: &CallValue, choice: &ArgumentChoice) -> bool {
-        match (choice, value) {
+    /// A value that is named needs no entry, whatever else is named beside it.
+    fn satisfies(
+        &self,
+        destinations: Destinations,
+        value: &CallValue,
+        rule: &ArgumentRule,
+    ) -> Option<Because> {
+        let choices = match (rule, value) {
+            (ArgumentRule::OneOf(choices), _) => choices,
+            (ArgumentRule::AtMost(most), CallValue::Uint(number)) => {
+                return (number <= most).then_some(Because::Value);
+            }
+            (ArgumentRule::AtMost(_), _) => return None,
+        };
+        let named = choices.iter().any(|choice| match (choice, value) {
             (ArgumentChoice::Value(wanted), value) => wanted == value,
             // INVARIANT (G9): an address that is not known is nobody's.
             (ArgumentChoice::Wallet, CallValue::Address(address)) => {
                 self.view.wallet_address(&self.withdrawal.wallet) == Some(*address)
             }
-            (ArgumentChoice::Whitelisted, CallValue::Address(address)) => self.is_whitelisted(*address),
             (ArgumentChoice::Wallet | ArgumentChoice::Whitelisted, _) => false,
-        }
+        });
+        let CallValue::Address(address) = value else { return named.then_some(Because::Value) };
+        let listed =
+            || choices.contains(&ArgumentChoice::Whitelisted) && self.is_whitelisted(destinations, *address);
+        if named { Some(Because::Value) } else { listed().then_some(Because::Whitelist) }
     }
 
-    fn is_whitelisted(&self, address: Address) -> bool {
+    // INVARIANT (G1): where the grant wants an entry of the house for the destination, it wants one for an argument too.
+    fn is_whitelisted(&self, destinations: Destinations, address: Address) -> bool {
         let Some(asset) = self.asset else { return false };
         let terms = self.view.document().whitelist();
-        let customer = self.withdrawal.customer.as_ref();
+        let customer = destinations.served(self.withdrawal.customer.as_ref());
         let place = (asset.chain_id, address);
         self.view.whitelist().covering(terms, place, &asset.symbol, customer, self.at).is_ok()
     }
@@ -197,7 +228,7 @@ pub(super) fn check<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
     let said = call.by_grant.values().cloned();
     let calldata = case.withdrawal.call.as_ref()?;
     Some(match nearest(said, case.withdrawal.destination, calldata) {
-        Ok(detail) => speaker.passes(ReasonCode::CallListed, detail),
+        Ok(listed) => speaker.passes(ReasonCode::CallListed, listed.said),
         Err(refusal) => speaker.denies(refusal.code(), refusal.detail()),
     })
 }

@@ -33,7 +33,7 @@ pub(super) fn check<'a>(case: &Case<'a>) -> Vec<Finding<'a>> {
     findings
 }
 
-fn one<'a>(case: &Case<'a>, grant: &Grant) -> Finding<'a> {
+pub(super) fn one<'a>(case: &Case<'a>, grant: &Grant) -> Finding<'a> {
     let speaker = Speaker { kind: RuleKind::Grant, rule: &grant.id };
     let withdrawal = case.withdrawal;
     if !grant.wallets.contains(&withdrawal.wallet) {
@@ -57,7 +57,7 @@ fn one<'a>(case: &Case<'a>, grant: &Grant) -> Finding<'a> {
             return speaker.does_not_apply(ReasonCode::GrantOfTransfers, "the withdrawal is a call");
         }
         (Some(call), false) => match call.by_grant(grant) {
-            Ok(detail) => Some(detail),
+            Ok(listed) => Some(listed.said),
             Err(refusal) => return speaker.does_not_apply(refusal.code(), refusal.detail()),
         },
     };

@@ -13,6 +13,7 @@ mod diff_rules;
 mod diffs;
 mod docs;
 mod exposure;
+mod footings;
 mod holds;
 mod legal_orders;
 mod lists;

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, Approval, CalendarDate, ClientId, CustomerHistory, CustomerRef, Decision, DestinationStats,
-    DeviceRef, DeviceStats, EntryOwner, Exposure, ExposureSignal, HoldDigest, IdentityAttestation,
+    DeviceRef, DeviceStats, EntryOwner, Exposure, ExposureSignal, Footing, HoldDigest, IdentityAttestation,
     IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, OfficerId, OutflowStage, Outflows,
     PolicyDocument, PolicyVersion, PolicyView, ProviderId, RoleName, RuleId, RuleResult, ScreeningIndex,
     ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist,
-    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer,
+    WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate, evaluate_own_transfer, footings,
 };
 
 pub(crate) const DEMO_POLICY: &str = include_str!("../../fixtures/demo-policy.toml");
@@ -105,6 +105,14 @@ impl World {
 
     pub(crate) fn evaluate_own(&self, transfer: &WithdrawalFacts) -> Decision {
         evaluate_own_transfer(&self.view(), transfer, TimestampMs(NOW))
+    }
+
+    pub(crate) fn footings<T>(
+        &self,
+        withdrawal: &WithdrawalFacts,
+        read: impl FnOnce(&[Footing<'_>]) -> T,
+    ) -> T {
+        read(&footings(&self.view(), withdrawal, TimestampMs(NOW)))
     }
 
     fn view(&self) -> View<'_> {

@@ -307,8 +307,9 @@ fn log_tells_by_which_entries_something_took_effect() {
     let id = cell.ask(&request);
     cell.now += 1;
     let renewed = cell.whitelist(super::cell::PAYEE, 2_000_000);
-    let covering: Vec<_> =
-        cell.state.covering_entries(&id, TimestampMs(cell.now)).map(|entry| entry.id.clone()).collect();
+    let footings = cell.state.whitelist_footings(&id, TimestampMs(cell.now));
+    let [places] = footings.as_slice() else { panic!("{footings:?}") };
+    let [covering] = places.as_slice() else { panic!("{places:?}") };
     assert_eq!(covering.len(), 2);
     assert_eq!(covering[0], renewed);
     let added = cell.state.whitelist_ceremony(&renewed).unwrap();

@@ -1,6 +1,7 @@
 //! What a latch stops, and nothing beside it.
 
 use super::*;
+use crate::witnessed::calls::{CONTRACT, DELEGATE, cell, delegates, whitelist};
 
 #[tokio::test]
 async fn pause_of_another_wallet_stops_nothing_of_this_one() {
@@ -46,4 +47,17 @@ async fn address_on_a_list_that_no_rule_asks_stays_latched_when_the_log_has_it()
         );
         node = node.restart(&cell).await;
     }
+}
+
+#[tokio::test]
+async fn node_that_was_told_of_a_revoked_entry_calls_nothing_with_its_address() {
+    let mut cell = cell("whitelisted").await;
+    whitelist(&mut cell, CONTRACT, None);
+    let entry = whitelist(&mut cell, DELEGATE, None);
+    let other = whitelist(&mut cell, "0xdD870fA1b7C4700F2BD7f44238821C26f7392148", None);
+    let id = delegates(&mut cell);
+    let wallet = cell.state().withdrawal(&id).unwrap().request.wallet.clone();
+    let covers = |scope: LatchScope| Subject::of_record(&scope, "").covers(cell.state(), &wallet, &id);
+    assert!(covers(LatchScope::WhitelistEntry(entry)));
+    assert!(!covers(LatchScope::WhitelistEntry(other)));
 }
