@@ -110,10 +110,10 @@ struct Part {
     content: Arc<ScreeningDelta>,
 }
 
-/// A part that comes to its update.
+/// A part that comes to the updates that lack it; at least one.
 #[derive(Debug)]
 pub(crate) struct NextPart {
-    update: ScreeningUpdate,
+    updates: Vec<ScreeningUpdate>,
     part: Part,
 }
 
@@ -139,8 +139,8 @@ record!(Urgent { list, additions });
 /// The content is known by its hash.
 impl Encode for NextPart {
     fn encode(&self, out: &mut Vec<u8>) {
-        let Self { update, part: Part { index, content } } = self;
-        update.delta.encode(out);
+        let Self { updates, part: Part { index, content } } = self;
+        updates.encode(out);
         index.encode(out);
         content.hash().encode(out);
     }
@@ -164,6 +164,18 @@ impl WaitingUpdate {
     /// How many parts are in the log.
     pub fn parts(&self) -> usize {
         self.parts.len()
+    }
+
+    fn check_next(&self, number: u32) -> Result<(), Rejection> {
+        let (number, have) = (u64::from(number), u64::try_from(self.parts.len()).unwrap_or(u64::MAX));
+        if number < have {
+            return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this part is in the log already"));
+        }
+        if number > have || self.is_complete() {
+            let detail = format!("the next part is {have} of {}", self.update.parts);
+            return Err(Rejection::new(RejectionCode::ScreeningUpdateInvalid, detail).with_field("part"));
+        }
+        Ok(())
     }
 
     pub(super) fn delta(&self) -> ScreeningDelta {
@@ -252,32 +264,37 @@ impl State {
         Ok(Change { screening_update: Some((update.clone(), index)), ..Change::default() })
     }
 
-    /// INVARIANT (G9): the last part is admitted only if all of them together are exactly what the update says, and lead from the
-    /// version in force to the version that officers will sign.
+    /// Updates whose addresses are the same share their parts: each takes the ones that it lacks.
+    ///
+    /// INVARIANT (G9): the last part comes to an update only if all of them together are exactly what the update says, and lead from
+    /// the version in force to the version that officers will sign.
     pub(super) fn admit_screening_part(&self, part: &ScreeningPart, index: u64) -> Result<Change, Rejection> {
         self.check_cluster(&part.cluster)?;
-        let waiting = self.waiting_update(|waiting| waiting.update.delta == part.delta).ok_or_else(|| {
+        let part_of = |waiting: &&WaitingUpdate| waiting.update.delta == part.delta;
+        let next = Part { index, content: Arc::new(part.content()?) };
+        let (mut updates, mut refusals) = (Vec::new(), Vec::new());
+        for waiting in self.waiting_screening_updates().filter(part_of) {
+            match waiting.check_next(part.part).and_then(|()| self.check_last_part(waiting, &next)) {
+                Ok(()) => updates.push(waiting.update.clone()),
+                Err(refusal) => refusals.push(refusal),
+            }
+        }
+        if !updates.is_empty() {
+            let next = NextPart { updates, part: next };
+            return Ok(Change { screening_part: Some(next), ..Change::default() });
+        }
+        // Whoever repeats a part must hear that it is there, whatever is wrong with another update of the same addresses.
+        refusals.sort_by_key(|refusal| refusal.code() != RejectionCode::AlreadyRecorded);
+        Err(refusals.into_iter().next().unwrap_or_else(|| {
             let detail = format!("no update with delta {} waits in the log: announce it first", part.delta);
             Rejection::new(RejectionCode::UnknownScreeningUpdate, detail).with_field("delta")
-        })?;
-        let (number, have) = (u64::from(part.part), u64::try_from(waiting.parts.len()).unwrap_or(u64::MAX));
-        if number < have {
-            return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this part is in the log already"));
-        }
-        if number > have || waiting.is_complete() {
-            let detail = format!("the next part is {have} of {}", waiting.update.parts);
-            return Err(Rejection::new(RejectionCode::ScreeningUpdateInvalid, detail).with_field("part"));
-        }
-        let next = Part { index, content: Arc::new(part.content()?) };
-        let mut all = WaitingUpdate { parts: waiting.parts.clone(), ..waiting.clone() };
+        }))
+    }
+
+    fn check_last_part(&self, waiting: &WaitingUpdate, next: &Part) -> Result<(), Rejection> {
+        let mut all = waiting.clone();
         all.parts.push(next.clone());
-        if all.is_complete() {
-            self.result_of(&all)?;
-        }
-        Ok(Change {
-            screening_part: Some(NextPart { update: waiting.update.clone(), part: next }),
-            ..Change::default()
-        })
+        if all.is_complete() { self.result_of(&all).map(|_| ()) } else { Ok(()) }
     }
 
     fn waiting_update(&self, is: impl Fn(&WaitingUpdate) -> bool) -> Option<&WaitingUpdate> {
@@ -480,10 +497,9 @@ impl State {
     }
 
     pub(super) fn write_screening_part(&mut self, next: NextPart) {
-        let waiting = &mut self.lists.waiting;
-        let known = waiting.iter_mut().find(|waiting| waiting.update.delta == next.update.delta);
-        if let Some(known) = known {
-            Arc::make_mut(known).parts.push(next.part);
+        for waiting in self.lists.waiting.iter_mut().filter(|waiting| next.updates.contains(&waiting.update))
+        {
+            Arc::make_mut(waiting).parts.push(next.part.clone());
         }
     }
 

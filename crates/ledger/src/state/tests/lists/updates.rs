@@ -202,3 +202,49 @@ fn complete_update_is_the_one_announced_for_the_version_in_force_and_names_someb
     cell.update_list(&format!("{FIRST}\n0x{:040x}", 7));
     assert_eq!(cell.refuse(&late.part(0)), "VERSION_SUPERSEDED");
 }
+
+#[test]
+fn updates_with_the_same_addresses_share_their_parts_and_none_keeps_another_out() {
+    // Given the same addresses for two lists, and for one of them under another day, with one of them in the log
+    let mut cell = Cell::ready();
+    let text = format!("{PAYEE}\n0x{:040x}", 7);
+    let both = Update::of(&cell.state, LIST, &format!("{FIRST}\n{text}"));
+    let scams = Update::of(&cell.state, "scams", &text);
+    let mut later = Update::of(&cell.state, LIST, &format!("{FIRST}\n{text}"));
+    later.update.as_of = "2026-11-22".to_owned();
+    assert_eq!(both.update.delta, scams.update.delta);
+    cell.accept(&both.announced());
+    cell.accept(&both.part(0));
+    cell.accept(&scams.announced());
+    cell.accept(&later.announced());
+    // When the parts of another one come, both that lack them have them, and nobody twice
+    cell.accept(&scams.part(0));
+    assert_eq!(cell.refuse(&later.part(0)), "ALREADY_RECORDED");
+    assert!(cell.state.waiting_screening_updates().all(WaitingUpdate::is_complete));
+    // Then each is approved by itself
+    cell.approved(scams.proposal());
+    assert!(cell.state.is_listed(&id("scams"), &payee()));
+    cell.approved(both.proposal());
+    assert!(cell.state.is_listed(&id(LIST), &payee()));
+    assert!(cell.restored().is_ok());
+}
+
+#[test]
+fn update_that_does_not_come_out_as_announced_takes_no_part_from_another_with_the_same_addresses() {
+    let mut cell = Cell::ready();
+    let text = format!("{FIRST}\n{PAYEE}");
+    let mut wrong = Update::of(&cell.state, LIST, &text);
+    wrong.update.result = list(PAYEE).hash();
+    let mut longer = Update::of(&cell.state, LIST, &text);
+    longer.update.parts = 2;
+    let good = Update::of(&cell.state, LIST, &text);
+    for update in [&wrong, &longer, &good] {
+        cell.accept(&update.announced());
+    }
+    cell.accept(&good.part(0));
+    let have: Vec<_> = cell.state.waiting_screening_updates().map(WaitingUpdate::parts).collect();
+    assert_eq!(have, [0, 1, 1]);
+    assert_eq!(cell.refuse(&good.part(0)), "ALREADY_RECORDED", "an upload may be repeated");
+    cell.approved(good.proposal());
+    assert!(cell.state.is_listed(&id(LIST), &payee()));
+}
