@@ -44,7 +44,7 @@ pub use activity::Activity;
 pub use approvals::{Approval, quorum_is_met, still_missing};
 pub use breaker::{BreakerCount, BreakerKey, Breakers, Trip, TripCause};
 pub use cases::{CaseResult, Expected, ExpectedOutcome, PolicyCase, PolicyCases};
-pub use crowd::{Crowd, DestinationStats, DeviceStats, MAX_CROWD, MemberKey};
+pub use crowd::{Crowd, DestinationStats, DeviceStats, MAX_BEYOND, MAX_CROWD, MAX_PUBLIC, MemberKey};
 pub use date::{CalendarDate, CalendarDateError};
 pub use decision::{CountedApproval, Decision, Outcome, RuleKind, RuleResult, SatisfiedHold, Verdict};
 pub use digest::{

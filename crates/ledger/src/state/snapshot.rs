@@ -15,7 +15,7 @@ use crate::codec::{Decode, Encode, Input, Malformed, put_count};
 use crate::genesis::GenesisError;
 
 /// Counts the forms of a snapshot: one of another version is not read, and the log is replayed instead.
-const VERSION: &[u8] = b"holdfast state snapshot v4\n";
+const VERSION: &[u8] = b"holdfast state snapshot v5\n";
 const CHECKSUM_BYTES: usize = 32;
 
 /// Why bytes are not a snapshot of this log's state.

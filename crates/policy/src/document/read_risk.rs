@@ -7,6 +7,7 @@ use super::{
     toml_field::{Field, Table},
 };
 use crate::{
+    crowd::MAX_PUBLIC,
     risk::{
         AccountTerms, Alike, DestinationTerms, Dormant, Established, FanIn, Graded, HabitTerms, Lately,
         NearLimit, NearListed, RiskTerms, UnusualHour, Within,
@@ -157,7 +158,7 @@ fn fan_in(table: &mut Table<'_>) -> Result<FanIn, PolicyError> {
     Ok(FanIn {
         graded: graded(table, "from_count", "full_count", MAX_VALUE)?,
         within: span(table, "within_ms")?,
-        public: table.required("public_count")?.number(1, u32::MAX)?,
+        public: table.required("public_count")?.number(1, MAX_PUBLIC)?,
     })
 }
 
