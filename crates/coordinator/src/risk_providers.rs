@@ -184,7 +184,11 @@ impl Coordinator {
             left = left.checked_sub(lost.len().max(1)).ok_or(AskError::Lost { from: next })?;
             for bytes in lost {
                 let (envelope, _) = report_in(&bytes)?;
-                self.sequencer.propose(envelope).await?;
+                match self.sequencer.propose(envelope).await {
+                    // Refused for good, and its number with it: the ones after it follow.
+                    Ok(_) | Err(ProposeError::Rejected { logged: Some(_), .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             if self.book.read().await?.state().next_sequence(provider) == next {
                 return Err(AskError::Lost { from: next });

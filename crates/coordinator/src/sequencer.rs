@@ -66,7 +66,7 @@ pub(crate) enum ProposeError {
     Rejected {
         /// Why.
         rejection: Rejection,
-        /// The index of the entry that keeps the attempt as evidence, if it is one.
+        /// The index of the entry that keeps the attempt, if it is evidence or uses up a provider's number.
         logged: Option<u64>,
     },
     /// Too many proposals wait.
@@ -200,7 +200,7 @@ fn size_of(envelope: &Envelope) -> usize {
     signatures.fold(envelope.payload.len(), usize::saturating_add)
 }
 
-/// What the state machine says about one proposal, logging it if it takes effect or is evidence.
+/// What the state machine says about one proposal, logging it if it takes effect, is evidence, or uses up a provider's number.
 fn consider(writer: &mut Writer<'_>, envelope: &Envelope, time: TimestampMs) -> Result<Answer, LogFailed> {
     let is_statement = envelope.payload_type == PayloadKind::Statement.payload_type();
     if !is_statement && !writer.can_sign() {
@@ -214,7 +214,7 @@ fn consider(writer: &mut Writer<'_>, envelope: &Envelope, time: TimestampMs) -> 
         Some(rejection) if rejection.code() == RejectionCode::AlreadyRecorded => {
             return Ok(Ok(Proposed::Repeated));
         }
-        Some(rejection) if !rejection.code().is_evidence() => {
+        Some(rejection) if !rejection.is_logged() => {
             return Ok(Err(ProposeError::Rejected { rejection, logged: None }));
         }
         // The same attempt again is no further evidence, and must not fill the log.
@@ -239,7 +239,7 @@ fn consider(writer: &mut Writer<'_>, envelope: &Envelope, time: TimestampMs) -> 
             Ok(Proposed::Logged(Logged { index: applied.index, time: applied.time, admission }))
         }
         Outcome::Rejected(rejection) => {
-            tracing::warn!(index = applied.index, code = %rejection.code(), "attempt logged as evidence");
+            tracing::warn!(index = applied.index, code = %rejection.code(), "refused attempt logged");
             Err(ProposeError::Rejected { rejection, logged: Some(applied.index) })
         }
     })

@@ -5,7 +5,7 @@
 //! signer's slip: it stays in the log as a no-op.
 
 use holdfast_log::Envelope;
-use holdfast_policy::{ClientId, ContactId, NodeId, OfficerId, ProviderId};
+use holdfast_policy::{ClientId, ClusterId, ContactId, NodeId, OfficerId, ProviderId};
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
@@ -86,6 +86,37 @@ pub enum Act {
 }
 
 impl Act {
+    /// The cell, the provider and the sequence number of a provider's report.
+    pub(crate) fn report(&self) -> Option<(&ClusterId, &ProviderId, u64)> {
+        match self {
+            Act::Session(report) => Some((&report.cluster, &report.provider, report.sequence)),
+            Act::Customer(report) => Some((&report.cluster, &report.provider, report.sequence)),
+            Act::Price(report) => Some((&report.cluster, &report.provider, report.sequence)),
+            Act::Identity(report) => Some((&report.cluster, &report.provider, report.sequence)),
+            Act::Travel(report) => Some((&report.cluster, &report.provider, report.sequence)),
+            Act::Exposure(report) => Some((&report.cluster, &report.provider, report.sequence)),
+            Act::Request(..)
+            | Act::Bind(_)
+            | Act::Cancel(_)
+            | Act::Replace(..)
+            | Act::Sweep(..)
+            | Act::Outcome(_)
+            | Act::Tombstone(_)
+            | Act::AskEntry(..)
+            | Act::TakeBackEntry(_)
+            | Act::OrderConfirmation(_)
+            | Act::Statement { .. }
+            | Act::Confirmation(_)
+            | Act::Activate(_)
+            | Act::Authorize(_)
+            | Act::Signature(_)
+            | Act::Attestation(_)
+            | Act::Policy(_)
+            | Act::ScreeningUpdate(_)
+            | Act::ScreeningPart(_) => None,
+        }
+    }
+
     /// The client that speaks, if a client does.
     pub fn client(&self) -> Option<&ClientId> {
         match self {

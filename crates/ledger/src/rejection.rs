@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use holdfast_policy::ProviderId;
 use serde::Serialize;
 
 /// Stable reason codes of inadmissible entries. `docs/api.md` maps each to what the caller does.
@@ -241,12 +242,18 @@ pub struct Rejection {
     code: RejectionCode,
     field: Option<String>,
     detail: String,
+    /// Whether the very same may be admissible later.
+    #[serde(skip)]
+    passing: bool,
+    /// Whose report it is about, and which number it used up.
+    #[serde(skip)]
+    used: Option<(ProviderId, u64)>,
 }
 
 impl Rejection {
     /// A rejection with its reason in words: lower case, no full stop.
     pub fn new(code: RejectionCode, detail: impl Into<String>) -> Self {
-        Self { code, field: None, detail: detail.into() }
+        Self { code, field: None, detail: detail.into(), passing: false, used: None }
     }
 
     /// Names the payload's member at fault.
@@ -254,6 +261,33 @@ impl Rejection {
     pub fn with_field(mut self, field: &str) -> Self {
         self.field = Some(field.to_owned());
         self
+    }
+
+    /// The very same may be admissible later: as time passes, or when the log has what it is about.
+    #[must_use]
+    pub(crate) fn passing(mut self) -> Self {
+        self.passing = true;
+        self
+    }
+
+    pub(crate) fn may_pass(&self) -> bool {
+        self.passing
+    }
+
+    #[must_use]
+    pub(crate) fn using_up(mut self, provider: ProviderId, number: u64) -> Self {
+        self.used = Some((provider, number));
+        self
+    }
+
+    /// The provider whose report was refused, and the sequence number that it used up by that.
+    pub fn used_number(&self) -> Option<(&ProviderId, u64)> {
+        self.used.as_ref().map(|(provider, number)| (provider, *number))
+    }
+
+    /// Whether the refused attempt belongs in the log: as evidence, or because it changes what comes next.
+    pub fn is_logged(&self) -> bool {
+        self.code.is_evidence() || self.used.is_some()
     }
 
     /// The stable reason code.

@@ -1,7 +1,8 @@
 //! The state machine: `apply` takes the next entry and derives everything from it.
 //!
 //! INVARIANT (G10): `apply` is a pure function of the log. It reads no clock; the entry's time is the time.
-//! INVARIANT (G7): an entry that is authentic but not admissible changes nothing except the size and the time.
+//! INVARIANT (G7): an entry that is authentic but not admissible changes nothing except the size, the time and, if it is a
+//! provider's report that can never be taken, which number its next one has.
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ mod parties;
 mod policies;
 mod prices;
 mod replacements;
+mod reports;
 mod requests;
 mod roster_changes;
 mod senders;
@@ -68,6 +70,7 @@ use lists::Lists;
 pub(crate) use lists::MAX_LIFTED;
 pub use lists::{ListRecord, ListVersion, UrgentAddition, WaitingUpdate};
 use prices::Prices;
+use reports::Numbers;
 use senders::AccountNonce;
 pub use senders::Sender;
 pub use snapshot::SnapshotError;
@@ -96,7 +99,7 @@ pub struct State {
     /// The newest report of each provider, in the order of their names.
     sessions: OrdMap<CustomerRef, Arc<Vec<SessionReport>>>,
     activity: Activity,
-    sequences: OrdMap<ProviderId, u64>,
+    numbers: OrdMap<ProviderId, Numbers>,
     prices: Prices,
     outflows: Outflows,
     breakers: Breakers,
@@ -127,7 +130,7 @@ pub struct Applied {
 pub enum Outcome {
     /// It took effect on these.
     Admitted(Admission),
-    /// It stays in the log as a no-op.
+    /// It stays in the log and does nothing, see [`Rejection::used_number`].
     Rejected(Rejection),
 }
 
@@ -212,7 +215,7 @@ impl State {
             whitelist_requests: Requests::default(),
             sessions: OrdMap::new(),
             activity: Activity::default(),
-            sequences: OrdMap::new(),
+            numbers: OrdMap::new(),
             prices: Prices::default(),
             outflows,
             breakers,
@@ -247,7 +250,12 @@ impl State {
         let digest = self.digest.then(index, time, &judged);
         let outcome = match judged {
             Ok(change) => Outcome::Admitted(self.write(change, time)),
-            Err(rejection) => Outcome::Rejected(rejection),
+            Err(rejection) => {
+                if let Some((provider, number)) = rejection.used_number() {
+                    self.refuse_number(provider.clone(), number);
+                }
+                Outcome::Rejected(rejection)
+            }
         };
         self.check_pages()?;
         self.digest = digest;
@@ -271,9 +279,13 @@ impl State {
         Ok(self.admit(&act, self.size, now.max(self.last_time)).map(|_| ()))
     }
 
-    /// One arm for each act; nothing else changes state.
     fn admit(&self, act: &VerifiedAct, index: u64, time: TimestampMs) -> Result<Change, Rejection> {
         let act = act.act().map_err(Clone::clone)?;
+        self.judge(act, index, time).map_err(|rejection| self.with_number(act, rejection))
+    }
+
+    /// One arm for each act; nothing else changes state.
+    fn judge(&self, act: &Act, index: u64, time: TimestampMs) -> Result<Change, Rejection> {
         if let Some(client) = act.client() {
             self.check_not_revoked(client)?;
         }
@@ -385,11 +397,6 @@ impl State {
     /// All whitelist entries ever added, by id.
     pub fn whitelist(&self) -> impl Iterator<Item = &WhitelistEntry> {
         self.whitelist.iter()
-    }
-
-    /// The next sequence number of a provider's reports.
-    pub fn next_sequence(&self, provider: &ProviderId) -> u64 {
-        self.sequences.get(provider).map_or(1, |last| last.saturating_add(1))
     }
 
     /// Whether this exact statement has acted.

@@ -30,6 +30,7 @@ struct Chainwatch {
     says: Arc<AtomicU8>,
     asked: Arc<AtomicUsize>,
     signed: Arc<AtomicUsize>,
+    lost: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 #[tonic::async_trait]
@@ -43,11 +44,7 @@ impl RiskProvider for Chainwatch {
         if score == FAILS {
             return Err(Status::unavailable("out of order"));
         }
-        let sequence = self.signed.fetch_add(1, Ordering::SeqCst) + 1;
-        let report = json!({"cluster": "demo-1", "provider": "chainwatch", "sequence": sequence, "chain_id": 1,
-            "destination": request.into_inner().destination, "score": score, "category": "none",
-            "observed_at_ms": self.clock.now()});
-        let envelope = sign(PayloadKind::ExposureReport, &report, "provider", "chainwatch").to_json();
+        let envelope = self.report(&request.into_inner().destination, score);
         Ok(Response::new(v1::AssessDestinationResponse { envelope }))
     }
 
@@ -55,11 +52,26 @@ impl RiskProvider for Chainwatch {
         &self,
         _: Request<v1::RepeatReportsRequest>,
     ) -> Result<Response<v1::RepeatReportsResponse>, Status> {
-        Ok(Response::new(v1::RepeatReportsResponse { envelopes: Vec::new() }))
+        let envelopes = self.lost.lock().unwrap().clone();
+        Ok(Response::new(v1::RepeatReportsResponse { envelopes }))
     }
 }
 
 impl Chainwatch {
+    fn report(&self, destination: &str, score: u8) -> Vec<u8> {
+        let sequence = self.signed.fetch_add(1, Ordering::SeqCst) + 1;
+        let report = json!({"cluster": "demo-1", "provider": "chainwatch", "sequence": sequence, "chain_id": 1,
+            "destination": destination, "score": score, "category": "none",
+            "observed_at_ms": self.clock.now()});
+        sign(PayloadKind::ExposureReport, &report, "provider", "chainwatch").to_json()
+    }
+
+    /// Signs a report that does not reach the log before it is asked for again.
+    fn loses(&self, score: u8) {
+        let report = self.report(PAYEE, score);
+        self.lost.lock().unwrap().push(report);
+    }
+
     fn serve(self) -> Channel {
         let (connections, accepted) = mpsc::channel(8);
         let service = RiskProviderServer::new(self);
@@ -94,6 +106,7 @@ async fn watched() -> (Cell, Chainwatch) {
         says: Arc::new(AtomicU8::new(FAILS)),
         asked: Arc::default(),
         signed: Arc::default(),
+        lost: Arc::default(),
     };
     let channel = provider.clone().serve();
     cell.parts.risk_providers = Arc::new(RiskProviders::new([("chainwatch".parse().unwrap(), channel)]));
@@ -207,4 +220,22 @@ async fn payment_that_a_silent_provider_held_is_denied_when_the_answer_is_bad() 
     tokio::spawn(Withdrawals::new(cell.parts.clone()).run(cell.stop.subscribe()));
     provider.says(90);
     assert_eq!(reaches(&cell, &id, WithdrawalState::Denied).await, Some(ReasonCode::ExposureDeny));
+}
+
+/// What no log ever takes keeps nobody from hearing the provider again, neither at once nor among what was lost.
+#[tokio::test]
+async fn provider_is_heard_again_after_reports_that_were_refused_for_good() {
+    let (cell, provider) = watched().await;
+    let sequence =
+        async || cell.parts.book.read().await.unwrap().state().next_sequence(&"chainwatch".parse().unwrap());
+    provider.says(101);
+    ask(&cell).await;
+    assert_eq!(sequence().await, 2, "it is in the log, and its number is used up");
+    provider.loses(101);
+    provider.loses(5);
+    provider.says(0);
+    ask(&cell).await;
+    assert_eq!(sequence().await, 5);
+    let (_, state, reason) = decided(&cell, "k-1").await;
+    assert_eq!((state, reason), (WithdrawalState::Bound, None));
 }

@@ -79,6 +79,32 @@ async fn slip_that_is_no_evidence_is_answered_and_not_logged() {
 }
 
 #[tokio::test]
+async fn report_that_is_refused_for_good_is_logged_and_its_number_used_up() {
+    let cell = Cell::ready().await;
+    let before = cell.size().await;
+    let next =
+        async || cell.parts.book.read().await.unwrap().state().next_sequence(&"sessions".parse().unwrap());
+    let (number, now) = (next().await, cell.clock.now());
+    let report = |observed_at_ms: u64, opened_at_ms: u64| {
+        let report = serde_json::json!({"cluster": "demo-1", "provider": "sessions", "sequence": number, "customer": "c-1",
+            "opened_at_ms": opened_at_ms, "observed_at_ms": observed_at_ms});
+        sign(PayloadKind::CustomerReport, &report, "provider", "sessions")
+    };
+    // One that may be taken later is not: whoever brings it comes again.
+    let early = cell.parts.sequencer.propose(report(now + 600_000, now)).await;
+    assert_eq!(code_of(early), (RejectionCode::FieldInvalid, None));
+    assert_eq!((cell.size().await, next().await), (before, number));
+    let impossible = report(now, now + 1);
+    let answer = cell.parts.sequencer.propose(impossible.clone()).await;
+    assert_eq!(code_of(answer), (RejectionCode::FieldInvalid, Some(before)));
+    assert_eq!((cell.size().await, next().await), (before + 1, number + 1));
+    // Whoever repeats it does not hear that it was taken.
+    let answer = cell.parts.sequencer.propose(impossible).await;
+    assert_eq!(code_of(answer), (RejectionCode::FieldInvalid, None));
+    assert_eq!(cell.size().await, before + 1);
+}
+
+#[tokio::test]
 async fn forged_envelope_never_reaches_the_log() {
     let cell = Cell::ready().await;
     let before = cell.size().await;

@@ -224,7 +224,7 @@ impl State {
     /// What providers reported.
     fn write_facts(&mut self, change: &mut Change, time: TimestampMs) {
         if let Some(report) = change.session.take() {
-            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.use_number(report.provider.clone(), report.sequence);
             self.activity.record_session(&report.customer, &report.signals());
             let reports = Arc::make_mut(self.sessions.entry(report.customer.clone()).or_default());
             match reports.binary_search_by(|known| known.provider.cmp(&report.provider)) {
@@ -233,18 +233,18 @@ impl State {
             }
         }
         if let Some(report) = change.customer.take() {
-            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.use_number(report.provider.clone(), report.sequence);
             self.activity.register(&report.customer, report.opened_at_ms, report.last_active_at_ms);
         }
         if let Some(report) = change.price.take() {
-            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.use_number(report.provider.clone(), report.sequence);
             self.prices.insert(&report);
         }
         if let Some((provider, sequence)) = change.sequence.take() {
-            self.sequences.insert(provider, sequence);
+            self.use_number(provider, sequence);
         }
         if let Some(report) = change.exposure.take() {
-            self.sequences.insert(report.provider.clone(), report.sequence);
+            self.use_number(report.provider.clone(), report.sequence);
             self.exposures.insert(report, time);
         }
     }

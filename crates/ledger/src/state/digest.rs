@@ -38,6 +38,11 @@ impl StateDigest {
                 judgement.push(REFUSED);
                 rejection.code().as_str().to_owned().encode(&mut judgement);
                 rejection.field().map(str::to_owned).encode(&mut judgement);
+                // Nothing without it: logs without such a refusal keep their digests.
+                if let Some((provider, number)) = rejection.used_number() {
+                    provider.encode(&mut judgement);
+                    number.encode(&mut judgement);
+                }
             }
         }
         let hasher = Sha256::new()

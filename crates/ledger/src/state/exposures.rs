@@ -58,9 +58,9 @@ impl State {
         time: TimestampMs,
     ) -> Result<Change, Rejection> {
         self.check_cluster(&report.cluster)?;
+        self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
         let named = self.policy().exposure().map(|terms| &terms.providers);
         self.check_named(&report.provider, named, "exposure")?;
-        self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
         if report.score > MAX_SCORE {
             let detail = format!("a score is 0 to {MAX_SCORE}");
             return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("score"));

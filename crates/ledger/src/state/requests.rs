@@ -1,6 +1,6 @@
 //! What clients and providers say: requests, transactions, cancellations, session reports.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use holdfast_chains::{Asset, ExpectedEffects, UnsignedTransaction, check_effects};
 use holdfast_policy::{
@@ -182,58 +182,6 @@ impl State {
         self.check_report(&report.provider, report.sequence, report.observed_at_ms, time)?;
         self.check_reports_on_sessions(&report.provider)?;
         Ok(Change { session: Some(self.merged(report)), ..Change::default() })
-    }
-
-    /// What holds for every provider's report: the next sequence number, and not from the future.
-    pub(super) fn check_report(
-        &self,
-        provider: &ProviderId,
-        sequence: u64,
-        observed_at: TimestampMs,
-        time: TimestampMs,
-    ) -> Result<(), Rejection> {
-        let next = self.next_sequence(provider);
-        if sequence < next {
-            return Err(Rejection::new(
-                RejectionCode::AlreadyRecorded,
-                "a report with this sequence is logged already",
-            ));
-        }
-        if sequence > next {
-            let detail = format!("the next sequence of `{provider}` is {next}: a report is missing");
-            return Err(Rejection::new(RejectionCode::SequenceGap, detail).with_field("sequence"));
-        }
-        let latest = time.0.saturating_add(self.genesis.document.max_clock_skew_ms);
-        if observed_at.0 > latest {
-            let detail = "observed in the future: check the provider's clock";
-            return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("observed_at_ms"));
-        }
-        Ok(())
-    }
-
-    /// Officers remove a provider from one kind of facts by leaving it out of the policy's list for that kind.
-    ///
-    /// INVARIANT (G9): a report by anybody else says nothing: it can neither clear nor warn.
-    pub(super) fn check_named(
-        &self,
-        provider: &ProviderId,
-        named: Option<&BTreeSet<ProviderId>>,
-        terms: &str,
-    ) -> Result<(), Rejection> {
-        if named.is_some_and(|named| named.contains(provider)) {
-            return Ok(());
-        }
-        let detail = format!("the policy in force does not name `{provider}` in `{terms}.providers`");
-        Err(Rejection::new(RejectionCode::ProviderNotNamed, detail).with_field("provider"))
-    }
-
-    /// INVARIANT (G9): where the policy names who reports about sessions and accounts, the key of a provider of prices cannot
-    /// vouch for a session.
-    pub(super) fn check_reports_on_sessions(&self, provider: &ProviderId) -> Result<(), Rejection> {
-        match self.policy().session_providers() {
-            None => Ok(()),
-            named => self.check_named(provider, named, "sessions"),
-        }
     }
 
     /// A report about an earlier moment than the one known never clears a warning: the worse of both, at the later time.

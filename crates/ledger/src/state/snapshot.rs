@@ -85,7 +85,7 @@ impl State {
             whitelist_requests,
             sessions,
             activity,
-            sequences,
+            numbers,
             prices,
             outflows,
             breakers,
@@ -111,7 +111,7 @@ impl State {
         whitelist_requests.encode(&mut out);
         sessions.encode(&mut out);
         activity::encode(activity, pages, &mut out);
-        sequences.encode(&mut out);
+        numbers.encode(&mut out);
         prices.encode(&mut out);
         outflows.encode(&mut out);
         breakers.encode(&mut out);
@@ -170,7 +170,7 @@ impl State {
             whitelist_requests: Decode::decode(input)?,
             sessions: Decode::decode(input)?,
             activity: activity::decode(input, pages)?,
-            sequences: Decode::decode(input)?,
+            numbers: Decode::decode(input)?,
             prices: Decode::decode(input)?,
             outflows: Decode::decode(input)?,
             breakers: Decode::decode(input)?,

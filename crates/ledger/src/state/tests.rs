@@ -26,6 +26,7 @@ mod places;
 mod policies;
 mod replacements;
 mod replica;
+mod reports;
 mod restored;
 mod sessions;
 mod snapshot;

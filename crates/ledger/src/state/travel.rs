@@ -22,7 +22,7 @@ impl State {
         self.check_named(&report.provider, Some(&self.policy().travel_providers()), "travel_rule")?;
         let unknown = || {
             let detail = format!("no withdrawal `{}`", report.withdrawal);
-            Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal")
+            Rejection::new(RejectionCode::UnknownWithdrawal, detail).with_field("withdrawal").passing()
         };
         let mut withdrawal = self.withdrawal(&report.withdrawal).ok_or_else(unknown)?.clone();
         if withdrawal.request_digest != report.intent {

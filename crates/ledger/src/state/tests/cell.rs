@@ -144,7 +144,11 @@ impl Cell {
         match self.submit(envelope) {
             Outcome::Admitted(admission) => panic!("admitted: {admission:?}"),
             Outcome::Rejected(rejection) => {
+                // Which number a provider's next report has is all that a refusal changes.
+                let used = rejection.used_number().is_some();
+                let numbers = if used { &self.state } else { &before }.numbers.clone();
                 let unchanged = State {
+                    numbers,
                     size: self.state.size,
                     last_time: self.state.last_time,
                     digest: self.state.digest,
@@ -156,6 +160,15 @@ impl Cell {
                 rejection.code().as_str()
             }
         }
+    }
+
+    /// The same on a copy: nothing was logged.
+    pub(super) fn would_refuse(&mut self, envelope: &Envelope) -> &'static str {
+        let (state, now, entries) = (self.state.clone(), self.now, self.log.len());
+        let code = self.refuse(envelope);
+        self.log.truncate(entries);
+        (self.state, self.now) = (state, now);
+        code
     }
 
     pub(super) fn statement(&self, officer: &str, body: StatementBody) -> Envelope {

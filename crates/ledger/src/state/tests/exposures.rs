@@ -194,17 +194,17 @@ fn report_that_lies_about_who_where_or_when_is_refused() {
         report[member] = value;
         report
     };
-    assert_eq!(cell.refuse(&signed(&good, "chainwatch")), "SIGNER_NOT_AUTHORIZED");
-    assert_eq!(cell.refuse(&signed(&with("cluster", json!("demo-2")), "tracer")), "CLUSTER_MISMATCH");
-    assert_eq!(cell.refuse(&signed(&with("score", json!(101)), "tracer")), "FIELD_INVALID");
-    assert_eq!(cell.refuse(&signed(&with("chain_id", json!(5)), "tracer")), "UNKNOWN_CHAIN");
+    assert_eq!(cell.would_refuse(&signed(&good, "chainwatch")), "SIGNER_NOT_AUTHORIZED");
+    assert_eq!(cell.would_refuse(&signed(&with("cluster", json!("demo-2")), "tracer")), "CLUSTER_MISMATCH");
+    assert_eq!(cell.would_refuse(&signed(&with("score", json!(101)), "tracer")), "FIELD_INVALID");
+    assert_eq!(cell.would_refuse(&signed(&with("chain_id", json!(5)), "tracer")), "UNKNOWN_CHAIN");
     assert_eq!(
-        cell.refuse(&signed(&with("observed_at_ms", json!(cell.now + 6000)), "tracer")),
+        cell.would_refuse(&signed(&with("observed_at_ms", json!(cell.now + 6000)), "tracer")),
         "FIELD_INVALID"
     );
-    assert_eq!(cell.refuse(&signed(&with("category", json!("Two Words")), "tracer")), "FIELD_INVALID");
+    assert_eq!(cell.would_refuse(&signed(&with("category", json!("Two Words")), "tracer")), "FIELD_INVALID");
     let stranger = report(&cell, "stranger", 1, 0);
-    assert_eq!(cell.refuse(&signed(&stranger, "stranger")), "PROVIDER_NOT_NAMED");
+    assert_eq!(cell.would_refuse(&signed(&stranger, "stranger")), "PROVIDER_NOT_NAMED");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn vouching(cell: &Cell) -> holdfast_log::Envelope {
 fn provider_that_is_there_for_other_facts_vouches_for_no_session_and_no_account() {
     let mut cell = cell_with(NAMED);
     let report = vouching(&cell);
-    assert_eq!(cell.refuse(&report), "PROVIDER_NOT_NAMED");
+    assert_eq!(cell.would_refuse(&report), "PROVIDER_NOT_NAMED");
     let account = json!({"cluster": "demo-1", "provider": "devices", "sequence": 1, "customer": "c-2",
         "opened_at_ms": 1, "last_active_at_ms": cell.now, "observed_at_ms": cell.now});
     assert_eq!(

@@ -91,7 +91,7 @@ fn attestation_of_anything_else_never_counts() {
         (with("subject", json!("w-00")), "FIELD_INVALID"),
         (with("cluster", json!("demo-2")), "CLUSTER_MISMATCH"),
     ] {
-        assert_eq!(cell.refuse(&attested(&report)), code);
+        assert_eq!(cell.would_refuse(&attested(&report)), code);
     }
     assert_eq!(cell.state_of(id), WithdrawalState::Held);
     cell.accept(&attested(&with("score", json!(100))));

@@ -112,7 +112,7 @@ fn report_about_another_intent_out_of_sequence_or_by_a_provider_that_is_not_name
     ] {
         let mut bad = good.clone();
         bad[member] = value;
-        assert_eq!(cell.refuse(&signed(&bad)), code, "{member}");
+        assert_eq!(cell.would_refuse(&signed(&bad)), code, "{member}");
     }
     cell.accept(&signed(&good));
     let mut other = with_rule("\"vasp-net\"");

@@ -25,11 +25,11 @@ fn attestation_of_anything_else_confirms_nothing() {
         report[field] = value;
         let rejection = cell.state.check(&attested(&report), TimestampMs(cell.now)).unwrap().unwrap_err();
         assert_eq!(rejection.field(), Some(field));
-        assert_eq!(cell.refuse(&attested(&report)), code, "{field}");
+        assert_eq!(cell.would_refuse(&attested(&report)), code, "{field}");
     }
     let mut swapped = good.clone();
     swapped["subject"] = json!(other);
-    assert_eq!(cell.refuse(&attested(&swapped)), "IDENTITY_OTHER_INTENT");
+    assert_eq!(cell.would_refuse(&attested(&swapped)), "IDENTITY_OTHER_INTENT");
     assert!(cell.state.whitelist_entry(&id).is_none());
     cell.accept(&attested(&good));
     // And the same again, for the same entry, adds none
