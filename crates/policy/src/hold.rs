@@ -1,7 +1,8 @@
-//! Owns what a held withdrawal waits for, and the digest that officers approve. New reasons give a new digest, so an
-//! approval can never be carried over to reasons its officer did not see.
+//! Owns what a held withdrawal waits for, and the digest that officers approve. New reasons give a new digest, and so does more of
+//! one than its measure says, so an approval can never be carried over to a hold its officer did not see.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,20 @@ pub struct HoldReason {
     pub rule: RuleId,
     /// Its reason, or a component of the risk score that contributed to it.
     pub code: ReasonCode,
+    /// What of the reason an approval covers, where there can be more of it: the highest band that was reached, the category that was
+    /// reported, the facts that are not known. Never has a space.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measure: Option<String>,
+}
+
+/// The code, and its measure if it has one.
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.measure {
+            None => write!(f, "{}", self.code),
+            Some(measure) => write!(f, "{} {measure}", self.code),
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
@@ -95,16 +110,17 @@ impl HoldRequirement {
     /// ```text
     /// holdfast-hold/v1
     /// reason <rule> <code>
+    /// reason <rule> <code> <measure>
     /// approval <role> <count>
     /// step-up required
     /// ```
     ///
-    /// Unambiguous, because no rule, code or role holds a space or a line end. Owner and times are not in it: they follow
+    /// Unambiguous, because no rule, code, measure or role holds a space or a line end. Owner and times are not in it: they follow
     /// from the policy and the request, and do not change what is approved. What a rule leaves to time stays in it after that time.
     pub fn canonical_text(&self) -> String {
         // INVARIANT (G1): every reason is in the text; an approval counts for exactly these reasons.
         let reasons: BTreeSet<_> =
-            self.reasons.iter().map(|reason| format!("reason {} {}\n", reason.rule, reason.code)).collect();
+            self.reasons.iter().map(|reason| format!("reason {} {reason}\n", reason.rule)).collect();
         let approvals: BTreeSet<_> =
             self.approvals.iter().map(|(role, count)| format!("approval {role} {count}\n")).collect();
         let step_up = self.step_up.then(|| "step-up required\n".to_owned());
@@ -118,8 +134,11 @@ mod tests {
     use super::*;
 
     fn hold(reasons: &[(&str, ReasonCode)], approvals: &[(&str, u32)]) -> HoldRequirement {
-        let reason =
-            |(rule, code): &(&str, ReasonCode)| HoldReason { rule: RuleId::new(*rule).unwrap(), code: *code };
+        let reason = |(rule, code): &(&str, ReasonCode)| HoldReason {
+            rule: RuleId::new(*rule).unwrap(),
+            code: *code,
+            measure: None,
+        };
         let approval = |(role, count): &(&str, u32)| (RoleName::new(*role).unwrap(), *count);
         HoldRequirement {
             approvals: approvals.iter().map(approval).collect(),
@@ -167,6 +186,23 @@ mod tests {
         ] {
             assert_ne!(changed.digest(), base.digest(), "{changed:?}");
         }
+    }
+
+    #[test]
+    fn more_of_a_reason_changes_the_digest_and_is_in_the_text() {
+        let of = |measure: Option<&str>| {
+            let mut hold = hold(&[], &[("a", 2)]);
+            let (rule, measure) = (RuleId::new("risk").unwrap(), measure.map(ToOwned::to_owned));
+            hold.reasons.insert(HoldReason { rule, code: ReasonCode::RiskHold, measure });
+            hold
+        };
+        assert_eq!(
+            of(Some("from-40")).canonical_text(),
+            "holdfast-hold/v1\nreason risk RISK_HOLD from-40\napproval a 2\n"
+        );
+        let digests: BTreeSet<_> =
+            [None, Some("from-40"), Some("from-60")].map(|measure| of(measure).digest()).into();
+        assert_eq!(digests.len(), 3);
     }
 
     #[test]

@@ -345,7 +345,7 @@ record!(HoldRequirement { approvals, step_up, deadline, owner, escalation, relea
 
 record!(HoldEscalation { to, at });
 
-record!(HoldReason { rule, code });
+record!(HoldReason { rule, code, measure });
 
 record!(RuleResult { rule, kind, verdict, code, detail });
 

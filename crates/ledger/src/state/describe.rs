@@ -211,7 +211,7 @@ fn transaction(withdrawal: &Withdrawal) -> String {
 fn hold(withdrawal: &Withdrawal) -> Details {
     let Some(hold) = withdrawal.decision.hold() else { return Details::new() };
     let mut details = vec![line("risk score", withdrawal.decision.risk.score)];
-    details.extend(hold.reasons.iter().map(|reason| line("held because", reason.code)));
+    details.extend(hold.reasons.iter().map(|reason| line("held because", reason)));
     details.extend(hold.approvals.iter().map(|(role, count)| line("needs", format!("{count} of {role}"))));
     if hold.step_up {
         details.push(line("needs", "the customer's step-up"));

@@ -56,6 +56,7 @@ pub(super) fn compare<'a>(
     if let Some(highest) = reached.last() {
         let needs = reached.iter().map(|band| Need::of(&band.lift)).collect();
         let finding = speaker.holds_for(says.held, above(highest.amount), needs, Vec::new());
+        let finding = finding.measured(says.held, format!("above-{}", highest.amount));
         return finding.with_step_up(bounds.step_up_above.is_some());
     }
     if let Some(most) = bounds.step_up_above

@@ -260,7 +260,11 @@ fn reasons(findings: &[Finding<'_>]) -> BTreeSet<HoldReason> {
     for Finding { result, hold } in findings {
         let Some(demand) = hold else { continue };
         let codes = std::iter::once(&result.code).chain(&demand.because);
-        reasons.extend(codes.map(|code| HoldReason { rule: result.rule.clone(), code: *code }));
+        reasons.extend(codes.map(|code| {
+            let measure = demand.measures.iter().find(|(measured, _)| measured == code);
+            let measure = measure.map(|(_, measure)| measure.clone());
+            HoldReason { rule: result.rule.clone(), code: *code, measure }
+        }));
     }
     reasons
 }

@@ -29,7 +29,8 @@ pub(super) fn check<'a>(case: &Case<'a>) -> Option<Finding<'a>> {
     }
     Some(match case.exposure.worst() {
         Some(worst) if reaches(terms.hold_at, worst) => {
-            speaker.holds(ReasonCode::ExposureHold, told(worst), &terms.approvals, Vec::new())
+            let finding = speaker.holds(ReasonCode::ExposureHold, told(worst), &terms.approvals, Vec::new());
+            finding.measured(ReasonCode::ExposureHold, measure(worst))
         }
         Some(worst) => speaker.passes(ReasonCode::ExposureAcceptable, told(worst)),
         None => speaker
@@ -45,9 +46,20 @@ fn silent<'a>(case: &Case<'a>, speaker: Speaker<'_>, terms: &'a ExposureTerms) -
     };
     let detail = format!("no report about it younger than {} by `{}`", terms.max_age, missing.join("`, `"));
     // What the others said is a reason of its own: approvals of the silence alone do not cover it.
-    let because =
-        case.exposure.worst().filter(|worst| reaches(terms.hold_at, worst)).map(|_| ReasonCode::ExposureHold);
-    Some(speaker.holds(ReasonCode::ExposureAbsent, detail, &terms.approvals, because.into_iter().collect()))
+    let bad = case.exposure.worst().filter(|worst| reaches(terms.hold_at, worst));
+    let because = bad.map(|_| ReasonCode::ExposureHold).into_iter().collect();
+    let finding = speaker.holds(ReasonCode::ExposureAbsent, detail, &terms.approvals, because);
+    let finding = finding.measured(ReasonCode::ExposureAbsent, missing.join(","));
+    Some(match bad {
+        Some(worst) => finding.measured(ReasonCode::ExposureHold, measure(worst)),
+        None => finding,
+    })
+}
+
+/// Ten points more, or another crime, is something else than what officers approved.
+fn measure(worst: &ExposureSignal) -> String {
+    let tens = worst.score / 10;
+    format!("{}-{tens}x", worst.category)
 }
 
 fn reaches(threshold: Option<u8>, worst: &ExposureSignal) -> bool {

@@ -16,6 +16,14 @@ pub(super) struct Finding<'a> {
 }
 
 impl Finding<'_> {
+    /// What of a reason an approval covers, without spaces: with more than that officers are asked again.
+    pub(super) fn measured(mut self, code: ReasonCode, measure: impl Into<String>) -> Self {
+        if let Some(demand) = &mut self.hold {
+            demand.measures.push((code, measure.into()));
+        }
+        self
+    }
+
     /// A rule that steps up below its hold wants the step-up for its hold too: more risk never asks for less.
     pub(super) fn with_step_up(mut self, step_up: bool) -> Self {
         if let Some(demand) = &mut self.hold {
@@ -33,6 +41,8 @@ pub(super) struct HoldDemand<'a> {
     pub(super) step_up: bool,
     /// More reasons than the rule's own: what raised the risk score.
     pub(super) because: Vec<ReasonCode>,
+    /// What of these reasons an approval covers.
+    pub(super) measures: Vec<(ReasonCode, String)>,
 }
 
 /// What one band of a rule wants.
@@ -106,7 +116,12 @@ impl Speaker<'_> {
         if needs.is_empty() {
             return self.denies(code, detail);
         }
-        self.finding(Verdict::Hold, code, detail.into(), Some(HoldDemand { needs, step_up: false, because }))
+        self.finding(
+            Verdict::Hold,
+            code,
+            detail.into(),
+            Some(HoldDemand { needs, step_up: false, because, measures: Vec::new() }),
+        )
     }
 
     /// For a fact that the rule needs and nobody knows: people may take the blame where the rule names some, time never does.
@@ -130,7 +145,7 @@ impl Speaker<'_> {
         detail: impl Into<String>,
         because: Vec<ReasonCode>,
     ) -> Finding<'a> {
-        let demand = HoldDemand { needs: Vec::new(), step_up: true, because };
+        let demand = HoldDemand { needs: Vec::new(), step_up: true, because, measures: Vec::new() };
         self.finding(Verdict::StepUp, code, detail.into(), Some(demand))
     }
 

@@ -44,7 +44,9 @@ pub(super) fn facts<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) 
         speaker.passes(ReasonCode::RiskFactsKnown, "every required fact is known")
     } else {
         let detail = format!("unknown: {}", missing.join(", "));
+        let names: Vec<_> = limits.require.intersection(&case.unknown).map(ToString::to_string).collect();
         let finding = speaker.holds(ReasonCode::RiskFactMissing, detail, &limits.approvals, Vec::new());
+        let finding = finding.measured(ReasonCode::RiskFactMissing, names.join(","));
         finding.with_step_up(limits.step_up_at.is_some())
     }
 }
@@ -63,6 +65,7 @@ pub(super) fn score<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) 
     } else if !reached.is_empty() {
         let needs = reached.iter().map(|band| Need::of(&band.lift)).collect();
         let finding = speaker.holds_for(ReasonCode::RiskHold, detail, needs, because);
+        let finding = finding.measured(ReasonCode::RiskHold, format!("from-{from}"));
         finding.with_step_up(limits.step_up_at.is_some())
     } else if limits.step_up_at.is_some_and(|from| score >= from) {
         speaker.steps_up(ReasonCode::RiskStepUp, detail, because)

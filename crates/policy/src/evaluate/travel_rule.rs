@@ -28,7 +28,8 @@ pub(super) fn check<'a>(case: &Case<'a>, rule: &RuleId, terms: &'a TravelRule) -
             speaker.passes(ReasonCode::TravelRuleSatisfied, detail)
         }
         TravelState::Sent | TravelState::Required => {
-            speaker.holds(ReasonCode::TravelRulePending, detail, &terms.approvals, Vec::new())
+            let finding = speaker.holds(ReasonCode::TravelRulePending, detail, &terms.approvals, Vec::new());
+            finding.measured(ReasonCode::TravelRulePending, worst.state.name())
         }
         TravelState::Rejected => speaker.denies(ReasonCode::TravelRuleRejected, detail),
     }

@@ -193,3 +193,29 @@ fn table_added_tightens_and_removed_loosens_and_thresholds_are_limits() {
     assert!(changed("required = true", "required = false"));
     assert!(changed("[\"chainwatch\", \"tracer\"]", "[\"tracer\"]"));
 }
+
+/// A report that is worse, or about another crime, is not what officers approved; nor is another provider's silence.
+#[test]
+fn approvals_are_not_carried_to_a_worse_report_another_crime_or_another_silence() {
+    let mut world = world(true);
+    report(&mut world, "tracer", 51, NOW);
+    let approved = approved_by(&world, &withdrawal(), &["ann", "ben"]);
+    assert_eq!(world.evaluate(&approved).outcome, Outcome::Allow);
+    report(&mut world, "tracer", 59, NOW);
+    assert_eq!(world.evaluate(&approved).outcome, Outcome::Allow, "nine points are the same tens");
+    report(&mut world, "tracer", 60, NOW);
+    assert!(world.evaluate(&approved).hold().is_some());
+    report(&mut world, "tracer", 51, NOW);
+    for signal in world.exposures.values_mut() {
+        signal.category = ExposureCategory::new("theft").unwrap();
+    }
+    assert!(world.evaluate(&approved).hold().is_some());
+    let silent = |provider: &str| {
+        let mut world = self::world(true);
+        world.exposures.retain(|(_, _, by), _| by.as_str() != provider);
+        world
+    };
+    let approved = approved_by(&silent("tracer"), &withdrawal(), &["ann", "ben"]);
+    assert_eq!(silent("tracer").evaluate(&approved).outcome, Outcome::Allow);
+    assert!(silent("chainwatch").evaluate(&approved).hold().is_some());
+}

