@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::connect::Server;
-use crate::crash::CRASH_AT;
+use crate::crash::{CRASH_AT, CRASH_BY, DiskTrouble};
 use crate::hostile_node::Control;
 use crate::ports::PortBlock;
 use crate::process::{CpuTime, Process};
@@ -142,8 +142,13 @@ impl Cluster {
 
     /// Starts a node or the coordinator so that it kills itself: see [`crate::crash::CRASH_AT`] for when.
     pub fn start_crashing(&self, server: &str, when: &str) {
-        let program = if server == COORDINATOR { "crash_coordinator" } else { "crash_node" };
-        self.start_program(server, program, &[(CRASH_AT, when)]);
+        self.start_program(server, crashing(server), &[(CRASH_AT, when)]);
+    }
+
+    /// Starts a node or the coordinator whose data directory, a file system of its own, fails it from a crash point on.
+    pub fn start_losing_disk(&self, server: &str, when: &str, trouble: DiskTrouble) {
+        let disk = trouble.at(&self.path(server).join("data"));
+        self.start_program(server, crashing(server), &[(CRASH_AT, when), (CRASH_BY, &disk)]);
     }
 
     /// Starts a node that is in the wrong hands.
@@ -281,6 +286,10 @@ impl Cluster {
     fn processes(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn crashing(server: &str) -> &'static str {
+    if server == COORDINATOR { "crash_coordinator" } else { "crash_node" }
 }
 
 impl Drop for Cluster {

@@ -1,10 +1,12 @@
-//! When a process kills itself: what the programs `crash_node` and `crash_coordinator` share, and who revives it.
+//! When a process kills itself, or its disk fails it: what the programs `crash_node` and `crash_coordinator` share, and who revives
+//! them.
 //!
 //! For tests only: no shipped program knows of it.
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,36 +17,79 @@ use nix::unistd::Pid;
 use crate::cluster::{Cluster, Options, Store};
 use crate::flows::Flow;
 use crate::steadfast::{Checked, Steadfast};
-use crate::{COORDINATOR, eventually};
+use crate::{COORDINATOR, eventually, power};
 
 /// The environment variable that says when to die: `POINT`, `POINT:N` (at its Nth time), `any:N` (at the Nth point
 /// whatever it is) or `never`.
 pub const CRASH_AT: &str = "HOLDFAST_CRASH_AT";
+/// The environment variable that says what happens there in the place of a kill: `full DIRECTORY` or `lost DIRECTORY`, where a file
+/// system is mounted that has no room from then on, or fails at everything. The process goes on.
+pub const CRASH_BY: &str = "HOLDFAST_CRASH_BY";
 /// What a dying process says last in its log, before the point's name.
 pub const DYING: &str = "crash point: ";
 /// How long a process may take to reach its point: longer than any flow.
 const DEATH: Duration = Duration::from_secs(180);
 
-/// Dies at one point, as if its power was cut. Implements the crash points of both programs.
+/// Dies at one point, as if its power was cut, or loses its disk there. Implements the crash points of both programs.
 #[derive(Debug)]
 pub struct DieAt {
     // `None`: at whatever point.
     point: Option<String>,
     left: AtomicU64,
+    // `None`: it dies.
+    trouble: Option<(DiskTrouble, PathBuf)>,
+}
+
+/// What may become of a disk at a crash point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskTrouble {
+    /// There is no room left.
+    Full,
+    /// Every access fails, and what was not synced is gone.
+    Lost,
+}
+
+impl DiskTrouble {
+    /// The value of [`CRASH_BY`] for the file system mounted there.
+    pub(crate) fn at(self, mounted: &Path) -> String {
+        let name = match self {
+            Self::Full => "full",
+            Self::Lost => "lost",
+        };
+        format!("{name} {}", mounted.display())
+    }
+
+    fn parse(text: &str) -> anyhow::Result<(Self, PathBuf)> {
+        let (name, mounted) = text.split_once(' ').unwrap_or((text, ""));
+        let trouble = match name {
+            "full" => Self::Full,
+            "lost" => Self::Lost,
+            _ => anyhow::bail!("{CRASH_BY} is not `full DIRECTORY` or `lost DIRECTORY`"),
+        };
+        Ok((trouble, mounted.into()))
+    }
+
+    fn strikes(self, mounted: &Path) {
+        match self {
+            Self::Full => power::fill(mounted),
+            Self::Lost => power::cut(mounted),
+        }
+    }
 }
 
 impl DieAt {
-    /// Reads [`CRASH_AT`]; `is_point` knows the program's points.
+    /// Reads [`CRASH_AT`] and [`CRASH_BY`]; `is_point` knows the program's points.
     ///
     /// # Errors
-    /// When it is absent or names no point.
+    /// When the first is absent or names no point, or the second means nothing.
     pub fn from_environment(is_point: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
         let text = std::env::var(CRASH_AT).with_context(|| format!("{CRASH_AT} is not set"))?;
         let (name, count) = text.split_once(':').unwrap_or((&text, "1"));
         let left = AtomicU64::new(if name == "never" { u64::MAX } else { count.parse()? });
         anyhow::ensure!(matches!(name, "any" | "never") || is_point(name), "`{name}` is no crash point");
         let point = Some(name.to_owned()).filter(|name| !matches!(name.as_str(), "any" | "never"));
-        Ok(Self { point, left })
+        let trouble = std::env::var(CRASH_BY).ok().map(|text| DiskTrouble::parse(&text)).transpose()?;
+        Ok(Self { point, left, trouble })
     }
 
     fn reached(&self, name: &str) {
@@ -53,7 +98,10 @@ impl DieAt {
         }
         if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
             eprintln!("{DYING}{name}");
-            die(Signal::SIGKILL);
+            match &self.trouble {
+                None => die(Signal::SIGKILL),
+                Some((trouble, mounted)) => trouble.strikes(mounted),
+            }
         }
     }
 

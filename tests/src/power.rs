@@ -61,7 +61,7 @@ impl Disk {
 
     /// Cuts the power: what was not synced is gone, and every further access fails until [`Disk::restore`].
     pub fn cut(&self) {
-        run(Command::new("python3").args(["-c", SHUT_DOWN]).arg(&self.mounted)).unwrap();
+        cut(&self.mounted);
     }
 
     /// Power is back: mounts the image again, which replays the file system's journal. No process may use it.
@@ -76,12 +76,7 @@ impl Disk {
 
     /// Takes all the room that is left.
     pub fn fill(&self) {
-        let mut ballast = std::fs::File::create(self.mounted.join(BALLAST)).unwrap();
-        for bytes in [1 << 20, 4_096, 1] {
-            while ballast.write_all(&vec![0; bytes]).is_ok() {}
-        }
-        // What was promised to others in the page cache takes its room too.
-        run(Command::new("sync").arg("-f").arg(&self.mounted)).unwrap();
+        fill(&self.mounted);
     }
 
     /// Gives the room back.
@@ -98,6 +93,21 @@ impl Drop for Disk {
     fn drop(&mut self) {
         let _ = run(Command::new("umount").arg("--lazy").arg(&self.mounted));
     }
+}
+
+/// Takes all the room that is left on the file system mounted here.
+pub(crate) fn fill(mounted: &Path) {
+    let mut ballast = std::fs::File::create(mounted.join(BALLAST)).unwrap();
+    for bytes in [1 << 20, 4_096, 1] {
+        while ballast.write_all(&vec![0; bytes]).is_ok() {}
+    }
+    // What was promised to others in the page cache takes its room too.
+    run(Command::new("sync").arg("-f").arg(mounted)).unwrap();
+}
+
+/// Lets every later access to the file system mounted here fail, and forgets what was not synced.
+pub(crate) fn cut(mounted: &Path) {
+    run(Command::new("python3").args(["-c", SHUT_DOWN]).arg(mounted)).unwrap();
 }
 
 /// Runs the body of the test of this name in a process with mounts of its own, which end with it. True inside of it.
