@@ -412,4 +412,6 @@ mod attacks;
 #[cfg(test)]
 pub(crate) mod calls;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod tests;
