@@ -7,12 +7,16 @@ use holdfast_ledger::{
     ClientEntry, CoordinatorEntry, Genesis, GenesisDocument, NodeEntry, OfficerEntry, ProviderEntry, Quorum,
     RULES_VERSION, ScreeningListEntry, ThresholdEntry, WitnessEntry,
 };
+use holdfast_log::MAX_ENTRY_BYTES;
 use holdfast_policy::{ClusterId, TimestampMs};
 
 use crate::failure::{Exit, Failure};
 
 /// How far a node's clock may be behind an authorization.
 const MAX_CLOCK_SKEW_MS: u64 = 5_000;
+/// What an officer's signature takes in the log's first entry, armored and encoded again, with the officer's name; and the rest of it.
+const SIGNATURE_BYTES: usize = 1_024;
+const FRAME_BYTES: usize = 512;
 
 /// What goes into the document.
 #[derive(Debug)]
@@ -63,9 +67,30 @@ impl Parts {
         };
         let mut bytes = serde_json::to_vec_pretty(&document).map_err(|error| refuse(error.to_string()))?;
         bytes.push(b'\n');
-        Genesis::from_document(&bytes).map_err(|error| refuse(error.to_string()))?;
+        let genesis = Genesis::from_document(&bytes).map_err(|error| refuse(error.to_string()))?;
+        check_size(&bytes, &genesis)?;
         Ok(bytes)
     }
+}
+
+/// Whether the document will fit into the log's first entry with its officers' signatures: before they all sign in vain.
+pub(super) fn check_size(bytes: &[u8], genesis: &Genesis) -> Result<(), Failure> {
+    let most = most_bytes(genesis.document.officers.len());
+    if bytes.len() <= most {
+        return Ok(());
+    }
+    let message = format!(
+        "the document has {} bytes: with all signatures it must fit into the log's first entry, so at most {most}",
+        bytes.len()
+    );
+    Err(Failure::new(Exit::Usage, "GENESIS_INVALID", message)
+        .next("begin with shorter screening lists; the running cell takes millions of addresses: holdfast screening propose"))
+}
+
+/// Three bytes of a document are four in an entry.
+fn most_bytes(officers: usize) -> usize {
+    let signatures = officers.saturating_mul(SIGNATURE_BYTES).saturating_add(FRAME_BYTES);
+    MAX_ENTRY_BYTES.saturating_sub(signatures).div_euclid(4).saturating_mul(3)
 }
 
 /// The quorums of a small cell: two security officers for everything.
@@ -109,7 +134,33 @@ pub(super) fn asset(text: &str) -> Result<Asset, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use holdfast_ledger::{GENESIS_NAMESPACE, OfficerKey, PayloadKind, key_id};
+    use holdfast_log::{Entry, Envelope, EnvelopeSignature};
+
     use super::*;
+
+    #[test]
+    fn largest_document_fits_into_an_entry_with_all_its_signatures() {
+        let key = ssh_key::private::Ed25519Keypair::from_seed(&[7; 32]);
+        for officers in [1, 7, 16] {
+            let payload = vec![b'x'; most_bytes(officers)];
+            let signature = OfficerKey::sign(&key.clone().into(), GENESIS_NAMESPACE, &payload).unwrap();
+            // A hardware key's is longer.
+            let signature = [signature, vec![b' '; 250]].concat();
+            let signed = |number| EnvelopeSignature {
+                key_id: key_id("officer", &format!("{number:0>32}")),
+                signature: signature.clone(),
+            };
+            let envelope = Envelope {
+                payload_type: PayloadKind::Genesis.payload_type(),
+                payload,
+                signatures: (0..officers).map(signed).collect(),
+            };
+            let entry = Entry::stamp(1_763_700_000_000, &envelope).unwrap();
+            let spare = MAX_ENTRY_BYTES.checked_sub(entry.bytes().len()).unwrap();
+            assert!(spare < SIGNATURE_BYTES.saturating_mul(officers), "{officers} officers: {spare} bytes are spared");
+        }
+    }
 
     #[test]
     fn assets_and_quorums_are_read_strictly() {

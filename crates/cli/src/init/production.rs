@@ -243,8 +243,10 @@ pub(super) fn assemble(args: &AssembleArgs) -> Result<Answer, Failure> {
 }
 
 fn checked(bytes: &[u8]) -> Result<Genesis, Failure> {
-    Genesis::from_document(bytes)
-        .map_err(|error| Failure::new(Exit::Usage, "GENESIS_INVALID", error.to_string()))
+    let genesis = Genesis::from_document(bytes)
+        .map_err(|error| Failure::new(Exit::Usage, "GENESIS_INVALID", error.to_string()))?;
+    document::check_size(bytes, &genesis)?;
+    Ok(genesis)
 }
 
 fn pair<'a>(text: &'a str, form: &str) -> Result<(&'a str, &'a str), Failure> {
