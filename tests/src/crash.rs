@@ -159,7 +159,7 @@ impl holdfast_coordinator::CrashPoints for DieAt {
 ///
 /// # Errors
 /// For any other command line.
-pub fn config_argument() -> anyhow::Result<std::path::PathBuf> {
+pub fn config_argument() -> anyhow::Result<PathBuf> {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.as_slice() {
         [_, command, flag, path] if command == "run" && flag == "--config" => Ok(path.into()),

@@ -158,7 +158,10 @@ mod tests {
             };
             let entry = Entry::stamp(1_763_700_000_000, &envelope).unwrap();
             let spare = MAX_ENTRY_BYTES.checked_sub(entry.bytes().len()).unwrap();
-            assert!(spare < SIGNATURE_BYTES.saturating_mul(officers), "{officers} officers: {spare} bytes are spared");
+            assert!(
+                spare < SIGNATURE_BYTES.saturating_mul(officers),
+                "{officers} officers: {spare} bytes are spared"
+            );
         }
     }
 
