@@ -131,16 +131,21 @@ impl DenialBound {
 }
 
 impl Breakers {
-    /// Counts for another document from now on. What a breaker has counted stays if it would have counted the same.
+    /// Counts for another document from now on. What a breaker has counted stays if it would have counted the same, for the bounds that
+    /// it still has: one that comes back later, and may count something else then, begins anew.
     pub fn measure(&mut self, document: &PolicyDocument) {
         let before = std::mem::replace(&mut self.rules, rules_of(document));
-        let stays = |rule: &RuleId| {
-            let find = |rules: &Vector<(RuleId, Arc<CircuitBreaker>)>| {
-                rules.iter().find(|(id, _)| id == rule).map(|(_, breaker)| Arc::clone(breaker))
-            };
-            find(&before).zip(find(&self.rules)).is_some_and(|(old, new)| new.counts_like(&old))
+        let find = |rules: &Vector<(RuleId, Arc<CircuitBreaker>)>, rule: &RuleId| {
+            rules.iter().find(|(id, _)| id == rule).map(|(_, breaker)| Arc::clone(breaker))
         };
-        self.counts = self.counts.clone().into_iter().filter(|(key, _)| stays(&key.rule)).collect();
+        let kept = |(key, count): (BreakerKey, BreakerCount)| {
+            let (old, new) = find(&before, &key.rule).zip(find(&self.rules, &key.rule))?;
+            let denials = new.denials.as_ref().map(|_| count.denials).unwrap_or_default();
+            let outflow = new.outflow.as_ref().map(|_| count.outflow).unwrap_or_default();
+            let stays = new.counts_like(&old) && !(denials.is_empty() && outflow.is_empty());
+            stays.then_some((key, BreakerCount { denials, outflow }))
+        };
+        self.counts = self.counts.clone().into_iter().filter_map(kept).collect();
     }
 
     /// Whether the document has no breaker: then nothing is counted.

@@ -231,6 +231,34 @@ fn what_is_kept_is_bounded_whoever_asks() {
     assert_eq!(breakers.counts().count(), 2);
 }
 
+#[test]
+fn bound_that_a_document_left_out_begins_anew_whatever_it_counts_then() {
+    const DENIALS: &str = "max_denials = 2";
+    const BASE_UNITS: &str = "max_outflow = { asset = \"USDT\", amount = \"1000\" }";
+    const CENTS: &str = "max_outflow = { unit = \"usd_cents\", amount = \"1000\" }";
+    let both = format!("{DENIALS}\n{BASE_UNITS}");
+    let counted = || {
+        let mut breakers = breakers(&[&both]);
+        denials(&mut breakers, "a", 5_000);
+        denials(&mut breakers, "b", 5_000);
+        assert!(breakers.authorized(&from("a", 900), TimestampMs(5_000)).is_empty());
+        breakers
+    };
+    // Base units were never cents
+    let mut outflow = counted();
+    outflow.measure(&document(&[DENIALS]));
+    outflow.measure(&document(&[&format!("{DENIALS}\n{CENTS}")]));
+    let cheap = Outflow { usd_cents: Some(200), ..from("a", 900) };
+    assert_eq!(outflow.authorized(&cheap, TimestampMs(5_001)), []);
+    assert_eq!(denials(&mut outflow, "c", 5_001), 1, "what was asked about all the time goes on");
+    // And denials that nobody counted any more are no reason to stop
+    let mut denied = counted();
+    denied.measure(&document(&[BASE_UNITS]));
+    denied.measure(&document(&[&format!("max_denials = 2\nper_customer = 1\n{BASE_UNITS}")]));
+    assert_eq!(denials(&mut denied, "c", 5_001), 0);
+    assert_eq!(denied.authorized(&from("a", 101), TimestampMs(5_001)).len(), 1);
+}
+
 proptest! {
     /// An oracle that keeps everything and counts by hand.
     #[test]
