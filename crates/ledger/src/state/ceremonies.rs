@@ -11,6 +11,7 @@ use crate::ceremony::{Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, Q
 use crate::ids::{CeremonyId, StatementDigest};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::Statement;
+use crate::wallet::PauseRecord;
 
 mod keygen;
 mod whitelist;
@@ -130,8 +131,11 @@ impl State {
             }
             CeremonyKind::ResumeWallet { wallet, lifts } => {
                 let mut wallet = self.wallet(&wallet).ok_or_else(|| unknown_wallet(&wallet))?.clone();
-                // INVARIANT (G4): only the pauses that the officers named are lifted; a later one stays in force.
-                wallet.pauses.retain(|pause| !lifts.contains(&pause.statement));
+                // INVARIANT (G4): only the pauses that the officers named are lifted; a later one stays in force. So does the trip of a
+                // breaker that somebody foresaw: the proposal could not say what it is.
+                let foreseen =
+                    |pause: &PauseRecord| pause.by.breaker().is_some() && pause.index > ceremony.index;
+                wallet.pauses.retain(|pause| !lifts.contains(&pause.statement) || foreseen(pause));
                 wallet.resumes.push(ceremony.id);
                 ceremony.phase = CeremonyPhase::Activated;
                 Ok(Change { wallet: Some(wallet), ..Change::ceremony(ceremony) })

@@ -30,6 +30,16 @@ fn hot() -> WalletId {
     WalletId::new("hot-1").unwrap()
 }
 
+/// The trip by the second denial, for this request.
+fn trip_of_two(key: &str) -> BreakerTrip {
+    BreakerTrip {
+        rule: "fuse".parse().unwrap(),
+        policy_version: PolicyVersion(1),
+        withdrawal: WithdrawalId::of("demo-1", "pipeline", key),
+        cause: TripCause::Denials { counted: 2, most: 1, window_ms: 3_600_000 },
+    }
+}
+
 impl Cell {
     fn pauses(&self) -> &[PauseRecord] {
         &self.state.wallet(&hot()).unwrap().pauses
@@ -149,18 +159,33 @@ fn pause_that_is_lifted_in_advance_is_not_lifted() {
     // Given officers who foresee the trip of the entry after their approvals, name for name
     let wallet = cell.statement("carol", StatementBody::PauseWallet(hot()));
     cell.accept(&wallet);
-    let trip = BreakerTrip {
-        rule: "fuse".parse().unwrap(),
-        policy_version: PolicyVersion(1),
-        withdrawal: WithdrawalId::of("demo-1", "pipeline", "k-2"),
-        cause: TripCause::Denials { counted: 2, most: 1, window_ms: 3_600_000 },
-    };
-    let foreseen = trip.digest(cell.state.cluster(), &hot(), cell.state.size() + 3);
+    let foreseen = trip_of_two("k-2").digest(cell.state.cluster(), &hot(), cell.state.size() + 3);
     let lifts = [cell.lifts(), vec![foreseen]].concat();
     cell.approved(StatementBody::ProposeResume { wallet: hot(), lifts });
     assert!(!cell.is_paused());
     cell.denied("k-2");
     assert_eq!(cell.lifts(), [foreseen]);
+}
+
+#[test]
+fn trip_that_a_resume_foresaw_is_not_lifted_by_those_who_approve_it_afterwards() {
+    let mut cell = fused("window_ms = 3600000\nmax_denials = 1");
+    cell.denied("k-1");
+    // Given one officer who proposes to lift the trip of the next entry, when nothing is paused
+    let foreseen = trip_of_two("k-2").digest(cell.state.cluster(), &hot(), cell.state.size() + 1);
+    let proposal =
+        cell.statement("alice", StatementBody::ProposeResume { wallet: hot(), lifts: vec![foreseen] });
+    let ceremony = cell.accept(&proposal).ceremony.unwrap();
+    cell.denied("k-2");
+    assert_eq!(cell.lifts(), [foreseen]);
+    // When others approve what says nothing of a trip
+    for officer in ["alice", "bob"] {
+        let approval = cell.statement(officer, StatementBody::ApproveCeremony(ceremony));
+        cell.accept(&approval);
+    }
+    // Then it stays, until a resume that could name it
+    assert_eq!(cell.lifts(), [foreseen]);
+    cell.resume();
 }
 
 #[test]
