@@ -354,8 +354,14 @@ impl LatchTable {
     }
 
     /// Lifted latches whose statements this state does not contain.
+    ///
+    /// Not those of addresses: where several officers added one, the log contains the first statement only, and takes none of them any
+    /// more while the list names the address. That it does so no longer is a quorum's decision about all of them.
     fn lifted_without(&self, state: &State) -> Vec<u64> {
-        let lifted = self.delivered.iter().filter(|(_, delivered)| delivered.lifted);
+        let lifted = self
+            .delivered
+            .iter()
+            .filter(|(_, delivered)| delivered.lifted && !matches!(delivered.subject, Subject::Listed { .. }));
         lifted.filter(|(_, delivered)| delivered.in_log(state) == Logged::Not).map(|(at, _)| *at).collect()
     }
 

@@ -16,7 +16,8 @@ mod ready;
 mod rounds;
 
 pub(crate) use cell::{
-    Cell, checkpoint_of, coordinator, ed25519, sign as sign_payload, signed_checkpoint, signed_statement,
+    Cell, PAYEE, checkpoint_of, coordinator, ed25519, sign as sign_payload, signed_checkpoint,
+    signed_statement,
 };
 pub(crate) use nodes::{PASSPHRASE, TestNode};
 pub(crate) use ready::ready;

@@ -103,9 +103,10 @@ impl Subject {
                 is_key_of(state.roster(), id, key)
                     && state.withdrawal(withdrawal).is_none_or(|known| known.request.client == *id)
             }
-            // INVARIANT (G9): a withdrawal that is not known here may go there.
+            // INVARIANT (G4): as the rules do, wherever in a call the address stands. (G9): a withdrawal that is not known here may go
+            // there.
             Self::Listed { address, .. } => {
-                state.withdrawal(withdrawal).is_none_or(|known| known.request.destination == *address)
+                state.withdrawal(withdrawal).is_none_or(|known| known.request.may_reach(address))
             }
             Self::ClientName(id) => {
                 state.roster().client(id).is_some()

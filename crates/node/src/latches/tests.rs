@@ -22,6 +22,7 @@ use crate::testing::{
 
 mod again;
 mod clients;
+mod listed;
 mod offered;
 mod scope;
 
