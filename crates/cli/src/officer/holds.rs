@@ -162,7 +162,8 @@ fn shown(held: &[Held<'_>], session: &Session, now: TimestampMs) -> String {
             match &request.calldata {
                 None => format!("{money} from {} to {}", request.wallet, request.destination),
                 Some(calldata) => {
-                    format!("{money} from {} to {}, calling {calldata}", request.wallet, request.destination)
+                    let called = calldata.summary();
+                    format!("{money} from {} to {}, calling {called}", request.wallet, request.destination)
                 }
             },
             because.into_iter().collect::<Vec<_>>().join(", "),
