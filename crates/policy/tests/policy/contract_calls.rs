@@ -16,10 +16,10 @@ pub(crate) const USDT: &str = "0xdAC17F958D2ee523a2206206994597C13D831ec7";
 /// The contract that `hot-1` stakes with.
 pub(crate) const STAKING: &str = "0x00000000219ab540356cBB839Cbe05303d7705Fa";
 pub(crate) const OWN: &str = "0x2222222222222222222222222222222222222222";
-const APPROVE: &str = "approve(address,uint256)";
+pub(crate) const APPROVE: &str = "approve(address,uint256)";
 const STAKE: &str = "stake(bytes32,address,address[],bool)";
 
-fn listing(function: &str, more: &str) -> String {
+pub(crate) fn listing(function: &str, more: &str) -> String {
     format!("[[grant.call]]\ncontract = \"{USDT}\"\nfunction = \"{function}\"\n{more}\n")
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn call(contract: &str, call: Calldata) -> WithdrawalFacts {
     }
 }
 
-fn approve(spender: &str, amount: u128) -> WithdrawalFacts {
+pub(crate) fn approve(spender: &str, amount: u128) -> WithdrawalFacts {
     call(USDT, calldata(APPROVE, &[of_address(spender), word(amount)]))
 }
 

@@ -49,7 +49,7 @@ struct Doc {
 
 const FIELDS: u32 = 21;
 
-fn named(mask: u8, names: &[&str]) -> String {
+pub(crate) fn named(mask: u8, names: &[&str]) -> String {
     let chosen = names.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
     chosen.map(|(_, name)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
@@ -62,7 +62,7 @@ fn people(kind: u8) -> String {
     }
 }
 
-fn lift(kind: u8) -> String {
+pub(crate) fn lift(kind: u8) -> String {
     let timer = HOUR * u64::from(1 + kind % 2);
     match kind % 6 {
         0..3 => people(kind),
@@ -323,7 +323,7 @@ impl Doc {
     }
 }
 
-fn least(mine: Option<u8>, theirs: Option<u8>, lower: bool) -> Option<u8> {
+pub(crate) fn least(mine: Option<u8>, theirs: Option<u8>, lower: bool) -> Option<u8> {
     match (mine, theirs) {
         (Some(mine), Some(theirs)) if lower => Some(mine.min(theirs)),
         (Some(mine), None) if lower => Some(mine),
@@ -589,7 +589,7 @@ impl Facts {
     }
 }
 
-fn severity(decision: &Decision) -> u8 {
+pub(crate) fn severity(decision: &Decision) -> u8 {
     match decision.outcome {
         Outcome::Allow => 0,
         Outcome::Hold(_) => 1,
@@ -597,7 +597,7 @@ fn severity(decision: &Decision) -> u8 {
     }
 }
 
-fn diff(old: &str, new: &str) -> PolicyDiff {
+pub(crate) fn diff(old: &str, new: &str) -> PolicyDiff {
     let parse = |text: &str| PolicyDocument::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     PolicyDiff::between(&parse(old), &parse(new))
 }
