@@ -2,11 +2,12 @@
 //! looks at: they say the same about every entry, every withdrawal and everything that might come next.
 
 mod acts;
+mod calls;
 mod policy;
 
 use std::collections::BTreeMap;
 
-use holdfast_policy::TimestampMs;
+use holdfast_policy::{TimestampMs, TripCause};
 use proptest::{prelude::*, strategy::ValueTree};
 use serde_json::json;
 
@@ -38,8 +39,9 @@ fn cell() -> Cell {
         providers.push(json!({"name": name, "public_key": key}));
     }
     document["policy"] = json!(policy::document(0));
+    document["clients"][0]["wallets"] = json!(acts::WALLETS);
     let mut cell = Cell::from_genesis(genesis_entry(&document).unwrap());
-    cell.create_wallet("hot-1");
+    acts::WALLETS.into_iter().for_each(|wallet| cell.create_wallet(wallet));
     for contact in ["desk-1", "desk-2"] {
         cell.change_roster(acts::add_contact(contact));
     }
@@ -78,6 +80,21 @@ impl Run {
             }
         }
         self.followed = self.cell.log.len();
+    }
+
+    /// Each circuit breaker that tripped, and by what.
+    fn trips(&self) -> Vec<String> {
+        let mut state = State::from_genesis(&self.cell.genesis).unwrap();
+        let mut trips = Vec::new();
+        for entry in &self.cell.log[1..] {
+            let applied = state.apply(entry).unwrap();
+            let event = Event::new(entry, &applied, &state);
+            trips.extend(event.trips().map(|(_, trip)| match trip.cause {
+                TripCause::Denials { .. } => format!("{} denials", trip.rule),
+                TripCause::Outflow { .. } => format!("{} outflow", trip.rule),
+            }));
+        }
+        trips
     }
 
     fn happen(&mut self, (act, with): Choice) {
@@ -174,7 +191,8 @@ fn random_logs_reach_every_act_and_every_state_of_a_withdrawal() {
     let strategy = acts();
     let (mut seen, mut states, mut codes) =
         (BTreeMap::<_, (u32, u32)>::new(), BTreeMap::new(), BTreeMap::new());
-    for _ in 0..16 {
+    let (mut trips, mut resumes, mut calls) = (BTreeMap::new(), 0_u32, 0_u32);
+    for _ in 0..40 {
         let mut run = Run::new();
         for (act, _) in strategy.new_tree(&mut runner).unwrap().current() {
             run.happen(act);
@@ -185,6 +203,15 @@ fn random_logs_reach_every_act_and_every_state_of_a_withdrawal() {
                 }
             }
         }
+        for trip in run.trips() {
+            *trips.entry(trip).or_insert(0_u32) += 1;
+        }
+        resumes +=
+            u32::try_from(run.running.wallets().map(|wallet| wallet.resumes.len()).sum::<usize>()).unwrap();
+        let called = |known: &std::sync::Arc<Withdrawal>| {
+            known.request.calldata.is_some() && known.signature.is_some()
+        };
+        calls += u32::try_from(run.running.withdrawals().filter(called).count()).unwrap();
         for (kind, (admitted, refused)) in run.seen {
             let all = seen.entry(kind).or_default();
             *all = (all.0 + admitted, all.1 + refused);
@@ -234,7 +261,15 @@ fn random_logs_reach_every_act_and_every_state_of_a_withdrawal() {
         "DESTINATION_FROZEN",
         "OUTSIDE_TIME_WINDOW",
         "DESTINATION_SANCTIONED",
+        "CALL_ARGUMENT_REFUSED",
+        "TIER_ABOVE_AUTOMATIC_CEILING",
+        "TIER_CEILING_REACHED",
+        "BREAKER_TRIPPED",
     ] {
         assert!(codes.contains_key(code), "`{code}` is never a reason: {codes:?}");
     }
+    for trip in ["fuse denials", "fuse outflow", "probing denials"] {
+        assert!(trips.contains_key(trip), "`{trip}` never happens: {trips:?}");
+    }
+    assert!(resumes >= 4 && calls >= 2, "{resumes} resumes, {calls} calls signed");
 }

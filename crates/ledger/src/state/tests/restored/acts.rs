@@ -6,33 +6,36 @@ use holdfast_log::{Envelope, EnvelopeSignature};
 use holdfast_policy::{ContactId, LegalOrderId, OfficerId, ProviderId, TimestampMs, WalletId};
 use serde_json::{Value, json};
 
-use super::super::after::{self, gwei, pays_usdt, sworn};
+use super::super::after::{self, gwei, sworn};
 use super::super::authority::officer_key;
 use super::super::cell::{
     Cell, PAYEE, coordinator, sign, signed_statement, ssh, usdt_transfer, wallet_signature,
 };
 use super::super::lists::Update;
 use super::super::policies::uploading;
+use super::calls::{asking_call, does};
 use super::policy;
 use crate::*;
 
 /// Kinds of single entries; what takes several comes after them.
 pub(super) const ACTS: u8 = 26;
-const CUSTOMERS: [&str; 3] = ["c-1", "c-2", "c-3"];
+pub(super) const CUSTOMERS: [&str; 3] = ["c-1", "c-2", "c-3"];
 /// The second looks like the first.
 const PLACES: [&str; 3] =
     [PAYEE, "0x8ba1000000000000000000000000000000000A72", "0x52908400098527886E0F7030069857D2E4169EE7"];
+/// What a request pays from; the first one more often. They have one key, and so the same account nonces.
+pub(super) const WALLETS: [&str; 3] = ["hot-1", "hot-2", "warm-1"];
 const OFFICERS: [&str; 3] = ["alice", "bob", "carol"];
 pub(super) const PROVIDERS: [&str; 10] =
     ["sessions", "devices", "market", "market-2", "chainwatch", "tracer", "kyc", "kyc-2", "vasp", "vasp-2"];
 const LIST: &str = "ofac-eth";
 const LISTED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
-fn one<T: Copy>(of: &[T], choice: u8) -> T {
+pub(super) fn one<T: Copy>(of: &[T], choice: u8) -> T {
     of[usize::from(choice) % of.len()]
 }
 
-fn place(choice: u8) -> Address {
+pub(super) fn place(choice: u8) -> Address {
     Address::parse_unchecked_case(one(&PLACES, choice)).unwrap()
 }
 
@@ -68,7 +71,6 @@ pub(super) fn happen(cell: &mut Cell, act: u8, with: [u8; 3]) {
         48 => 11,
         49 | 50 => 12,
         51 => 14,
-        58 => 22,
         52 => {
             ceremony(cell, house_entry(cell, with));
             return;
@@ -77,7 +79,7 @@ pub(super) fn happen(cell: &mut Cell, act: u8, with: [u8; 3]) {
             update_list(cell, a);
             return;
         }
-        54 | 55 => {
+        54 | 55 | 58 => {
             change_policy(cell, a);
             return;
         }
@@ -91,6 +93,10 @@ pub(super) fn happen(cell: &mut Cell, act: u8, with: [u8; 3]) {
         }
         57 => {
             confirm_order(cell, with);
+            return;
+        }
+        59 | 60 => {
+            resume(cell, a);
             return;
         }
         _ => {
@@ -157,8 +163,8 @@ pub(super) fn envelope(cell: &Cell, act: u8, with: [u8; 3]) -> Option<Envelope> 
                 json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": known(cell, a)?.id});
             Some(sign(PayloadKind::CancelWithdrawal, &payload, "client", "pipeline"))
         }
-        24 if c % 16 == 0 => said(cell, one(&OFFICERS, b), StatementBody::PauseWallet(hot())),
-        24 => said(cell, "alice", StatementBody::ProposeResume { wallet: hot(), lifts: pauses(cell) }),
+        24 if c % 16 == 0 => said(cell, one(&OFFICERS, b), StatementBody::PauseWallet(wallet(a))),
+        24 => said(cell, "alice", resuming(cell, wallet(a))),
         _ => {
             let pending = cell.state.ceremonies().filter(|known| known.quorum_met.is_none());
             let id = pending.map(|known| known.id).nth(usize::from(a % 4))?;
@@ -178,8 +184,22 @@ fn hot() -> WalletId {
     "hot-1".parse().unwrap()
 }
 
-fn pauses(cell: &Cell) -> Vec<StatementDigest> {
-    cell.state.wallet(&hot()).unwrap().pauses.iter().map(|pause| pause.statement).collect()
+pub(super) fn wallet(choice: u8) -> WalletId {
+    one(&WALLETS, choice).parse().unwrap()
+}
+
+/// Names every pause of a wallet, by whomever.
+fn resuming(cell: &Cell, wallet: WalletId) -> StatementBody {
+    let lifts = cell.state.wallet(&wallet).unwrap().pauses.iter().map(|pause| pause.statement).collect();
+    StatementBody::ProposeResume { wallet, lifts }
+}
+
+/// One of the wallets that are paused goes on.
+fn resume(cell: &mut Cell, choice: u8) {
+    let paused: Vec<_> = cell.state.wallets().filter(|wallet| wallet.is_paused()).collect();
+    let Some(paused) = paused.get(usize::from(choice) % paused.len().max(1)) else { return };
+    let body = resuming(cell, paused.id.clone());
+    ceremony(cell, body);
 }
 
 /// One of the withdrawals, the open ones more often.
@@ -218,9 +238,12 @@ fn said(cell: &Cell, officer: &str, body: StatementBody) -> Option<Envelope> {
 }
 
 fn asking(cell: &Cell, [a, b, c]: [u8; 3]) -> Envelope {
+    if b % 5 == 4 {
+        return asking_call(cell, [a, b, c]);
+    }
     let usdt = one(&[100, 100, 300, 500, 650, 950, 1_500, 4_000, 9_000, 30_000_u128], b / 3);
-    let to = place(c);
-    let mut request = json!({"cluster": "demo-1", "client": "pipeline", "wallet": "hot-1", "asset": "USDT", "chain_id": 1,
+    let (to, from) = (place(c), one(&[0, 0, 1, 2, 1], a / 24));
+    let mut request = json!({"cluster": "demo-1", "client": "pipeline", "wallet": wallet(from), "asset": "USDT", "chain_id": 1,
         "amount": (usdt * 1_000_000).to_string(), "destination": to, "fee_cap": after::CAP,
         "customer": one(&CUSTOMERS, b), "idempotency_key": format!("k-{}", a % 24),
         "created_at_ms": cell.now, "expires_at_ms": cell.now + 200_000});
@@ -236,10 +259,7 @@ fn asking(cell: &Cell, [a, b, c]: [u8; 3]) -> Envelope {
 }
 
 fn binding(cell: &Cell, known: std::sync::Arc<Withdrawal>, nonce: u8) -> Envelope {
-    let request = &known.request;
-    let amount: u128 = request.amount.to_string().parse().unwrap();
-    let to = request.destination.to_string();
-    let transaction = usdt_transfer(&to, amount / 1_000_000, u64::from(nonce % 12));
+    let transaction = does(&known.request, u64::from(nonce % 12), gwei(30, 1));
     let payload = json!({"cluster": cell.state.cluster(), "client": "pipeline", "withdrawal": known.id,
         "transaction": transaction.to_hex()});
     sign(PayloadKind::BindTransaction, &payload, "client", "pipeline")
@@ -262,12 +282,9 @@ fn replacing(cell: &Cell, [a, b, c]: [u8; 3]) -> Option<Envelope> {
     let known = authorized(cell, a)?;
     let (nonce, price) =
         (known.transaction.as_ref()?.effects.nonce, gwei(40 + u128::from(b), 2 + u128::from(b)));
-    let amount: u128 = known.request.amount.to_string().parse().unwrap();
     let (action, transaction) = match c % 3 {
         0 => ("cancel-on-chain", after::pays(None, &after::own_address(), 0, nonce, price)),
-        _ => {
-            ("bump-fee", pays_usdt(&known.request.destination.to_string(), amount / 1_000_000, nonce, price))
-        }
+        _ => ("bump-fee", does(&known.request, nonce, price)),
     };
     let request = cell.replacement(&format!("k-{}", b % 32), known.id, action, &transaction);
     Some(after::by_pipeline(PayloadKind::ReplacementRequest, &request))
@@ -389,7 +406,7 @@ fn house_entry(cell: &Cell, [a, b, c]: [u8; 3]) -> StatementBody {
 
 fn order(cell: &Cell, [a, b, _]: [u8; 3]) -> OrderProposal {
     let subject = match b / 4 % 8 {
-        0 => OrderSubject::Wallet(hot()),
+        0 => OrderSubject::Wallet(wallet(a)),
         1..4 => OrderSubject::Customer(one(&CUSTOMERS, a).parse().unwrap()),
         _ => OrderSubject::Destination(ChainId(1), place(a)),
     };

@@ -1,4 +1,4 @@
-//! The policies between which the random logs change: every rule and table that issue 4 knows, with bounds that random acts meet.
+//! The policies between which the random logs change: every rule and table there is, with bounds that random acts meet.
 
 /// How many there are.
 pub(super) const POLICIES: u8 = 4;
@@ -7,10 +7,26 @@ const BASE: &str = r#"version = 1
 
 [[grant]]
 id = "payouts"
-wallets = ["hot-1"]
+tiers = ["hot", "warm"]
 assets = ["USDT", "ETH"]
 clients = ["pipeline"]
 destinations = "any"
+
+[[grant]]
+id = "approvals"
+tiers = ["hot"]
+assets = ["ETH"]
+clients = ["pipeline"]
+destinations = "any"
+max_amount = { ETH = "0" }
+
+[[grant.call]]
+contract = "0xdAC17F958D2ee523a2206206994597C13D831ec7"
+function = "approve(address,uint256)"
+arguments = [
+  { position = 1, one_of = ["wallet", "whitelisted", "0x52908400098527886E0F7030069857D2E4169EE7"] },
+  { position = 2, at_most = "5" },
+]
 
 [[restriction]]
 id = "sanctions"
@@ -50,7 +66,7 @@ deny_above = "14"
 
 [[tier]]
 id = "hot"
-wallets = ["hot-1"]
+wallets = ["hot-1", "hot-2"]
 
 [[tier.ceiling]]
 id = "hot-once"
@@ -62,6 +78,31 @@ id = "hot-hour"
 unit = "usd_cents"
 window_ms = 150000
 deny_above = "3000000"
+
+[[tier]]
+id = "warm"
+wallets = ["warm-1"]
+
+[[tier.ceiling]]
+id = "warm-once"
+unit = "usd_cents"
+deny_above = "500000"
+
+[[tier.ceiling]]
+id = "warm-count"
+unit = "count"
+window_ms = 100000
+hold_above = { amount = "2", approvals = { withdrawal-approver = 1 } }
+deny_above = "5"
+
+[[restriction]]
+id = "fuse"
+type = "circuit_breaker"
+wallets = ["hot-2", "warm-1"]
+window_ms = 300000
+max_denials = 2
+per_customer = 2
+max_outflow = { unit = "usd_cents", amount = "30000" }
 
 [[restriction]]
 id = "fees"
@@ -91,7 +132,7 @@ approvals = { withdrawal-approver = 1 }
 [[restriction]]
 id = "hours"
 type = "time_window"
-hours = ["04:00-04:43"]
+hours = ["04:00-04:42"]
 approvals = { security-officer = 1 }
 
 [risk]
@@ -165,7 +206,7 @@ const BREAKERS: &str = r#"[[restriction]]
 id = "probing"
 type = "circuit_breaker"
 window_ms = 200000
-max_denials = 4
+max_denials = 2
 per_customer = 2
 per_client = true
 except = ["WINDOW_LIMIT_REACHED"]
@@ -174,7 +215,7 @@ except = ["WINDOW_LIMIT_REACHED"]
 id = "bleeding"
 type = "circuit_breaker"
 window_ms = 200000
-max_outflow = { unit = "count", amount = "3" }
+max_outflow = { unit = "count", amount = "1" }
 
 [risk]
 "#;
@@ -194,21 +235,27 @@ pub(super) fn document(which: u8) -> String {
             .replace("\"sessions\", \"devices\"", "\"sessions\"")
             .replace("\"chainwatch\", \"tracer\"", "\"tracer\"")
             .replace("\"kyc\", \"kyc-2\"", "\"kyc\"")
+            .replace("at_most = \"5\"", "at_most = \"3\"")
+            .replace("deny_above = \"3000000\"", "deny_above = \"1500000\"")
             .replace("window_ms = 200000", "window_ms = 400000")
             .replace("[risk]\n", BREAKERS),
-        // Neither exchanges nor hours, and orders are not taken any more.
+        // Neither exchanges nor hours, orders are not taken any more, a wallet changes its tier, and nobody counts what it pays.
         2 => {
             let start = BASE.find("[legal]").unwrap();
             let end = BASE.find("[hold]").unwrap();
             without(&without(&format!("{}{}", &BASE[..start], &BASE[end..]), "travel"), "hours")
+                .replace("[\"hot-1\", \"hot-2\"]", "[\"hot-1\"]")
+                .replace("wallets = [\"warm-1\"]", "wallets = [\"warm-1\", \"hot-2\"]")
+                .replace("max_outflow = { unit = \"usd_cents\", amount = \"30000\" }\n", "")
         }
         // Every destination is listed, silence holds, and breakers let more pass.
         _ => BASE
+            .replacen("max_denials = 2", "max_denials = 1", 1)
             .replace(
                 "[[restriction]]\nid = \"fees\"",
                 "[[restriction]]\nid = \"listed\"\ntype = \"whitelist\"\n\n[[restriction]]\nid = \"fees\"",
             )
-            .replace("[risk]\n", &BREAKERS.replace("max_denials = 4", "max_denials = 6"))
+            .replace("[risk]\n", &BREAKERS.replace("max_denials = 2", "max_denials = 3"))
             .replace("required = false", "required = true")
             .replace("amount = \"3000000000\"", "amount = \"2000000000\"")
             .replace("cooling_off_ms = 5000", "cooling_off_ms = 2000"),
