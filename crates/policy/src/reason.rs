@@ -136,7 +136,7 @@ reasons! {
     PasswordReset, "PASSWORD_RESET", REVIEWING, "The customer's password was reset lately.";
     EmailChanged, "EMAIL_CHANGED", REVIEWING, "The customer's e-mail address was changed lately.";
     FreshApiKey, "FRESH_API_KEY", REVIEWING, "The customer's API key was made lately.";
-    TorNetwork, "TOR_NETWORK", REVIEWING, "The session came over Tor.";
+    TorNetwork, "TOR_NETWORK", REVIEWING, "The customer's session came through the Tor network, which hides where it came from.";
     VpnNetwork, "VPN_NETWORK", REVIEWING, "The session came over a VPN.";
     HostingNetwork, "HOSTING_NETWORK", REVIEWING, "The session came from a data centre.";
     CountryChanged, "COUNTRY_CHANGED", REVIEWING, "The session came from another country than the one before.";
