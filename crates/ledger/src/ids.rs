@@ -214,10 +214,9 @@ pub(crate) fn whitelist_entry_ceremony(entry: &WhitelistEntryId) -> Option<Cerem
     format!("c-{}", entry.as_str().strip_prefix("e-")?).parse().ok()
 }
 
-/// The id of the order that this agency made under this reference.
-pub(crate) fn legal_order_id(cluster: &str, agency: &str, reference: &str) -> Option<LegalOrderId> {
-    let parts = [cluster.as_bytes(), agency.as_bytes(), reference.as_bytes()];
-    LegalOrderId::new(format!("o-{}", hex::encode(derive_id("holdfast/legal-order-id/v1", &parts)))).ok()
+/// The id of the order with this digest: another document, demand or reference is another order.
+pub(crate) fn legal_order_id(order: &DocumentDigest) -> Option<LegalOrderId> {
+    LegalOrderId::new(format!("o-{}", hex::encode(derive_id("holdfast/legal-order-id/v2", &[&order.0])))).ok()
 }
 
 impl DocumentDigest {

@@ -117,7 +117,7 @@ pub struct ContactConfirmation {
 /// A legal order with everything the log says about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LegalOrder {
-    /// Derived from cluster, agency and reference: an agency's reference is one order.
+    /// Derived from the digest. Of an agency's orders under one reference at most one is ever confirmed.
     pub id: LegalOrderId,
     /// What it demands.
     pub proposal: OrderProposal,
@@ -185,7 +185,7 @@ impl LegalOrder {
 impl OrderProposal {
     /// The order's id in a cell.
     pub fn id(&self, cluster: &ClusterId) -> Option<LegalOrderId> {
-        crate::ids::legal_order_id(cluster.as_str(), self.agency.as_str(), self.reference.as_str())
+        crate::ids::legal_order_id(&self.digest(cluster))
     }
 
     /// SHA-256 of `Holdfast legal order v1`, the cell and the order's lines as statements show them, each with a line feed.

@@ -110,7 +110,14 @@ impl State {
             .id(self.cluster())
             .ok_or_else(|| Rejection::new(RejectionCode::FieldInvalid, "the order has no id"))?;
         if self.legal_order(&id).is_some() {
-            let detail = format!("`{}` has opened `{}` here already", proposal.agency, proposal.reference);
+            let detail = format!("this very order, `{id}`, was opened here already");
+            return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("reference"));
+        }
+        if let Some(order) = self.confirmed_under(proposal) {
+            let detail = format!(
+                "`{}` of `{}` is confirmed: it is `{}`",
+                proposal.reference, proposal.agency, order.id
+            );
             return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("reference"));
         }
         self.check_demand(proposal, time)?;
@@ -331,8 +338,21 @@ impl State {
         payment.is_some_and(|payment| payment.positions.request != place && self.still_counts(payment))
     }
 
+    /// The order that was confirmed under the same reference of the same agency.
+    fn confirmed_under(&self, proposal: &OrderProposal) -> Option<&LegalOrder> {
+        let same = |known: &OrderProposal| {
+            (&known.agency, &known.reference) == (&proposal.agency, &proposal.reference)
+        };
+        self.legal_orders().find(|order| order.confirmed.is_some() && same(&order.proposal))
+    }
+
+    /// INVARIANT (G1): one officer's false order keeps no true one out, and of all under one reference one is confirmed.
     fn waiting_order(&self, id: &LegalOrderId, time: TimestampMs) -> Result<&LegalOrder, Rejection> {
         let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
+        if let Some(other) = self.confirmed_under(&order.proposal).filter(|other| other.id != *id) {
+            let detail = format!("`{}` was confirmed under this reference", other.id);
+            return Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("order"));
+        }
         let state = order.state_at(time);
         if state != OrderState::Open {
             let detail =

@@ -55,14 +55,54 @@ fn freeze_confirmed_by_two_roles_stays_and_one_role_confirms_nothing() {
 }
 
 #[test]
-fn order_that_lapsed_is_never_confirmed_and_its_reference_never_used_again() {
+fn order_that_lapsed_is_never_confirmed_nor_opened_again() {
     let mut cell = with_legal();
     let id = cell.freeze("case/1", customer());
     cell.now += LAPSE;
     let late = cell.approving("alice", &id);
     assert_eq!(cell.refuse(&late), "LEGAL_ORDER_STATE");
-    let again = cell.opening("carol", order("case/1", OrderDemand::Freeze(payee())));
+    let again = cell.opening("bob", order("case/1", OrderDemand::Freeze(customer())));
     assert_eq!(cell.refuse(&again), "ALREADY_EXISTS");
+}
+
+/// Somebody who knows an agency's reference keeps nobody from opening what the agency really ordered.
+#[test]
+fn false_order_takes_no_reference_from_the_true_one_and_only_one_is_confirmed() {
+    for lapsed in [false, true] {
+        let mut cell = with_legal();
+        let false_one = cell.freeze("case/1", customer());
+        if lapsed {
+            cell.now += LAPSE;
+        }
+        let opening = cell.opening("bob", order("case/1", OrderDemand::Freeze(payee())));
+        let true_one = cell.accept(&opening).order.unwrap();
+        assert_ne!(true_one, false_one);
+        cell.approve_both(&true_one);
+        assert_eq!(cell.order_state(&true_one), OrderState::Confirmed);
+        let late = cell.approving("alice", &false_one);
+        assert_eq!(cell.refuse(&late), "LEGAL_ORDER_STATE");
+        let third = cell.opening("bob", order("case/1", release(1)));
+        assert_eq!(cell.refuse(&third), "ALREADY_EXISTS");
+        // Another agency's reference is its own.
+        let mut other = order("case/1", OrderDemand::Freeze(customer()));
+        other.agency = "court".parse().unwrap();
+        let other = cell.opening("bob", other);
+        cell.accept(&other);
+    }
+}
+
+#[test]
+fn second_order_under_a_reference_is_not_confirmed_by_officers_or_contacts_that_came_before() {
+    let mut cell = with_contacts();
+    let (one, other) = (cell.open(order("case/1", release(1))), cell.open(order("case/1", release(2))));
+    for id in [&one, &other] {
+        cell.approve_both(id);
+    }
+    cell.confirm(&one);
+    assert_eq!(cell.order_state(&one), OrderState::Confirmed);
+    let late = cell.confirming("desk-1", &other);
+    assert_eq!(cell.refuse(&late), "LEGAL_ORDER_STATE");
+    assert_eq!(cell.order_state(&other), OrderState::Open);
 }
 
 #[test]
