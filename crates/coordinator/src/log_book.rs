@@ -24,7 +24,6 @@ mod adopt;
 mod events;
 pub(crate) mod evidence;
 mod found;
-mod histories;
 mod index;
 mod keys;
 mod open;
@@ -35,7 +34,6 @@ mod writer;
 
 pub(crate) use adopt::AdoptError;
 pub(crate) use found::Found;
-pub(crate) use histories::Histories;
 pub(crate) use index::{LogIndex, Subject, is_final};
 pub(crate) use keys::{KeyHistory, LogKeys};
 pub use open::OpenError;

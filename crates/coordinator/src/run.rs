@@ -35,7 +35,7 @@ use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
 use crate::crash::{self, CrashPoints};
 use crate::given_up::GivenUp;
-use crate::log_book::{Histories, LogBook, LogFailed, OpenError, Reader, Snapshots, schema};
+use crate::log_book::{LogBook, LogFailed, OpenError, Reader, Snapshots, schema};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
 use crate::risk_providers::RiskProviders;
@@ -245,8 +245,7 @@ async fn open_log(
         let entry_keys = signing_keys(&config.keys.entry)?;
         let store = StoreHandle::open(&config.store_config(), &schema::TABLES)?;
         let store = crash::watched(store, &hooks);
-        let histories = Histories::new(store.clone(), config.history_memory);
-        let snapshots = Snapshots::at(&config.data_dir, histories);
+        let snapshots = Snapshots::at(&config.data_dir, store.clone(), config.history_memory);
         let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_keys, snapshots)?;
         Ok((book, entry_keys))
     });

@@ -22,9 +22,7 @@ use crate::identity::{Identity, IdentityError, NodeName};
 use crate::incidents::Incidents;
 use crate::keygen::{KeygenRefusal, Keygens};
 use crate::latches::{DeliverRefusal, Latches};
-use crate::replica::{
-    self, DurableReplica, ExtendRefusal, Extension, Histories, LoadError, Snapshots, TipRecord,
-};
+use crate::replica::{self, DurableReplica, ExtendRefusal, Extension, LoadError, Snapshots, TipRecord};
 use crate::sealing::KdfParameters;
 use crate::signing::{Sessions, Signing};
 use crate::vault::{Vault, VaultError};
@@ -107,8 +105,7 @@ impl Node {
         replica::install(&store, &entry)?;
         let vault = Vault::open(identity.name().clone(), store.clone(), data_dir, &passphrase, kdf, engines)?;
         let vault = Arc::new(vault);
-        let snapshots =
-            Snapshots::at(data_dir, Arc::clone(&vault), Histories::new(store.clone(), history_memory));
+        let snapshots = Snapshots::at(data_dir, Arc::clone(&vault), store.clone(), history_memory);
         let held = replica::load(&store, &genesis.hash, Some(&snapshots))?;
         let latches = Latches::load(store.clone(), Arc::clone(&identity), Arc::clone(&clock), held.state())?;
         let latches = Arc::new(latches);

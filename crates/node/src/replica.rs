@@ -19,7 +19,6 @@ use crate::tables::{self, ENTRIES, HALT, NODE, NOTE, WITNESSED};
 
 mod fork;
 mod held;
-mod histories;
 mod load;
 mod refusal;
 mod snapshot;
@@ -27,7 +26,6 @@ mod tip;
 
 pub(crate) use fork::ForkEvidence;
 pub(crate) use held::Held;
-pub(crate) use histories::Histories;
 pub(crate) use load::{LoadError, install, load, start};
 pub(crate) use refusal::ExtendRefusal;
 pub(crate) use snapshot::{SNAPSHOT_EVERY, Snapshots};

@@ -27,7 +27,7 @@ pub(crate) const WITNESSED: Table = Table::new("witnessed");
 /// What was refused: sequence (8 bytes, big-endian) to the incident.
 pub(crate) const INCIDENTS: Table = Table::new("incidents");
 
-/// Pages of customers' histories and of crowds, by their hashes: see `replica/histories.rs`.
+/// Pages of customers' histories and of crowds, by their hashes: see `replica/snapshot.rs`.
 pub(crate) const PAGES: Table = Table::new("pages");
 
 /// Every table.

@@ -15,10 +15,9 @@ use holdfast_chains::{Address, Amount, Asset, AssetSymbol, ChainId};
 use holdfast_policy::{
     Activity, CalendarDate, ClientId, CustomerHistory, CustomerRef, DestinationStats, DeviceRef, DeviceStats,
     EntryOwner, IntentDigest, LegalFacts, ListId, LookAlikes, MicroUsd, Moment, Network, OutflowStage,
-    Outflows, PageHash, PageRef, PageSource, PageSourceError, Pages, PaymentSeen, PolicyDocument,
-    PolicyVersion, PolicyView, ProviderId, RuleId, ScreeningIndex, ScreeningList, SessionDetails,
-    SessionSignals, TimestampMs, UsdPrice, WalletId, WalletStatus, Whitelist, WhitelistEntry,
-    WhitelistEntryId, WithdrawalFacts, evaluate,
+    Outflows, PageHash, PageRef, Pages, PaymentSeen, PolicyDocument, PolicyVersion, PolicyView, ProviderId,
+    RuleId, ScreeningIndex, ScreeningList, SessionDetails, SessionSignals, TimestampMs, UsdPrice, WalletId,
+    WalletStatus, Whitelist, WhitelistEntry, WhitelistEntryId, WithdrawalFacts, evaluate,
 };
 use holdfast_store::{ContentTable, StoreConfig, StoreHandle, Table};
 
@@ -161,7 +160,7 @@ fn fill(directory: &Path, size: u32) {
     let began = Instant::now();
     let kept = activity.keep();
     let table = ContentTable::new(store.clone(), PAGES);
-    table.write_blocking(kept.iter().map(|(hash, bytes)| (*hash.as_bytes(), bytes))).unwrap();
+    table.write_blocking(kept.iter()).unwrap();
     let bytes: usize = kept.iter().map(|(_, bytes)| bytes.len()).sum();
     println!(
         "{} pages, {} MiB, hashed and written in {:.1} s",
@@ -177,14 +176,6 @@ fn fill(directory: &Path, size: u32) {
     store.close_blocking().unwrap();
 }
 
-struct Stored(ContentTable);
-
-impl PageSource for Stored {
-    fn page(&self, hash: &PageHash) -> Result<Option<Vec<u8>>, PageSourceError> {
-        Ok(self.0.read(hash.as_bytes())?)
-    }
-}
-
 fn crowded(size: u32, store: StoreHandle, references: &Path) -> Crowded {
     let mut memory = Memory::of_now();
     let document = PolicyDocument::parse(include_str!("crowded.toml")).unwrap();
@@ -198,7 +189,8 @@ fn crowded(size: u32, store: StoreHandle, references: &Path) -> Crowded {
     let references = references.into_iter().map(|(bound, hash, bytes, records)| {
         (bound, PageRef { hash: PageHash::from_bytes(hash), bytes, records })
     });
-    let pages = Pages::kept_in(Box::new(Stored(ContentTable::new(store, PAGES))), MEMORY);
+    let table = ContentTable::new(store, PAGES);
+    let pages = Pages::reading(move |hash| table.read(hash), MEMORY);
     let mut activity = Activity::from_references(references.collect(), &pages).unwrap();
     memory.grew(&format!("{size} customers, their destinations and devices, in pages elsewhere"));
     let wallet = WalletId::new("hot-1").unwrap();

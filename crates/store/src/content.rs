@@ -3,6 +3,8 @@
 //! Owns what is deleted and when: never what one of the last two files names, so that neither a file that was replaced a moment ago
 //! nor a copy in memory names something that is gone. It must never delete before the newer file is durable. It compares no hash: who
 //! reads does.
+//!
+//! Several processes keep pages of a state in such tables: what they do to them is here, what a page is they know.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,12 +52,16 @@ impl ContentTable {
     /// # Errors
     /// As [`StoreHandle::read`].
     pub fn read(&self, hash: &ContentHash) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.read(self.table, hash)
+        let failed = |error: &StoreError| {
+            let error: &dyn std::error::Error = error;
+            tracing::error!(error, table = self.table.name(), "a record cannot be read");
+        };
+        self.store.read(self.table, hash).inspect_err(failed)
     }
 
     /// A file that names these was found: they are needed.
-    pub fn named_at_start(&self, named: impl IntoIterator<Item = ContentHash>) {
-        self.retained().named = named.into_iter().collect();
+    pub fn named_at_start(&self, named: impl IntoIterator<Item: Into<ContentHash>>) {
+        self.retained().named = named.into_iter().map(Into::into).collect();
     }
 
     /// Makes records durable, before any file names them.
@@ -65,13 +71,14 @@ impl ContentTable {
     ///
     /// # Panics
     /// As [`StoreHandle::commit_blocking`].
-    pub fn write_blocking<'a>(
+    pub fn write_blocking<'a, H: Into<ContentHash>>(
         &self,
-        records: impl IntoIterator<Item = (ContentHash, &'a [u8])>,
+        records: impl IntoIterator<Item = (H, &'a [u8])>,
     ) -> Result<(), CommitError> {
         self.retained().begin();
         let (mut batch, mut operations, mut bytes) = (Batch::new(), 0_usize, 0_usize);
         for (hash, record) in records {
+            let hash: ContentHash = hash.into();
             let size = hash.len().saturating_add(record.len());
             if operations >= MAX_BATCH_OPERATIONS || bytes.saturating_add(size) > MAX_BATCH_BYTES {
                 self.store.commit_blocking(std::mem::take(&mut batch))?;
@@ -96,9 +103,9 @@ impl ContentTable {
     /// As [`StoreHandle::commit_blocking`].
     pub fn retain_blocking(
         &self,
-        named: impl IntoIterator<Item = ContentHash>,
+        named: impl IntoIterator<Item: Into<ContentHash>>,
     ) -> Result<usize, CommitError> {
-        let named: BTreeSet<ContentHash> = named.into_iter().collect();
+        let named: BTreeSet<ContentHash> = named.into_iter().map(Into::into).collect();
         let (swept, doomed) = {
             let mut retained = self.retained();
             let before = std::mem::replace(&mut retained.named, named);
@@ -111,6 +118,20 @@ impl ContentTable {
         let doomed = if swept { doomed } else { self.strays()? };
         self.delete(&doomed)?;
         Ok(doomed.len())
+    }
+
+    /// The same for those who go on whatever comes of it: what was not deleted takes room and harms nobody.
+    ///
+    /// # Panics
+    /// As [`StoreHandle::commit_blocking`].
+    pub fn tidy_blocking(&self, named: impl IntoIterator<Item: Into<ContentHash>>) {
+        match self.retain_blocking(named) {
+            Ok(deleted) => tracing::debug!(deleted, "records that no file names were deleted"),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "records that no file names were not deleted");
+            }
+        }
     }
 
     fn unnamed(&self, retained: &Retained, hashes: BTreeSet<ContentHash>) -> Vec<ContentHash> {
@@ -263,7 +284,7 @@ mod tests {
             assert_eq!(table.read(&hash(9)).unwrap().map(|bytes| bytes.len()), Some(900_000));
             assert_eq!(table.retain_blocking([hash(9)]).unwrap(), 4_209);
             assert_eq!(store.scan(CONTENT, &[], 10).unwrap().len(), 1);
-            table.write_blocking([]).unwrap();
+            table.write_blocking::<ContentHash>([]).unwrap();
         });
     }
 }

@@ -115,7 +115,7 @@ impl LogBook {
         snapshots: Snapshots,
     ) -> Result<Self, OpenError> {
         let mut replica = Replica::from_genesis(genesis, pinned)?;
-        replica.read_pages_from(&snapshots.histories().pages());
+        replica.read_pages_from(&snapshots.pages());
         let origin = Origin::of_cluster(replica.state().cluster().as_str())?;
         let keys = LogKeys::new(origin, log_keys);
         let mut inner = Inner::begin(replica, genesis, &keys)?;
@@ -183,7 +183,7 @@ fn resumed(
 ) -> Option<Inner> {
     let mut entries = |index: u64| Entry::parse(&store.read(ENTRIES, &index_key(index)).ok()??).ok();
     let kept = snapshots.read(genesis, &mut entries)?;
-    let (size, named) = (kept.tree.size(), kept.state.named_pages().collect());
+    let (size, named) = (kept.tree.size(), kept.state.named_pages().collect::<Vec<_>>());
     let resumed = check_kept(store, &kept.tree).and_then(|()| {
         let Kept { state, tree, index, keys } = kept;
         let replica = Replica::resume(state, tree.edge().clone(), pinned)?;
@@ -195,7 +195,7 @@ fn resumed(
         Ok(inner) => {
             tracing::info!(size, entries = inner.replica.size(), "started from the snapshot");
             snapshots.is_used(size);
-            snapshots.histories().named_at_start(named);
+            snapshots.names(named);
             Some(inner)
         }
         Err(error) => {

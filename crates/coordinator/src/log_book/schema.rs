@@ -25,7 +25,7 @@ pub(crate) const EVIDENCE: Table = Table::new("evidence");
 /// Withdrawals that were given up, by their ids, as long as they are open.
 pub(crate) const GIVEN_UP: Table = Table::new("given-up");
 
-/// Pages of customers' histories and of crowds, by their hashes: see `histories.rs`.
+/// Pages of customers' histories and of crowds, by their hashes: see `snapshot.rs`.
 pub(crate) const PAGES: Table = Table::new("pages");
 
 /// All of them.

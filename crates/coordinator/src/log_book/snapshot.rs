@@ -19,14 +19,15 @@ use std::thread;
 use ed25519_dalek::VerifyingKey;
 use holdfast_ledger::{SnapshotError, State, StateDigest};
 use holdfast_log::{Entry, Hash, MemoryTree, TreeError};
-use holdfast_policy::KeptPages;
-use holdfast_store::CommitError;
+use holdfast_policy::{KeptPages, PageHash, Pages};
+use holdfast_store::{CommitError, ContentTable, StoreHandle};
 use holdfast_transport::files::{self, FileError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::index::{IndexError, IndexPicture};
-use super::{Histories, Inner, KeyHistory, LogBook, LogFailed, LogIndex};
+use super::schema::PAGES;
+use super::{Inner, KeyHistory, LogBook, LogFailed, LogIndex};
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::telemetry::cause;
 
@@ -47,7 +48,10 @@ const CHECKSUM_BYTES: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     path: PathBuf,
-    histories: Histories,
+    /// Pages of customers' histories and of crowds.
+    table: Arc<ContentTable>,
+    /// How many bytes of them stay in memory.
+    memory: usize,
     /// Size of the log in the newest file, 0 if there is none that can be used.
     kept: AtomicU64,
     /// After a failure: the size from which on it is tried again.
@@ -109,17 +113,24 @@ pub(super) enum KeepError {
 
 impl Snapshots {
     /// The file in this directory; what an interrupted write left of another one is removed. Nobody else may use the directory.
-    pub(crate) fn at(data_dir: &Path, histories: Histories) -> Self {
+    pub(crate) fn at(data_dir: &Path, store: StoreHandle, memory: usize) -> Self {
         let path = data_dir.join(FILE);
         if let Err(error) = files::remove_unfinished(&path) {
             tracing::warn!(error = cause(&error), "what is left of an unfinished snapshot cannot be removed");
         }
-        Self { path, histories, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
+        let table = Arc::new(ContentTable::new(store, PAGES));
+        Self { path, table, memory, kept: AtomicU64::new(0), put_off_to: AtomicU64::new(0) }
     }
 
-    /// The pages that it names.
-    pub(super) fn histories(&self) -> &Histories {
-        &self.histories
+    /// A way to the pages of histories that knows of no fault and remembers nothing yet.
+    pub(super) fn pages(&self) -> Pages {
+        let table = Arc::clone(&self.table);
+        Pages::reading(move |hash| table.read(hash), self.memory)
+    }
+
+    /// The state that was restored names these.
+    pub(super) fn names(&self, named: Vec<PageHash>) {
+        self.table.named_at_start(named);
     }
 
     /// The file names a page that is lost: the next start replays the log, which writes all pages anew.
@@ -180,7 +191,7 @@ impl Snapshots {
         // The two take about as long, and a start has nothing else to do.
         let (state, tree) = thread::scope(|scope| {
             let tree = scope.spawn(|| tree_of(leaves));
-            (State::restore(state, genesis, entries, &self.histories.pages()), tree.join())
+            (State::restore(state, genesis, entries, &self.pages()), tree.join())
         });
         let (state, tree) = (state?, tree.map_err(|_| KeepError::Altered)??);
         let found = (state.size(), state.digest(), tree.size(), tree.root()?);
@@ -207,14 +218,14 @@ impl Snapshots {
     pub(super) fn write(&self, picture: &Picture) -> Result<KeptPages, KeepError> {
         let (mut state, size) = (picture.state.clone(), picture.state.size());
         let kept = state.keep_pages();
-        let written = self.histories.write(&kept).map_err(KeepError::from);
+        let written = self.table.write_blocking(kept.iter()).map_err(KeepError::from);
         let written = written.and_then(|()| self.try_write(&state, picture));
         match &written {
             Ok(()) => self.kept.store(size, Ordering::Relaxed),
             Err(_) => self.put_off_to.store(size.saturating_add(RETRY_AFTER), Ordering::Relaxed),
         }
         written?;
-        self.histories.retain(&state);
+        self.table.tidy_blocking(state.named_pages());
         Ok(kept)
     }
 

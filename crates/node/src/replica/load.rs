@@ -104,7 +104,7 @@ pub(crate) fn load(
         None => {
             let mut replica = Replica::from_genesis(&genesis, pinned)?;
             if let Some(snapshots) = snapshots {
-                replica.read_pages_from(&snapshots.histories().pages());
+                replica.read_pages_from(&snapshots.pages());
             }
             let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
             replayed(store, &tip, replica, tree)?
@@ -123,7 +123,7 @@ fn resumed(
 ) -> Option<(Replica, MemoryTree)> {
     let mut entries = |index: u64| Entry::parse(&store.read(ENTRIES, &index.to_be_bytes()).ok()??).ok();
     let Kept { state, tree } = snapshots.read(genesis, &mut entries)?;
-    let (size, named) = (state.size(), state.named_pages().collect());
+    let (size, named) = (state.size(), state.named_pages().collect::<Vec<_>>());
     let resumed = Replica::resume(state, tree.edge().clone(), pinned)
         .map_err(LoadError::from)
         .and_then(|replica| replayed(store, tip, replica, tree));
@@ -131,7 +131,7 @@ fn resumed(
         Ok(resumed) => {
             tracing::info!(size, tip = tip.size, "started from the snapshot");
             snapshots.is_used(size);
-            snapshots.histories().named_at_start(named);
+            snapshots.names(named);
             Some(resumed)
         }
         Err(error) => {

@@ -22,6 +22,17 @@ pub trait PageSource: Send + Sync {
     fn page(&self, hash: &PageHash) -> Result<Option<Vec<u8>>, PageSourceError>;
 }
 
+struct Reading<F>(F);
+
+impl<E: Into<PageSourceError>, F> PageSource for Reading<F>
+where
+    F: Fn(&[u8; 32]) -> Result<Option<Vec<u8>>, E> + Send + Sync,
+{
+    fn page(&self, hash: &PageHash) -> Result<Option<Vec<u8>>, PageSourceError> {
+        (self.0)(hash.as_bytes()).map_err(Into::into)
+    }
+}
+
 /// A way to pages that are kept somewhere, shared by all clones. The default one keeps nothing elsewhere: all pages are in memory.
 #[derive(Clone, Default)]
 pub struct Pages(Arc<Shared>);
@@ -48,6 +59,14 @@ impl Pages {
     pub fn kept_in(source: Box<dyn PageSource>, bytes: usize) -> Self {
         let cache = Mutex::new(Cache { half: bytes / 2, ..Cache::default() });
         Self(Arc::new(Shared { source: Some(source), cache, fault: OnceLock::new() }))
+    }
+
+    /// The same of what `read` finds under a hash.
+    pub fn reading<E: Into<PageSourceError> + 'static>(
+        read: impl Fn(&[u8; 32]) -> Result<Option<Vec<u8>>, E> + Send + Sync + 'static,
+        bytes: usize,
+    ) -> Self {
+        Self::kept_in(Box::new(Reading(read)), bytes)
     }
 
     /// The first page that could not be read. Nothing that was derived since may be believed.

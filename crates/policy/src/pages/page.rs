@@ -16,6 +16,12 @@ const LENGTHS: usize = 3;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PageHash([u8; 32]);
 
+impl From<PageHash> for [u8; 32] {
+    fn from(hash: PageHash) -> Self {
+        hash.0
+    }
+}
+
 impl PageHash {
     /// The hash from its 32 bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
