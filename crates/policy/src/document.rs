@@ -182,6 +182,32 @@ pub enum RestrictionRule {
     CircuitBreaker(CircuitBreaker),
 }
 
+/// What of a restriction others go through: at most one of these.
+#[derive(Default)]
+struct RulePart<'a> {
+    window: Option<&'a WindowLimit>,
+    breaker: Option<&'a CircuitBreaker>,
+    travel_rule: Option<&'a TravelRule>,
+    screening: Option<&'a ScreeningRule>,
+}
+
+impl RestrictionRule {
+    fn part(&self) -> RulePart<'_> {
+        let none = RulePart::default();
+        match self {
+            Self::WindowLimit(limit) => RulePart { window: Some(limit), ..none },
+            Self::CircuitBreaker(breaker) => RulePart { breaker: Some(breaker), ..none },
+            Self::TravelRule(rule) => RulePart { travel_rule: Some(rule), ..none },
+            Self::Screening(rule) => RulePart { screening: Some(rule), ..none },
+            Self::Whitelist
+            | Self::LimitPerTransaction(_)
+            | Self::Risk(_)
+            | Self::TimeWindow(_)
+            | Self::FeeCap(_) => none,
+        }
+    }
+}
+
 /// A limit for a sliding window; at least one of the bounds is set. The withdrawal's own amount is part of the sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowLimit {
@@ -469,18 +495,8 @@ impl PolicyDocument {
 
     /// The providers whose Travel Rule reports count for any rule.
     pub fn travel_providers(&self) -> BTreeSet<ProviderId> {
-        let rules = self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
-            RestrictionRule::TravelRule(rule) => Some(&rule.providers),
-            RestrictionRule::Whitelist
-            | RestrictionRule::LimitPerTransaction(_)
-            | RestrictionRule::Screening(_)
-            | RestrictionRule::Risk(_)
-            | RestrictionRule::FeeCap(_)
-            | RestrictionRule::TimeWindow(_)
-            | RestrictionRule::CircuitBreaker(_)
-            | RestrictionRule::WindowLimit(_) => None,
-        });
-        rules.flatten().cloned().collect()
+        let rules = self.restrictions().iter().filter_map(|restriction| restriction.rule.part().travel_rule);
+        rules.flat_map(|rule| &rule.providers).cloned().collect()
     }
 
     /// How old an authorization may be when a node starts to sign it.
@@ -500,48 +516,22 @@ impl PolicyDocument {
 
     /// Every screening list that the document relies on.
     pub fn screening_lists(&self) -> BTreeSet<&ListId> {
-        let rules = self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
-            RestrictionRule::Screening(rule) => Some(&rule.lists),
-            RestrictionRule::Whitelist
-            | RestrictionRule::LimitPerTransaction(_)
-            | RestrictionRule::Risk(_)
-            | RestrictionRule::FeeCap(_)
-            | RestrictionRule::TimeWindow(_)
-            | RestrictionRule::TravelRule(_)
-            | RestrictionRule::CircuitBreaker(_)
-            | RestrictionRule::WindowLimit(_) => None,
-        });
-        rules.flatten().collect()
+        let rules = self.restrictions().iter().filter_map(|restriction| restriction.rule.part().screening);
+        rules.flat_map(|rule| &rule.lists).collect()
     }
 
     /// Every sliding window, with its rule's id.
     pub fn windows(&self) -> impl Iterator<Item = (&RuleId, &WindowLimit)> {
-        self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
-            RestrictionRule::WindowLimit(limit) => Some((&restriction.id, limit)),
-            RestrictionRule::Whitelist
-            | RestrictionRule::LimitPerTransaction(_)
-            | RestrictionRule::Screening(_)
-            | RestrictionRule::Risk(_)
-            | RestrictionRule::TimeWindow(_)
-            | RestrictionRule::TravelRule(_)
-            | RestrictionRule::CircuitBreaker(_)
-            | RestrictionRule::FeeCap(_) => None,
-        })
+        self.restrictions()
+            .iter()
+            .filter_map(|restriction| Some((&restriction.id, restriction.rule.part().window?)))
     }
 
     /// Every circuit breaker, with its rule's id.
     pub fn breakers(&self) -> impl Iterator<Item = (&RuleId, &CircuitBreaker)> {
-        self.restrictions().iter().filter_map(|restriction| match &restriction.rule {
-            RestrictionRule::CircuitBreaker(breaker) => Some((&restriction.id, breaker)),
-            RestrictionRule::Whitelist
-            | RestrictionRule::LimitPerTransaction(_)
-            | RestrictionRule::Screening(_)
-            | RestrictionRule::Risk(_)
-            | RestrictionRule::TimeWindow(_)
-            | RestrictionRule::TravelRule(_)
-            | RestrictionRule::WindowLimit(_)
-            | RestrictionRule::FeeCap(_) => None,
-        })
+        self.restrictions()
+            .iter()
+            .filter_map(|restriction| Some((&restriction.id, restriction.rule.part().breaker?)))
     }
 }
 

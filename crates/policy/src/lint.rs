@@ -7,7 +7,6 @@ mod breakers;
 mod contradictions;
 mod finding;
 mod parties;
-mod weights;
 mod width;
 
 use std::collections::BTreeSet;

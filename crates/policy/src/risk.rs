@@ -3,10 +3,10 @@
 
 mod account;
 mod component;
-mod describe;
 mod destination;
 mod facts;
 mod habit;
+mod parts;
 mod terms;
 
 use std::{fmt, str::FromStr};

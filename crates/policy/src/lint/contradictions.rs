@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use holdfast_chains::{Amount, AssetSymbol};
 
-use super::{LintCode, Report, breakers, weights::highest_score};
+use super::{LintCode, Report, breakers};
 use crate::document::{
     AmountUnit, Grant, HoldAbove, LimitPerTransaction, LimitUnit, Restriction, RestrictionRule, RiskLimits,
     TierScope, WindowLimit,
@@ -219,7 +219,7 @@ fn step_up(report: &mut Report<'_>, index: usize, step_up: Option<Amount>, cap: 
 
 fn risk(report: &mut Report<'_>, index: usize, limits: &RiskLimits) {
     let RiskLimits { step_up_at, hold_at, deny_at, approvals: _, require: _ } = limits;
-    let highest = highest_score(report.document.risk());
+    let highest = report.document.risk().highest_score();
     if *deny_at == 0 {
         let sentence = "`deny_at` is 0: every score reaches it".to_owned();
         report.restriction(index, "deny_at", LintCode::DeniesEverything, sentence);

@@ -1,31 +1,46 @@
-//! Owns the risk terms as text, one line for each component: what officers read when two documents differ. Two terms are the same
-//! exactly when their texts are.
+//! Owns the list of what a document's risk terms name: each component with its name, its text and the most that it adds. Officers read
+//! the texts when two documents differ: two terms are the same exactly when their texts are.
 
 use std::{collections::BTreeMap, fmt};
 
-use super::terms::{
-    AccountTerms, Alike, DestinationTerms, Dormant, Established, FanIn, Graded, HabitTerms, Lately,
-    NearLimit, NearListed, RiskTerms, UnusualHour, Within,
+use super::{
+    MAX_SCORE,
+    terms::{
+        AccountTerms, Alike, DestinationTerms, Dormant, Established, FanIn, Graded, HabitTerms, Lately,
+        NearLimit, NearListed, RiskTerms, UnusualHour, Within,
+    },
 };
 
 impl RiskTerms {
     /// Every field of the table that is there, by name.
     pub(crate) fn described(&self) -> BTreeMap<&'static str, String> {
+        let mut all: BTreeMap<_, _> =
+            self.parts().into_iter().map(|(name, part)| (name, part.to_string())).collect();
+        all.insert("max_report_age_ms", self.max_report_age.0.to_string());
+        all
+    }
+
+    /// The most that the score can reach: all weights together.
+    pub(crate) fn highest_score(&self) -> u8 {
+        let weights = self.parts().into_values().map(Part::weight);
+        weights.fold(0, u8::saturating_add).min(MAX_SCORE)
+    }
+
+    // Exhaustive, so that no component is left out.
+    fn parts(&self) -> Parts<'_> {
         let Self {
             listed_address,
             new_device,
             second_factor_reset,
-            max_report_age,
+            max_report_age: _,
             destination,
             habit,
             account,
         } = self;
-        let mut all = BTreeMap::from([
-            ("listed_address", listed_address.to_string()),
-            ("new_device", new_device.to_string()),
-            ("second_factor_reset", second_factor_reset.to_string()),
-            ("max_report_age_ms", max_report_age.0.to_string()),
-        ]);
+        let mut all: Parts<'_> = BTreeMap::new();
+        all.insert("listed_address", listed_address);
+        all.insert("new_device", new_device);
+        all.insert("second_factor_reset", second_factor_reset);
         self::destination(destination, &mut all);
         self::habit(habit, &mut all);
         self::account(account, &mut all);
@@ -33,13 +48,19 @@ impl RiskTerms {
     }
 }
 
-type Named = BTreeMap<&'static str, String>;
-
-fn put<T: fmt::Display>(all: &mut Named, name: &'static str, part: &Option<T>) {
-    all.extend(part.as_ref().map(|part| (name, part.to_string())));
+/// A component that a table may name.
+trait Part: fmt::Display {
+    /// The most that it adds.
+    fn weight(&self) -> u8;
 }
 
-fn destination(terms: &DestinationTerms, all: &mut Named) {
+type Parts<'a> = BTreeMap<&'static str, &'a dyn Part>;
+
+fn put<'a, T: Part>(all: &mut Parts<'a>, name: &'static str, part: &'a Option<T>) {
+    all.extend(part.as_ref().map(|part| (name, part as &dyn Part)));
+}
+
+fn destination<'a>(terms: &'a DestinationTerms, all: &mut Parts<'a>) {
     let DestinationTerms {
         established,
         exposure,
@@ -62,7 +83,7 @@ fn destination(terms: &DestinationTerms, all: &mut Named) {
     put(all, "fresh_crowd", fresh_crowd);
 }
 
-fn habit(terms: &HabitTerms, all: &mut Named) {
+fn habit<'a>(terms: &'a HabitTerms, all: &mut Parts<'a>) {
     let HabitTerms {
         unusual_amount,
         large_amount,
@@ -81,7 +102,7 @@ fn habit(terms: &HabitTerms, all: &mut Named) {
     put(all, "new_client", new_client);
 }
 
-fn account(terms: &AccountTerms, all: &mut Named) {
+fn account<'a>(terms: &'a AccountTerms, all: &mut Parts<'a>) {
     let AccountTerms {
         dormant,
         fresh_account,
@@ -112,6 +133,37 @@ fn account(terms: &AccountTerms, all: &mut Named) {
     put(all, "old_session", old_session);
     put(all, "reset_then_new_device", reset_then_new_device);
     put(all, "woke_on_new_device", woke_on_new_device);
+}
+
+impl Part for u8 {
+    fn weight(&self) -> u8 {
+        *self
+    }
+}
+
+macro_rules! weights {
+    ($($name:ident($it:ident) $weight:expr;)+) => {$(
+        impl Part for $name {
+            fn weight(&self) -> u8 {
+                let $it = self;
+                $weight
+            }
+        }
+    )+};
+}
+
+weights! {
+    Graded(it) it.weight;
+    Lately(it) it.weight;
+    Within(it) it.graded.weight;
+    // Makes others count less.
+    Established(_it) 0;
+    NearListed(it) it.weight;
+    Alike(it) it.weight;
+    FanIn(it) it.graded.weight;
+    NearLimit(it) it.graded.weight;
+    UnusualHour(it) it.weight;
+    Dormant(it) it.weight;
 }
 
 macro_rules! text {
