@@ -356,12 +356,10 @@ async fn what_the_provider_signed_cannot_be_dropped_repeated_or_invented() {
     // One that was said before
     let again = watched.says(&watched.report(next - 1, 0), &key).await;
     refused(again, Code::AlreadyExists, "ALREADY_RECORDED");
-    // One that somebody else signed in its name, and one that cannot be
+    // One that somebody else signed in its name
     let stranger = SigningKey::from_bytes(&[7; 32]);
     let forged = watched.says(&watched.report(next, 0), &stranger).await;
     refused(forged, Code::Unauthenticated, "ENVELOPE_SIGNATURE_INVALID");
-    let lie = watched.says(&watched.report(next, 101), &key).await;
-    assert_eq!(refused(lie, Code::InvalidArgument, "FIELD_INVALID").fields, ["score"]);
     // A coordinator that asked, did not like the answer and threw it away is found out by the gap: it has to log it
     watched.scores(&format!("{PAYEE} 90 sanctions 1\n{THIEF} 100 theft 0\n"));
     let expected = PeerIdentity::new(watched.cluster.name(), Role::Provider, NAME).unwrap();
@@ -380,6 +378,12 @@ async fn what_the_provider_signed_cannot_be_dropped_repeated_or_invented() {
     assert_eq!(watched.paid().await.0, State::Signed, "the newest report counts");
     let sequence = watched.next_sequence().await;
     assert!(sequence > next + 1, "the thrown report is in the log: {sequence}");
+    // One that cannot be stays in the log and uses up its number: nothing else is ever said under it
+    let lie = watched.says(&watched.report(sequence, 101), &key).await;
+    assert_eq!(refused(lie, Code::InvalidArgument, "FIELD_INVALID").fields, ["score"]);
+    let again = watched.says(&watched.report(sequence, 0), &key).await;
+    assert_eq!(refused(again, Code::InvalidArgument, "FIELD_INVALID").fields, ["sequence"]);
+    assert_eq!(watched.next_sequence().await, sequence + 1);
     // Nobody but the coordinator may ask
     let outsider = watched.cluster.identity(Role::Client, "pipeline");
     let channel = connect(&endpoint, &outsider, &Timeouts::default()).await.unwrap();

@@ -456,9 +456,10 @@ async fn logged(session: &Session, fact: Fact<'_>) -> Result<Answer, Failure> {
     let mut attempt = 1;
     loop {
         match report_next(session, &who, fact).await {
-            // The provider's newest report is logged and not cosigned yet, so the replica has not shown its sequence.
+            // The provider's newest report is logged and not cosigned yet, so the replica has not shown its sequence: whether it was taken
+            // or refused, the number is used up, and this one was not logged.
             Err(failure)
-                if failure.reason() == "ALREADY_RECORDED"
+                if (failure.reason() == "ALREADY_RECORDED" || failure.is_about("sequence"))
                     && fact.reporter().sequence.is_none()
                     && attempt < ATTEMPTS =>
             {

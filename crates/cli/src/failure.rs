@@ -120,6 +120,11 @@ impl Failure {
         &self.0.reason
     }
 
+    /// Whether it is about this member of what was sent.
+    pub(crate) fn is_about(&self, field: &str) -> bool {
+        self.0.fields.iter().any(|invalid| invalid.field == field)
+    }
+
     pub(crate) fn message(&self) -> &str {
         &self.0.message
     }
