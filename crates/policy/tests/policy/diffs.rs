@@ -16,7 +16,7 @@ use crate::world::{
 
 mod facts;
 
-use facts::{Facts, facts};
+use facts::facts;
 
 /// A document, small enough that its points meet the facts.
 #[derive(Debug, Clone)]
