@@ -240,26 +240,28 @@ impl Serialize for RejectionCode {
 #[error("{detail}")]
 pub struct Rejection {
     code: RejectionCode,
-    field: Option<String>,
-    detail: String,
+    // As small as it gets: it is part of most errors.
+    field: Option<Box<str>>,
+    detail: Box<str>,
     /// Whether the very same may be admissible later.
     #[serde(skip)]
     passing: bool,
     /// Whose report it is about, and which number it used up.
     #[serde(skip)]
-    used: Option<(ProviderId, u64)>,
+    used: Option<Box<(ProviderId, u64)>>,
 }
 
 impl Rejection {
     /// A rejection with its reason in words: lower case, no full stop.
     pub fn new(code: RejectionCode, detail: impl Into<String>) -> Self {
+        let detail: String = detail.into();
         Self { code, field: None, detail: detail.into(), passing: false, used: None }
     }
 
     /// Names the payload's member at fault.
     #[must_use]
     pub fn with_field(mut self, field: &str) -> Self {
-        self.field = Some(field.to_owned());
+        self.field = Some(field.into());
         self
     }
 
@@ -276,13 +278,13 @@ impl Rejection {
 
     #[must_use]
     pub(crate) fn using_up(mut self, provider: ProviderId, number: u64) -> Self {
-        self.used = Some((provider, number));
+        self.used = Some(Box::new((provider, number)));
         self
     }
 
     /// The provider whose report was refused, and the sequence number that it used up by that.
     pub fn used_number(&self) -> Option<(&ProviderId, u64)> {
-        self.used.as_ref().map(|(provider, number)| (provider, *number))
+        self.used.as_deref().map(|(provider, number)| (provider, *number))
     }
 
     /// Whether the refused attempt belongs in the log: as evidence, or because it changes what comes next.
