@@ -15,9 +15,14 @@ const SANCTIONED: &str = "0x098B716B8Aaf21512996dC57EB0615e2383E2f96";
 
 /// `hot-1` may approve tokens, and pay nobody by that grant.
 fn cell() -> Cell {
+    cell_with("[[restriction]]")
+}
+
+/// The same with another end of the grants.
+fn cell_with(end: &str) -> Cell {
     let mut genesis = document();
     let grant = format!(
-        "[[grant]]\nid = \"hot-calls\"\nwallets = [\"hot-1\"]\nassets = [\"ETH\"]\nclients = [\"pipeline\"]\ndestinations = \"whitelisted\"\n\n[[grant.call]]\ncontract = \"{USDT}\"\nfunction = \"approve(address,uint256)\"\n\n[[restriction]]"
+        "[[grant]]\nid = \"hot-calls\"\nwallets = [\"hot-1\"]\nassets = [\"ETH\"]\nclients = [\"pipeline\"]\ndestinations = \"whitelisted\"\n\n[[grant.call]]\ncontract = \"{USDT}\"\nfunction = \"approve(address,uint256)\"\n\n{end}"
     );
     let policy = genesis["policy"].as_str().unwrap().replacen("[[restriction]]", &grant, 1);
     genesis["policy"] = json!(policy);
@@ -227,4 +232,46 @@ fn fee_bump_makes_the_same_call_and_a_cancellation_makes_none() {
     let cancel = replace(&cell, "r-2", "cancel-on-chain", &transaction(&own, None, 0, 90));
     let cancelled = cell.accept(&cancel).withdrawal.unwrap();
     assert_eq!(cell.withdrawal(cancelled).request.calldata, None);
+}
+
+#[test]
+fn function_of_one_contract_is_not_shown_for_a_call_of_another() {
+    let cell = cell();
+    let call = approve(SPENDER, 1_000, &[]);
+    for (contract, shown) in [(USDT, true), (THIEF, false)] {
+        let mut request = asks(&cell, "k-1", &call);
+        request["destination"] = json!(contract);
+        let request = WithdrawalRequest::parse(&serde_json::to_vec(&request).unwrap()).unwrap();
+        let lines = cell.state.call_lines(&request).unwrap();
+        let says = |text: &str| lines.iter().any(|(_, value)| value == text);
+        assert_eq!(says("approve(address,uint256)"), shown, "{lines:?}");
+        assert_eq!(says("none that the policy in force lists"), !shown, "{lines:?}");
+    }
+}
+
+#[test]
+fn call_that_sends_nothing_along_is_a_payment_and_says_nothing_about_amounts() {
+    // Given an asset whose price is known
+    let mut cell = cell_with("[prices]\nmax_age_ms = 60000\nproviders = [\"sessions\"]\n\n[[restriction]]");
+    let customer = "c-1".parse().unwrap();
+    let seen = |cell: &Cell| {
+        let history = cell.state.activity().customer(&customer).unwrap();
+        (history.paid(), history.amounts().count())
+    };
+    let sequence = cell.state.next_sequence(&"sessions".parse().unwrap());
+    for (sequence, asset) in (sequence..).zip(["ETH", "USDT"]) {
+        let price = json!({"cluster": "demo-1", "provider": "sessions", "sequence": sequence, "asset": asset,
+            "price_micro_usd": 1_000_000, "observed_at_ms": cell.now});
+        cell.accept(&sign(PayloadKind::PriceReport, &price, "provider", "sessions"));
+    }
+    // When it is called with nothing, and paid with something
+    let request = asks(&cell, "k-1", &approve(SPENDER, 1_000, &[]));
+    let call = cell.ask(&request);
+    cell.accept_authorize(call);
+    let signature = cell.signature_of(call);
+    cell.accept(&signature);
+    assert_eq!(seen(&cell), (1, 0));
+    cell.signed("k-2", 10, 1);
+    // Then only that has an amount
+    assert_eq!(seen(&cell), (2, 1));
 }

@@ -12,6 +12,7 @@ use crate::codec::{Decode as _, Encode as _, Input};
 use crate::state::legal_orders::Orders;
 use crate::*;
 
+mod approvals;
 mod freezes;
 mod opening;
 
@@ -154,19 +155,21 @@ fn signed_by(contact: &str, text: &str) -> Envelope {
     }
 }
 
+/// An officer's approval that is valid for so long.
+fn until(cell: &Cell, officer: &str, id: &LegalOrderId, life_ms: u64) -> Envelope {
+    let statement = Statement {
+        cluster: cell.state.cluster().clone(),
+        officer: officer.parse().unwrap(),
+        issued_at: TimestampMs(cell.now),
+        expires_at: Some(TimestampMs(cell.now + life_ms)),
+        note: String::new(),
+        body: StatementBody::ApproveOrder(id.clone()),
+    };
+    super::cell::signed_statement(officer, &cell.state.statement_text(&statement).unwrap())
+}
+
 #[test]
 fn officers_approval_of_an_order_counts_until_it_expires_and_may_be_given_again() {
-    let until = |cell: &Cell, officer: &str, id: &LegalOrderId, life_ms: u64| {
-        let statement = Statement {
-            cluster: cell.state.cluster().clone(),
-            officer: officer.parse().unwrap(),
-            issued_at: TimestampMs(cell.now),
-            expires_at: Some(TimestampMs(cell.now + life_ms)),
-            note: String::new(),
-            body: StatementBody::ApproveOrder(id.clone()),
-        };
-        super::cell::signed_statement(officer, &cell.state.statement_text(&statement).unwrap())
-    };
     for (wait, state) in [(7, OrderState::Confirmed), (8, OrderState::Open)] {
         let mut cell = with_legal();
         let id = cell.freeze("case/1", customer());

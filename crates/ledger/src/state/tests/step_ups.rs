@@ -252,3 +252,19 @@ fn attestation_takes_the_place_of_its_own_providers_and_of_nobody_elses() {
         cell.withdrawal(id).attestations.iter().map(|known| known.attestation.provider.as_str()).collect();
     assert_eq!(known, ["pipeline-id", "kyc"]);
 }
+
+#[test]
+fn poor_score_of_one_provider_takes_nothing_from_anothers() {
+    let mut cell = identified("[\"kyc\"]", "[\"kyc\", \"pipeline-id\"]");
+    let id = cell.asked_for("k-1", 1250);
+    let mut poor = cell.of(id, 1);
+    poor["score"] = json!(79);
+    let mut good = cell.of(id, 1);
+    good["provider"] = json!("pipeline-id");
+    for report in [poor, good] {
+        cell.accept(&attested(&report));
+    }
+    let known = cell.withdrawal(id).attestations.iter().map(|known| &known.attestation);
+    let scores: Vec<_> = known.map(|known| (known.provider.as_str(), known.score)).collect();
+    assert_eq!(scores, [("kyc", 79), ("pipeline-id", 80)]);
+}

@@ -164,3 +164,26 @@ fn frozen_destination_is_frozen_on_its_own_chain() {
         assert_eq!(codes.contains(&"DESTINATION_FROZEN"), frozen, "{asset}: {codes:?}");
     }
 }
+
+#[test]
+fn freeze_may_stand_beside_ones_own_order_to_pay_that_waits() {
+    let mut cell = with_legal();
+    cell.open(order("case/1", release(1)));
+    let freeze = cell.opening("carol", order("case/2", OrderDemand::Freeze(payee())));
+    cell.accept(&freeze);
+}
+
+#[test]
+fn officer_who_came_back_is_another_one_and_prolongs_nothing() {
+    let mut cell = with_legal();
+    cell.change_roster(add_officer("dave", "dave"));
+    let first = cell.opening("dave", order("case/1", OrderDemand::Freeze(customer())));
+    let first = cell.accept(&first).order.unwrap();
+    cell.now = cell.state.legal_order(&first).unwrap().lapses_at.0;
+    let again = cell.opening("dave", order("case/2", OrderDemand::Freeze(customer())));
+    assert_eq!(cell.refuse(&again), "LEGAL_ORDER_STATE");
+    cell.change_roster(remove_officer("dave"));
+    cell.change_roster(add_officer("dave", "dave-2"));
+    let text = String::from_utf8(again.payload).unwrap();
+    cell.accept(&super::super::cell::signed_by_key("dave", "dave-2", &text));
+}
