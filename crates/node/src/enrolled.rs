@@ -40,8 +40,8 @@ impl OwnKeys {
         }
         if let Some(minimum) = &known.minimum {
             let size = minimum.size;
-            let reached = size <= tree.size() && tree.root_at(size).is_ok_and(|root| root == minimum.root);
-            if !reached {
+            // Of a size that the tree has not reached it knows no root.
+            if !tree.root_at(size).is_ok_and(|root| root == minimum.root) {
                 return Err(NotEnrolled::OtherHistory { size });
             }
         }

@@ -272,8 +272,7 @@ impl Latches {
             }
             let Some(record) = find_record(&self.store, sequence)? else { continue };
             let envelope = record.envelope.into_bytes();
-            let would_act = serves && would_act(held.state(), &envelope, now);
-            if would_act { &mut taken } else { &mut rest }.push(envelope);
+            if would_act(held.state(), &envelope, now) { &mut taken } else { &mut rest }.push(envelope);
         }
         let mut room = max_bytes;
         let offered = taken.into_iter().chain(rest).take(MAX_OFFERED).take_while(|envelope| {

@@ -256,9 +256,7 @@ impl DurableReplica {
             let (mut entries, mut room, mut next) = (Vec::new(), max_bytes, index);
             'pages: loop {
                 let page = store.scan(ENTRIES, &next.to_be_bytes(), ENTRIES_PAGE)?;
-                if page.is_empty() {
-                    break;
-                }
+                let Some(_) = page.first() else { break };
                 for (_, bytes) in page {
                     let Some(left) = room.checked_sub(bytes.len()) else { break 'pages };
                     room = left;

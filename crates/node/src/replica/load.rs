@@ -150,9 +150,7 @@ fn replayed(
 ) -> Result<(Replica, MemoryTree), LoadError> {
     loop {
         let page = store.scan(ENTRIES, &replica.size().to_be_bytes(), PAGE)?;
-        if page.is_empty() {
-            break;
-        }
+        let Some(_) = page.first() else { break };
         for (key, bytes) in page {
             let index = replica.size();
             if key != index.to_be_bytes() {

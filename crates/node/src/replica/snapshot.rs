@@ -137,12 +137,21 @@ impl Snapshots {
 
     /// The file names a page that is lost: the next start replays the log, which writes all pages anew.
     pub(crate) fn discard(&self) {
-        match fs::remove_file(&self.path) {
-            Ok(()) => tracing::error!("the snapshot is removed: the next start replays the log"),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+        match self.remove() {
+            Ok(true) => tracing::error!("the snapshot is removed: the next start replays the log"),
+            Ok(false) => {}
             Err(error) => {
                 tracing::error!(%error, path = %self.path.display(), "remove the snapshot before the next start");
             }
+        }
+    }
+
+    /// False if there was none.
+    fn remove(&self) -> std::io::Result<bool> {
+        match fs::remove_file(&self.path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -173,7 +182,7 @@ impl Snapshots {
         genesis: &Entry,
         entries: &mut dyn FnMut(u64) -> Option<Entry>,
     ) -> Result<Option<Kept>, KeepError> {
-        let Some(bytes) = read_bounded(&self.path)? else { return Ok(None) };
+        let Some(bytes) = read_bounded(&self.path, MAX_BYTES)? else { return Ok(None) };
         let rest = bytes.strip_prefix(MAGIC).ok_or(KeepError::OtherVersion)?;
         let (length, rest) = rest.split_first_chunk::<4>().ok_or(KeepError::Altered)?;
         let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| KeepError::Altered)?;
@@ -208,7 +217,8 @@ impl Snapshots {
         if added < every || size < self.put_off_to.load(Ordering::Relaxed) {
             return None;
         }
-        if held.sound_state().is_err() || held.state().size() != size {
+        // What is sound is as long as its tip.
+        if held.sound_state().is_err() {
             return None;
         }
         Some(Self::picture(held))
@@ -274,17 +284,17 @@ fn tree_of(leaves: &[u8]) -> Result<MemoryTree, TreeError> {
     Ok(tree)
 }
 
-fn read_bounded(path: &Path) -> Result<Option<Vec<u8>>, KeepError> {
+fn read_bounded(path: &Path, most: u64) -> Result<Option<Vec<u8>>, KeepError> {
     if !fs::exists(path)? {
         return Ok(None);
     }
     let file = File::open(path)?;
     let length = file.metadata()?.len();
-    if length > MAX_BYTES {
+    if length > most {
         return Err(KeepError::Altered);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 

@@ -17,6 +17,7 @@ use crate::testing::{
     Cell, PASSPHRASE, TestNode, checkpoint_of, coordinator, ed25519, sign_payload, signed_checkpoint,
 };
 
+mod able;
 mod signed;
 
 async fn refused(node: &TestNode, extension: Extension) -> &'static str {

@@ -2,13 +2,15 @@
 
 use holdfast_chains::{Digest, Signature};
 use holdfast_ledger::WithdrawalId;
-use holdfast_policy::WalletId;
+use holdfast_policy::{TimestampMs, WalletId};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_server::NodeService as _;
 use tonic::{Code, Request, Status};
 
 use super::*;
 use crate::testing::{Attempt, Cell, TestNode, ready, reason, sign, sign_prepare_request};
+
+mod bound;
 
 /// The canonical signature, checked with plain k256 under the log's public key.
 fn verified(cell: &Cell, withdrawal: WithdrawalId, signature: &v1::EcdsaSignature) -> Signature {
@@ -255,6 +257,9 @@ async fn attempts_are_bounded_in_number_and_time() {
     for session in 101..=100 + MAX_SESSIONS {
         prepare_alone(&nodes[0], request(session)).await.unwrap();
     }
+    let (sessions, opened) = (&nodes[0].node.signing.sessions, cell.now);
+    sessions.sweep(TimestampMs(opened + SESSION_TTL_MS));
+    assert_eq!(sessions.count(), MAX_SESSIONS, "their time is not over yet");
     let full = prepare_alone(&nodes[0], request(101 + MAX_SESSIONS)).await.unwrap_err();
     assert_eq!((full.code(), reason(&full).as_str()), (Code::ResourceExhausted, "TOO_MANY_SESSIONS"));
     // When their time is over

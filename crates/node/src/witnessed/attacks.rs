@@ -2,8 +2,8 @@
 
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "test")]
 
-use holdfast_ledger::{MinimumCheckpoint, RosterChange, RosterProposal, StatementBody, StatementDigest};
-use holdfast_log::{Cosigner, Envelope, KeyName, SignedCheckpoint};
+use holdfast_ledger::{MinimumCheckpoint, RosterChange, RosterProposal, StatementBody};
+use holdfast_log::{Cosigner, KeyName, SignedCheckpoint};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_server::NodeService as _;
 use holdfast_proto::v1::officer_service_server::OfficerService as _;
@@ -12,10 +12,9 @@ use tonic::Request;
 use super::*;
 use crate::testing::{
     Cell, TestNode, checkpoint_of, ed25519, prepare_keygen, ready, reason, sign, sign_prepare_request,
-    signed_statement,
 };
 
-const LATE_MS: u64 = 3_600_000 + 5_000 + 1_000;
+pub(super) const LATE_MS: u64 = 3_600_000 + 5_000 + 1_000;
 
 /// The cell's newest checkpoint, cosigned by nodes at the cell's time.
 fn cosigned(cell: &Cell, nodes: &[u8]) -> Vec<u8> {
@@ -56,7 +55,7 @@ async fn approvals_kept_back_until_they_expired_generate_no_key_unless_an_honest
     prepare_keygen(&cell, &node, ceremony, [3; 32]).await.unwrap();
 }
 
-fn replaced(cell: &Cell, number: u8, minimum: MinimumCheckpoint) -> StatementBody {
+pub(super) fn replaced(cell: &Cell, number: u8, minimum: MinimumCheckpoint) -> StatementBody {
     let roster = cell.state().roster();
     let change = RosterChange::ReplaceNodeKeys {
         node: format!("node-{number}").parse().unwrap(),
@@ -125,7 +124,7 @@ async fn new_keys_serve_as_soon_as_the_log_names_them_on_the_history_that_the_of
 }
 
 /// A moment at which a log of this size was held, and nothing before it.
-fn held_all_at(size: u64, at: u64) -> Witnessed {
+pub(super) fn held_all_at(size: u64, at: u64) -> Witnessed {
     let mut witnessed = Witnessed::default();
     witnessed.add(Moment { kind: OWN, size, at: TimestampMs(at) });
     witnessed
@@ -196,106 +195,6 @@ async fn cooling_off_is_over_when_it_is_over_by_this_nodes_clock_and_the_skew_an
         TimestampMs(now),
     );
     assert_eq!(unheard.unwrap_err().code(), "COOLING_OFF_NOT_WITNESSED");
-}
-
-#[tokio::test]
-async fn resume_kept_back_until_it_expired_lifts_nothing_here_until_there_is_a_newer_one() {
-    let (mut cell, nodes) = ready().await;
-    let paused_and_resumed = |cell: &mut Cell| {
-        cell.now += 1;
-        let pause = cell.pause("alice");
-        cell.accept(&pause);
-        let wallet = "hot-1".parse().unwrap();
-        cell.approve(StatementBody::ProposeResume {
-            wallet,
-            lifts: vec![StatementDigest::of(&pause.payload)],
-        });
-    };
-    paused_and_resumed(&mut cell);
-    cell.now += LATE_MS;
-    let withdrawal = cell.authorized("k-1", 0);
-    let pair = [&nodes[0], &nodes[1]];
-    let late = sign(&cell, &pair, withdrawal, [9; 32]).await.unwrap_err();
-    assert_eq!(reason(&late), "STATEMENT_CAME_TOO_LATE");
-    paused_and_resumed(&mut cell);
-    sign(&cell, &pair, withdrawal, [10; 32]).await.unwrap();
-}
-
-/// Proposes to lift these pauses, the proposal valid for so long.
-fn proposes_resume(cell: &mut Cell, pauses: &[&Envelope], valid_ms: u64) -> CeremonyId {
-    let lifts = pauses.iter().map(|pause| StatementDigest::of(&pause.payload)).collect();
-    let body = StatementBody::ProposeResume { wallet: "hot-1".parse().unwrap(), lifts };
-    let text = String::from_utf8(cell.statement("alice", body).payload).unwrap();
-    let expires = |ms: u64| TimestampMs(ms).to_string();
-    let valid = text.replace(&expires(cell.now + 3_600_000), &expires(cell.now + valid_ms));
-    assert!(valid_ms == 3_600_000 || valid != text, "{text}");
-    cell.accept(&signed_statement("alice", &valid)).ceremony.unwrap()
-}
-
-fn approves(cell: &mut Cell, ceremony: CeremonyId) {
-    for officer in ["alice", "bob"] {
-        let approval = cell.statement(officer, StatementBody::ApproveCeremony(ceremony));
-        cell.accept(&approval);
-    }
-}
-
-#[tokio::test]
-async fn late_resume_is_not_made_good_by_one_in_time_that_was_proposed_before_it() {
-    let (mut cell, nodes) = ready().await;
-    // Given two pauses, and a resume of the first that is valid for long
-    let (first, second) = (cell.pause("alice"), cell.pause("bob"));
-    cell.accept(&first);
-    let of_first = proposes_resume(&mut cell, &[&first], 6 * 3_600_000);
-    cell.accept(&second);
-    // And one of both that officers wanted for an hour, which the coordinator kept back
-    let of_both = proposes_resume(&mut cell, &[&first, &second], 3_600_000);
-    approves(&mut cell, of_both);
-    cell.now += LATE_MS;
-    let withdrawal = cell.authorized("k-1", 0);
-    for node in &nodes {
-        node.catch_up(&cell).await;
-    }
-    // When the officers lift the first one only
-    approves(&mut cell, of_first);
-    let newest = cell.state().resumes(&"hot-1".parse().unwrap()).last().unwrap().id;
-    assert_eq!(newest, of_first);
-    // Then the second one's late resume still lifts nothing here
-    let pair = [&nodes[0], &nodes[1]];
-    let late = sign(&cell, &pair, withdrawal, [9; 32]).await.unwrap_err();
-    assert_eq!(reason(&late), "STATEMENT_CAME_TOO_LATE");
-    // Until officers who see the log as it is lift a newer one
-    cell.now += 1;
-    let third = cell.pause("alice");
-    cell.accept(&third);
-    let of_third = proposes_resume(&mut cell, &[&third], 3_600_000);
-    approves(&mut cell, of_third);
-    sign(&cell, &pair, withdrawal, [10; 32]).await.unwrap();
-}
-
-#[tokio::test]
-async fn late_resume_of_a_pause_that_only_nodes_have_is_made_good_by_one_that_names_it_only() {
-    let (mut cell, nodes) = ready().await;
-    // Given a late resume of a pause that never reaches the log
-    let delivered = cell.pause("bob");
-    let of_delivered = proposes_resume(&mut cell, &[&delivered], 3_600_000);
-    approves(&mut cell, of_delivered);
-    cell.now += LATE_MS;
-    let withdrawal = cell.authorized("k-1", 0);
-    for node in &nodes {
-        node.catch_up(&cell).await;
-    }
-    // When another pause is lifted in time
-    let pause = cell.pause("alice");
-    cell.accept(&pause);
-    let of_logged = proposes_resume(&mut cell, &[&pause], 3_600_000);
-    approves(&mut cell, of_logged);
-    // Then nobody said in time that the first may go
-    let pair = [&nodes[0], &nodes[1]];
-    let late = sign(&cell, &pair, withdrawal, [9; 32]).await.unwrap_err();
-    assert_eq!(reason(&late), "STATEMENT_CAME_TOO_LATE");
-    let again = proposes_resume(&mut cell, &[&delivered], 3_600_000);
-    approves(&mut cell, again);
-    sign(&cell, &pair, withdrawal, [10; 32]).await.unwrap();
 }
 
 #[tokio::test]
@@ -441,7 +340,7 @@ async fn wait_is_over_when_it_is_over_by_this_nodes_clock_and_the_skew_and_not_b
 }
 
 /// A cell in which only an entry that a customer confirmed covers the payee, and a withdrawal to it.
-async fn confirmed() -> (Cell, Vec<TestNode>, WhitelistEntryId, WithdrawalId) {
+pub(super) async fn confirmed() -> (Cell, Vec<TestNode>, WhitelistEntryId, WithdrawalId) {
     let (mut cell, nodes) = ready().await;
     let house: Vec<_> = cell.state().whitelist().map(|entry| entry.id.clone()).collect();
     for entry in house {

@@ -4,6 +4,9 @@
 
 use super::*;
 
+mod kept;
+mod resumes;
+
 fn own(size: u64, at: u64) -> Moment {
     Moment { kind: OWN, size, at: TimestampMs(at) }
 }

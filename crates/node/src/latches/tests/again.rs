@@ -51,3 +51,23 @@ async fn stored_revocation_that_names_no_key_is_used_up_when_it_acted_and_the_cl
     let withdrawal = cell.authorized_for(("pipeline", "pipeline-2"), "k-1", 0);
     sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [10; 32]).await.unwrap();
 }
+
+#[tokio::test]
+async fn address_that_the_log_listed_and_a_quorum_took_off_is_latched_no_more_and_gets_no_receipt() {
+    // Given an address that an officer added at this node
+    let (mut cell, nodes) = ready().await;
+    let withdrawal = cell.authorized("k-1", 0);
+    let address = cell.state().withdrawal(&withdrawal).unwrap().request.destination;
+    let list: holdfast_policy::ListId = "ofac-eth".parse().unwrap();
+    let addition = cell.statement("alice", StatementBody::AddToScreeningList { list: list.clone(), address });
+    deliver(&nodes[0], &addition).await.unwrap();
+    assert_eq!(refusal_to_sign(&cell, &nodes, withdrawal, 10).await, "LATCHED");
+    // When the log lists it and takes it off again, before this node is shown either
+    cell.accept(&addition);
+    cell.approve(StatementBody::ProposeScreeningLift { list, addresses: vec![address] });
+    nodes[0].catch_up(&cell).await;
+    // Then it stops nothing more, and nobody gets a receipt that says so
+    assert_eq!(nodes[0].node.latches.in_force().await, []);
+    assert_eq!(refused(&nodes[0], &addition).await, "STATEMENT_ALREADY_USED");
+    sign(&cell, &[&nodes[0], &nodes[1]], withdrawal, [11; 32]).await.unwrap();
+}
