@@ -131,4 +131,20 @@ mod tests {
         index.record(&wallet, ChainId(1), &alike);
         assert_eq!(index.find(&wallet, ChainId(1), &alike, 4, 4), None);
     }
+
+    #[test]
+    fn four_addresses_with_the_same_ends_are_kept_each_once() {
+        assert!(LookAlikes::default().is_empty());
+        let (mut index, wallet) = index();
+        assert!(!index.is_empty());
+        for number in [0, 0, 1, 2, 3] {
+            let alike = address(&format!("0x52908400098527886e0f70300{number}9857d2e4169ee7"));
+            index.record(&wallet, ChainId(1), &alike);
+        }
+        let kept: Vec<_> = index.iter().map(|(_, _, address)| *address).collect();
+        // The one of `index` is the first.
+        let expected =
+            [6, 0, 1, 2].map(|n| address(&format!("0x52908400098527886e0f70300{n}9857d2e4169ee7")));
+        assert_eq!((kept, index.len()), (expected.to_vec(), 1));
+    }
 }

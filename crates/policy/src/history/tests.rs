@@ -6,6 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod limits;
+
 const DAY: u64 = 86_400_000;
 const NOW: u64 = 1_763_700_000_000;
 
