@@ -357,10 +357,9 @@ impl LatchTable {
     /// Not those of addresses: where several officers added one, the log contains the first statement only, and takes none of them any
     /// more while the list names the address. That it does so no longer is a quorum's decision about all of them.
     fn lifted_without(&self, state: &State) -> Vec<u64> {
-        let lifted = self
-            .delivered
-            .iter()
-            .filter(|(_, delivered)| delivered.lifted && !matches!(delivered.subject, Subject::Listed { .. }));
+        let lifted = self.delivered.iter().filter(|(_, delivered)| {
+            delivered.lifted && !matches!(delivered.subject, Subject::Listed { .. })
+        });
         lifted.filter(|(_, delivered)| delivered.in_log(state) == Logged::Not).map(|(at, _)| *at).collect()
     }
 
