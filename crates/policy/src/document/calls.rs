@@ -108,10 +108,10 @@ impl CallDanger {
 
     /// The dangers of a call of this function with these arguments.
     ///
-    /// By the function's name alone where its arguments do not matter: an overload that nobody listed here is no way around.
+    /// By the function's name alone, in any case, where its arguments do not matter: an overload that nobody listed here is no way around.
     // INVARIANT (G9): what is not understood as harmless counts as dangerous.
     pub fn of(function: &FunctionSignature, arguments: &[CallValue]) -> BTreeSet<Self> {
-        let named = |names: &[&str]| names.contains(&function.name());
+        let named = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(function.name()));
         let mut dangers = BTreeSet::new();
         if named(APPROVES) && !is_bounded_approval(function, arguments) {
             dangers.insert(Self::UnlimitedApproval);
@@ -149,14 +149,15 @@ const APPROVES: &[&str] = &[
     "approve",
     "approveAndCall",
     "approveForAll",
+    "approveMax",
     "authorizeOperator",
     "increaseAllowance",
     "increaseApproval",
     "permit",
-    "permitAndCall",
     "permitAll",
-    "permitForAll",
+    "permitAndCall",
     "permitBatch",
+    "permitForAll",
     "setApprovalForAll",
     "setOperator",
 ];
@@ -168,10 +169,11 @@ const CARRIES: &[&str] = &[
     "aggregate3Value",
     "approveAndCall",
     "batch",
+    "batchCall",
+    "batchExecute",
     "blockAndAggregate",
     "call",
     "delegatecall",
-    "delegateCall",
     "exec",
     "execTransaction",
     "execTransactionFromModule",
@@ -185,6 +187,7 @@ const CARRIES: &[&str] = &[
     "forward",
     "functionCall",
     "functionDelegateCall",
+    "handleAggregatedOps",
     "handleOps",
     "invoke",
     "multicall",
@@ -192,17 +195,21 @@ const CARRIES: &[&str] = &[
     "permitAndCall",
     "propose",
     "proxy",
+    "relay",
+    "relayCall",
     "schedule",
     "scheduleBatch",
     "submitTransaction",
     "tryAggregate",
     "tryBlockAndAggregate",
+    "wc_multiCall",
 ];
 
 /// Those of them that can run foreign code in the contract's own name.
 const DELEGATES: &[&str] = &[
+    "batchCall",
+    "batchExecute",
     "delegatecall",
-    "delegateCall",
     "exec",
     "execTransaction",
     "execTransactionFromModule",
@@ -215,12 +222,15 @@ const DELEGATES: &[&str] = &[
     "multicall",
     "multiSend",
     "proxy",
+    "wc_multiCall",
 ];
 
 /// Functions that replace a contract's code, or who may.
 const TAKES_OVER: &[&str] = &[
     "acceptOwnership",
+    "addOwner",
     "addOwnerWithThreshold",
+    "beginDefaultAdminTransfer",
     "changeAdmin",
     "changeOwner",
     "changeProxyAdmin",
@@ -228,6 +238,8 @@ const TAKES_OVER: &[&str] = &[
     "diamondCut",
     "enableModule",
     "grantRole",
+    "installModule",
+    "nominateNewOwner",
     "removeOwner",
     "renounceOwnership",
     "setAdmin",
@@ -237,9 +249,12 @@ const TAKES_OVER: &[&str] = &[
     "setImplementation",
     "setOwner",
     "setPendingAdmin",
+    "setPendingOwner",
     "swapOwner",
+    "transferAdmin",
     "transferOwnership",
     "transferProxyOwnership",
+    "uninstallModule",
     "updateImplementation",
     "upgrade",
     "upgradeAndCall",

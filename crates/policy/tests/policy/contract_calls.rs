@@ -244,6 +244,22 @@ fn upgrades_and_new_owners_are_denied_unless_listed() {
 }
 
 #[test]
+fn dangers_are_known_by_their_names_in_whatever_case_and_with_whatever_arguments() {
+    for (name, code) in [
+        ("multiCall", ReasonCode::CallNested),
+        ("wc_multiCall", ReasonCode::CallNested),
+        ("relay", ReasonCode::CallNested),
+        ("Permit", ReasonCode::CallUnlimitedApproval),
+        ("UpgradeTo", ReasonCode::CallUpgrades),
+        ("installModule", ReasonCode::CallUpgrades),
+    ] {
+        let function = format!("{name}(address)");
+        let facts = call(USDT, calldata(&function, &[of_address(GOOD)]));
+        assert_eq!(refused(&listing(&function, ""), &facts), code, "{name}");
+    }
+}
+
+#[test]
 fn other_contract_function_chain_or_calldata_is_not_listed() {
     let listed = bounded_approve();
     assert_eq!(
