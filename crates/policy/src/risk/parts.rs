@@ -57,7 +57,9 @@ trait Part: fmt::Display {
 type Parts<'a> = BTreeMap<&'static str, &'a dyn Part>;
 
 fn put<'a, T: Part>(all: &mut Parts<'a>, name: &'static str, part: &'a Option<T>) {
-    all.extend(part.as_ref().map(|part| (name, part as &dyn Part)));
+    if let Some(part) = part {
+        all.insert(name, part);
+    }
 }
 
 fn destination<'a>(terms: &'a DestinationTerms, all: &mut Parts<'a>) {
