@@ -164,7 +164,12 @@ impl Cluster {
         Some(status)
     }
 
-    fn start_program(&self, server: &str, name: &str, environment: &[(&str, &str)]) {
+    /// Starts a server as another program of this workspace, with these environment variables. Does not wait until it is
+    /// healthy.
+    ///
+    /// # Panics
+    /// When that program is not built, or the server runs already.
+    pub fn start_program(&self, server: &str, name: &str, environment: &[(&str, &str)]) {
         let program = program(name).unwrap_or_else(|error| panic!("{error}"));
         let kind = if server == COORDINATOR { COORDINATOR } else { "node" };
         let config = self.path(server).join(format!("{kind}.toml"));

@@ -20,6 +20,7 @@ mod cluster;
 mod connect;
 pub mod crash;
 mod directory;
+mod engines;
 mod five;
 mod flows;
 mod genesis;
@@ -65,8 +66,10 @@ pub use witness::{Witness, free_address};
 pub const WALLET: &str = "hot-1";
 /// A customer on whose session the provider has reported nothing suspicious.
 pub const CUSTOMER: &str = "customer-7f3a";
-/// The engine that wallets are made with.
+/// The engine that wallets are made with, unless a test says otherwise.
 pub const ENGINE: &str = "dkls23-ecdsa-secp256k1/0.6";
+/// The engine that nobody maintains.
+pub const GG20: &str = "gg20-ecdsa-secp256k1/0.8";
 /// The client's name.
 pub const CLIENT: &str = "pipeline";
 /// The nodes' names, in party order.

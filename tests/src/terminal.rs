@@ -59,6 +59,18 @@ impl Terminal {
         json
     }
 
+    /// What a command that has to succeed tells people, beside its answer.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn told(&self, line: &str) -> String {
+        let output = self.output(line);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{line}: {told}");
+        told
+    }
+
     /// Signs a statement file with `ssh-keygen`, as the command said.
     pub fn ssh_keygen(&self, officer: &str, file: &str) {
         let signed = Command::new("ssh-keygen")
