@@ -37,7 +37,8 @@ pub(crate) fn engines(accept_unmaintained: bool) -> Result<Engines, NotAccepted>
              wallets to another engine"
         );
     }
-    Ok(Engines::new([&DKLS23 as &dyn Engine].into_iter().chain(UNMAINTAINED.iter().copied())))
+    let maintained: &dyn Engine = &DKLS23;
+    Ok(Engines::new([maintained].into_iter().chain(UNMAINTAINED.iter().copied())))
 }
 
 /// Names of the engines that the log and the status warn of.
