@@ -184,6 +184,46 @@ proptest! {
     }
 }
 
+/// Kinds of entries that are admitted, states that withdrawals come to and reasons that are given in the random logs.
+const KINDS: [&str; 13] = [
+    "session-report",
+    "customer-report",
+    "price-report",
+    "exposure-report",
+    "identity-attestation",
+    "travel-rule-report",
+    "whitelist-request",
+    "whitelist-revocation",
+    "order-confirmation",
+    "screening-update",
+    "policy-document",
+    "signature",
+    "tombstone",
+];
+const STATES: [WithdrawalState; 6] = [
+    WithdrawalState::Held,
+    WithdrawalState::Bound,
+    WithdrawalState::Authorized,
+    WithdrawalState::Signed,
+    WithdrawalState::Denied,
+    WithdrawalState::Cancelled,
+];
+const CODES: [&str; 13] = [
+    "ABOVE_AUTOMATIC_LIMIT",
+    "ABOVE_STEP_UP_LIMIT",
+    "WINDOW_ABOVE_AUTOMATIC_LIMIT",
+    "WINDOW_LIMIT_REACHED",
+    "RISK_STEP_UP",
+    "TRAVEL_RULE_ABSENT",
+    "DESTINATION_FROZEN",
+    "OUTSIDE_TIME_WINDOW",
+    "DESTINATION_SANCTIONED",
+    "CALL_ARGUMENT_REFUSED",
+    "TIER_ABOVE_AUTOMATIC_CEILING",
+    "TIER_CEILING_REACHED",
+    "BREAKER_TRIPPED",
+];
+
 /// The property says nothing about what never happens.
 #[test]
 fn random_logs_reach_every_act_and_every_state_of_a_withdrawal() {
@@ -223,49 +263,14 @@ fn random_logs_reach_every_act_and_every_state_of_a_withdrawal() {
             }
         }
     }
-    for kind in [
-        "session-report",
-        "customer-report",
-        "price-report",
-        "exposure-report",
-        "identity-attestation",
-        "travel-rule-report",
-        "whitelist-request",
-        "whitelist-revocation",
-        "order-confirmation",
-        "screening-update",
-        "policy-document",
-        "signature",
-        "tombstone",
-    ] {
+    for kind in KINDS {
         let (admitted, _) = seen.get(kind).copied().unwrap_or_default();
         assert!(admitted >= 1, "`{kind}` was admitted {admitted} times: {seen:?}");
     }
-    for state in [
-        WithdrawalState::Held,
-        WithdrawalState::Bound,
-        WithdrawalState::Authorized,
-        WithdrawalState::Signed,
-        WithdrawalState::Denied,
-        WithdrawalState::Cancelled,
-    ] {
+    for state in STATES {
         assert!(states.contains_key(&state), "{state:?}: {states:?}");
     }
-    for code in [
-        "ABOVE_AUTOMATIC_LIMIT",
-        "ABOVE_STEP_UP_LIMIT",
-        "WINDOW_ABOVE_AUTOMATIC_LIMIT",
-        "WINDOW_LIMIT_REACHED",
-        "RISK_STEP_UP",
-        "TRAVEL_RULE_ABSENT",
-        "DESTINATION_FROZEN",
-        "OUTSIDE_TIME_WINDOW",
-        "DESTINATION_SANCTIONED",
-        "CALL_ARGUMENT_REFUSED",
-        "TIER_ABOVE_AUTOMATIC_CEILING",
-        "TIER_CEILING_REACHED",
-        "BREAKER_TRIPPED",
-    ] {
+    for code in CODES {
         assert!(codes.contains_key(code), "`{code}` is never a reason: {codes:?}");
     }
     for trip in ["fuse denials", "fuse outflow", "probing denials"] {
