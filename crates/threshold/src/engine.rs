@@ -214,6 +214,12 @@ impl Engines {
         Self(engines.into_iter().map(|engine| (engine.id(), engine)).collect())
     }
 
+    /// This engine and no other.
+    #[must_use]
+    pub fn only(engine: &'static dyn Engine) -> Self {
+        Self::new([engine])
+    }
+
     /// The engine, if this program has it.
     #[must_use]
     pub fn engine(&self, id: EngineId) -> Option<&'static dyn Engine> {
@@ -275,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_name_alone_does_not_put_an_engine_into_a_program() {
-        let engines = Engines::new([&DKLS23 as &dyn Engine]);
+        let engines = Engines::only(&DKLS23);
         assert_eq!(engines.of_name("dkls23-ecdsa-secp256k1/0.6").map(Engine::id), Some(DKLS23.id()));
         assert!(engines.of_name("gg20-ecdsa-secp256k1/0.8").is_none());
         assert_eq!(engines.ids().collect::<Vec<_>>(), [DKLS23.id()]);

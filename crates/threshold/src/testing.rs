@@ -10,7 +10,7 @@ use rand::rngs::OsRng;
 use crate::channel::MessageKeys;
 use crate::dkls23::DKLS23;
 use crate::dkls23::share::Dkls23Share;
-use crate::engine::{Engine, Engines};
+use crate::engine::Engines;
 use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask};
 use crate::party::{ClusterId, Epoch, PartyIndex, Round, SessionId, SignerSet, Threshold};
 use crate::public::KeyPublic;
@@ -24,7 +24,7 @@ pub(crate) fn party(index: u8) -> PartyIndex {
 
 /// The engine that this crate has.
 pub(crate) fn engines() -> Engines {
-    Engines::new([&DKLS23 as &dyn Engine])
+    Engines::only(&DKLS23)
 }
 
 /// A copy of the library's share inside, for a test to look at or to damage.

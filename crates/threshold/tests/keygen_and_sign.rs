@@ -9,9 +9,8 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use holdfast_threshold::channel::MessageKeys;
 use holdfast_threshold::{
-    ClusterId, DKLS23, Engine, Engines, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenReply, KeygenTask,
-    Outbound, PartyIndex, Round, SessionId, SignMachine, SignReply, SignTask, Signature, SignerSet,
-    Threshold,
+    ClusterId, DKLS23, Engines, Epoch, KeyPublic, KeyShare, KeygenMachine, KeygenReply, KeygenTask, Outbound,
+    PartyIndex, Round, SessionId, SignMachine, SignReply, SignTask, Signature, SignerSet, Threshold,
 };
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{Signature as Plain, VerifyingKey};
@@ -90,7 +89,7 @@ impl Nodes {
                 message_keys: self.message_keys.clone(),
                 bans: Vec::new(),
             };
-            let engines = Engines::new([&DKLS23 as &dyn Engine]);
+            let engines = Engines::only(&DKLS23);
             let share = KeyShare::from_bytes(&shares[usize::from(party.get()) - 1], &engines).unwrap();
             SignMachine::prepare(task, Arc::new(share), public, self.key(*party), &mut OsRng).unwrap()
         };

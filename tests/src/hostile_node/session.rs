@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use holdfast_proto::v1;
 use holdfast_threshold::{
-    DKLS23, Engine, Engines, KeygenMachine, KeygenOutput, KeygenReply, Outbound, PartyIndex, Round,
-    SignMachine, SignReply, Signature,
+    DKLS23, Engines, KeygenMachine, KeygenOutput, KeygenReply, Outbound, PartyIndex, Round, SignMachine,
+    SignReply, Signature,
 };
 
 use super::control::{Deviation, Phase};
@@ -85,9 +85,7 @@ impl Machine {
     fn fork(&self) -> Option<Self> {
         let Self::Keygen(machine) = self else { return None };
         let state = machine.export().unwrap();
-        Some(Self::Keygen(Box::new(
-            KeygenMachine::resume(&state, &Engines::new([&DKLS23 as &dyn Engine])).unwrap(),
-        )))
+        Some(Self::Keygen(Box::new(KeygenMachine::resume(&state, &Engines::only(&DKLS23)).unwrap())))
     }
 }
 

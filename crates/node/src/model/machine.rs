@@ -7,7 +7,7 @@ use holdfast_ledger::{AuthorizedWithdrawal, Genesis};
 use holdfast_log::Envelope;
 use holdfast_policy::{ClusterId, NodeId};
 use holdfast_store::{Batch, StoreConfig, StoreHandle, Table};
-use holdfast_threshold::{DKLS23, Engine, Engines, SessionId};
+use holdfast_threshold::{DKLS23, Engines, SessionId};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -107,7 +107,7 @@ impl Bench {
                 cosigning_key: ed25519(&format!("cosign-{SEAT}{suffix}")),
                 message_key: ed25519(&format!("message-{SEAT}{suffix}")),
                 passphrase: Zeroizing::new(PASSPHRASE.to_vec()),
-                engines: Engines::new([&DKLS23 as &dyn Engine]),
+                engines: Engines::only(&DKLS23),
                 kdf: KdfParameters::FAST_FOR_TESTS,
                 genesis: (genesis, document),
                 data_dir: &path,

@@ -111,12 +111,15 @@ pub(super) fn sign_with(
     ended
 }
 
+/// A message and whom it is for.
+type Addressed = (PartyIndex, Vec<u8>);
+
 /// A key generation of all parties, with every state and message on the way.
 pub(super) struct Generation {
     seats: Vec<Seat>,
     /// `states[k]`, `sent[k]`: after round k + 1 was answered.
     states: Vec<BTreeMap<PartyIndex, Vec<u8>>>,
-    sent: Vec<BTreeMap<PartyIndex, Vec<(PartyIndex, Vec<u8>)>>>,
+    sent: Vec<BTreeMap<PartyIndex, Vec<Addressed>>>,
     engine: &'static dyn Engine,
     outcome: Result<BTreeMap<PartyIndex, MadeKey>, KeygenError>,
 }
