@@ -8,8 +8,9 @@ use holdfast_chains::{Amount, Asset, AssetSymbol};
 
 use crate::{
     decision::{Decision, Outcome, Verdict},
-    document::{LegalTerms, PolicyDocument, PriceTerms, RequiredApprovals},
+    document::{Escalation, LegalTerms, PolicyDocument, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
+    hold::HoldRequirement,
     identity::IdentityTerms,
     risk::ComponentState,
     time::DurationMs,
@@ -49,10 +50,13 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
     }
     let hold = document.hold();
     let deadline = span(hold.deadline);
-    let held = format!(
+    let mut held = format!(
         "a hold that is not approved {deadline} after the request is denied; `{}` looks after holds",
         hold.owner
     );
+    if let Some(Escalation { after, to }) = &hold.escalation {
+        let _ = write!(held, ", and `{to}` too from {} after the request", span(*after));
+    }
     item(&mut page, "[hold]", &held);
     item(&mut page, "[whitelist]", &whitelist(document.whitelist()));
     if let Some(PriceTerms { max_age, providers }) = document.prices() {
@@ -95,7 +99,7 @@ pub fn explain_decision(decision: &Decision) -> String {
     let outcome = match &decision.outcome {
         Outcome::Allow => "ALLOWED".to_owned(),
         Outcome::Deny => "DENIED".to_owned(),
-        Outcome::Hold(hold) => format!("HELD until {} for {}", hold.deadline, approvals(&hold.approvals)),
+        Outcome::Hold(hold) => format!("HELD until {} for {}", hold.deadline, awaited(hold)),
     };
     let reasons: Vec<_> = decision.reasons().iter().map(|reason| reason.code()).collect();
     let because = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
@@ -167,6 +171,18 @@ impl Words<'_> {
             Some(asset) => format!("{} {symbol}", amount.format_units(asset.decimals)),
             None => format!("{amount} base units of {symbol}"),
         }
+    }
+}
+
+/// What a hold waits for.
+fn awaited(hold: &HoldRequirement) -> String {
+    let people = Some(approvals(&hold.approvals)).filter(|people| !people.is_empty());
+    let proof = hold.step_up.then(|| "a proof of the customer's identity".to_owned());
+    let acts = people.into_iter().chain(proof).collect::<Vec<_>>().join(" and ");
+    match hold.release_at {
+        Some(at) if acts.is_empty() => format!("the time {at}"),
+        Some(at) => format!("{acts}, or for the time {at}"),
+        None => acts,
     }
 }
 

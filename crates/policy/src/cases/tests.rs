@@ -19,6 +19,26 @@ fn cases_of_the_demo_pass() {
 }
 
 #[test]
+fn price_of_a_case_is_known_only_if_the_policy_names_who_reports_prices() {
+    // Given a policy that wants to know what a withdrawal is worth, and a case with a price
+    let cases = DEMO_CASES.split_inclusive("\n\n[[case]]").take(4).collect::<String>().replacen(
+        "[facts]",
+        "[facts]\nprice_micro_usd = 1_000_000",
+        1,
+    );
+    let cases = cases.trim_end_matches("[[case]]");
+    let wanted = DEMO.replacen("type = \"risk\"", "type = \"risk\"\nrequire = [\"worth\"]", 1);
+    let priced = format!("{wanted}\n[prices]\nmax_age_ms = 1000\nproviders = [\"market\"]\n");
+    let first = |document: &str| {
+        let document = PolicyDocument::parse(document).unwrap();
+        PolicyCases::parse(cases).unwrap().run(&document).swap_remove(0).differences
+    };
+    // Then it is what nodes would do: without `[prices]` nothing has a known worth
+    assert_eq!(first(&priced), Vec::<String>::new());
+    assert_eq!(first(&wanted).first().map(String::as_str), Some("expected allow, the policy says hold"));
+}
+
+#[test]
 fn every_wrong_expectation_is_reported() {
     let lie = DEMO_CASES.replacen(
         "expect = \"allow\"\nscore = 0",

@@ -15,7 +15,7 @@ use crate::{
     legal::LegalFacts,
     look_alike::LookAlikes,
     outflow::{Outflow, OutflowStage, Outflows},
-    price::UsdPrice,
+    price::{MicroUsd, UsdPrice},
     screening::{ScreeningIndex, ScreeningList},
     session::SessionSignals,
     time::TimestampMs,
@@ -97,6 +97,11 @@ fn list(facts: &CaseFacts, id: &ListId) -> Option<ScreeningList> {
     ScreeningList::parse(id.clone(), "a case", as_of, &text).ok()
 }
 
+/// The price of the case's asset, as nodes know it: a policy that names no provider of prices knows none.
+fn known_price(document: &PolicyDocument, facts: &CaseFacts) -> Option<MicroUsd> {
+    document.prices().and(facts.price)
+}
+
 /// What was paid before, with the times, the oldest first.
 type Payments = Vec<(TimestampMs, Outflow)>;
 
@@ -108,7 +113,8 @@ fn outflows(document: &PolicyDocument, assets: &[Asset], facts: &CaseFacts) -> (
     for (place, earlier) in (1..).zip(earlier) {
         let symbol = earlier.asset.as_ref().unwrap_or(&facts.asset);
         let Some(asset) = assets.iter().find(|asset| asset.symbol == *symbol) else { continue };
-        let worth = facts.price.and_then(|price| price.cents(earlier.amount, asset.decimals));
+        let worth =
+            known_price(document, facts).and_then(|price| price.cents(earlier.amount, asset.decimals));
         let outflow = Outflow {
             wallet: earlier.wallet.as_ref().unwrap_or(&facts.wallet).clone(),
             asset: symbol.clone(),
@@ -179,7 +185,7 @@ impl PolicyView for CaseView<'_> {
     }
 
     fn usd_price(&self, symbol: &AssetSymbol, at: TimestampMs) -> Option<UsdPrice> {
-        let price = self.facts.price.filter(|_| *symbol == self.facts.asset)?;
+        let price = known_price(self.document, self.facts).filter(|_| *symbol == self.facts.asset)?;
         Some(UsdPrice { price, observed_at: at })
     }
 

@@ -32,6 +32,35 @@ fn demo_is_explained_rule_by_rule_in_whole_units() {
 }
 
 #[test]
+fn escalation_of_holds_is_explained() {
+    let terms = "[hold]\nescalate_after_ms = 3_600_000\nescalate_to = \"desk\"";
+    let page = explain_policy(&PolicyDocument::parse(&DEMO.replacen("[hold]", terms, 1)).unwrap(), &[]);
+    let line = "`withdrawal-approver` looks after holds, and `desk` too from 1 hour after the request";
+    assert!(page.contains(line), "{page}");
+}
+
+#[test]
+fn headline_of_a_hold_names_all_that_it_waits_for() {
+    let hold = HoldRequirement {
+        approvals: std::iter::once(("desk".parse().unwrap(), 2)).collect(),
+        step_up: true,
+        deadline: crate::time::TimestampMs(9),
+        owner: "desk".parse().unwrap(),
+        escalation: None,
+        release_at: None,
+        not_before: None,
+        reasons: Default::default(),
+    };
+    assert_eq!(awaited(&hold), "2 people as `desk` and a proof of the customer's identity");
+    let nobody = HoldRequirement { approvals: Default::default(), ..hold.clone() };
+    assert_eq!(awaited(&nobody), "a proof of the customer's identity");
+    let timed = HoldRequirement { release_at: Some(crate::time::TimestampMs(5)), step_up: false, ..hold };
+    assert_eq!(awaited(&timed), "2 people as `desk`, or for the time 1970-01-01T00:00:00.005Z");
+    let alone = HoldRequirement { approvals: Default::default(), ..timed };
+    assert_eq!(awaited(&alone), "the time 1970-01-01T00:00:00.005Z");
+}
+
+#[test]
 fn tiers_and_their_ceilings_are_explained() {
     let tier = "[[tier]]\nid = \"hot\"\nwallets = [\"hot-1\", \"hot-2\"]\n\n[[tier.ceiling]]\nid = \"hot-day\"\nunit = \"usd_cents\"\nwindow_ms = 86_400_000\ndeny_above = \"500\"\n\n[[tier.ceiling]]\nid = \"hot-once\"\nunit = \"usd_cents\"\ndeny_above = \"100\"\n\n[prices]\nmax_age_ms = 1000\nproviders = [\"market\"]\n\n[risk]";
     let page = explain_policy(&PolicyDocument::parse(&DEMO.replacen("[risk]", tier, 1)).unwrap(), &[]);

@@ -88,7 +88,7 @@ pub(super) fn sign_with(
         for (party, protocol) in std::mem::take(&mut running) {
             let incoming = heard(&sent, round, party, flip);
             if incoming.len() + 1 < shares.len() {
-                ended.push((party, Err(SignError::Aborted { code: "PEER_SILENT" })));
+                ended.push((party, Err(SignError::Aborted { code: "MISSING_MESSAGE" })));
                 continue;
             }
             match protocol.handle(&incoming) {
