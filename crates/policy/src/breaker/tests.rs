@@ -259,6 +259,18 @@ fn bound_that_a_document_left_out_begins_anew_whatever_it_counts_then() {
     assert_eq!(denied.authorized(&from("a", 101), TimestampMs(5_001)).len(), 1);
 }
 
+#[test]
+fn each_breaker_keeps_what_it_counted_itself_when_a_document_follows() {
+    // Given a breaker that counts denials only, and one beside it that counts outflow
+    let both = ["max_denials = 2", "max_outflow = { asset = \"USDT\", amount = \"1000\" }"];
+    let mut breakers = breakers(&both);
+    assert!(breakers.authorized(&from("a", 900), TimestampMs(5_000)).is_empty());
+    // When a document follows in which both are as before
+    breakers.measure(&document(&both));
+    // Then the second one goes on where it was
+    assert_eq!(breakers.authorized(&from("a", 101), TimestampMs(5_001)).len(), 1);
+}
+
 proptest! {
     /// An oracle that keeps everything and counts by hand.
     #[test]
