@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::measure::Measured;
 
-const PANEL: (f64, f64) = (230.0, 250.0);
+const PANEL: (f64, f64) = (260.0, 250.0);
 const COLUMNS: usize = 3;
 const TOP: f64 = 60.0;
 const MARGIN: f64 = 20.0;
@@ -66,7 +66,7 @@ fn panel(svg: &mut String, (x, y): (f64, f64), (title, unit, figure): &Question,
     writeln!(
         svg,
         "<line x1=\"{x}\" y1=\"{ground}\" x2=\"{}\" y2=\"{ground}\" stroke=\"#222\"/>",
-        x + PANEL.0 - 30.0
+        x + PANEL.0 - 50.0
     )
     .unwrap();
     for (group, committee) in crate::COMMITTEES.iter().enumerate() {
