@@ -49,6 +49,7 @@ fn attestation_of_exactly_this_withdrawal_ends_the_step_up_and_is_in_the_decisio
     let decision = stepping_up("0", 40).evaluate(&with(&[attestation()]));
     assert_eq!(decision.outcome, Outcome::Allow);
     assert_eq!(step_up_code(&decision), ReasonCode::StepUpComplete);
+    assert_eq!(result(&decision, "builtin.hold").code, ReasonCode::NotApplicable, "nobody approved it");
     assert_eq!(decision.satisfied_hold.unwrap().step_up, Some(attestation()));
 }
 
@@ -102,7 +103,9 @@ fn hold_of_a_rule_that_steps_up_needs_both_and_neither_replaces_the_other() {
     let hold = held.hold().unwrap();
     assert!(hold.step_up && hold.approvals.len() == 1);
     let approved = approved_by(&world, &large_withdrawal(), &["ann", "ben"]);
-    assert!(world.evaluate(&approved).hold().is_some(), "approvals without the step-up");
+    let people = world.evaluate(&approved);
+    assert!(people.hold().is_some(), "approvals without the step-up");
+    assert_eq!(result(&people, "builtin.hold").code, ReasonCode::ApprovalsComplete);
     let attested = WithdrawalFacts { attestations: vec![attestation()], ..large_withdrawal() };
     assert!(world.evaluate(&attested).hold().is_some(), "the step-up without approvals");
     let both = WithdrawalFacts { attestations: vec![attestation()], ..approved };

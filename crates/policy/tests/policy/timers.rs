@@ -72,6 +72,17 @@ fn people_end_a_delay_sooner_where_the_rule_names_them() {
 }
 
 #[test]
+fn release_by_time_rests_on_nobody_even_if_one_of_two_approved() {
+    let people =
+        released_after("5000000000", HOUR).replace("timer", "approvals = { withdrawal-approver = 2 }, timer");
+    let world = with_band(&people);
+    let facts = approved_by(&world, &large_withdrawal(), &["ann"]);
+    let decision = world.evaluate_at(&facts, NOW + HOUR);
+    assert_eq!(said(&decision).1, ReasonCode::HoldReleased);
+    assert!(decision.satisfied_hold.unwrap().approvals.is_empty(), "an approval too few is none");
+}
+
+#[test]
 fn time_releases_nothing_while_another_rule_wants_people() {
     let mut world = cooling_off();
     world.alice().second_factor_reset = true;
@@ -88,6 +99,8 @@ fn approvals_of_another_rule_do_not_shorten_a_delay_and_the_hold_does_not_lapse_
     let facts = approved_by(&world, &large_withdrawal(), &["ann", "ben"]);
     let waiting = world.evaluate_at(&facts, NOW + HOUR - 1);
     assert_eq!(said(&waiting).1, ReasonCode::ReleasePending);
+    let detail = &result(&waiting, "builtin.hold").detail;
+    assert!(!detail.contains("sooner"), "nobody is asked for what is done: {detail}");
     assert_eq!(waiting.hold().unwrap().lapses_at(), None);
     let decision = world.evaluate_at(&facts, NOW + HOUR);
     assert!(decision.is_allowed());
