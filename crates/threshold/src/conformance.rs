@@ -11,6 +11,7 @@
 //! | [`Suite::changes_in_transit_are_noticed`] | a flipped bit of a sealed message of any round and sender accuses nobody and consumes nothing |
 //! | [`Suite::a_hostile_signer_gets_no_signature`] | a flipped bit behind the seal, of any round and sender, ends the signing; nobody else is accused |
 //! | [`Suite::a_hostile_generator_makes_no_key`] | the same for key generation, up to the confirmations, or up to its own first signing |
+//! | [`Suite::is_handed_on_to`] | its keys move to new shares of an engine: same key, same children, any t of the new shares sign |
 //! | [`Suite::nothing_shows_a_secret`] | no `Debug` and no error holds bytes but public names |
 
 #![allow(
@@ -30,6 +31,7 @@ mod verify;
 use std::sync::Arc;
 
 use crate::engine::{Engine, Engines};
+use crate::keygen::{ChainCode, Resharing};
 use crate::party::{PartyIndex, Round, SignerSet};
 use crate::public::KeyPublic;
 use crate::rounds::Outbound;
@@ -245,6 +247,31 @@ impl Suite {
                 Ok(shares) => spoilt_signing(&nodes, &shares, &flip),
             };
             shown::nothing_but(&self.names(), &error);
+        }
+    }
+
+    /// The key moves to new shares of `receiver`, by the first and by the last t parties. The old shares are of no use beside
+    /// the new ones.
+    pub fn is_handed_on_to(&self, receiver: &'static dyn Engine) {
+        let (old, nodes) = (&self.public, &self.nodes);
+        let sets = nodes.sets_of(old.threshold().t());
+        for givers in [sets.first().unwrap(), sets.last().unwrap()] {
+            let resharing = Resharing::new(old.clone(), givers.iter().copied(), ChainCode::Carried).unwrap();
+            let held: Vec<_> = givers.iter().map(|giver| self.share(*giver)).collect();
+            let (public, shares, shown) = nodes.hand_on(receiver, &resharing, &held);
+            assert_eq!((public.public_key(), public.chain_code()), (old.public_key(), old.chain_code()));
+            assert_eq!((public.engine(), public.epoch().0), (receiver.id(), old.epoch().0 + 1));
+            for (party, share) in public.verifying_shares() {
+                assert!(old.verifying_shares().values().all(|other| other != share), "party {party}");
+                let task = nodes.task(givers, 0x90, DIGEST);
+                let stale = nodes.prepare(&task, self.share(givers[0]), &public, givers[0]);
+                assert_eq!(stale.unwrap_err().code(), "SHARE_OF_OTHER_KEY");
+            }
+            let after = Self { engine: receiver, nodes: nodes.clone(), public, shares, shown, flips: 1 };
+            after.any_t_sign();
+            after.exported_data_verifies();
+            after.children_are_those_of_bip32();
+            after.nothing_shows_a_secret();
         }
     }
 

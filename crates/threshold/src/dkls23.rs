@@ -5,14 +5,18 @@
 
 mod fault;
 pub(crate) mod keygen;
+mod polynomial;
+pub(crate) mod reshare;
 pub(crate) mod share;
 pub(crate) mod sign;
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::channel::{Outgoing, Purpose, Seat};
 use crate::engine::{Engine, EngineId, KeygenProtocol, SecretShare};
-use crate::keygen::KeygenError;
+use crate::keygen::{KeygenError, Resharing};
 use crate::party::{PartyIndex, Round};
 use crate::share::ShareError;
 
@@ -37,13 +41,22 @@ impl Engine for Dkls23 {
 
     fn last_round(&self, purpose: Purpose) -> Round {
         match purpose {
-            Purpose::Keygen => Round(5),
+            Purpose::Keygen | Purpose::Reshare => Round(5),
             Purpose::Sign => Round(4),
         }
     }
 
     fn begin_keygen(&self, seat: &Seat) -> Result<(Box<dyn KeygenProtocol>, Outgoing), KeygenError> {
         keygen::begin(seat)
+    }
+
+    fn begin_resharing(
+        &self,
+        seat: &Seat,
+        resharing: &Resharing,
+        contribution: Option<&Zeroizing<[u8; 32]>>,
+    ) -> Result<(Box<dyn KeygenProtocol>, Outgoing), KeygenError> {
+        reshare::begin(seat, resharing, contribution)
     }
 
     fn resume_keygen(&self, state: &[u8]) -> Option<Box<dyn KeygenProtocol>> {

@@ -12,6 +12,8 @@
 //! | an engine | through |
 //! |---|---|
 //! | generates a key | [`Engine::begin_keygen`], [`KeygenProtocol`], [`MadeKey`] |
+//! | gives a key away | [`SecretShare::contribution`] |
+//! | takes a key over, if it can | [`Engine::begin_resharing`], [`KeygenProtocol`], [`MadeKey`] |
 //! | exports what verifies it | [`MadeKey`], [`SecretShare`] |
 //! | keeps and opens a share | [`SecretShare::to_bytes`], [`Engine::open_share`] |
 //! | derives a child | [`SecretShare::child`] |
@@ -26,8 +28,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::channel::{Incoming, Outgoing, Purpose, Seat};
-use crate::keygen::KeygenError;
-use crate::party::{PartyIndex, Round, Threshold};
+use crate::keygen::{KeygenError, Resharing};
+use crate::party::{Participants, PartyIndex, Round, SetupError, Threshold};
 use crate::share::ShareError;
 use crate::sign::{SignBrief, SignError, Signature};
 
@@ -94,7 +96,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn id(&self) -> EngineId;
 
     /// The last round of a session: the one that yields the key, which is the one after the protocol's own last (it takes
-    /// the confirmations), or the signature. Round 1 takes the offers.
+    /// the confirmations), or the signature. Round 1 takes the offers. It is 0 if the engine has no such sessions.
     fn last_round(&self, purpose: Purpose) -> Round;
 
     /// Starts a key generation; the messages are those of round 1.
@@ -103,7 +105,24 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// A [`KeygenError`].
     fn begin_keygen(&self, seat: &Seat) -> Result<(Box<dyn KeygenProtocol>, Outgoing), KeygenError>;
 
-    /// The key generation whose state [`KeygenProtocol::to_bytes`] encoded; `None` for anything else.
+    /// Starts to take over a key; the messages are those of round 1. Only a giver has a `contribution`
+    /// ([`SecretShare::contribution`] of its old share): the protocol deals it out and forgets it.
+    ///
+    /// Whom a wrong message is held against rests on the verifying shares of [`Resharing::from`]. The key made must have its
+    /// public key, and the chain code that [`Resharing::carried`] says.
+    ///
+    /// # Errors
+    /// A [`KeygenError`]; an engine that takes over no keys has only [`SetupError::EngineCannotReceive`].
+    fn begin_resharing(
+        &self,
+        _seat: &Seat,
+        _resharing: &Resharing,
+        _contribution: Option<&Zeroizing<[u8; 32]>>,
+    ) -> Result<(Box<dyn KeygenProtocol>, Outgoing), KeygenError> {
+        Err(SetupError::EngineCannotReceive { engine: self.id() }.into())
+    }
+
+    /// The key generation or resharing whose state [`KeygenProtocol::to_bytes`] encoded; `None` for anything else.
     fn resume_keygen(&self, state: &[u8]) -> Option<Box<dyn KeygenProtocol>>;
 
     /// The share that [`SecretShare::to_bytes`] encoded, checked to be whole.
@@ -113,7 +132,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn open_share(&self, bytes: &[u8]) -> Result<Arc<dyn SecretShare>, ShareError>;
 }
 
-/// A key generation between two rounds. Its secrets wipe themselves on drop as far as the engine's library lets them.
+/// A key generation or resharing between two rounds. Its secrets wipe themselves on drop as far as the engine's library lets them.
 pub trait KeygenProtocol: Send {
     /// Takes every peer's message of the last round. The state is consumed: there is no second try with other messages.
     ///
@@ -168,6 +187,11 @@ pub trait SecretShare: Send + Sync {
     /// # Errors
     /// [`ShareError::NoSuchChild`].
     fn child(&self, path: &[u32]) -> Result<Arc<dyn SecretShare>, ShareError>;
+
+    /// What this party gives when it hands the key on together with the other `givers`: the share times its weight among them
+    /// (Lagrange, at zero), 32 bytes big-endian. The contributions of all givers add up to the secret key, so it is as secret as
+    /// the share. `None` if this party is not one of them.
+    fn contribution(&self, givers: &Participants) -> Option<Zeroizing<[u8; 32]>>;
 
     /// The share, in exactly one encoding, wiped on drop. Children are never encoded.
     ///

@@ -1,4 +1,5 @@
-//! Distributed key generation: no party, and fewer than t together, ever know the key.
+//! Distributed key generation, and the handing on of a key to new shares: no party, and fewer than t together, ever know
+//! the key.
 //!
 //! Owns what is the same for every engine, and the duties that engines' libraries leave to their user:
 //!
@@ -12,15 +13,20 @@
 //! Round 1 takes the signed offers of all parties; the rounds after it are the engine's; the last takes the confirmations
 //! and yields [`KeygenOutput`]. How many there are, [`Engine::last_round`](crate::Engine::last_round) says.
 //!
+//! A resharing ([`Resharing`]) is the same with a key that exists: new shares in the next epoch, perhaps of another engine.
+//! It yields a key only if that is the one that was handed on.
+//!
 //! The state is serialisable: the node stores it, sealed, before it sends a round's messages.
 
 mod confirm;
 mod error;
 mod machine;
+mod resharing;
 mod state;
 
 pub use error::KeygenError;
 pub use machine::{HeldReply, KeygenMachine, KeygenOutput, KeygenReply, KeygenStep, KeygenTask};
+pub use resharing::{ChainCode, Resharing};
 
 /// Exchanges the confirmations of all parties' keys; the shares, in party order.
 #[cfg(feature = "conformance")]
@@ -29,7 +35,7 @@ pub(crate) fn confirmed_by_all(
     round: crate::party::Round,
     keys: Vec<(&crate::channel::Seat, crate::engine::MadeKey)>,
 ) -> Result<Vec<crate::share::KeyShare>, KeygenError> {
-    let said = keys.into_iter().map(|(seat, made)| Ok((seat.me, confirm::say(engine, seat, made)?)));
+    let said = keys.into_iter().map(|(seat, made)| Ok((seat.me, confirm::say(engine, seat, None, made)?)));
     let said = said.collect::<Result<Vec<_>, KeygenError>>()?;
     let compared = said.iter().map(|(me, (key, _))| {
         let heard = said.iter().filter_map(|(sender, (_, outgoing))| {

@@ -1,4 +1,4 @@
-//! Threshold engines: key generation and signing as sans-IO sessions.
+//! Threshold engines: key generation, resharing and signing as sans-IO sessions.
 //!
 //! Owns what an engine is ([`Engine`]), one of them ([`dkls23`]: threshold ECDSA over secp256k1), the key share, and the
 //! end-to-end sealed messages that nodes exchange through a courier they do not trust. It must never open a socket or a
@@ -20,7 +20,7 @@
 //!
 //! # Cost
 //!
-//! Calls compute and block: about 0.4 s in each of rounds 3 and 4 of a 2-of-3 key generation, a few milliseconds in a
+//! Calls compute and block: about 0.4 s in each of rounds 3 and 4 of a 2-of-3 key generation or resharing, a few milliseconds in a
 //! signing round. Call them off the asynchronous executor.
 //!
 //! # Wiping
@@ -52,7 +52,7 @@ pub use engine::{
     SignProgress, SignProtocol,
 };
 pub use fault::{FaultReason, ProtocolFault};
-pub use keygen::{KeygenError, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask};
+pub use keygen::{ChainCode, KeygenError, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Resharing};
 pub use party::{
     ClusterId, Epoch, MAX_PARTIES, Participants, PartyIndex, Round, SessionId, SetupError, SignerSet,
     Threshold,

@@ -16,7 +16,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::encoding::concat_secret;
 use crate::engine::{Engine, EngineId, Engines, SecretShare};
-use crate::party::{Epoch, PartyIndex, Threshold};
+use crate::party::{Epoch, Participants, PartyIndex, Threshold};
 use crate::public::{KeyPublic, PointBytes};
 
 const HEADER: &[u8; 5] = b"HFKS\x01";
@@ -163,6 +163,12 @@ impl KeyShare {
     fn front(&self) -> Result<Vec<u8>, ShareError> {
         let front = Front { engine: self.engine(), epoch: self.epoch, transcript: self.transcript };
         postcard::to_allocvec(&front).map_err(|_| ShareError::Unencodable)
+    }
+
+    /// What this party gives when the key is handed on. Children are not: their parent is.
+    pub(crate) fn contribution(&self, givers: &Participants) -> Result<Zeroizing<[u8; 32]>, ShareError> {
+        let whole = self.path.is_empty().then_some(&self.secret);
+        whole.and_then(|secret| secret.contribution(givers)).ok_or(ShareError::OtherKey)
     }
 
     /// Whether this is the share of its party in `public`: same engine, epoch, threshold, public key, chain code and

@@ -46,6 +46,12 @@ fn a_hostile_generator_makes_no_key() {
 }
 
 #[test]
+fn a_key_is_handed_on_to_new_shares() {
+    suite().is_handed_on_to(&DKLS23);
+    Suite::new(&DKLS23, 3, 5, 1).is_handed_on_to(&DKLS23);
+}
+
+#[test]
 fn nothing_shows_a_secret() {
     suite().nothing_shows_a_secret();
 }

@@ -105,6 +105,7 @@ fn engine_code(error: &KeygenError) -> &'static str {
         KeygenError::Setup(_)
         | KeygenError::Share(_)
         | KeygenError::Unconfirmed { .. }
+        | KeygenError::KeyChanged { .. }
         | KeygenError::Aborted { .. }
         | KeygenError::StateMalformed
         | KeygenError::StateUnencodable => error.code(),

@@ -46,6 +46,8 @@ impl Engine for Gg20 {
         match purpose {
             Purpose::Keygen => Round(6),
             Purpose::Sign => Round(8),
+            // Keys move out, never in.
+            Purpose::Reshare => Round(0),
         }
     }
 

@@ -9,7 +9,7 @@ use curv::cryptographic_primitives::secret_sharing::feldman_vss::VerifiableSS;
 use curv::elliptic::curves::Secp256k1;
 use holdfast_threshold::channel::Outgoing;
 use holdfast_threshold::{
-    PartyIndex, SecretShare, ShareError, SignBrief, SignError, SignProtocol, Threshold,
+    Participants, PartyIndex, SecretShare, ShareError, SignBrief, SignError, SignProtocol, Threshold,
 };
 use multi_party_ecdsa::protocols::multi_party_ecdsa::gg_2020::state_machine::keygen::LocalKey;
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,22 @@ impl SecretShare for Gg20Share {
         Ok(Arc::new(Self::new(local, chain_code).map_err(|_| ShareError::NoSuchChild)?))
     }
 
+    fn contribution(&self, givers: &Participants) -> Option<Zeroizing<[u8; 32]>> {
+        if !givers.contains(self.index) {
+            return None;
+        }
+        let places: Vec<u16> = givers.iter().map(place).collect();
+        let local = &self.form.local;
+        let weighted = guarded(|| {
+            let parameters = &local.vss_scheme.parameters;
+            let weight =
+                VerifiableSS::<Secp256k1>::map_share_to_new_params(parameters, place(self.index), &places);
+            times(&weight, &local.keys_linear.x_i)
+        })?;
+        let bytes = Zeroizing::new(weighted.to_bytes().to_vec());
+        Some(Zeroizing::new(<[u8; 32]>::try_from(bytes.as_slice()).ok()?))
+    }
+
     fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {
         encode(&self.form).ok_or(ShareError::Unencodable)
     }
@@ -108,6 +124,16 @@ impl SecretShare for Gg20Share {
 /// What belongs to a party in one of the library's lists, which count from zero.
 pub(crate) fn slot<T>(list: &[T], party: PartyIndex) -> Option<&T> {
     list.get(usize::from(party.get()).checked_sub(1)?)
+}
+
+/// The place of a party in the library's lists.
+fn place(party: PartyIndex) -> u16 {
+    u16::from(party.get()).saturating_sub(1)
+}
+
+#[expect(clippy::arithmetic_side_effects, reason = "multiplication modulo the group's order")]
+fn times(left: &Scalar, right: &Scalar) -> Scalar {
+    left * right
 }
 
 /// What a share must satisfy to be used; the error names what is wrong.

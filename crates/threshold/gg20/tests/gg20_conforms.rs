@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use holdfast_gg20::GG20;
+use holdfast_threshold::DKLS23;
 use holdfast_threshold::conformance::Suite;
 
 fn suite() -> &'static Suite {
@@ -43,6 +44,16 @@ fn a_hostile_signer_gets_no_signature() {
 #[test]
 fn a_hostile_generator_makes_no_key() {
     suite().a_hostile_generator_makes_no_key();
+}
+
+#[test]
+fn a_key_of_two_of_three_moves_to_dkls23() {
+    suite().is_handed_on_to(&DKLS23);
+}
+
+#[test]
+fn a_key_of_three_of_five_moves_to_dkls23() {
+    Suite::new(&GG20, 3, 5, 1).is_handed_on_to(&DKLS23);
 }
 
 #[test]

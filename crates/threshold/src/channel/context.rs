@@ -15,6 +15,8 @@ pub enum Purpose {
     Keygen,
     /// Makes one signature.
     Sign,
+    /// Hands a key on to new shares.
+    Reshare,
 }
 
 impl Purpose {
@@ -22,6 +24,7 @@ impl Purpose {
         match self {
             Self::Keygen => 1,
             Self::Sign => 2,
+            Self::Reshare => 3,
         }
     }
 
@@ -29,6 +32,7 @@ impl Purpose {
         match tag {
             1 => Some(Self::Keygen),
             2 => Some(Self::Sign),
+            3 => Some(Self::Reshare),
             _ => None,
         }
     }
@@ -37,7 +41,7 @@ impl Purpose {
     #[must_use]
     pub const fn max_message_len(self) -> usize {
         match self {
-            Self::Keygen => 1024 * 1024,
+            Self::Keygen | Self::Reshare => 1024 * 1024,
             Self::Sign => 256 * 1024,
         }
     }
@@ -50,7 +54,7 @@ pub struct SessionContext {
     pub engine: EngineId,
     /// The cell.
     pub cluster: ClusterId,
-    /// Key generation or signing.
+    /// Key generation, signing or resharing.
     pub purpose: Purpose,
     /// This attempt.
     pub session: SessionId,
@@ -58,7 +62,7 @@ pub struct SessionContext {
     pub epoch: Epoch,
     /// t of n of the key.
     pub threshold: Threshold,
-    /// The committee (key generation) or the signer set (signing).
+    /// The committee that makes or receives a key, or the signer set.
     pub participants: Participants,
     /// What permits the session: the ceremony's hash, or the authorisation with the message digest and the key.
     pub binding: [u8; 32],

@@ -18,7 +18,7 @@ use rand::rngs::OsRng;
 use crate::channel::{MessageKeys, Purpose, Seat, SessionContext};
 use crate::encoding::tagged_hash;
 use crate::engine::{Engine, Engines};
-use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask};
+use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask, Resharing};
 use crate::party::{ClusterId, Epoch, PartyIndex, Round, SessionId, SignerSet, Threshold};
 use crate::public::KeyPublic;
 use crate::rounds::Outbound;
@@ -28,7 +28,7 @@ use crate::sign::{SignError, SignMachine, SignTask};
 /// A byte of the session id of the suite's key generation, as it is shown.
 pub(super) const SESSION: &str = "5e";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Nodes {
     threshold: Threshold,
     keys: Vec<SigningKey>,
@@ -118,11 +118,36 @@ impl Nodes {
 
     /// The key and everybody's stored share, and what all types showed of themselves on the way.
     pub(super) fn generate(&self, engine: &'static dyn Engine) -> (KeyPublic, Vec<Vec<u8>>, Vec<String>) {
-        let (engines, parties) = (Engines::new([engine]), self.threshold.committee());
         let prepare = |party| {
             KeygenMachine::prepare(engine, self.keygen_task(party), self.key(party), &mut OsRng).unwrap()
         };
-        let machines: Vec<KeygenMachine> = parties.iter().map(prepare).collect();
+        self.finish(engine, self.threshold.committee().iter().map(prepare).collect())
+    }
+
+    /// The same key with new shares of `engine`, given by the holders of these.
+    pub(super) fn hand_on(
+        &self,
+        engine: &'static dyn Engine,
+        resharing: &Resharing,
+        shares: &[Arc<KeyShare>],
+    ) -> (KeyPublic, Vec<Vec<u8>>, Vec<String>) {
+        let epoch = Epoch(resharing.from().epoch().0 + 1);
+        let prepare = |party| {
+            let task = KeygenTask { epoch, ..self.keygen_task(party) };
+            let held = shares.iter().find(|share| share.party() == party).map(Arc::as_ref);
+            let (key, resharing) = (self.key(party), resharing.clone());
+            KeygenMachine::prepare_resharing(engine, task, resharing, held, key, &mut OsRng).unwrap()
+        };
+        self.finish(engine, self.threshold.committee().iter().map(prepare).collect())
+    }
+
+    /// Runs the machines to their key, each dropped and resumed from its stored state after every round.
+    fn finish(
+        &self,
+        engine: &'static dyn Engine,
+        machines: Vec<KeygenMachine>,
+    ) -> (KeyPublic, Vec<Vec<u8>>, Vec<String>) {
+        let (engines, parties) = (Engines::new([engine]), self.threshold.committee());
         let offers: Vec<_> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
         let mut states: Vec<Vec<u8>> =
             machines.iter().map(|machine| machine.export().unwrap().to_vec()).collect();

@@ -5,6 +5,8 @@
 //! library leaves to its user it fulfils one: the proof of a party's point is held back until every party's commitment
 //! has arrived.
 //!
+//! Resharings ([`super::reshare`]) differ in the first round and in what they check afterwards.
+//!
 //! | round | comes in | goes out |
 //! |---|---|---|
 //! | 1 | the signed offers of all parties | a fragment of this party's polynomial to each peer |
@@ -14,13 +16,14 @@
 
 pub(crate) mod messages;
 pub(crate) mod round1;
-mod round2;
-mod round3;
+pub(crate) mod round2;
+pub(crate) mod round3;
 pub(crate) mod round4;
 pub(crate) mod state;
 
 use zeroize::Zeroizing;
 
+use super::reshare;
 use crate::channel::{Incoming, Outgoing, Seat};
 use crate::encoding::{decode_exact, encode_secret};
 use crate::engine::{KeygenProgress, KeygenProtocol};
@@ -47,6 +50,15 @@ impl KeygenProtocol for Session {
             }
             Self::Round3(state) => {
                 return round4::handle(seat, &state, incoming).map(KeygenProgress::Made);
+            }
+            Self::Dealt(state) => {
+                reshare::second(seat, *state, incoming).map(|(next, out)| (Self::Committed(next), out))
+            }
+            Self::Committed(state) => {
+                reshare::third(seat, *state, incoming).map(|(next, out)| (Self::Opened(next), out))
+            }
+            Self::Opened(state) => {
+                return reshare::fourth(seat, &state, incoming).map(KeygenProgress::Made);
             }
         }?;
         Ok(KeygenProgress::Continue(Box::new(next), outgoing))

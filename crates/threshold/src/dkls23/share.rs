@@ -11,11 +11,11 @@ use k256_engine::ProjectivePoint;
 use k256_engine::elliptic_curve::group::GroupEncoding;
 use zeroize::Zeroizing;
 
-use super::{EngineParty, engine_index, party_of, sign};
+use super::{EngineParty, engine_index, party_of, polynomial, sign};
 use crate::channel::Outgoing;
 use crate::encoding::{decode_exact, encode_secret};
 use crate::engine::{SecretShare, SignProtocol};
-use crate::party::{PartyIndex, Threshold};
+use crate::party::{Participants, PartyIndex, Threshold};
 use crate::public::PointBytes;
 use crate::share::ShareError;
 use crate::sign::{SignBrief, SignError};
@@ -70,6 +70,10 @@ impl SecretShare for Dkls23Share {
         let party = Box::new(party.map_err(|_| ShareError::NoSuchChild)?);
         let public_key: PointBytes = party.pk.to_bytes().into();
         Ok(Arc::new(Self { index: self.index, threshold: self.threshold, public_key, party }))
+    }
+
+    fn contribution(&self, givers: &Participants) -> Option<Zeroizing<[u8; 32]>> {
+        polynomial::contribution(self.index, givers, &self.party.poly_point)
     }
 
     fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>, ShareError> {

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::error::KeygenError;
 use super::machine::KeygenOutput;
+use super::resharing::Resharing;
 use crate::channel::{Incoming, Outgoing, Plaintext, Seat};
 use crate::encoding::tagged_hash;
 use crate::engine::{Engine, Engines, MadeKey};
@@ -25,10 +26,11 @@ pub(super) struct Unconfirmed {
     confirmation: [u8; 32],
 }
 
-/// What this party made, and its confirmation for every other one.
+/// What this party made, and its confirmation for every other one. A key that was handed on must be the same as before.
 pub(super) fn say(
     engine: &'static dyn Engine,
     seat: &Seat,
+    resharing: Option<&Resharing>,
     made: MadeKey,
 ) -> Result<(Unconfirmed, Outgoing), KeygenError> {
     let MadeKey { share, verifying_shares, transcript } = made;
@@ -41,6 +43,9 @@ pub(super) fn say(
         transcript,
         verifying_shares,
     };
+    if let Some(resharing) = resharing {
+        resharing.check_result(&public)?;
+    }
     let share = KeyShare::new(engine, seat.context.epoch, transcript, share);
     let complete = public.verifying_shares.keys().copied().eq(seat.context.participants.iter());
     if !complete || share.party() != seat.me || !share.matches(&public) {

@@ -41,6 +41,12 @@ pub enum KeygenError {
         /// Whose confirmation differs from this node's; not an accusation, any party may have equivocated.
         differing: Vec<PartyIndex>,
     },
+    /// The key that came out of a resharing is not the one that went in. The session is over.
+    #[error("the `{part}` of the new shares is not that of the key that was to be handed on")]
+    KeyChanged {
+        /// What differs.
+        part: &'static str,
+    },
     /// The session failed before.
     #[error("the key generation has failed before ({code}): start a new session")]
     Aborted {
@@ -67,6 +73,7 @@ impl KeygenError {
             Self::Protocol(fault) => fault.reason().code(),
             Self::Share(error) => error.code(),
             Self::Unconfirmed { .. } => "KEYGEN_UNCONFIRMED",
+            Self::KeyChanged { .. } => "KEY_CHANGED",
             Self::Aborted { .. } => "KEYGEN_ABORTED",
             Self::StateMalformed => "KEYGEN_STATE_MALFORMED",
             Self::StateUnencodable => "KEYGEN_STATE_UNENCODABLE",
@@ -84,6 +91,7 @@ impl KeygenError {
             | Self::Round(_)
             | Self::Share(_)
             | Self::Unconfirmed { .. }
+            | Self::KeyChanged { .. }
             | Self::Aborted { .. }
             | Self::StateMalformed
             | Self::StateUnencodable => None,
@@ -100,6 +108,7 @@ impl KeygenError {
             | Self::Protocol(_)
             | Self::Share(_)
             | Self::Unconfirmed { .. }
+            | Self::KeyChanged { .. }
             | Self::Aborted { .. }
             | Self::StateMalformed => true,
         }

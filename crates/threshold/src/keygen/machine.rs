@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::confirm::{self, Unconfirmed};
 use super::error::KeygenError;
+use super::resharing::Resharing;
 use super::state::{Saved, Stage};
 use crate::channel::{
     ChannelSet, ChannelState, EphemeralOffer, EphemeralSecret, Incoming, MAX_OFFER_LEN, MessageKeys,
@@ -19,12 +20,12 @@ use crate::channel::{
 };
 use crate::encoding::tagged_hash;
 use crate::engine::{Engine, EngineId, Engines, KeygenProgress, KeygenProtocol};
-use crate::party::{ClusterId, Epoch, MAX_PARTIES, PartyIndex, Round, SessionId, Threshold};
+use crate::party::{ClusterId, Epoch, MAX_PARTIES, PartyIndex, Round, SessionId, SetupError, Threshold};
 use crate::public::KeyPublic;
 use crate::rounds::{Admission, Outbound, RoundError, RoundLog};
 use crate::share::KeyShare;
 
-/// What to generate, and with whom.
+/// What to generate or to hand on, and with whom.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeygenTask {
     /// The cell.
@@ -95,9 +96,9 @@ impl HeldReply {
     }
 }
 
-/// One node's side of one key generation.
+/// One node's side of one key generation or resharing.
 ///
-/// 1. [`prepare`](Self::prepare), store [`export`](Self::export), send [`offer`](Self::offer).
+/// 1. [`prepare`](Self::prepare) or [`prepare_resharing`](Self::prepare_resharing), store [`export`](Self::export), send [`offer`](Self::offer).
 /// 2. For each round from 1 to [`last_round`](Self::last_round): [`round`](Self::round), store the state, release the answer.
 ///
 /// After a crash, [`resume`](Self::resume) and deliver the round again: the same input gets the same bytes. The state of
@@ -115,16 +116,49 @@ impl KeygenMachine {
         message_key: &SigningKey,
         rng: &mut R,
     ) -> Result<Self, KeygenError> {
-        let context = task.context(engine.id());
+        Self::offering(engine, task, None, None, message_key, rng)
+    }
+
+    /// The same for a key that exists: `engine` takes it over. A giver brings its `share` of that key, and the machine keeps
+    /// what it gives until round 1; of everybody else no share is looked at.
+    ///
+    /// # Errors
+    /// [`KeygenError::Setup`], or [`KeygenError::Share`] for a giver with a share of another key.
+    pub fn prepare_resharing<R: RngCore + CryptoRng>(
+        engine: &'static dyn Engine,
+        task: KeygenTask,
+        resharing: Resharing,
+        share: Option<&KeyShare>,
+        message_key: &SigningKey,
+        rng: &mut R,
+    ) -> Result<Self, KeygenError> {
+        if engine.last_round(Purpose::Reshare) == Round(0) {
+            return Err(SetupError::EngineCannotReceive { engine: engine.id() }.into());
+        }
+        resharing.check(&task)?;
+        let contribution = resharing.contribution(task.party, share)?;
+        Self::offering(engine, task, Some(Box::new(resharing)), contribution, message_key, rng)
+    }
+
+    fn offering<R: RngCore + CryptoRng>(
+        engine: &'static dyn Engine,
+        task: KeygenTask,
+        resharing: Option<Box<Resharing>>,
+        contribution: Option<Zeroizing<[u8; 32]>>,
+        message_key: &SigningKey,
+        rng: &mut R,
+    ) -> Result<Self, KeygenError> {
+        let context = task.context(engine.id(), resharing.as_deref());
         task.message_keys.check(&context.participants, task.party, &message_key.verifying_key())?;
         let secret = EphemeralSecret::generate(rng);
         let offer = EphemeralOffer { context, party: task.party, key: secret.public_key() }.sign(message_key);
         Ok(Self(Saved {
             engine,
             task,
+            resharing,
             offer: offer.as_bytes().to_vec(),
             log: RoundLog::new(),
-            stage: Stage::Offered { secret: secret.to_bytes() },
+            stage: Stage::Offered { secret: secret.to_bytes(), contribution },
         }))
     }
 
@@ -143,7 +177,13 @@ impl KeygenMachine {
     /// The round that takes the confirmations and yields the key.
     #[must_use]
     pub fn last_round(&self) -> Round {
-        self.0.engine.last_round(Purpose::Keygen)
+        self.0.engine.last_round(self.purpose())
+    }
+
+    /// The key that is handed on, if none is generated.
+    #[must_use]
+    pub fn resharing(&self) -> Option<&Resharing> {
+        self.0.resharing.as_deref()
     }
 
     /// The round that is due; `None` when the session has ended.
@@ -167,7 +207,7 @@ impl KeygenMachine {
         if let Stage::Aborted { code } = &self.0.stage {
             return Err(KeygenError::Aborted { code: code.clone() });
         }
-        let max_len = if round == Round(1) { MAX_OFFER_LEN } else { Purpose::Keygen.max_message_len() };
+        let max_len = if round == Round(1) { MAX_OFFER_LEN } else { self.purpose().max_message_len() };
         let reply = match self.0.log.admit(round, inbound, usize::from(MAX_PARTIES), max_len)? {
             Admission::Repeated(outbound) => self.answer_again(round, outbound)?,
             Admission::New(input) => self.answer(round, input, inbound)?,
@@ -200,11 +240,12 @@ impl KeygenMachine {
         inbound: &[Vec<u8>],
     ) -> Result<KeygenReply, KeygenError> {
         let answered = match &mut self.0.stage {
-            Stage::Offered { secret } => {
+            Stage::Offered { secret, contribution } => {
                 let secret = EphemeralSecret::from_bytes(secret);
+                let contribution = contribution.clone();
                 let mine = SignedOffer::from_bytes(&self.0.offer)?;
                 let set = ChannelSet::establish(&secret, &mine, inbound, &self.0.task.message_keys)?;
-                self.begin(round, input, Box::new(set.into_state()))
+                self.begin(round, input, Box::new(set.into_state()), contribution.as_ref())
             }
             Stage::Running { channel, .. } | Stage::Confirming { channel, .. } => {
                 let incoming = channel.open_round(previous(round), inbound)?;
@@ -226,8 +267,13 @@ impl KeygenMachine {
         round: Round,
         input: [u8; 32],
         channel: Box<ChannelState>,
+        contribution: Option<&Zeroizing<[u8; 32]>>,
     ) -> Result<KeygenReply, KeygenError> {
-        let (protocol, outgoing) = self.0.engine.begin_keygen(channel.seat())?;
+        let (engine, seat) = (self.0.engine, channel.seat());
+        let (protocol, outgoing) = match &self.0.resharing {
+            None => engine.begin_keygen(seat)?,
+            Some(resharing) => engine.begin_resharing(seat, resharing, contribution)?,
+        };
         self.proceed(round, input, channel, &outgoing, |channel| Stage::Running { channel, protocol })
     }
 
@@ -262,7 +308,7 @@ impl KeygenMachine {
                 self.proceed(round, input, channel, &outgoing, |channel| Stage::Running { channel, protocol })
             }
             KeygenProgress::Made(made) => {
-                let (key, outgoing) = confirm::say(self.0.engine, channel.seat(), made)?;
+                let (key, outgoing) = confirm::say(self.0.engine, channel.seat(), self.resharing(), made)?;
                 self.proceed(round, input, channel, &outgoing, |channel| Stage::Confirming { channel, key })
             }
         }
@@ -295,6 +341,13 @@ impl KeygenMachine {
         Ok(KeygenReply::Finished(output))
     }
 
+    fn purpose(&self) -> Purpose {
+        match self.0.resharing {
+            None => Purpose::Keygen,
+            Some(_) => Purpose::Reshare,
+        }
+    }
+
     fn answer_again(&self, round: Round, outbound: Vec<Outbound>) -> Result<KeygenReply, KeygenError> {
         match &self.0.stage {
             Stage::Finished { public, share } if round == self.last_round() => {
@@ -325,16 +378,23 @@ impl fmt::Debug for KeygenMachine {
 const INTERRUPTED: &str = "KEYGEN_INTERRUPTED";
 
 impl KeygenTask {
-    fn context(&self, engine: EngineId) -> SessionContext {
+    fn context(&self, engine: EngineId, resharing: Option<&Resharing>) -> SessionContext {
+        let (purpose, binding) = match resharing {
+            None => {
+                let binding = tagged_hash("holdfast/threshold/keygen-binding/v1", &[&self.ceremony]);
+                (Purpose::Keygen, binding)
+            }
+            Some(resharing) => (Purpose::Reshare, resharing.binding(&self.ceremony)),
+        };
         SessionContext {
             engine,
             cluster: self.cluster.clone(),
-            purpose: Purpose::Keygen,
+            purpose,
             session: self.session,
             epoch: self.epoch,
             threshold: self.threshold,
             participants: self.threshold.committee(),
-            binding: tagged_hash("holdfast/threshold/keygen-binding/v1", &[&self.ceremony]),
+            binding,
         }
     }
 }

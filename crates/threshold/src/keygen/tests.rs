@@ -27,6 +27,7 @@ use crate::share::KeyShare;
 use crate::testing::{Committee, deliver, engines, generated, inside, party, slot};
 
 mod fixtures;
+mod resharing;
 
 /// A party about to take the openings: its state after round 3, and the plaintexts of its peers.
 struct BeforeRound4 {
@@ -61,7 +62,7 @@ impl BeforeRound4 {
     }
 
     fn run(self) -> Result<(Unconfirmed, Outgoing), KeygenError> {
-        confirm::say(&DKLS23, &self.seat, round4::handle(&self.seat, &self.state, &self.incoming)?)
+        confirm::say(&DKLS23, &self.seat, None, round4::handle(&self.seat, &self.state, &self.incoming)?)
     }
 
     /// The error of a run that fails.
@@ -429,9 +430,11 @@ fn bytes_that_are_no_state_are_refused() {
     refused(&[]);
     refused(&state[..state.len() - 1]);
     refused(&[state.as_slice(), &[0]].concat());
-    let mut version = state.clone();
-    version[4] = 3;
-    refused(&version);
+    for other in [0, 1, 3, 4] {
+        let mut version = state.clone();
+        version[4] = other;
+        refused(&version);
+    }
     // The same state of an engine that has a name, and that this program has not; and of one without a name.
     for engine in ["gg20-ecdsa-secp256k1/0.8", "gg20-ecdsa-secp256k1/0.9"] {
         let name = state.windows(5).position(|window| window == b"dkls2").unwrap();

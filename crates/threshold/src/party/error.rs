@@ -3,6 +3,7 @@
 //! Owns the reason codes of set-up. It must never name a limit that the checks do not enforce.
 
 use super::{MAX_PARTIES, PartyIndex};
+use crate::engine::EngineId;
 
 /// What is wrong with the description of a session.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +58,26 @@ pub enum SetupError {
         /// This node.
         party: PartyIndex,
     },
+    /// An engine that makes keys and takes none over.
+    #[error("engine `{engine}` takes over no key: hand it on to another engine")]
+    EngineCannotReceive {
+        /// The engine.
+        engine: EngineId,
+    },
+    /// The new shares are not of the epoch after that of the old ones.
+    #[error("epoch {new} does not follow epoch {old}")]
+    EpochOutOfOrder {
+        /// The epoch of the key that is handed on.
+        old: u32,
+        /// The epoch asked for.
+        new: u32,
+    },
+    /// A giver of a resharing without its share.
+    #[error("party `{party}` is to give of its share of the key, and has none")]
+    NothingToGive {
+        /// This node.
+        party: PartyIndex,
+    },
     /// The cluster name is empty, too long or not printable ASCII.
     #[error("`cluster` must be 1 to 64 printable ASCII characters without spaces")]
     InvalidCluster,
@@ -100,6 +121,9 @@ impl SetupError {
             Self::DuplicateParty { .. } => "DUPLICATE_PARTY",
             Self::WrongSignerCount { .. } => "WRONG_SIGNER_COUNT",
             Self::NotAParticipant { .. } => "NOT_A_PARTICIPANT",
+            Self::EngineCannotReceive { .. } => "ENGINE_CANNOT_RECEIVE",
+            Self::EpochOutOfOrder { .. } => "EPOCH_OUT_OF_ORDER",
+            Self::NothingToGive { .. } => "NOTHING_TO_GIVE",
             Self::InvalidCluster => "INVALID_CLUSTER",
             Self::InvalidMessageKey { .. } => "INVALID_MESSAGE_KEY",
             Self::SharedMessageKey { .. } => "SHARED_MESSAGE_KEY",

@@ -25,9 +25,13 @@ pub(crate) fn handle(
         Zeroizing::new(Vec::with_capacity(received.len().saturating_add(1)));
     fragments.push(*state.own_fragment);
     fragments.extend(received.iter().map(|(_, message)| *message.fragment));
+    commit(seat, &fragments)
+}
 
+/// Adds the values up to the share, and commits to what follows from it.
+pub(crate) fn commit(seat: &Seat, fragments: &[Scalar]) -> Result<(Box<Round2>, Outgoing), KeygenError> {
     let (share, proof, zero, zero_commitments, chain_code, chain_code_commitment) =
-        phase2::<Curve>(&session_data(seat)?, &fragments);
+        phase2::<Curve>(&session_data(seat)?, fragments);
 
     let broadcast = Commitments { proof: proof.commitment, chain_code: chain_code_commitment.cc_commitment };
     let mut outgoing = Outgoing::new();

@@ -11,6 +11,7 @@ use dkls23::protocols::dkg::{
     TransmitInitZeroSharePhase2to4, TransmitInitZeroSharePhase3to4, phase4,
 };
 use dkls23::protocols::{PartiesMessage, PublicKeyPackage};
+use k256_engine::AffinePoint;
 use k256_engine::elliptic_curve::group::GroupEncoding;
 use zeroize::Zeroize;
 
@@ -29,15 +30,33 @@ use crate::party::{PartyIndex, Round};
 use crate::public::PointBytes;
 
 pub(crate) fn handle(seat: &Seat, state: &Round3, incoming: &Incoming) -> Result<MadeKey, KeygenError> {
+    let (party, verifying_shares, transcript) = complete(seat, state, incoming, |_, _| Ok(()))?;
+    Ok(MadeKey { share: Arc::new(Dkls23Share::new(party)?), verifying_shares, transcript })
+}
+
+/// The library's party with everybody's verifying share and the transcript. `check` sees every peer's point, which the peer
+/// has not proven yet to know the logarithm of.
+pub(crate) fn complete(
+    seat: &Seat,
+    state: &Round3,
+    incoming: &Incoming,
+    check: impl Fn(PartyIndex, &AffinePoint) -> Result<(), ProtocolFault>,
+) -> Result<Completed, KeygenError> {
     let opened = decode_all::<Opened>(Round(3), incoming)?;
     if let Some((sender, _)) = opened.iter().find(|(_, message)| !message.is_well_formed()) {
         return Err(KeygenError::Malformed { sender: *sender, round: Round(3) });
     }
+    for (sender, message) in &opened {
+        check(*sender, &message.broadcast.proof.point)?;
+    }
     let transcript = transcript(seat, state, &opened)?;
     let (party, package) = finish(seat, state, opened)?;
     let verifying_shares = verifying_shares(seat, &package)?;
-    Ok(MadeKey { share: Arc::new(Dkls23Share::new(Box::new(party))?), verifying_shares, transcript })
+    Ok((Box::new(party), verifying_shares, transcript))
 }
+
+/// Party, verifying shares, transcript.
+type Completed = (Box<EngineParty>, BTreeMap<PartyIndex, PointBytes>, [u8; 32]);
 
 /// The hash of the offers and of every broadcast of every party, as this party saw them.
 fn transcript(seat: &Seat, state: &Round3, opened: &[(PartyIndex, Opened)]) -> Result<[u8; 32], KeygenError> {

@@ -16,15 +16,20 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::messages::{Commitments, Committed, Openings};
+use crate::dkls23::reshare::{self, Dealt};
 use crate::dkls23::{Curve, EngineIndex};
 use crate::party::PartyIndex;
 
-/// The protocol's state after the round it is named for was answered. The order of the variants is part of the format.
+/// The protocol's state after the round it is named for was answered: three of a key generation, then three of a resharing. The
+/// order of the variants is part of the format.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Session {
     Round1(Round1),
     Round2(Box<Round2>),
     Round3(Box<Round3>),
+    Dealt(Box<Dealt>),
+    Committed(Box<reshare::Committed>),
+    Opened(Box<reshare::Opened>),
 }
 
 /// After round 1: what this party kept of its own polynomial.
@@ -113,6 +118,9 @@ impl fmt::Debug for Session {
             Self::Round1(_) => "Round1(<redacted>)",
             Self::Round2(_) => "Round2(<redacted>)",
             Self::Round3(_) => "Round3(<redacted>)",
+            Self::Dealt(_) => "Dealt(<redacted>)",
+            Self::Committed(_) => "Committed(<redacted>)",
+            Self::Opened(_) => "Opened(<redacted>)",
         })
     }
 }
