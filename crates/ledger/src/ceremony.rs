@@ -2,8 +2,8 @@
 //!
 //! | phase | accepts | next |
 //! |---|---|---|
-//! | proposed | an officer's approval | proposed, approved (create wallet), activated (all others) |
-//! | approved | a node's key generation confirmation | approved, confirmed, failed |
+//! | proposed | an officer's approval | proposed, approved (create and migrate wallet), activated (all others) |
+//! | approved | a node's confirmation of the key | approved, confirmed, failed |
 //! | confirmed | `EpochActivated` | activated |
 //! | activated, failed, superseded | nothing | |
 //!
@@ -29,15 +29,23 @@ use crate::roster::RosterProposal;
 mod proposal;
 
 pub use proposal::{
-    BacktestClaim, Before, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
+    BacktestClaim, Before, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal,
+    WhitelistProposal,
 };
 
 /// Names under which genesis lists quorums.
 pub(crate) const QUORUM_NAMES: [&str; 5] =
     ["create-wallet", "add-whitelist-entry", "resume-wallet", "change-roster", "change-policy"];
 
-/// Quorums that genesis may leave out: that of the policy serves then.
-pub(crate) const OPTIONAL_QUORUMS: [&str; 3] = [EXTEND_LIST, REDUCE_LIST, TIGHTEN_POLICY];
+/// Quorums that genesis may leave out, and the one that serves then.
+pub(crate) const OPTIONAL_QUORUMS: [(&str, &str); 4] = [
+    (EXTEND_LIST, "change-policy"),
+    (REDUCE_LIST, "change-policy"),
+    (TIGHTEN_POLICY, "change-policy"),
+    (MIGRATE_WALLET, "create-wallet"),
+];
+/// For new shares of a key.
+const MIGRATE_WALLET: &str = "migrate-wallet";
 /// For a change of the policy that only tightens.
 pub(crate) const TIGHTEN_POLICY: &str = "tighten-policy";
 pub(crate) const EXTEND_LIST: &str = "extend-screening-list";
@@ -45,11 +53,15 @@ pub(crate) const REDUCE_LIST: &str = "reduce-screening-list";
 
 /// The quorum that genesis gives a ceremony of this name.
 pub(crate) fn quorum_of<'a>(quorums: &'a BTreeMap<String, Quorum>, name: &str) -> Option<&'a Quorum> {
-    let other = || OPTIONAL_QUORUMS.contains(&name).then(|| quorums.get("change-policy")).flatten();
+    let other = || {
+        let (_, instead) = OPTIONAL_QUORUMS.iter().find(|(optional, _)| *optional == name)?;
+        quorums.get(*instead)
+    };
     quorums.get(name).or_else(other)
 }
 
-/// How long after its proposal's expiry an approved key generation may still finish: 7 days. Then its name is free again.
+/// How long after its proposal's expiry an approved key generation or migration may still finish: 7 days. Then another may be
+/// proposed.
 const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// What a ceremony is for.
@@ -58,6 +70,8 @@ const MAX_KEYGEN_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 pub enum CeremonyKind {
     /// Generates a key and creates a wallet.
     CreateWallet(WalletProposal),
+    /// Hands a wallet's key on to new shares.
+    MigrateWallet(MigrationProposal),
     /// Adds a whitelist entry.
     AddWhitelistEntry(WhitelistProposal),
     /// Lifts exactly these pauses of a wallet.
@@ -83,10 +97,32 @@ pub enum CeremonyKind {
 }
 
 impl CeremonyKind {
+    /// The key that nodes make or hand on in such a ceremony; `None` if they do neither.
+    pub fn key_work(&self) -> Option<KeyWork<'_>> {
+        match self {
+            CeremonyKind::CreateWallet(WalletProposal { wallet, engine, nodes, .. }) => {
+                Some(KeyWork { wallet, engine, epoch: 0, nodes })
+            }
+            CeremonyKind::MigrateWallet(proposal) => Some(KeyWork {
+                wallet: &proposal.wallet,
+                engine: &proposal.engine,
+                epoch: proposal.epoch(),
+                nodes: &proposal.receivers,
+            }),
+            CeremonyKind::AddWhitelistEntry(_)
+            | CeremonyKind::ResumeWallet { .. }
+            | CeremonyKind::ChangeRoster(_)
+            | CeremonyKind::ChangePolicy(_)
+            | CeremonyKind::UpdateScreeningList(_)
+            | CeremonyKind::LiftScreeningAdditions { .. } => None,
+        }
+    }
+
     /// The kind's name, which is also its quorum's in genesis.
     pub fn name(&self) -> &'static str {
         match self {
             CeremonyKind::CreateWallet(_) => "create-wallet",
+            CeremonyKind::MigrateWallet(_) => MIGRATE_WALLET,
             CeremonyKind::AddWhitelistEntry(_) => "add-whitelist-entry",
             CeremonyKind::ResumeWallet { .. } => "resume-wallet",
             CeremonyKind::ChangeRoster(_) => "change-roster",
@@ -97,13 +133,26 @@ impl CeremonyKind {
     }
 }
 
+/// Shares that nodes make together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyWork<'a> {
+    /// Of which wallet.
+    pub wallet: &'a WalletId,
+    /// By which engine.
+    pub engine: &'a str,
+    /// Their epoch.
+    pub epoch: u32,
+    /// Who gets one, in party order.
+    pub nodes: &'a [NodeId],
+}
+
 /// Where a ceremony stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CeremonyPhase {
     /// Waits for officers.
     Proposed,
-    /// Approved; nodes generate the key.
+    /// Approved; nodes make the shares.
     Approved,
     /// All nodes confirmed one transcript and a restored backup.
     Confirmed,
@@ -197,22 +246,10 @@ impl Ceremony {
         quorum_met(&self.quorum, &approved)
     }
 
-    /// Committee nodes that have not confirmed, for ceremonies that generate a key.
+    /// Committee nodes that have not confirmed, for ceremonies in which nodes make shares.
     pub fn unconfirmed_nodes(&self) -> Vec<NodeId> {
-        match &self.kind {
-            CeremonyKind::CreateWallet(proposal) => proposal
-                .nodes
-                .iter()
-                .filter(|node| !self.confirmations.contains_key(*node))
-                .cloned()
-                .collect(),
-            CeremonyKind::AddWhitelistEntry(_)
-            | CeremonyKind::ResumeWallet { .. }
-            | CeremonyKind::ChangeRoster(_)
-            | CeremonyKind::ChangePolicy(_)
-            | CeremonyKind::UpdateScreeningList(_)
-            | CeremonyKind::LiftScreeningAdditions { .. } => Vec::new(),
-        }
+        let nodes = self.kind.key_work().map(|work| work.nodes).unwrap_or_default();
+        nodes.iter().filter(|node| !self.confirmations.contains_key(*node)).cloned().collect()
     }
 }
 

@@ -147,6 +147,7 @@ impl<'a> Event<'a> {
         let ceremony = self.ceremony.and_then(|id| self.state.ceremony(&id));
         let of_ceremony = ceremony.and_then(|ceremony| match &ceremony.kind {
             CeremonyKind::CreateWallet(proposal) => Some(&proposal.wallet),
+            CeremonyKind::MigrateWallet(proposal) => Some(&proposal.wallet),
             CeremonyKind::ResumeWallet { wallet, .. } => Some(wallet),
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ChangeRoster(_)
@@ -209,6 +210,9 @@ impl Subject {
                 | StatementBody::WithdrawApproval(id) => Self::withdrawal(*id),
                 StatementBody::ApproveCeremony(id) => Self::ceremony(*id),
                 StatementBody::ProposeWallet(proposal) => {
+                    Self { wallet: Some(proposal.wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }
+                }
+                StatementBody::ProposeMigration(proposal) => {
                     Self { wallet: Some(proposal.wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }
                 }
                 StatementBody::ProposeResume { wallet, .. } => {

@@ -69,6 +69,7 @@ pub fn latch_of(statement: &Statement) -> Option<Latch> {
         StatementBody::OpenOrder(_)
         | StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeMigration(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -29,8 +29,8 @@ mod withdrawal;
 
 pub use act::{Act, ActError, VerifiedAct, verify_act};
 pub use ceremony::{
-    BacktestClaim, Before, Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, PolicyProposal,
-    QuorumMet, ScreeningProposal, WalletProposal, WhitelistProposal,
+    BacktestClaim, Before, Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, KeyWork,
+    MigrationProposal, PolicyProposal, QuorumMet, ScreeningProposal, WalletProposal, WhitelistProposal,
 };
 pub use event::Event;
 pub use fingerprint::fingerprint;
@@ -47,7 +47,7 @@ pub use legal_order::{
     OrderReference, OrderState, OrderSubject, ReleaseDemand,
 };
 pub use officer_key::{GENESIS_NAMESPACE, OFFICER_NAMESPACE, ORDER_NAMESPACE, OfficerKey, OfficerKeyError};
-pub use order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Tombstonable, Waited};
+pub use order::{ApprovedKeygen, AuthorizedWithdrawal, HandsOn, OrderRefusal, Tombstonable, Waited};
 pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, CustomerReport, EpochActivated,
     ExposureReport, IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES,

@@ -6,6 +6,7 @@ use holdfast_policy::{ClientId, ClusterId, DurationMs, NodeId, WalletId};
 
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::payload::Tombstone;
+use crate::wallet::Wallet;
 
 /// The log permits signing this digest now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,14 +109,25 @@ impl Tombstonable {
     }
 }
 
-/// The log permits generating this wallet's key.
+/// The log permits making shares of this wallet's key: of a key that is generated, or of the one that there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovedKeygen {
     pub(crate) ceremony: CeremonyId,
     pub(crate) wallet: WalletId,
     pub(crate) engine: String,
+    pub(crate) epoch: u32,
     pub(crate) threshold: u8,
     pub(crate) nodes: Vec<NodeId>,
+    pub(crate) hands_on: Option<HandsOn>,
+}
+
+/// A key that is handed on to new shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandsOn {
+    /// The wallet as the log has it, with the shares that there are.
+    pub wallet: Wallet,
+    /// Who gives: exactly t of the committee, in its order.
+    pub givers: Vec<NodeId>,
 }
 
 impl ApprovedKeygen {
@@ -124,7 +136,7 @@ impl ApprovedKeygen {
         self.ceremony
     }
 
-    /// The wallet to create.
+    /// The wallet whose shares are made.
     pub fn wallet(&self) -> &WalletId {
         &self.wallet
     }
@@ -132,6 +144,11 @@ impl ApprovedKeygen {
     /// The engine that the officers approved.
     pub fn engine(&self) -> &str {
         &self.engine
+    }
+
+    /// The epoch of the shares to make.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Shares needed to sign.
@@ -142,6 +159,11 @@ impl ApprovedKeygen {
     /// The committee, in party order.
     pub fn nodes(&self) -> &[NodeId] {
         &self.nodes
+    }
+
+    /// The key that is handed on; `None` if one is generated.
+    pub fn hands_on(&self) -> Option<&HandsOn> {
+        self.hands_on.as_ref()
     }
 }
 

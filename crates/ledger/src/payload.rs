@@ -265,8 +265,8 @@ pub struct PriceReport {
     pub observed_at_ms: TimestampMs,
 }
 
-/// One node's confirmation that key generation ended with this public result and that its share survived a restore
-/// from its backup. A wallet is activated only when all n confirmations agree.
+/// One node's confirmation that a key generation or migration ended with this public result and that its share survived a restore
+/// from its backup. An epoch is activated only when all n confirmations agree.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeygenConfirmation {
@@ -276,9 +276,9 @@ pub struct KeygenConfirmation {
     pub ceremony: CeremonyId,
     /// The confirming node.
     pub node: NodeId,
-    /// The wallet being created.
+    /// The wallet whose shares they are.
     pub wallet: WalletId,
-    /// Key epoch, 0 at creation.
+    /// Their epoch: 0 at creation, the next one in a migration.
     pub epoch: u32,
     /// Engine and generation of its message formats.
     pub engine: String,

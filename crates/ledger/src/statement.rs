@@ -9,7 +9,9 @@ use holdfast_policy::{
     ClientId, ClusterId, LegalOrderId, ListId, OfficerId, TimestampMs, WalletId, WhitelistEntryId,
 };
 
-use crate::ceremony::{BacktestClaim, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal};
+use crate::ceremony::{
+    BacktestClaim, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
+};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::legal_order::OrderProposal;
 use crate::rejection::{Rejection, RejectionCode};
@@ -36,6 +38,8 @@ const TITLE: &str = "Holdfast statement v1";
 pub enum StatementBody {
     /// Proposes a wallet.
     ProposeWallet(WalletProposal),
+    /// Proposes new shares of a wallet's key.
+    ProposeMigration(MigrationProposal),
     /// Proposes a whitelist entry.
     ProposeWhitelistEntry(WhitelistProposal),
     /// Proposes to lift exactly these pauses.
@@ -107,6 +111,7 @@ impl StatementBody {
     pub fn action(&self) -> &'static str {
         match self {
             StatementBody::ProposeWallet(_) => "propose to create a wallet",
+            StatementBody::ProposeMigration(_) => "propose to migrate a wallet",
             StatementBody::ProposeWhitelistEntry(_) => "propose to add a whitelist entry",
             StatementBody::ProposeResume { .. } => "propose to resume a wallet",
             StatementBody::ProposeRosterChange(_) => "propose to change the roster",
@@ -196,6 +201,7 @@ impl StatementBody {
     fn write(&self, lines: &mut Lines) {
         match self {
             StatementBody::ProposeWallet(proposal) => proposal.write(lines),
+            StatementBody::ProposeMigration(proposal) => proposal.write(lines),
             StatementBody::ProposeWhitelistEntry(proposal) => proposal.write(lines),
             StatementBody::ProposeResume { wallet, lifts } => {
                 lines.push("wallet", wallet.as_str());
@@ -238,6 +244,21 @@ impl WalletProposal {
         lines.push("threshold", &format!("{} of {}", self.t, self.n));
         for node in &self.nodes {
             lines.push("node", node.as_str());
+        }
+    }
+}
+
+impl MigrationProposal {
+    fn write(&self, lines: &mut Lines) {
+        lines.push("wallet", self.wallet.as_str());
+        lines.push("engine", &self.from_engine);
+        lines.push("new engine", &self.engine);
+        lines.push("epoch", &self.from_epoch.to_string());
+        for node in &self.givers {
+            lines.push("giver", node.as_str());
+        }
+        for node in &self.receivers {
+            lines.push("receiver", node.as_str());
         }
     }
 }

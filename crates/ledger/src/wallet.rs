@@ -100,13 +100,13 @@ impl BreakerTrip {
 pub struct Wallet {
     /// The wallet's name.
     pub id: WalletId,
-    /// Engine and generation.
+    /// Engine and generation of its shares.
     pub engine: String,
     /// Shares needed to sign.
     pub t: u8,
     /// The committee, in party order: party indices are positions, from 1.
     pub nodes: Vec<NodeId>,
-    /// Key epoch; 0 at creation.
+    /// Epoch of its shares; 0 at creation.
     pub epoch: u32,
     /// The joint public key.
     pub public_key: PublicKey,
@@ -116,10 +116,13 @@ pub struct Wallet {
     pub verifying_shares: Vec<PublicKey>,
     /// The Ethereum address of the joint public key.
     pub address: Address,
-    /// The ceremony that made it.
+    /// The ceremony that made its key.
     pub ceremony: CeremonyId,
     /// Log index of its activation.
     pub index: u64,
+    /// The ceremonies that handed its key on to new shares, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<CeremonyId>,
     /// Pauses in force; empty means it may pay.
     pub pauses: Vec<PauseRecord>,
     /// The ceremonies that lifted pauses, the oldest first.

@@ -22,6 +22,30 @@ pub struct WalletProposal {
     pub nodes: Vec<NodeId>,
 }
 
+/// A wallet's key to be handed on to new shares, of another engine or of the same: key, children and addresses stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MigrationProposal {
+    /// The wallet's name.
+    pub wallet: WalletId,
+    /// Engine and generation of the shares that there are.
+    pub from_engine: String,
+    /// Engine and generation of the new shares.
+    pub engine: String,
+    /// Epoch of the shares that there are; the new ones have the next.
+    pub from_epoch: u32,
+    /// Exactly t nodes of the committee, in its order.
+    pub givers: Vec<NodeId>,
+    /// All of the committee, in its order.
+    pub receivers: Vec<NodeId>,
+}
+
+impl MigrationProposal {
+    /// The epoch of the new shares.
+    pub fn epoch(&self) -> u32 {
+        self.from_epoch.saturating_add(1)
+    }
+}
+
 /// A whitelist entry to be added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhitelistProposal {

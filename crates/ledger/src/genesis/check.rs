@@ -98,7 +98,7 @@ pub(super) fn check_quorums(document: &GenesisDocument, roster: &Roster) -> Resu
         let people: u32 = quorum.values().fold(0, |sum, count| sum.saturating_add(*count));
         ensure(people >= 2, || format!("quorum `{kind}` needs at least two people"))?;
     }
-    for kind in OPTIONAL_QUORUMS {
+    for (kind, _) in OPTIONAL_QUORUMS {
         let people: u32 = document.quorums.get(kind).map_or(2, |quorum| quorum.values().sum());
         ensure(people >= 2, || format!("quorum `{kind}` needs at least two people"))?;
     }
@@ -106,8 +106,8 @@ pub(super) fn check_quorums(document: &GenesisDocument, roster: &Roster) -> Resu
     if let Some(kind) = roster.unfillable(&document.quorums) {
         return Err(GenesisError(format!("quorum `{kind}` can never be met")));
     }
-    let known =
-        |name: &&String| QUORUM_NAMES.contains(&name.as_str()) || OPTIONAL_QUORUMS.contains(&name.as_str());
+    let optional = |name: &str| OPTIONAL_QUORUMS.iter().any(|(kind, _)| *kind == name);
+    let known = |name: &&String| QUORUM_NAMES.contains(&name.as_str()) || optional(name);
     ensure(document.quorums.keys().all(|name| known(&name)), || "a quorum has an unknown name".to_owned())
 }
 

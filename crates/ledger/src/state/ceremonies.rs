@@ -14,6 +14,7 @@ use crate::statement::Statement;
 use crate::wallet::PauseRecord;
 
 mod keygen;
+mod migration;
 mod whitelist;
 
 impl State {
@@ -120,6 +121,11 @@ impl State {
                     let detail = format!("wallet `{}` exists by now", proposal.wallet);
                     return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
                 }
+                ceremony.phase = CeremonyPhase::Approved;
+                Ok(Change::ceremony(ceremony))
+            }
+            CeremonyKind::MigrateWallet(proposal) => {
+                self.check_migration(&proposal)?;
                 ceremony.phase = CeremonyPhase::Approved;
                 Ok(Change::ceremony(ceremony))
             }

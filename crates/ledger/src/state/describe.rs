@@ -7,7 +7,7 @@ use super::State;
 use super::legal_orders::unknown_order;
 use super::lists::unknown_list;
 use super::statements::{unknown_entry, unknown_wallet};
-use crate::ceremony::ScreeningProposal;
+use crate::ceremony::{MigrationProposal, ScreeningProposal};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::StatementBody;
@@ -31,6 +31,11 @@ impl State {
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeScreeningLift { .. }
             | StatementBody::OpenOrder(_) => Ok(Details::new()),
+            // What stays: officers see that it is their key.
+            StatementBody::ProposeMigration(MigrationProposal { wallet: id, .. }) => {
+                let wallet = self.wallet(id).ok_or_else(|| unknown_wallet(id))?;
+                Ok(vec![line("keeps address", wallet.address), line("keeps chain code", wallet.chain_code)])
+            }
             StatementBody::ProposeResume { wallet, lifts } => Ok(self.describe_trips(wallet, lifts)),
             StatementBody::ApproveOrder(id) => {
                 let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;

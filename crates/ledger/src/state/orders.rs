@@ -6,7 +6,7 @@ use holdfast_policy::{Decision, DurationMs, HoldRequirement, TimestampMs, Whitel
 use super::{Sender, State};
 use crate::ceremony::{CeremonyKind, CeremonyPhase};
 use crate::ids::{CeremonyId, WithdrawalId};
-use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, OrderRefusal, Waited};
+use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, HandsOn, OrderRefusal, Waited};
 use crate::wallet::Wallet;
 use crate::withdrawal::{Authorization, BoundTransaction, Withdrawal, WithdrawalState};
 
@@ -96,15 +96,14 @@ impl State {
         entry.chain_id == request.chain_id && request.may_reach(&entry.address)
     }
 
-    /// Whether this node may take part in generating the ceremony's key.
+    /// Whether this node may take part in making the shares that the ceremony is for.
     ///
     /// # Errors
-    /// [`OrderRefusal`] unless officers approved it and no key exists yet.
+    /// [`OrderRefusal`] unless officers approved it and it is not done.
     pub fn approved_keygen(&self, id: &CeremonyId) -> Result<ApprovedKeygen, OrderRefusal> {
         let ceremony = self.ceremony(id).ok_or_else(|| OrderRefusal::Unknown(id.to_string()))?;
-        let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else {
-            return Err(OrderRefusal::NotPermitted("the ceremony makes no key".to_owned()));
-        };
+        let makes_no_key = || OrderRefusal::NotPermitted("the ceremony makes no key".to_owned());
+        let work = ceremony.kind.key_work().ok_or_else(makes_no_key)?;
         match ceremony.phase_at(self.last_time) {
             CeremonyPhase::Approved => {}
             CeremonyPhase::Proposed
@@ -118,13 +117,23 @@ impl State {
                 ));
             }
         }
+        let hands_on = self.handed_on(&ceremony.kind)?;
         Ok(ApprovedKeygen {
             ceremony: ceremony.id,
-            wallet: proposal.wallet.clone(),
-            engine: proposal.engine.clone(),
-            threshold: proposal.t,
-            nodes: proposal.nodes.clone(),
+            wallet: work.wallet.clone(),
+            engine: work.engine.to_owned(),
+            epoch: work.epoch,
+            threshold: hands_on.as_ref().map_or(self.genesis.document.threshold.t, |key| key.wallet.t),
+            nodes: work.nodes.to_vec(),
+            hands_on,
         })
+    }
+
+    fn handed_on(&self, kind: &CeremonyKind) -> Result<Option<HandsOn>, OrderRefusal> {
+        let CeremonyKind::MigrateWallet(proposal) = kind else { return Ok(None) };
+        let wallet = self.wallet(&proposal.wallet).cloned();
+        let wallet = wallet.ok_or_else(|| OrderRefusal::Unknown(proposal.wallet.to_string()))?;
+        Ok(Some(HandsOn { wallet, givers: proposal.givers.clone() }))
     }
 
     fn check_clock(

@@ -56,6 +56,9 @@ impl State {
             StatementBody::ProposeWallet(proposal) => {
                 self.propose_wallet(statement, proposal, text, index)?
             }
+            StatementBody::ProposeMigration(proposal) => {
+                self.propose_migration(statement, proposal, text, index)?
+            }
             StatementBody::ProposeWhitelistEntry(proposal) => {
                 self.propose_whitelist_entry(statement, proposal, text, index, time)?
             }
@@ -118,6 +121,7 @@ impl State {
                 self.check_list_version(&proposal.list, proposal.version, proposal.replaces)
             }
             StatementBody::ProposeWallet(_)
+            | StatementBody::ProposeMigration(_)
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeResume { .. }
             | StatementBody::ApproveCeremony(_)

@@ -19,6 +19,7 @@ mod incarnations;
 mod keygen;
 mod legal_orders;
 mod lists;
+mod migration;
 mod officers;
 mod outcomes;
 mod pages;

@@ -8,7 +8,8 @@ use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 use super::lines::{Reader, StatementError};
 use super::{MAX_LIFTS, Statement, StatementBody, TITLE, legal, roster};
 use crate::ceremony::{
-    BacktestClaim, Before, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
+    BacktestClaim, Before, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal,
+    WhitelistProposal,
 };
 use crate::ids::StatementDigest;
 use crate::state::MAX_LIFTED;
@@ -41,6 +42,7 @@ pub(super) fn statement(payload: &[u8]) -> Result<(Statement, String), Statement
 fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, StatementError> {
     match action {
         "propose to create a wallet" => Ok(StatementBody::ProposeWallet(wallet_proposal(reader)?)),
+        "propose to migrate a wallet" => Ok(StatementBody::ProposeMigration(migration_proposal(reader)?)),
         "propose to add a whitelist entry" => {
             Ok(StatementBody::ProposeWhitelistEntry(whitelist_proposal(reader)?))
         }
@@ -122,19 +124,38 @@ fn before(key: &str, reader: &mut Reader<'_>) -> Result<Before, StatementError> 
 
 fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementError> {
     let wallet = value(reader, "wallet")?;
-    let engine = reader.take("engine")?;
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._/-".contains(c);
-    if engine.is_empty() || engine.len() > MAX_ENGINE_CHARS || !engine.chars().all(allowed) {
-        return Err(StatementError::new("engine", "1 to 64 of `a-z 0-9 . _ / -`"));
-    }
+    let engine = engine("engine", reader)?;
     let threshold = reader.take("threshold")?;
     let (t, n) = threshold
         .split_once(" of ")
         .and_then(|(t, n)| Some((t.parse().ok()?, n.parse().ok()?)))
         .ok_or_else(|| StatementError::new("threshold", "must read `T of N`"))?;
-    let nodes = reader.take_all("node", MAX_NODES)?;
-    let nodes = nodes.into_iter().map(|node| typed::<NodeId>("node", node)).collect::<Result<_, _>>()?;
-    Ok(WalletProposal { wallet, engine: engine.to_owned(), t, n, nodes })
+    Ok(WalletProposal { wallet, engine, t, n, nodes: nodes("node", reader)? })
+}
+
+fn migration_proposal(reader: &mut Reader<'_>) -> Result<MigrationProposal, StatementError> {
+    Ok(MigrationProposal {
+        wallet: value(reader, "wallet")?,
+        from_engine: engine("engine", reader)?,
+        engine: engine("new engine", reader)?,
+        from_epoch: value(reader, "epoch")?,
+        givers: nodes("giver", reader)?,
+        receivers: nodes("receiver", reader)?,
+    })
+}
+
+fn engine(key: &str, reader: &mut Reader<'_>) -> Result<String, StatementError> {
+    let engine = reader.take(key)?;
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._/-".contains(c);
+    if engine.is_empty() || engine.len() > MAX_ENGINE_CHARS || !engine.chars().all(allowed) {
+        return Err(StatementError::new(key, "1 to 64 of `a-z 0-9 . _ / -`"));
+    }
+    Ok(engine.to_owned())
+}
+
+fn nodes(key: &str, reader: &mut Reader<'_>) -> Result<Vec<NodeId>, StatementError> {
+    let nodes = reader.take_all(key, MAX_NODES)?;
+    nodes.into_iter().map(|node| typed::<NodeId>(key, node)).collect()
 }
 
 fn whitelist_proposal(reader: &mut Reader<'_>) -> Result<WhitelistProposal, StatementError> {

@@ -31,6 +31,14 @@ fn bodies() -> Vec<StatementBody> {
             n: 3,
             nodes: vec![node("node-1"), node("node-2"), node("node-3")],
         }),
+        StatementBody::ProposeMigration(MigrationProposal {
+            wallet: wallet(),
+            from_engine: "gg20".to_owned(),
+            engine: "dkls23".to_owned(),
+            from_epoch: 4,
+            givers: vec![node("node-1"), node("node-3")],
+            receivers: vec![node("node-1"), node("node-2"), node("node-3")],
+        }),
         StatementBody::ProposeWhitelistEntry(WhitelistProposal {
             chain_id: ChainId(1),
             address: Address::parse("0xdAC17F958D2ee523a2206206994597C13D831ec7").unwrap(),

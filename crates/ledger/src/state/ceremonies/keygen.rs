@@ -1,6 +1,9 @@
-//! Key generation: the proposal of a wallet, the nodes' confirmations, the activation of the key.
+//! Keys: the proposal of a wallet, the nodes' confirmations of new shares, their activation.
+
+use holdfast_policy::WalletId;
 
 use crate::ceremony::{Ceremony, CeremonyKind, CeremonyPhase, WalletProposal};
+use crate::ids::CeremonyId;
 use crate::payload::{EpochActivated, KeygenConfirmation};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::state::{Change, State};
@@ -21,26 +24,20 @@ impl State {
             let detail = "threshold and nodes must be the cluster's committee, in its order";
             return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("threshold"));
         }
-        let in_progress = |ceremony: &Ceremony| match &ceremony.kind {
-            CeremonyKind::CreateWallet(other) => {
-                other.wallet == proposal.wallet
-                    && matches!(
-                        ceremony.phase_at(self.last_time),
-                        CeremonyPhase::Approved | CeremonyPhase::Confirmed
-                    )
-            }
-            CeremonyKind::AddWhitelistEntry(_)
-            | CeremonyKind::ResumeWallet { .. }
-            | CeremonyKind::ChangeRoster(_)
-            | CeremonyKind::ChangePolicy(_)
-            | CeremonyKind::UpdateScreeningList(_)
-            | CeremonyKind::LiftScreeningAdditions { .. } => false,
-        };
-        if self.wallet(&proposal.wallet).is_some() || self.ceremonies().any(in_progress) {
+        if self.wallet(&proposal.wallet).is_some() || self.shares_are_made(&proposal.wallet) {
             let detail = format!("wallet `{}` exists or is being created", proposal.wallet);
             return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
         }
         self.propose(statement, CeremonyKind::CreateWallet(proposal.clone()), text, index)
+    }
+
+    /// Whether nodes make shares of this wallet's key: a first one's, or new ones of the one that there is.
+    pub fn shares_are_made(&self, wallet: &WalletId) -> bool {
+        self.ceremonies().any(|ceremony| {
+            let phase = ceremony.phase_at(self.last_time);
+            matches!(phase, CeremonyPhase::Approved | CeremonyPhase::Confirmed)
+                && ceremony.kind.key_work().is_some_and(|work| work.wallet == wallet)
+        })
     }
 
     pub(in crate::state) fn admit_confirmation(
@@ -54,6 +51,7 @@ impl State {
             return Err(Rejection::new(RejectionCode::AlreadyRecorded, "this node has confirmed already"));
         }
         check_confirmation(&ceremony, confirmation)?;
+        self.check_kept(&ceremony, confirmation)?;
         let contradicts = |other: &KeygenConfirmation| {
             KeygenConfirmation { node: confirmation.node.clone(), ..other.clone() } != *confirmation
         };
@@ -76,22 +74,40 @@ impl State {
         self.check_cluster(&activated.cluster)?;
         let mut ceremony =
             self.ceremony_in(&activated.ceremony, CeremonyPhase::Confirmed, self.last_time)?.clone();
-        let CeremonyKind::CreateWallet(proposal) = ceremony.kind.clone() else {
-            return Err(Rejection::new(RejectionCode::CeremonyPhase, "this ceremony makes no key"));
-        };
         let result = ceremony.confirmations.values().next().ok_or_else(|| {
             Rejection::new(RejectionCode::ConfirmationsMissing, "no node has confirmed")
                 .with_field("ceremony")
         })?;
-        if activated.wallet != proposal.wallet || activated.epoch != result.epoch {
+        if activated.wallet != result.wallet || activated.epoch != result.epoch {
             let detail = "wallet or epoch is not the ceremony's";
             return Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field("wallet"));
         }
+        let wallet = match &ceremony.kind {
+            CeremonyKind::CreateWallet(proposal) => self.created(proposal, result, ceremony.id, index)?,
+            CeremonyKind::MigrateWallet(proposal) => self.migrated(proposal, result, ceremony.id)?,
+            CeremonyKind::AddWhitelistEntry(_)
+            | CeremonyKind::ResumeWallet { .. }
+            | CeremonyKind::ChangeRoster(_)
+            | CeremonyKind::ChangePolicy(_)
+            | CeremonyKind::UpdateScreeningList(_)
+            | CeremonyKind::LiftScreeningAdditions { .. } => return Err(makes_no_key()),
+        };
+        ceremony.phase = CeremonyPhase::Activated;
+        Ok(Change { wallet: Some(wallet), ..Change::ceremony(ceremony) })
+    }
+
+    fn created(
+        &self,
+        proposal: &WalletProposal,
+        result: &KeygenConfirmation,
+        ceremony: CeremonyId,
+        index: u64,
+    ) -> Result<Wallet, Rejection> {
         if self.wallet(&proposal.wallet).is_some() {
             let detail = format!("wallet `{}` exists already", proposal.wallet);
             return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
         }
-        let wallet = Wallet {
+        Ok(Wallet {
             id: proposal.wallet.clone(),
             engine: proposal.engine.clone(),
             t: proposal.t,
@@ -101,34 +117,35 @@ impl State {
             chain_code: result.chain_code,
             verifying_shares: result.verifying_shares.clone(),
             address: result.public_key.address(),
-            ceremony: ceremony.id,
+            ceremony,
             index,
+            migrations: Vec::new(),
             pauses: Vec::new(),
             resumes: Vec::new(),
-        };
-        ceremony.phase = CeremonyPhase::Activated;
-        Ok(Change { wallet: Some(wallet), ..Change::ceremony(ceremony) })
+        })
     }
+}
+
+fn makes_no_key() -> Rejection {
+    Rejection::new(RejectionCode::CeremonyPhase, "this ceremony makes no key")
 }
 
 fn check_confirmation(ceremony: &Ceremony, confirmation: &KeygenConfirmation) -> Result<(), Rejection> {
     let refuse = |field: &str, detail: &str| {
         Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field(field))
     };
-    let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else {
-        return Err(Rejection::new(RejectionCode::CeremonyPhase, "this ceremony makes no key"));
-    };
-    if !proposal.nodes.contains(&confirmation.node) {
+    let work = ceremony.kind.key_work().ok_or_else(makes_no_key)?;
+    if !work.nodes.contains(&confirmation.node) {
         return Err(Rejection::new(RejectionCode::SignerNotAuthorized, "not a node of this committee")
             .with_field("node"));
     }
-    if confirmation.wallet != proposal.wallet || confirmation.epoch != 0 {
+    if confirmation.wallet != *work.wallet || confirmation.epoch != work.epoch {
         return refuse("wallet", "wallet or epoch is not the ceremony's");
     }
-    if confirmation.engine != proposal.engine {
+    if confirmation.engine != work.engine {
         return refuse("engine", "not the engine that the officers approved");
     }
-    if confirmation.verifying_shares.len() != proposal.nodes.len() {
+    if confirmation.verifying_shares.len() != work.nodes.len() {
         return refuse("verifying_shares", "one verifying share for each node is needed");
     }
     if !confirmation.backup_restored {

@@ -304,6 +304,24 @@ pub(super) fn coordinator(kind: PayloadKind, payload: &Value) -> Envelope {
     Envelope::sign_ed25519(kind.payload_type(), payload, "coordinator:main", &ed25519("entry")).unwrap()
 }
 
+/// A public key that is not the wallet's.
+pub(super) fn other_public(seed: u8) -> PublicKey {
+    let key = k256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap();
+    PublicKey::from_sec1(key.verifying_key().to_encoded_point(true).as_bytes()).unwrap()
+}
+
+/// The confirmation of a node with other members, signed by that node.
+pub(super) fn confirmation_with(ceremony: CeremonyId, node: u8, members: &[(&str, Value)]) -> Envelope {
+    let honest = confirmation(ceremony, "hot-1", node, "aa");
+    let mut payload: Value = serde_json::from_slice(&honest.payload).unwrap();
+    for (member, value) in members {
+        payload[*member] = value.clone();
+    }
+    let (payload, key) = (serde_json::to_vec(&payload).unwrap(), ed25519(&format!("message-{node}")));
+    Envelope::sign_ed25519(honest.payload_type, payload, &key_id("node", &format!("node-{node}")), &key)
+        .unwrap()
+}
+
 pub(super) fn confirmation(ceremony: CeremonyId, wallet: &str, node: u8, transcript: &str) -> Envelope {
     let share = wallet_public();
     let payload = json!({"cluster": "demo-1", "ceremony": ceremony, "node": format!("node-{node}"), "wallet": wallet, "epoch": 0,

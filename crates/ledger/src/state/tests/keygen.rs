@@ -3,7 +3,7 @@
 use holdfast_policy::WalletId;
 use serde_json::{Value, json};
 
-use super::cell::{Cell, confirmation, coordinator, ed25519};
+use super::cell::{Cell, confirmation, confirmation_with, coordinator};
 use crate::*;
 
 fn proposed(cell: &Cell) -> WalletProposal {
@@ -18,12 +18,7 @@ fn generating(cell: &mut Cell) -> CeremonyId {
 
 /// A confirmation of node 1 with other members, signed by node 1.
 fn confirmed_otherwise(id: CeremonyId, member: &str, value: Value) -> holdfast_log::Envelope {
-    let honest = confirmation(id, "hot-1", 1, "aa");
-    let mut payload: Value = serde_json::from_slice(&honest.payload).unwrap();
-    payload[member] = value;
-    let payload = serde_json::to_vec(&payload).unwrap();
-    let key = ed25519("message-1");
-    holdfast_log::Envelope::sign_ed25519(honest.payload_type, payload, "node:node-1", &key).unwrap()
+    confirmation_with(id, 1, &[(member, value)])
 }
 
 fn activation(id: CeremonyId, member: &str, value: Value) -> holdfast_log::Envelope {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::super::after::{self, gwei, sworn};
 use super::super::authority::officer_key;
 use super::super::cell::{
-    Cell, PAYEE, coordinator, sign, signed_statement, ssh, usdt_transfer, wallet_signature,
+    Cell, PAYEE, confirmation_with, coordinator, other_public, sign, signed_statement, ssh, usdt_transfer,
+    wallet_signature,
 };
 use super::super::lists::Update;
 use super::super::policies::uploading;
@@ -97,6 +98,10 @@ pub(super) fn happen(cell: &mut Cell, act: u8, with: [u8; 3]) {
         }
         59 | 60 => {
             resume(cell, a);
+            return;
+        }
+        61 => {
+            migrate(cell, with);
             return;
         }
         _ => {
@@ -457,6 +462,36 @@ fn ceremony(cell: &mut Cell, body: StatementBody) {
             cell.submit(&approval);
         }
     }
+}
+
+/// New shares of the wallet's key, confirmed by as many nodes as the choice says and activated if it was all of them.
+fn migrate(cell: &mut Cell, [a, b, c]: [u8; 3]) {
+    let wallet = cell.state.wallet(&"hot-1".parse().unwrap()).unwrap().clone();
+    let engine = if b % 8 == 0 { wallet.engine.clone() } else { format!("test-{}", wallet.epoch + 1) };
+    let proposal = MigrationProposal {
+        wallet: wallet.id.clone(),
+        from_engine: wallet.engine.clone(),
+        engine,
+        from_epoch: wallet.epoch,
+        givers: wallet.nodes[usize::from(c % 2)..][..2].to_vec(),
+        receivers: wallet.nodes.clone(),
+    };
+    let epoch = proposal.epoch();
+    let members = [("epoch", json!(epoch)), ("engine", json!(proposal.engine))];
+    ceremony(cell, StatementBody::ProposeMigration(proposal));
+    let approved = |ceremony: &&std::sync::Arc<Ceremony>| {
+        ceremony.kind.key_work().is_some_and(|work| work.epoch == epoch)
+            && ceremony.phase_at(TimestampMs(cell.now)) == CeremonyPhase::Approved
+    };
+    let Some(id) = cell.state.ceremonies.values().find(approved).map(|ceremony| ceremony.id) else { return };
+    let share = other_public(u8::try_from(epoch % 200 + 10).unwrap());
+    for node in 1..=a % 4 {
+        let shares = ("verifying_shares", json!([share, share, share]));
+        let members = [members.as_slice(), &[shares]].concat();
+        cell.submit(&confirmation_with(id, node, &members));
+    }
+    let payload = json!({"cluster": "demo-1", "ceremony": id, "wallet": "hot-1", "epoch": epoch});
+    cell.submit(&coordinator(PayloadKind::EpochActivated, &payload));
 }
 
 fn update_list(cell: &mut Cell, choice: u8) {
