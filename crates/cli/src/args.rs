@@ -153,6 +153,7 @@ mod tests {
         "demo --keep --dir target/demo",
         "status --json",
         "wallet create hot-1 --officer alice --key officers/alice --yes",
+        "wallet migrate hot-1 --to dkls23 --giver node-1 --giver node-3 --officer alice --key officers/alice --yes",
         "wallet show hot-1 --profile elsewhere/holdfast.toml",
         "wallet list",
         "ceremony list",

@@ -26,6 +26,14 @@ impl Engine {
         }
     }
 
+    /// Whether a key can be handed on to it.
+    pub(crate) const fn takes_keys_over(self) -> bool {
+        match self {
+            Self::Dkls23 => true,
+            Self::Gg20 => false,
+        }
+    }
+
     const fn short(self) -> &'static str {
         match self {
             Self::Dkls23 => "dkls23",

@@ -1,9 +1,9 @@
-//! `holdfast wallet`: create wallets by ceremony, and read them from the replayed log.
+//! `holdfast wallet`: create and migrate wallets by ceremony, and read them from the replayed log.
 
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use holdfast_ledger::{State, StatementBody, Wallet, WalletProposal};
-use holdfast_policy::WalletId;
+use holdfast_ledger::{MigrationProposal, State, StatementBody, Wallet, WalletProposal};
+use holdfast_policy::{NodeId, WalletId};
 use serde_json::{Value, json};
 
 use crate::ceremony;
@@ -20,6 +20,8 @@ use crate::statement::Expiring;
 pub(crate) enum WalletCommand {
     /// Propose a wallet: the ceremony that generates its key starts when its quorum has approved
     Create(Box<CreateArgs>),
+    /// Propose new shares of a wallet's key, of another engine or of the same: key and addresses stay, the old shares are erased
+    Migrate(Box<MigrateArgs>),
     /// Show one wallet: address, public key, nodes, pauses
     Show {
         /// Id of the wallet
@@ -49,9 +51,25 @@ pub(crate) struct CreateArgs {
     pub(crate) signing: Expiring,
 }
 
+/// A proposal of new shares.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct MigrateArgs {
+    /// Id of the wallet
+    pub(crate) id: WalletId,
+    /// Engine of the new shares: `dkls23`
+    #[arg(long, default_value_t = Engine::default(), value_name = "NAME")]
+    pub(crate) to: Engine,
+    /// A node that gives of its old share, once for each of t nodes; without any, the first t of the committee give
+    #[arg(long = "giver", value_name = "NODE")]
+    pub(crate) givers: Vec<NodeId>,
+    #[command(flatten)]
+    pub(crate) signing: Expiring,
+}
+
 pub(crate) async fn run(session: &Session, command: &WalletCommand) -> Result<Answer, Failure> {
     match command {
         WalletCommand::Create(args) => create(session, args).await,
+        WalletCommand::Migrate(args) => migrate(session, args).await,
         WalletCommand::Show { id } => show(session, id).await,
         WalletCommand::List => list(session).await,
         WalletCommand::DepositAddress { id, index } => deposit_address(session, id, *index).await,
@@ -74,6 +92,37 @@ pub(crate) async fn create(session: &Session, args: &CreateArgs) -> Result<Answe
     };
     ceremony::propose(session, &args.signing.signing(), &replica, StatementBody::ProposeWallet(proposal))
         .await
+}
+
+/// Proposes new shares of a wallet's key.
+pub(crate) async fn migrate(session: &Session, args: &MigrateArgs) -> Result<Answer, Failure> {
+    let replica = replica::download(session).await?;
+    let wallet = find(replica.state(), &args.id)?;
+    if !args.to.takes_keys_over() {
+        let detail = format!("engine `{}` takes over no key: keys move away from it", args.to);
+        return Err(Failure::new(Exit::Usage, "ENGINE_CANNOT_RECEIVE", detail).next("--to dkls23"));
+    }
+    let proposal = MigrationProposal {
+        wallet: wallet.id.clone(),
+        from_engine: wallet.engine.clone(),
+        engine: args.to.name().to_owned(),
+        from_epoch: wallet.epoch,
+        givers: givers(wallet, &args.givers),
+        receivers: wallet.nodes.clone(),
+    };
+    ceremony::propose(session, &args.signing.signing(), &replica, StatementBody::ProposeMigration(proposal))
+        .await
+}
+
+/// The named nodes in the committee's order, with any that are not of it at the end, for the ledger to refuse; or the first t.
+fn givers(wallet: &Wallet, named: &[NodeId]) -> Vec<NodeId> {
+    if named.is_empty() {
+        return wallet.nodes.iter().take(usize::from(wallet.t)).cloned().collect();
+    }
+    let mut givers = named.to_vec();
+    let place = |node: &NodeId| wallet.nodes.iter().position(|member| member == node).unwrap_or(usize::MAX);
+    givers.sort_by_key(place);
+    givers
 }
 
 pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Failure> {
@@ -137,13 +186,15 @@ fn state_of(wallet: &Wallet) -> &'static str {
 
 fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
     let nodes: Vec<_> = wallet.nodes.iter().map(ToString::to_string).collect();
+    let migrations: String =
+        wallet.migrations.iter().map(|ceremony| format!("  migrated    {ceremony}\n")).collect();
     let pauses: String = wallet
         .pauses
         .iter()
         .map(|pause| format!("  paused by {} since {} (entry {})\n", pause.by, pause.time, pause.index))
         .collect();
     format!(
-        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{pauses}({})",
+        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{migrations}{pauses}({})",
         wallet.id,
         state_of(wallet),
         wallet.address,

@@ -1,6 +1,6 @@
-//! Ceremonies that make a key: one driver for each that the officers approved.
+//! Ceremonies that make shares of a key: one driver for each that the officers approved.
 //!
-//! [`Driver::step`] is the ceremony path: generate, confirm, activate. The nodes run the protocol among themselves, in
+//! [`Driver::step`] is the ceremony path: generate or hand on, confirm, activate. The nodes run the protocol among themselves, in
 //! messages that are sealed for each other; what they sent is kept until the wallet is active, so that a restart of the
 //! coordinator or of any node goes on where it stopped. `EpochActivated` is the only commit point.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use holdfast_ledger::{Ceremony, CeremonyId, CeremonyKind, CeremonyPhase, WalletProposal};
+use holdfast_ledger::{Ceremony, CeremonyId, CeremonyPhase};
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::CeremonyLive;
 use tokio::sync::watch;
@@ -47,8 +47,8 @@ pub(super) struct Driver {
 /// What is left to do.
 #[derive(Clone, Debug)]
 enum Work {
-    /// The nodes have to generate the key.
-    Generate(WalletProposal),
+    /// The nodes have to make the shares.
+    Generate(Vec<NodeId>),
     /// All nodes confirmed: the key has to be activated.
     Activate { wallet: holdfast_policy::WalletId, epoch: u32 },
     /// Nothing.
@@ -167,9 +167,9 @@ impl Driver {
     /// The ceremony path. True if there may be more to do.
     async fn step(&self) -> Result<bool, StepError> {
         match self.work_left().await? {
-            Work::Generate(proposal) => {
+            Work::Generate(nodes) => {
                 let transcript = Transcript::open(self.parts.book.store(), self.id)?;
-                let keygen = Keygen::new(&self.parts, self.id, &proposal, transcript)?;
+                let keygen = Keygen::new(&self.parts, self.id, &nodes, transcript)?;
                 let confirmed = self.generated(keygen).await?;
                 self.log_confirmations(confirmed).await?;
                 Ok(true)
@@ -177,7 +177,7 @@ impl Driver {
             Work::Activate { wallet, epoch } => {
                 let activation = self.parts.voice().await?.activate(self.id, wallet, epoch)?;
                 self.parts.sequencer.propose(activation).await?;
-                tracing::info!("wallet is active");
+                tracing::info!(epoch, "shares are active");
                 Ok(true)
             }
             Work::Nothing => Ok(false),
@@ -223,24 +223,21 @@ fn needs_driver(ceremony: &Ceremony, at_start: bool) -> bool {
         ceremony.phase_at(holdfast_policy::TimestampMs(0)),
         CeremonyPhase::Activated | CeremonyPhase::Failed | CeremonyPhase::Superseded
     );
-    let makes_key = matches!(ceremony.kind, CeremonyKind::CreateWallet(_));
+    let makes_key = ceremony.kind.key_work().is_some();
     !matches!(work(ceremony), Work::Nothing) || (at_start && makes_key && is_over)
 }
 
-/// Whether the log still wants the nodes to generate this ceremony's key.
+/// Whether the log still wants the nodes to make this ceremony's shares.
 pub(super) fn is_generating(ceremony: &Ceremony) -> bool {
     matches!(work(ceremony), Work::Generate(_))
 }
 
 fn work(ceremony: &Ceremony) -> Work {
-    let CeremonyKind::CreateWallet(proposal) = &ceremony.kind else { return Work::Nothing };
+    let Some(key) = ceremony.kind.key_work() else { return Work::Nothing };
     // Only proposals expire, and they are nothing to do yet: any time will do.
     match ceremony.phase_at(holdfast_policy::TimestampMs(0)) {
-        CeremonyPhase::Approved => Work::Generate(proposal.clone()),
-        CeremonyPhase::Confirmed => Work::Activate {
-            wallet: proposal.wallet.clone(),
-            epoch: ceremony.confirmations.values().next().map(|result| result.epoch).unwrap_or_default(),
-        },
+        CeremonyPhase::Approved => Work::Generate(key.nodes.to_vec()),
+        CeremonyPhase::Confirmed => Work::Activate { wallet: key.wallet.clone(), epoch: key.epoch },
         CeremonyPhase::Proposed
         | CeremonyPhase::Activated
         | CeremonyPhase::Expired

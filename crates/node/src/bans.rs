@@ -77,6 +77,18 @@ impl Bans {
         Turn { _held: turn.lock_owned().await }
     }
 
+    /// The batch also lifts every ban of a key whose reusable state is erased with it.
+    pub(crate) fn without(&self, batch: Batch, key: [u8; 33]) -> Batch {
+        let known = self.list();
+        let of_key = known.iter().filter(|pair| pair.key == key);
+        of_key.fold(batch, |batch, pair| batch.delete(BANS, pair.to_bytes()))
+    }
+
+    /// That batch is durable.
+    pub(crate) fn lifted(&self, key: [u8; 33]) {
+        self.list().retain(|pair| pair.key != key);
+    }
+
     /// Every ban.
     pub(crate) fn all(&self) -> Vec<BannedPair> {
         self.list().clone()

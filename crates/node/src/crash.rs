@@ -13,8 +13,8 @@ use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
 
 use crate::replica::SNAPSHOT_EVERY;
 use crate::tables::{
-    BANS, BINDINGS, ENTRIES, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, PAGES, SEALING_CHECK,
-    SESSIONS, SHARES, STATEMENTS, TIP, WITNESSED,
+    BANS, BINDINGS, ENTRIES, ERASED, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, PAGES,
+    SEALING_CHECK, SESSIONS, SHARES, STATEMENTS, TIP, WITNESSED,
 };
 
 /// Told when the node reaches a named point.
@@ -113,6 +113,8 @@ crash_points! {
         Session: BeforeSession = "before-session", AfterSession = "after-session";
         /// An officer's statement that latches, or a latch that the log has taken over.
         Latch: BeforeLatch = "before-latch", AfterLatch = "after-latch";
+        /// Shares that are of no use any more, erased with the bans of their epoch.
+        Erasure: BeforeErasure = "before-erasure", AfterErasure = "after-erasure";
         /// A sealed key share.
         Share: BeforeShare = "before-share", AfterShare = "after-share";
         /// A pair that never signs together again.
@@ -145,6 +147,8 @@ crash_points! {
         KeygenRound5 = "keygen-round-5";
         /// The backup file passed its restore test, the confirmation is not durable.
         AfterBackup = "after-backup";
+        /// The backups of old shares are gone, the shares in the store are not.
+        BetweenErasures = "between-erasures";
         /// Round 1 of a signature is computed, its messages did not leave.
         SignRound1 = "sign-round-1";
         /// The same for round 2.
@@ -176,6 +180,7 @@ impl DurableWrite {
             NODE if named(NOTE) => Self::Entries,
             NODE if named(TIP) => Self::Cosignature,
             NODE if named(HALT) => Self::Halt,
+            NODE if key.starts_with(ERASED.as_bytes()) => Self::Erasure,
             NODE if named(SEALING_CHECK) => Self::SealingCheck,
             _ => return None,
         })
@@ -250,16 +255,18 @@ mod tests {
             assert!(DurableWrite::of(table, b"any").is_some(), "name what is written to `{table}`");
         }
         assert_eq!(DurableWrite::of(NODE, b"stranger"), None);
+        assert_eq!(DurableWrite::of(NODE, b"erased/hot-1"), Some(DurableWrite::Erasure));
     }
 
     #[test]
     fn batch_is_of_its_first_kind_and_a_binding_without_a_session_is_an_oath() {
-        use DurableWrite::{Binding, Cosignature, Entries, Oath, Session};
+        use DurableWrite::{Ban, Binding, Cosignature, Entries, Erasure, Oath, Session, Share};
         let kind = |kinds: &[DurableWrite]| DurableWrite::of_batch(&kinds.iter().copied().collect());
         assert_eq!(kind(&[Cosignature, Entries]), Some(Entries));
         assert_eq!(kind(&[Session, Binding]), Some(Binding));
         assert_eq!(kind(&[Session]), Some(Session));
         assert_eq!(kind(&[Binding]), Some(Oath));
+        assert_eq!(kind(&[Share, Ban, Erasure]), Some(Erasure));
         assert_eq!(kind(&[]), None);
     }
 }

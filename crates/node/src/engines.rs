@@ -51,7 +51,7 @@ pub(crate) fn unmaintained(engines: &Engines) -> Vec<String> {
 mod tests {
     use super::*;
     #[cfg(feature = "gg20")]
-    use crate::testing::{Attempt, Cell, TestNode, create_wallet_on};
+    use crate::testing::{Attempt, Cell, TestNode, create_wallet_on, migrate};
     #[cfg(feature = "gg20")]
     use holdfast_chains::Signature;
     use holdfast_proto::limits::SESSION_ROUNDS;
@@ -69,6 +69,9 @@ mod tests {
                 let last = u32::from(engine.last_round(purpose).0);
                 assert!((2..=SESSION_ROUNDS).contains(&last), "{engine:?}");
             }
+            // None if it takes no keys over.
+            let last = u32::from(engine.last_round(Purpose::Reshare).0);
+            assert!(last == 0 || (2..=SESSION_ROUNDS).contains(&last), "{engine:?}");
         }
     }
 
@@ -112,6 +115,30 @@ mod tests {
         for v1::EcdsaSignature { r, s } in signatures {
             let (r, s) = (r.try_into().unwrap(), s.try_into().unwrap());
             Signature::from_scalars(r, s, &digest, &wallet.public_key).unwrap();
+        }
+    }
+
+    /// The way out: the same address, another engine, and nothing of the old one left.
+    #[cfg(feature = "gg20")]
+    #[tokio::test]
+    async fn wallet_on_the_unmaintained_engine_moves_to_the_default_one_and_signs_from_the_same_address() {
+        let mut cell = Cell::new();
+        let nodes = TestNode::three(&cell).await;
+        create_wallet_on(holdfast_gg20::GG20.id(), &mut cell, &nodes).await;
+        cell.permit_payee();
+        let wallet = |cell: &Cell| cell.state().wallet(&"hot-1".parse().unwrap()).unwrap().clone();
+        let before = wallet(&cell);
+        migrate(&mut cell, &nodes).await;
+        let after = wallet(&cell);
+        assert_eq!((after.address, after.engine.as_str()), (before.address, "dkls23-ecdsa-secp256k1/0.6"));
+        let withdrawal = cell.authorized("k-1", 0);
+        let signers = [&nodes[1], &nodes[2]];
+        let attempt = Attempt::prepare(&cell, &signers, withdrawal, [9; 32]).await.unwrap();
+        let signatures = attempt.run().await.unwrap();
+        let digest = cell.state().withdrawal(&withdrawal).unwrap().authorization.as_ref().unwrap().digests[0];
+        for v1::EcdsaSignature { r, s } in signatures {
+            let (r, s) = (r.try_into().unwrap(), s.try_into().unwrap());
+            Signature::from_scalars(r, s, &digest, &before.public_key).unwrap();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Key generations: one attempt for each ceremony, resumable, stored before anything is sent.
+//! Key generations and migrations: one attempt for each ceremony, resumable, stored before anything is sent.
 //!
 //! Owns the attempts. It must never send a message whose state is not on disk, take part without the officers' approval
 //! in its own replica, or confirm a key whose share did not survive a restore from its backup.
@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_chains::{Digest, PublicKey};
-use holdfast_ledger::{ApprovedKeygen, CeremonyId, KeygenConfirmation, PayloadKind, Roster};
+use holdfast_ledger::{ApprovedKeygen, CeremonyId, HandsOn, KeygenConfirmation, PayloadKind, Roster};
 use holdfast_store::{Batch, CommitError, StoreHandle};
 use holdfast_threshold::channel::Purpose;
 use holdfast_threshold::{
-    ClusterId, Engine, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Outbound,
-    Round, SessionId, Threshold,
+    ChainCode, ClusterId, Engine, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask,
+    Outbound, Resharing, Round, SessionId, Threshold,
 };
 use rand::rngs::OsRng;
 use sha2::{Digest as _, Sha256};
@@ -38,8 +38,6 @@ pub(crate) use refusal::KeygenRefusal;
 const MAX_RUNNING: usize = 16;
 /// Attempts of one ceremony.
 const MAX_ATTEMPTS: u32 = 32;
-/// A wallet's first epoch.
-const FIRST_EPOCH: Epoch = Epoch(0);
 
 /// The key generations of this node.
 pub(crate) struct Keygens {
@@ -108,7 +106,7 @@ impl Keygens {
         session: SessionId,
     ) -> Result<(Vec<u8>, Round), KeygenRefusal> {
         let mut runs = self.runs.lock().await;
-        let (engine, task) = {
+        let (permit, engine, task) = {
             let held = replica.read().await;
             let state = held.acting_state(replica.own())?;
             held.check_clock(self.clock.now())?;
@@ -117,17 +115,18 @@ impl Keygens {
                 held.witnessed().check_ceremony(state, known, self.identity.node())?;
             }
             let permit = state.approved_keygen(&ceremony)?;
-            (self.engine(&permit)?, self.task(&permit, session, state.roster())?)
+            let (engine, task) = (self.engine(&permit)?, self.task(&permit, session, state.roster())?);
+            (permit, engine, task)
         };
         let earlier = runs.get(&ceremony).map(|run| &run.record);
         if let Some(same) = earlier.filter(|record| record.is_of(session)) {
-            return Ok((same.offer(), engine.last_round(Purpose::Keygen)));
+            return Ok((same.offer(), engine.last_round(purpose(&permit))));
         }
         let attempt = earlier.map_or(1, |record| record.attempts.saturating_add(1));
         if attempt > MAX_ATTEMPTS || count_running(&runs) >= MAX_RUNNING {
             return Err(KeygenRefusal::TooMany);
         }
-        let machine = KeygenMachine::prepare(engine, task, self.identity.message_key(), &mut OsRng)?;
+        let machine = self.machine(&permit, engine, task).await?;
         let record = KeygenRecord::new(session, attempt, machine.offer());
         let sealed = self.vault.seal_state(&ceremony.to_string(), &machine.export()?)?;
         let batch = use_up(Batch::new(), session, &ceremony.to_string());
@@ -240,9 +239,10 @@ impl Keygens {
     ) -> Result<Vec<u8>, KeygenRefusal> {
         let (wallet, KeygenOutput { public, share }) = (permit.wallet().clone(), output);
         self.vault.keep(&wallet, &share, &public).await?;
+        let party = share.party();
         drop(share);
         let vault = Arc::clone(&self.vault);
-        let tested = tokio::task::spawn_blocking(move || vault.back_up(&wallet, &public))
+        let tested = tokio::task::spawn_blocking(move || vault.back_up(&wallet, &public, party))
             .await
             .map_err(|_| KeygenRefusal::Unreadable)??;
         self.crash.reached(CrashPoint::AfterBackup);
@@ -283,6 +283,30 @@ impl Keygens {
         Ok(envelope.to_json())
     }
 
+    /// A machine that generates a key, or hands on the one that the log's wallet has.
+    // INVARIANT (G6): what is handed on is this node's share of the log's wallet, and the key of which it is.
+    async fn machine(
+        &self,
+        permit: &ApprovedKeygen,
+        engine: &'static dyn Engine,
+        task: KeygenTask,
+    ) -> Result<KeygenMachine, KeygenRefusal> {
+        let key = self.identity.message_key();
+        let Some(HandsOn { wallet, givers }) = permit.hands_on() else {
+            return Ok(KeygenMachine::prepare(engine, task, key, &mut OsRng)?);
+        };
+        let (vault, of) = (Arc::clone(&self.vault), wallet.clone());
+        let opening = tokio::task::spawn_blocking(move || vault.share_of(&of));
+        let held = opening.await.map_err(|_| KeygenRefusal::Unreadable)??;
+        let committee = Committee::new(permit.nodes());
+        let givers = givers.iter().map(|giver| committee.party(giver)).collect::<Option<Vec<_>>>();
+        let givers = givers.ok_or(KeygenRefusal::NotInCommittee)?;
+        let from = KeyPublic::clone(&held.public);
+        let resharing = Resharing::new(from, givers, ChainCode::Carried)?;
+        let share = Some(held.share.as_ref());
+        Ok(KeygenMachine::prepare_resharing(engine, task, resharing, share, key, &mut OsRng)?)
+    }
+
     /// The engine that the officers approved, if this program has it.
     fn engine(&self, permit: &ApprovedKeygen) -> Result<&'static dyn Engine, KeygenRefusal> {
         let unknown = || KeygenRefusal::UnknownEngine { engine: permit.engine().to_owned() };
@@ -299,7 +323,7 @@ impl Keygens {
         Ok(KeygenTask {
             cluster: ClusterId::new(self.identity.cluster().as_str())?,
             session,
-            epoch: FIRST_EPOCH,
+            epoch: Epoch(permit.epoch()),
             threshold: Threshold::new(permit.threshold(), committee.size())?,
             party: committee.party(self.identity.node()).ok_or(KeygenRefusal::NotInCommittee)?,
             ceremony: Sha256::digest(permit.ceremony().to_string()).into(),
@@ -337,6 +361,11 @@ impl Keygens {
         };
         self.crash.reached(point);
     }
+}
+
+/// What a ceremony's session does.
+fn purpose(permit: &ApprovedKeygen) -> Purpose {
+    if permit.hands_on().is_some() { Purpose::Reshare } else { Purpose::Keygen }
 }
 
 fn count_running(runs: &BTreeMap<CeremonyId, Run>) -> usize {

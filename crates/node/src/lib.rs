@@ -28,6 +28,7 @@ mod latches;
 mod model;
 mod node;
 mod replica;
+mod retirement;
 mod run;
 mod sealing;
 mod server;

@@ -23,6 +23,7 @@ use crate::incidents::Incidents;
 use crate::keygen::{KeygenRefusal, Keygens};
 use crate::latches::{DeliverRefusal, Latches};
 use crate::replica::{self, DurableReplica, ExtendRefusal, Extension, LoadError, Snapshots, TipRecord};
+use crate::retirement::Retirement;
 use crate::sealing::KdfParameters;
 use crate::signing::{Sessions, Signing};
 use crate::vault::{Vault, VaultError};
@@ -121,9 +122,10 @@ impl Node {
         let signing = Signing {
             identity: Arc::clone(&identity),
             clock: Arc::clone(&clock),
-            crash,
             replica: Arc::clone(&replica),
             latches: Arc::clone(&latches),
+            retirement: Retirement::new(store.clone(), Arc::clone(&vault), Arc::clone(&crash)),
+            crash,
             vault,
             guard: Guard::new(store.clone()),
             bans: Bans::load(store.clone())?,
@@ -143,7 +145,7 @@ impl Node {
         })
     }
 
-    /// Extends the replica and lifts the latches that the log has taken over.
+    /// Extends the replica, lifts the latches that the log has taken over and erases the shares that it has replaced.
     pub(crate) async fn replicate(&self, extension: Extension) -> Result<TipRecord, ReplicateRefusal> {
         let tip = self.replica.extend(extension).await.inspect_err(|refusal| {
             if let ExtendRefusal::PageLost(_) = refusal {
@@ -151,6 +153,7 @@ impl Node {
             }
         })?;
         self.latches.lift(&self.replica).await?;
+        self.signing.retire_shares().await;
         Ok(tip)
     }
 

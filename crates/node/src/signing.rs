@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use holdfast_ledger::{AuthorizedWithdrawal, State, WithdrawalId};
+use holdfast_ledger::{AuthorizedWithdrawal, State, Wallet, WithdrawalId};
 use holdfast_policy::NodeId;
 use holdfast_threshold::{Outbound, Round, SessionId, SignReply, Signature};
 use tracing::Instrument as _;
@@ -20,6 +20,7 @@ use crate::guard::Guard;
 use crate::identity::{Committee, Identity};
 use crate::latches::{Latches, ReleaseGate};
 use crate::replica::{DurableReplica, Extension, Held, TipRecord};
+use crate::retirement::{RetireError, Retirement};
 use crate::vault::{UnsealedShare, Vault, VaultError};
 
 mod refusal;
@@ -75,6 +76,7 @@ pub(crate) struct Signing {
     pub(crate) vault: Arc<Vault>,
     pub(crate) guard: Guard,
     pub(crate) bans: Bans,
+    pub(crate) retirement: Retirement,
     pub(crate) sessions: Sessions,
 }
 
@@ -91,6 +93,7 @@ impl Signing {
     ) -> Result<Opening, SignRefusal> {
         let tip = self.replica.extend(extension).await?;
         self.latches.lift(&self.replica).await?;
+        self.retire_shares_for(&order.withdrawal).await?;
         let place = self.sessions.reserve(order.session, self.clock.now())?;
         let gate = self.latches.gate().await;
         let permit = self.permitted(&gate, &order).await?;
@@ -225,6 +228,44 @@ impl Signing {
         }
         gate.check(state, permit.wallet(), &order.withdrawal)?;
         Ok(permit)
+    }
+
+    /// Erases the dead shares of every wallet, as far as that is possible: what is kept is tried again.
+    ///
+    /// The caller must let this run to its end: see [`crate::service`].
+    pub(crate) async fn retire_shares(&self) {
+        for (wallet, in_making) in self.retiring().await {
+            let name = wallet.id.clone();
+            if let Err(error) = self.retire(wallet, in_making).await {
+                tracing::error!(wallet = %name, %error, cause = error.code(), "old shares are kept");
+            }
+        }
+    }
+
+    // INVARIANT (G3): no new share signs before the bans of the old ones are lifted with them: one that came later stays.
+    async fn retire_shares_for(&self, withdrawal: &WithdrawalId) -> Result<(), RetireError> {
+        let wallet = {
+            let held = self.replica.read().await;
+            held.state().withdrawal(withdrawal).map(|known| known.request.wallet.clone())
+        };
+        let due = self.retiring().await.into_iter().find(|(due, _)| Some(&due.id) == wallet.as_ref());
+        match due {
+            Some((wallet, in_making)) => self.retire(wallet, in_making).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn retiring(&self) -> Vec<(Wallet, bool)> {
+        let held = self.replica.read().await;
+        held.sound_state().map(|state| self.retirement.due(state)).unwrap_or_default()
+    }
+
+    async fn retire(&self, wallet: Wallet, in_making: bool) -> Result<(), RetireError> {
+        self.sessions.forget(|session| {
+            let permit = session.permit();
+            *permit.wallet() == wallet.id && permit.epoch() < wallet.epoch
+        });
+        self.retirement.retire(wallet, in_making, &self.bans).await
     }
 
     async fn share_of(&self, permit: &AuthorizedWithdrawal) -> Result<UnsealedShare, SignRefusal> {

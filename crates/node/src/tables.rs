@@ -14,7 +14,7 @@ pub(crate) const BINDINGS: Table = Table::new("bindings");
 pub(crate) const SESSIONS: Table = Table::new("sessions");
 /// Officers' delivered statements: sequence (8 bytes, big-endian) to statement and receipt.
 pub(crate) const STATEMENTS: Table = Table::new("statements");
-/// Sealed key shares, by wallet, epoch and ceremony.
+/// Sealed key shares, by wallet, epoch, and public key (first epoch) or verifying share.
 pub(crate) const SHARES: Table = Table::new("shares");
 /// Key generations: ceremony id to what is public about the newest attempt.
 pub(crate) const KEYGENS: Table = Table::new("keygens");
@@ -52,6 +52,8 @@ pub(crate) const TIP: &str = "tip";
 pub(crate) const NOTE: &str = "checkpoint";
 /// In [`NODE`]: the evidence of a fork that stopped signing.
 pub(crate) const HALT: &str = "halt";
+/// In [`NODE`], before a wallet's name: the newest epoch whose earlier shares are erased.
+pub(crate) const ERASED: &str = "erased/";
 /// In [`NODE`]: a sealed constant that tells a wrong passphrase.
 pub(crate) const SEALING_CHECK: &str = "sealing-check";
 

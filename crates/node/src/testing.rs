@@ -24,7 +24,8 @@ pub(crate) use ready::ready;
 #[cfg(feature = "gg20")]
 pub(crate) use rounds::create_wallet_on;
 pub(crate) use rounds::{
-    Attempt, create_wallet, keygen_round, prepare_keygen, reason, sign, sign_prepare_request,
+    Attempt, create_wallet, keygen_round, make_shares, migrate, prepare_keygen, reason, sign,
+    sign_prepare_request,
 };
 
 /// When the cell's log begins.

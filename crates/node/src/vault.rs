@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use holdfast_ledger::Wallet;
 use holdfast_policy::WalletId;
 use holdfast_store::{Batch, StoreError, StoreHandle};
-use holdfast_threshold::{Engines, KeyPublic, KeyShare, ShareError};
+use holdfast_threshold::{Engines, KeyPublic, KeyShare, PartyIndex, ShareError};
 use holdfast_transport::files::{self, FileError};
 use zeroize::Zeroizing;
 
@@ -22,11 +22,15 @@ use crate::identity::NodeName;
 use crate::sealing::{KdfParameters, SealedContext, SealedKind, SealingError, SealingKey};
 use crate::tables::{self, BlobTooLarge, NODE, SEALING_CHECK, SHARES};
 
+mod erasure;
 mod sealed_share;
 
+pub(crate) use erasure::Dead;
 use sealed_share::SealedShare;
 
 const CHECK: &[u8] = b"holdfast sealing check v1";
+/// The epoch that a wallet is created in.
+const FIRST_EPOCH: u32 = 0;
 /// More wallets than this are unsealed again when they are used.
 const MAX_CACHED: usize = 64;
 
@@ -37,8 +41,11 @@ pub(crate) struct Vault {
     backups: PathBuf,
     key: SealingKey,
     engines: Engines,
-    unsealed: Mutex<BTreeMap<[u8; 33], UnsealedShare>>,
+    unsealed: Mutex<BTreeMap<Sealing, UnsealedShare>>,
 }
+
+/// A key in one epoch: new shares of it are other secrets.
+type Sealing = ([u8; 33], u32);
 
 /// A share and the public data that it was checked against. Clones share the secret.
 #[derive(Clone, Debug)]
@@ -152,7 +159,7 @@ impl Vault {
         public: &KeyPublic,
     ) -> Result<(), VaultError> {
         let sealed = self.seal(wallet, share, public)?;
-        let key = record_key(wallet, public);
+        let key = record_key(wallet, public, share.party());
         let batch = tables::put_blob(Batch::new(), SHARES, &key, &sealed.to_bytes())?;
         Ok(self.store.commit(batch).await.map_err(tables::unconditional)?)
     }
@@ -161,10 +168,15 @@ impl Vault {
     ///
     /// Blocks for files.
     // INVARIANT (G8): a key becomes active only after every node holds this proof for its share.
-    pub(crate) fn back_up(&self, wallet: &WalletId, public: &KeyPublic) -> Result<RestoreTested, VaultError> {
-        let record = self.record(wallet, public)?;
+    pub(crate) fn back_up(
+        &self,
+        wallet: &WalletId,
+        public: &KeyPublic,
+        party: PartyIndex,
+    ) -> Result<RestoreTested, VaultError> {
+        let record = self.record(wallet, public, party)?;
         create_private(&self.backups)?;
-        let path = self.backups.join(backup_name(wallet, public));
+        let path = self.backups.join(backup_name(wallet, public, party));
         files::write_secret(&path, &record)?;
 
         let restored =
@@ -178,7 +190,7 @@ impl Vault {
 
     /// This node's share of the log's wallet. Blocks for unsealing the first time.
     pub(crate) fn share_of(&self, wallet: &Wallet) -> Result<UnsealedShare, VaultError> {
-        let held = match self.cached(wallet.public_key.as_bytes()) {
+        let held = match self.cached((*wallet.public_key.as_bytes(), wallet.epoch)) {
             Some(held) => held,
             None => self.load(wallet)?,
         };
@@ -203,7 +215,7 @@ impl Vault {
 
     fn load(&self, wallet: &Wallet) -> Result<UnsealedShare, VaultError> {
         let missing = || VaultError::Missing { wallet: wallet.id.clone(), epoch: wallet.epoch };
-        let key = format!("{}/{}/{}", wallet.id, wallet.epoch, wallet.public_key);
+        let key = self.key_of(wallet).ok_or_else(missing)?;
         let record = tables::read_blob(&self.store, SHARES, &key)?.ok_or_else(missing)?;
         let sealed = SealedShare::from_bytes(&record).ok_or(VaultError::Damaged)?;
         let share = self.unseal(&wallet.id, &sealed)?;
@@ -211,7 +223,7 @@ impl Vault {
             return Err(VaultError::Damaged);
         }
         let held = UnsealedShare { share: Arc::new(share), public: Arc::new(sealed.public) };
-        self.cache(*wallet.public_key.as_bytes(), held.clone());
+        self.cache((*wallet.public_key.as_bytes(), wallet.epoch), held.clone());
         Ok(held)
     }
 
@@ -255,28 +267,40 @@ impl Vault {
         Ok(KeyShare::from_bytes(&bytes, &self.engines)?)
     }
 
-    fn record(&self, wallet: &WalletId, public: &KeyPublic) -> Result<Vec<u8>, VaultError> {
+    fn record(
+        &self,
+        wallet: &WalletId,
+        public: &KeyPublic,
+        party: PartyIndex,
+    ) -> Result<Vec<u8>, VaultError> {
         let missing = || VaultError::Missing { wallet: wallet.clone(), epoch: public.epoch().0 };
-        tables::read_blob(&self.store, SHARES, &record_key(wallet, public))?.ok_or_else(missing)
+        tables::read_blob(&self.store, SHARES, &record_key(wallet, public, party))?.ok_or_else(missing)
+    }
+
+    /// Where this node's share of the log's wallet is.
+    fn key_of(&self, wallet: &Wallet) -> Option<String> {
+        let party = usize::from(wallet.party_index(&self.node.node)?);
+        let own = wallet.verifying_shares.get(party.checked_sub(1)?)?;
+        Some(key_in_epoch(&wallet.id, wallet.epoch, wallet.public_key.as_bytes(), own.as_bytes()))
     }
 
     fn context<'a>(&'a self, kind: SealedKind, subject: &'a str, epoch: u32) -> SealedContext<'a> {
         SealedContext { cluster: &self.node.cluster, node: &self.node.node, kind, subject, epoch }
     }
 
-    fn cached(&self, public_key: &[u8; 33]) -> Option<UnsealedShare> {
-        self.unsealed().get(public_key).cloned()
+    fn cached(&self, of: Sealing) -> Option<UnsealedShare> {
+        self.unsealed().get(&of).cloned()
     }
 
-    fn cache(&self, public_key: [u8; 33], held: UnsealedShare) {
+    fn cache(&self, of: Sealing, held: UnsealedShare) {
         let mut unsealed = self.unsealed();
         if unsealed.len() >= MAX_CACHED {
             unsealed.pop_first();
         }
-        unsealed.insert(public_key, held);
+        unsealed.insert(of, held);
     }
 
-    fn unsealed(&self) -> MutexGuard<'_, BTreeMap<[u8; 33], UnsealedShare>> {
+    fn unsealed(&self) -> MutexGuard<'_, BTreeMap<Sealing, UnsealedShare>> {
         self.unsealed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -325,18 +349,33 @@ fn sealing_key(
     Ok(key)
 }
 
-fn record_key(wallet: &WalletId, public: &KeyPublic) -> String {
-    format!("{wallet}/{}/{}", public.epoch().0, hex::encode(public.public_key()))
+fn record_key(wallet: &WalletId, public: &KeyPublic, party: PartyIndex) -> String {
+    let own = public.verifying_shares().get(&party).copied().unwrap_or_default();
+    key_in_epoch(wallet, public.epoch().0, &public.public_key(), &own)
+}
+
+/// Attempts at a first key make different keys. Attempts at new shares of a key make shares of that one key: the verifying
+/// share keeps them apart, so that a later attempt never writes over a share that may become active.
+// INVARIANT (G8): no attempt replaces the share of another.
+fn key_in_epoch(wallet: &WalletId, epoch: u32, public_key: &[u8; 33], own: &[u8; 33]) -> String {
+    let name = if epoch == FIRST_EPOCH { public_key } else { own };
+    format!("{wallet}/{epoch}/{}", hex::encode(name))
 }
 
 fn create_private(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }
 
-/// The public key's first bytes keep the keys of a repeated ceremony apart.
-fn backup_name(wallet: &WalletId, public: &KeyPublic) -> String {
-    let key: String = hex::encode(public.public_key()).chars().take(16).collect();
-    format!("{wallet}-{}-{key}.share", public.epoch().0)
+/// The first bytes of what keeps the records of repeated ceremonies apart.
+fn backup_name(wallet: &WalletId, public: &KeyPublic, party: PartyIndex) -> String {
+    backup_of(&record_key(wallet, public, party))
+}
+
+/// The backup's name of a record.
+fn backup_of(record: &str) -> String {
+    let (front, name) = record.rsplit_once('/').unwrap_or((record, ""));
+    let name: String = name.chars().take(16).collect();
+    format!("{}-{name}.share", front.replace('/', "-"))
 }
 
 #[cfg(test)]

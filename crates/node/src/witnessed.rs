@@ -355,6 +355,7 @@ fn lifts(ceremony: &Ceremony) -> &[StatementDigest] {
     match &ceremony.kind {
         CeremonyKind::ResumeWallet { lifts, .. } => lifts,
         CeremonyKind::CreateWallet(_)
+        | CeremonyKind::MigrateWallet(_)
         | CeremonyKind::AddWhitelistEntry(_)
         | CeremonyKind::ChangeRoster(_)
         | CeremonyKind::ChangePolicy(_)

@@ -92,6 +92,9 @@ fn act(state: &State, act: &Act) -> String {
 fn officer(body: &StatementBody) -> String {
     match body {
         StatementBody::ProposeWallet(proposal) => format!("proposes wallet `{}`", proposal.wallet),
+        StatementBody::ProposeMigration(proposal) => {
+            format!("proposes to migrate wallet `{}` to {}", proposal.wallet, proposal.engine)
+        }
         StatementBody::ProposeWhitelistEntry(proposal) => {
             format!("proposes to whitelist {} on chain {}", proposal.address, proposal.chain_id)
         }

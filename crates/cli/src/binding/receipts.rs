@@ -37,6 +37,7 @@ pub(crate) fn scope(body: &StatementBody) -> Option<LatchScope> {
         StatementBody::OpenOrder(_)
         | StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeMigration(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -151,6 +151,7 @@ pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
         }),
         StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeMigration(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
@@ -180,6 +181,7 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
         | StatementBody::RejectHold(_)
         | StatementBody::WithdrawApproval(_)
         | StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeMigration(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -208,6 +208,7 @@ fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'sta
         StatementBody::OpenOrder(_)
         | StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
+        | StatementBody::ProposeMigration(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -1,4 +1,4 @@
-//! One key generation: opens it on all nodes and carries their sealed messages, round by round, until every node has
+//! One key generation or migration: opens it on all nodes and carries their sealed messages, round by round, until every node has
 //! confirmed. A node that does not answer blocks it and is named; nothing is lost while it is away.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use holdfast_ledger::{CeremonyId, WalletProposal};
+use holdfast_ledger::CeremonyId;
 use holdfast_log::Envelope;
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::CeremonyLive;
@@ -44,14 +44,14 @@ impl<'a> Keygen<'a> {
     pub(super) fn new(
         parts: &'a Coordinator,
         ceremony: CeremonyId,
-        proposal: &WalletProposal,
+        nodes: &[NodeId],
         transcript: Transcript,
     ) -> Result<Self, StepError> {
         let seat = |(party, node): (u8, &NodeId)| {
             let link = parts.nodes.link(node).ok_or_else(|| StepError::UnknownNode(node.clone()))?;
             Ok((party, Arc::clone(link)))
         };
-        let links = (1..).zip(&proposal.nodes).map(seat).collect::<Result<_, StepError>>()?;
+        let links = (1..).zip(nodes).map(seat).collect::<Result<_, StepError>>()?;
         let live =
             Mutex::new(CeremonyLive { round: 0, of: Rounds::KEYGEN_UNSAID.last(), blocked_by: Vec::new() });
         let keygen = Self { parts, ceremony, transcript, links, live };

@@ -89,6 +89,7 @@ impl CeremonyApi {
         let (envelope, body) = self.statement(caller, bytes).await?;
         match body {
             StatementBody::ProposeWallet(_)
+            | StatementBody::ProposeMigration(_)
             | StatementBody::ProposeResume { .. }
             | StatementBody::ProposeRosterChange(_)
             | StatementBody::ProposePolicy(_)
@@ -105,7 +106,7 @@ impl CeremonyApi {
             | StatementBody::OpenOrder(_)
             | StatementBody::ApproveOrder(_)
             | StatementBody::RevokeClient(_) => {
-                let expected = "a statement that proposes to create or resume a wallet, or to change roster, policy or a screening list";
+                let expected = "a statement that proposes to create, migrate or resume a wallet, or to change roster, policy or a screening list";
                 return Err(RequestError::OtherPayload { expected });
             }
         }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use ed25519_dalek::SigningKey;
 use holdfast_chains::{Address, Amount, ChainId, Eip1559Draft, Transfer, UnsignedTransaction};
 use holdfast_ledger::{
-    Admission, CeremonyId, GENESIS_NAMESPACE, Genesis, OFFICER_NAMESPACE, OfficerKey, Outcome, PayloadKind,
-    Replica, RosterChange, RosterProposal, State, Statement, StatementBody, WalletProposal,
-    WhitelistProposal, WithdrawalId, key_id,
+    Admission, CeremonyId, GENESIS_NAMESPACE, Genesis, MigrationProposal, OFFICER_NAMESPACE, OfficerKey,
+    Outcome, PayloadKind, Replica, RosterChange, RosterProposal, State, Statement, StatementBody,
+    WalletProposal, WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::{
     Checkpoint, Entry, Envelope, EnvelopeSignature, Hash, LogSigner, Origin, RightEdge, SignedCheckpoint,
@@ -231,8 +231,23 @@ impl Cell {
         self.approved(StatementBody::ProposeWallet(WalletProposal { wallet, engine, t: 2, n: 3, nodes }))
     }
 
+    /// New shares of the wallet's key, of this engine, given by nodes 1 and 2.
+    pub(crate) fn approve_migration(&mut self, engine: EngineId) -> CeremonyId {
+        let wallet = self.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
+        let proposal = MigrationProposal {
+            wallet: wallet.id.clone(),
+            from_engine: wallet.engine.clone(),
+            engine: engine.name().to_owned(),
+            from_epoch: wallet.epoch,
+            givers: wallet.nodes[..2].to_vec(),
+            receivers: wallet.nodes.clone(),
+        };
+        self.approved(StatementBody::ProposeMigration(proposal))
+    }
+
     pub(crate) fn activate(&mut self, ceremony: CeremonyId) {
-        let payload = json!({"cluster": CLUSTER, "ceremony": ceremony, "wallet": "hot-1", "epoch": 0});
+        let epoch = self.state().ceremony(&ceremony).unwrap().kind.key_work().unwrap().epoch;
+        let payload = json!({"cluster": CLUSTER, "ceremony": ceremony, "wallet": "hot-1", "epoch": epoch});
         self.accept(&coordinator(PayloadKind::EpochActivated, &payload));
     }
 

@@ -72,7 +72,31 @@ pub(crate) async fn create_wallet(cell: &mut Cell, nodes: &[TestNode]) -> Ceremo
 
 /// The same with another engine, in as many rounds as its nodes say.
 pub(crate) async fn create_wallet_on(engine: EngineId, cell: &mut Cell, nodes: &[TestNode]) -> CeremonyId {
-    let (ceremony, session) = (cell.approve_wallet_on(engine), [1; 32]);
+    let ceremony = cell.approve_wallet_on(engine);
+    for confirmation in make_shares(cell, nodes, ceremony, [1; 32]).await {
+        assert!(matches!(cell.log(&confirmation), Outcome::Admitted(_)));
+    }
+    cell.activate(ceremony);
+    ceremony
+}
+
+/// Hands the key of wallet `hot-1` on to new shares of the default engine and activates them; the nodes do not hear of it yet.
+pub(crate) async fn migrate(cell: &mut Cell, nodes: &[TestNode]) -> CeremonyId {
+    let ceremony = cell.approve_migration(EngineId::Dkls23EcdsaSecp256k1V06);
+    for confirmation in make_shares(cell, nodes, ceremony, [0x52; 32]).await {
+        assert!(matches!(cell.log(&confirmation), Outcome::Admitted(_)));
+    }
+    cell.activate(ceremony);
+    ceremony
+}
+
+/// Runs a ceremony's session on all nodes; their confirmations, which are not logged yet.
+pub(crate) async fn make_shares(
+    cell: &Cell,
+    nodes: &[TestNode],
+    ceremony: CeremonyId,
+    session: [u8; 32],
+) -> Vec<Envelope> {
     let (mut offers, mut rounds) = (Vec::new(), 0);
     for node in nodes {
         let opening = open_keygen(cell, node, ceremony, session).await.unwrap();
@@ -92,12 +116,7 @@ pub(crate) async fn create_wallet_on(engine: EngineId, cell: &mut Cell, nodes: &
         inbox = sent;
     }
     assert_eq!(confirmations.len(), nodes.len(), "all nodes confirm in one round");
-    for confirmation in confirmations {
-        let confirmation = Envelope::parse(&confirmation).unwrap();
-        assert!(matches!(cell.log(&confirmation), Outcome::Admitted(_)));
-    }
-    cell.activate(ceremony);
-    ceremony
+    confirmations.iter().map(|confirmation| Envelope::parse(confirmation).unwrap()).collect()
 }
 
 pub(crate) fn sign_prepare_request(
@@ -177,7 +196,6 @@ impl<'a> Attempt<'a> {
     }
 
     /// As many rounds as the nodes say, from the first.
-    #[cfg(feature = "gg20")]
     pub(crate) async fn run(mut self) -> Result<Vec<v1::EcdsaSignature>, Status> {
         for round in 1..self.rounds {
             self.round(round).await?;
