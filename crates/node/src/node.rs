@@ -153,7 +153,7 @@ impl Node {
             }
         })?;
         self.latches.lift(&self.replica).await?;
-        self.signing.retire_shares().await;
+        self.signing.retire_replaced().await;
         Ok(tip)
     }
 
@@ -186,8 +186,9 @@ impl Node {
         }
     }
 
-    /// Forgets what the replica need not remember. That it could not is no reason to stop.
+    /// Forgets what the replica need not remember, and shares that nothing needs. That it could not is no reason to stop.
     pub(crate) async fn keep_little(&self) {
+        self.signing.retire_unused().await;
         if let Err(error) = self.replica.forget_moments().await {
             tracing::warn!(%error, "moments that no rule asks for were not forgotten");
         }

@@ -4,14 +4,14 @@
 //! Owns the order: the activation is durable in this node's log, then the backups go, then the shares and the bans in one
 //! durable write. It must never run beside a round of the same key, so that no ban of the new epoch is lifted with the old ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_ledger::{State, Wallet};
 use holdfast_policy::WalletId;
 use holdfast_store::{Batch, StoreError, StoreHandle};
 
-use crate::bans::Bans;
+use crate::bans::{Bans, Turn};
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::tables::{self, ERASED, NODE};
 use crate::vault::{Vault, VaultError};
@@ -22,8 +22,16 @@ pub(crate) struct Retirement {
     store: StoreHandle,
     vault: Arc<Vault>,
     crash: Arc<dyn CrashPoints>,
-    /// For which epoch of a wallet, and whether new shares were being made then, nothing was left to do.
-    settled: Mutex<BTreeMap<WalletId, (u32, bool)>>,
+    settled: Mutex<BTreeMap<WalletId, Settled>>,
+}
+
+/// What was looked at, and nothing was left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Settled {
+    /// The wallet's epoch then.
+    epoch: u32,
+    /// Shares of later epochs too: no ceremony made any.
+    also_later: bool,
 }
 
 /// Why old shares are still there.
@@ -56,31 +64,45 @@ impl Retirement {
         Self { store, vault, crash, settled: Mutex::default() }
     }
 
-    /// Wallets that may have dead shares here, and whether new ones are being made.
-    pub(crate) fn due(&self, state: &State) -> Vec<(Wallet, bool)> {
+    /// Wallets whose shares the log has replaced since they were looked at.
+    pub(crate) fn replaced(&self, state: &State) -> Vec<Wallet> {
         let settled = self.settled();
-        let wallets = state.wallets().map(|wallet| (wallet.clone(), state.shares_are_made(&wallet.id)));
-        let is_open = |(wallet, in_making): &(Wallet, bool)| {
-            settled.get(&wallet.id) != Some(&(wallet.epoch, *in_making))
-        };
-        wallets.filter(is_open).collect()
+        let is_new =
+            |wallet: &&Wallet| settled.get(&wallet.id).is_none_or(|known| known.epoch != wallet.epoch);
+        state.wallets().filter(is_new).cloned().collect()
     }
 
-    /// Erases the dead shares of one wallet.
+    /// Wallets that may have shares of attempts that came to nothing: no ceremony makes any for them now.
+    pub(crate) fn at_rest(&self, state: &State) -> Vec<Wallet> {
+        let in_making: BTreeSet<&WalletId> = state.shares_in_making().collect();
+        let mut settled = self.settled();
+        for wallet in &in_making {
+            if let Some(known) = settled.get_mut(*wallet) {
+                known.also_later = false;
+            }
+        }
+        let is_open = |wallet: &&Wallet| {
+            let done = Settled { epoch: wallet.epoch, also_later: true };
+            !in_making.contains(&wallet.id) && settled.get(&wallet.id) != Some(&done)
+        };
+        state.wallets().filter(is_open).cloned().collect()
+    }
+
+    /// Erases the dead shares of one wallet. It is the key's turn, so no round of it runs.
     ///
     /// The caller must let this run to its end: see [`crate::service`].
     pub(crate) async fn retire(
         &self,
         wallet: Wallet,
-        in_making: bool,
+        also_later: bool,
         bans: &Bans,
+        _turn: &Turn,
     ) -> Result<(), RetireError> {
         let key = *wallet.public_key.as_bytes();
-        let _turn = bans.turn_of(key).await;
         let vault = Arc::clone(&self.vault);
         let of = wallet.clone();
         let looking = tokio::task::spawn_blocking(move || {
-            let dead = vault.dead_shares(&of, in_making)?;
+            let dead = vault.dead_shares(&of, also_later)?;
             if let Some(dead) = &dead {
                 vault.delete_backups(&of, dead)?;
             }
@@ -99,11 +121,11 @@ impl Retirement {
             }
             tracing::info!(wallet = %wallet.id, epoch = wallet.epoch, shares = dead.count(), "old shares are erased");
         }
-        self.settled().insert(wallet.id, (wallet.epoch, in_making));
+        self.settled().insert(wallet.id, Settled { epoch: wallet.epoch, also_later });
         Ok(())
     }
 
-    fn settled(&self) -> MutexGuard<'_, BTreeMap<WalletId, (u32, bool)>> {
+    fn settled(&self) -> MutexGuard<'_, BTreeMap<WalletId, Settled>> {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -61,7 +61,7 @@ async fn node_that_stopped_between_the_erasures_ends_them_after_its_start() {
     // Given a node whose backups are gone and whose old share is not
     let node = nodes.remove(0);
     let after = wallet(&cell);
-    let dead = node.node.signing.vault.dead_shares(&after, false).unwrap().unwrap();
+    let dead = node.node.signing.vault.dead_shares(&after, true).unwrap().unwrap();
     assert_eq!((dead.count(), dead.is_older), (1, true));
     node.node.signing.vault.delete_backups(&after, &dead).unwrap();
     assert_eq!(kept(&node).0, ["0", "1"]);
@@ -71,7 +71,7 @@ async fn node_that_stopped_between_the_erasures_ends_them_after_its_start() {
     // Then the share goes too, and nothing is left to do
     let (epochs, backups) = kept(&node);
     assert_eq!((epochs, backups.len()), (vec!["1".to_owned()], 1));
-    assert!(node.node.signing.vault.dead_shares(&after, false).unwrap().is_none());
+    assert!(node.node.signing.vault.dead_shares(&after, true).unwrap().is_none());
 }
 
 #[tokio::test]
@@ -125,11 +125,13 @@ async fn shares_of_a_ceremony_that_failed_are_erased_and_the_active_ones_sign() 
     // Given nodes that confirmed different shares
     cell.accept(&first);
     nodes[0].catch_up(&cell).await;
+    nodes[0].node.keep_little().await;
     assert_eq!(kept(&nodes[0]).0, ["0", "1", "1"], "while the ceremony is open nothing goes");
     cell.accept(&second);
     // Then all of the new ones go
     for node in &nodes {
         node.catch_up(&cell).await;
+        node.node.keep_little().await;
         let (epochs, backups) = kept(node);
         assert_eq!((epochs, backups.len()), (vec!["0".to_owned()], 1));
     }

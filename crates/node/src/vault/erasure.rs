@@ -26,12 +26,13 @@ pub(crate) struct Dead {
 }
 
 impl Vault {
-    /// The dead shares of the wallet's key; none while everything here is needed. `in_making`: a ceremony makes new ones.
+    /// The dead shares of the wallet's key; none if everything here is needed. Those of later epochs are dead only if `also_later`
+    /// says that no ceremony makes any.
     ///
     /// Blocks for the store.
     // INVARIANT (G8): nothing is dead before the active share opens and is the log's.
     // INVARIANT (G3): t shares of any attempt make the key, also those that never became active: they go too.
-    pub(crate) fn dead_shares(&self, wallet: &Wallet, in_making: bool) -> Result<Option<Dead>, VaultError> {
+    pub(crate) fn dead_shares(&self, wallet: &Wallet, also_later: bool) -> Result<Option<Dead>, VaultError> {
         let prefix = format!("{}/", wallet.id);
         let chunks = self.store.scan_prefix(SHARES, prefix.as_bytes(), MAX_CHUNKS)?;
         let keys = chunks.iter().filter_map(|(key, _)| std::str::from_utf8(key).ok()?.strip_suffix("/00"));
@@ -41,7 +42,7 @@ impl Vault {
             let record = tables::read_blob(&self.store, SHARES, key)?.ok_or(VaultError::Damaged)?;
             let public = SealedShare::from_bytes(&record).ok_or(VaultError::Damaged)?.public;
             let (epoch, own_key) = (public.epoch().0, public.public_key() == *wallet.public_key.as_bytes());
-            if own_key && (epoch <= wallet.epoch || !in_making) {
+            if own_key && (epoch <= wallet.epoch || also_later) {
                 is_older |= epoch < wallet.epoch;
                 records.push(key.to_owned());
             }

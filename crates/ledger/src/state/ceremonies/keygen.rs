@@ -31,13 +31,17 @@ impl State {
         self.propose(statement, CeremonyKind::CreateWallet(proposal.clone()), text, index)
     }
 
-    /// Whether nodes make shares of this wallet's key: a first one's, or new ones of the one that there is.
-    pub fn shares_are_made(&self, wallet: &WalletId) -> bool {
-        self.ceremonies().any(|ceremony| {
+    /// Wallets of whose key nodes make shares: first ones, or new ones.
+    pub fn shares_in_making(&self) -> impl Iterator<Item = &WalletId> {
+        let open = self.ceremonies().filter(|ceremony| {
             let phase = ceremony.phase_at(self.last_time);
             matches!(phase, CeremonyPhase::Approved | CeremonyPhase::Confirmed)
-                && ceremony.kind.key_work().is_some_and(|work| work.wallet == wallet)
-        })
+        });
+        open.filter_map(|ceremony| ceremony.kind.key_work().map(|work| work.wallet))
+    }
+
+    pub(super) fn shares_are_made(&self, wallet: &WalletId) -> bool {
+        self.shares_in_making().any(|other| other == wallet)
     }
 
     pub(in crate::state) fn admit_confirmation(
