@@ -15,9 +15,9 @@ use crate::officer_key::{OFFICER_NAMESPACE, ORDER_NAMESPACE};
 use crate::payload::{
     Authorize, BindTransaction, CancelWithdrawal, CustomerReport, EpochActivated, ExposureReport,
     IdentityReport, KeygenConfirmation, OutcomeReport, PayloadKind, PolicyUpload, PriceReport,
-    ReplacementRequest, ScreeningPart, ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation,
-    SweepRequest, Tombstone, TravelRuleReport, WhitelistRequest, WhitelistRevocation, WithdrawalRequest,
-    parse,
+    ReplacementRequest, ScreeningPart, ScreeningUpdate, SessionReport, SharesErased, SignatureLogged,
+    StateAttestation, SweepRequest, Tombstone, TravelRuleReport, WhitelistRequest, WhitelistRevocation,
+    WithdrawalRequest, parse,
 };
 use crate::rejection::{Rejection, RejectionCode};
 use crate::roster::Roster;
@@ -83,6 +83,8 @@ pub enum Act {
     ScreeningPart(Box<ScreeningPart>),
     /// A provider's report about a destination.
     Exposure(ExposureReport),
+    /// A node's word that old shares are erased.
+    Erased(SharesErased),
 }
 
 impl Act {
@@ -111,6 +113,7 @@ impl Act {
             | Act::Authorize(_)
             | Act::Signature(_)
             | Act::Attestation(_)
+            | Act::Erased(_)
             | Act::Policy(_)
             | Act::ScreeningUpdate(_)
             | Act::ScreeningPart(_) => None,
@@ -140,6 +143,7 @@ impl Act {
             | Act::Authorize(_)
             | Act::Signature(_)
             | Act::Attestation(_)
+            | Act::Erased(_)
             | Act::Policy(_)
             | Act::ScreeningUpdate(_)
             | Act::ScreeningPart(_)
@@ -153,6 +157,7 @@ impl Act {
         match self {
             Act::Confirmation(confirmation) => Some(&confirmation.node),
             Act::Attestation(attestation) => Some(&attestation.node),
+            Act::Erased(erased) => Some(&erased.node),
             Act::Tombstone(tombstone) => Some(&tombstone.node),
             Act::Request(..)
             | Act::Bind(_)
@@ -291,6 +296,7 @@ pub fn verify_act(roster: &Roster, envelope: &Envelope) -> Result<VerifiedAct, A
         PayloadKind::StateAttestation => {
             by_node(roster, envelope, |payload| parse(payload).map(Act::Attestation))?
         }
+        PayloadKind::SharesErased => by_node(roster, envelope, |payload| parse(payload).map(Act::Erased))?,
         PayloadKind::Tombstone => by_node(roster, envelope, |payload| parse(payload).map(Act::Tombstone))?,
         PayloadKind::EpochActivated => by_coordinator(roster, envelope, Act::Activate)?,
         PayloadKind::Authorize => by_coordinator(roster, envelope, Act::Authorize)?,

@@ -29,8 +29,8 @@ use crate::roster::RosterProposal;
 mod proposal;
 
 pub use proposal::{
-    BacktestClaim, Before, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal,
-    WhitelistProposal,
+    BacktestClaim, Before, MigrationProposal, NextChainCode, PolicyProposal, ScreeningProposal,
+    WalletProposal, WhitelistProposal,
 };
 
 /// Names under which genesis lists quorums.

@@ -183,6 +183,7 @@ impl Subject {
             Act::Activate(activated) => {
                 Self { wallet: Some(activated.wallet.clone()), ..Self::ceremony(activated.ceremony) }
             }
+            Act::Erased(erased) => Self { wallet: Some(erased.wallet.clone()), ..Self::default() },
             Act::Replace(request, _) => Self::withdrawal(request.withdrawal_id()),
             Act::Sweep(request, _) => {
                 Self { wallet: Some(request.wallet.clone()), ..Self::withdrawal(request.withdrawal_id()) }

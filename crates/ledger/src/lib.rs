@@ -30,7 +30,8 @@ mod withdrawal;
 pub use act::{Act, ActError, VerifiedAct, verify_act};
 pub use ceremony::{
     BacktestClaim, Before, Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, KeyWork,
-    MigrationProposal, PolicyProposal, QuorumMet, ScreeningProposal, WalletProposal, WhitelistProposal,
+    MigrationProposal, NextChainCode, PolicyProposal, QuorumMet, ScreeningProposal, WalletProposal,
+    WhitelistProposal,
 };
 pub use event::Event;
 pub use fingerprint::fingerprint;
@@ -52,7 +53,7 @@ pub use payload::{
     Authorize, BindTransaction, CancelWithdrawal, ChainOutcome, CustomerReport, EpochActivated,
     ExposureReport, IdentityReport, IdentitySubject, KeygenConfirmation, OutcomeReport, PART_ADDRESSES,
     PayloadKind, PolicyUpload, PriceReport, ReplacementAction, ReplacementRequest, ScreeningPart,
-    ScreeningUpdate, SessionReport, SignatureLogged, StateAttestation, SweepRequest, Tombstone,
+    ScreeningUpdate, SessionReport, SharesErased, SignatureLogged, StateAttestation, SweepRequest, Tombstone,
     TravelRuleReport, WhitelistRequest, WhitelistRevocation, WithdrawalRequest, key_id,
 };
 pub use rejection::{Rejection, RejectionCode};
@@ -68,7 +69,7 @@ pub use state::{
     WaitingUpdate,
 };
 pub use statement::{MAX_LIFTS, Statement, StatementBody, StatementError};
-pub use wallet::{BreakerTrip, PauseRecord, PausedBy, Wallet};
+pub use wallet::{BreakerTrip, Erasure, FormerChainCode, PauseRecord, PausedBy, Wallet};
 pub use whitelist::{RequestPhase, RequestedEntry, WhitelistConfirmation};
 pub use withdrawal::{
     Approval, Authorization, BoundTransaction, IdentityRecord, OutcomeRecord, Positions, TombstoneRecord,

@@ -4,6 +4,7 @@
 use holdfast_chains::{Digest, PublicKey};
 use holdfast_policy::{ClientId, ClusterId, DurationMs, NodeId, WalletId};
 
+use crate::ceremony::NextChainCode;
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::payload::Tombstone;
 use crate::wallet::Wallet;
@@ -126,6 +127,8 @@ pub struct ApprovedKeygen {
 pub struct HandsOn {
     /// The wallet as the log has it, with the shares that there are.
     pub wallet: Wallet,
+    /// Whether its chain code stays.
+    pub chain_code: NextChainCode,
     /// Who gives: exactly t of the committee, in its order.
     pub givers: Vec<NodeId>,
 }

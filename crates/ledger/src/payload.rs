@@ -89,11 +89,13 @@ pub enum PayloadKind {
     TravelRuleReport,
     /// A contact of an agency confirms a legal order.
     OrderConfirmation,
+    /// A node's word that it has no old shares of a wallet any more.
+    SharesErased,
 }
 
 impl PayloadKind {
     /// Every kind, in the order of the documentation.
-    pub const ALL: [PayloadKind; 26] = [
+    pub const ALL: [PayloadKind; 27] = [
         PayloadKind::Genesis,
         PayloadKind::Statement,
         PayloadKind::WithdrawalRequest,
@@ -120,6 +122,7 @@ impl PayloadKind {
         PayloadKind::ExposureReport,
         PayloadKind::TravelRuleReport,
         PayloadKind::OrderConfirmation,
+        PayloadKind::SharesErased,
     ];
 
     /// The DSSE `payloadType`.
@@ -151,6 +154,7 @@ impl PayloadKind {
             PayloadKind::ExposureReport => "application/vnd.holdfast.exposure-report.v1+json",
             PayloadKind::TravelRuleReport => "application/vnd.holdfast.travel-rule-report.v1+json",
             PayloadKind::OrderConfirmation => "text/vnd.holdfast.order-confirmation.v1",
+            PayloadKind::SharesErased => "application/vnd.holdfast.shares-erased.v1+json",
         }
     }
 
@@ -305,6 +309,22 @@ pub struct EpochActivated {
     /// The wallet.
     pub wallet: WalletId,
     /// The epoch that becomes active.
+    pub epoch: u32,
+}
+
+/// A node's word that neither its store nor its backups have a share of the wallet of this epoch or of any before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharesErased {
+    /// The cell this is meant for.
+    pub cluster: ClusterId,
+    /// The node.
+    pub node: NodeId,
+    /// Its incarnation in the roster.
+    pub incarnation: u32,
+    /// The wallet.
+    pub wallet: WalletId,
+    /// An epoch that is over.
     pub epoch: u32,
 }
 

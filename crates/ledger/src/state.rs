@@ -34,6 +34,7 @@ mod decide;
 mod describe;
 mod digest;
 mod effects;
+mod erasures;
 mod exposures;
 mod holds;
 mod identities;
@@ -313,6 +314,7 @@ impl State {
             Act::Authorize(authorize) => self.admit_authorize(authorize, index, time),
             Act::Signature(signature) => self.admit_signature(signature, index, time),
             Act::Attestation(attestation) => self.admit_attestation(attestation, index, time),
+            Act::Erased(erased) => self.admit_erasure(erased, index, time),
             Act::Policy(upload) => self.admit_policy(upload, index),
             Act::ScreeningUpdate(update) => self.admit_screening_update(update, index),
             Act::ScreeningPart(part) => self.admit_screening_part(part, index),

@@ -254,6 +254,8 @@ impl MigrationProposal {
         lines.push("engine", &self.from_engine);
         lines.push("new engine", &self.engine);
         lines.push("epoch", &self.from_epoch.to_string());
+        lines.push("new epoch", &self.epoch().to_string());
+        lines.push("chain code", self.chain_code.as_str());
         for node in &self.givers {
             lines.push("giver", node.as_str());
         }

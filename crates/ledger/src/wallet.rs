@@ -123,10 +123,40 @@ pub struct Wallet {
     /// The ceremonies that handed its key on to new shares, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub migrations: Vec<CeremonyId>,
+    /// Chain codes that it had before, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_chain_codes: Vec<FormerChainCode>,
+    /// Nodes that said that old shares are erased, in the order of the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub erasures: Vec<Erasure>,
     /// Pauses in force; empty means it may pay.
     pub pauses: Vec<PauseRecord>,
     /// The ceremonies that lifted pauses, the oldest first.
     pub resumes: Vec<CeremonyId>,
+}
+
+/// A chain code that a migration ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormerChainCode {
+    /// The chain code.
+    pub chain_code: Digest,
+    /// Log index of the activation that ended it.
+    pub until: u64,
+}
+
+/// A node's word that it has no share of an epoch any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// The node.
+    pub node: NodeId,
+    /// The incarnation that said it.
+    pub incarnation: u32,
+    /// The shares of this epoch, and of all before it.
+    pub epoch: u32,
+    /// Time of its entry.
+    pub time: TimestampMs,
+    /// Log index of its entry.
+    pub index: u64,
 }
 
 impl Wallet {
@@ -135,12 +165,18 @@ impl Wallet {
         !self.pauses.is_empty()
     }
 
-    /// The public key of a deposit address.
+    /// The public key of a deposit address, by the chain code that is in force.
     ///
     /// # Errors
     /// [`DerivationError`] for an index that has none.
     pub fn deposit_key(&self, index: u32) -> Result<PublicKey, DerivationError> {
         self.public_key.derive(&self.chain_code, &deposit_path(index))
+    }
+
+    /// The chain code that was in force at an entry of the log, after the wallet's activation.
+    pub fn chain_code_at(&self, index: u64) -> &Digest {
+        let former = self.former_chain_codes.iter().find(|former| index < former.until);
+        former.map_or(&self.chain_code, |former| &former.chain_code)
     }
 
     /// The 1-based party index of a node in this wallet's committee.

@@ -425,6 +425,7 @@ fn statement_of(
             | Act::Authorize(_)
             | Act::Signature(_)
             | Act::Attestation(_)
+            | Act::Erased(_)
             | Act::Policy(_)
             | Act::ScreeningUpdate(_)
             | Act::ScreeningPart(_)

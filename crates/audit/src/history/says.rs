@@ -71,6 +71,9 @@ fn act(state: &State, act: &Act) -> String {
             let digests: Vec<_> = authorize.digests.iter().map(ToString::to_string).collect();
             format!("asks to authorize {}", digests.join(", "))
         }
+        Act::Erased(erased) => {
+            format!("has erased its shares of wallet `{}` up to epoch {}", erased.wallet, erased.epoch)
+        }
         Act::Attestation(attestation) => format!("attests its state at size {}", attestation.size),
         Act::Policy(upload) => format!("uploads a policy of {} bytes", upload.policy.len()),
         Act::ScreeningUpdate(update) => format!(

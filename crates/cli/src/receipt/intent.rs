@@ -139,6 +139,7 @@ fn of_act(act: Option<&Act>) -> Option<Said> {
         | Act::Authorize(_)
         | Act::Signature(_)
         | Act::Attestation(_)
+        | Act::Erased(_)
         | Act::Policy(_)
         | Act::ScreeningUpdate(_)
         | Act::ScreeningPart(_)

@@ -91,6 +91,7 @@ pub(super) fn statement(
         | Act::Authorize(_)
         | Act::Signature(_)
         | Act::Attestation(_)
+        | Act::Erased(_)
         | Act::Policy(_)
         | Act::ScreeningUpdate(_)
         | Act::ScreeningPart(_)

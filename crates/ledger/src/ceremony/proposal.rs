@@ -22,7 +22,32 @@ pub struct WalletProposal {
     pub nodes: Vec<NodeId>,
 }
 
-/// A wallet's key to be handed on to new shares, of another engine or of the same: key, children and addresses stay.
+/// What becomes of the chain code, of which every deposit address is derived, when a key is handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NextChainCode {
+    /// It stays, and so does every deposit address.
+    Carried,
+    /// The nodes agree on a new one: every deposit address changes.
+    Fresh,
+}
+
+impl NextChainCode {
+    /// The word in statements.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NextChainCode::Carried => "carried",
+            NextChainCode::Fresh => "fresh",
+        }
+    }
+
+    /// The choice with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [NextChainCode::Carried, NextChainCode::Fresh].into_iter().find(|choice| choice.as_str() == word)
+    }
+}
+
+/// A wallet's key to be handed on to new shares, of another engine or of the same: key and address stay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MigrationProposal {
     /// The wallet's name.
@@ -33,6 +58,8 @@ pub struct MigrationProposal {
     pub engine: String,
     /// Epoch of the shares that there are; the new ones have the next.
     pub from_epoch: u32,
+    /// Whether deposit addresses stay.
+    pub chain_code: NextChainCode,
     /// Exactly t nodes of the committee, in its order.
     pub givers: Vec<NodeId>,
     /// All of the committee, in its order.

@@ -136,6 +136,9 @@ impl State {
                 return Err(refuse("only a bound, unexpired withdrawal can be authorized"));
             }
         }
+        if self.is_of_former_chain_code(withdrawal) {
+            return Err(refuse("its deposit address ended with the wallet's former chain code"));
+        }
         withdrawal.transaction.as_ref().ok_or_else(|| refuse("no transaction is bound"))
     }
 }

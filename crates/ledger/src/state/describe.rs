@@ -7,7 +7,7 @@ use super::State;
 use super::legal_orders::unknown_order;
 use super::lists::unknown_list;
 use super::statements::{unknown_entry, unknown_wallet};
-use crate::ceremony::{MigrationProposal, ScreeningProposal};
+use crate::ceremony::{MigrationProposal, NextChainCode, ScreeningProposal};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::StatementBody;
@@ -31,11 +31,7 @@ impl State {
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeScreeningLift { .. }
             | StatementBody::OpenOrder(_) => Ok(Details::new()),
-            // What stays: officers see that it is their key.
-            StatementBody::ProposeMigration(MigrationProposal { wallet: id, .. }) => {
-                let wallet = self.wallet(id).ok_or_else(|| unknown_wallet(id))?;
-                Ok(vec![line("keeps address", wallet.address), line("keeps chain code", wallet.chain_code)])
-            }
+            StatementBody::ProposeMigration(proposal) => self.describe_migration(proposal),
             StatementBody::ProposeResume { wallet, lifts } => Ok(self.describe_trips(wallet, lifts)),
             StatementBody::ApproveOrder(id) => {
                 let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
@@ -73,6 +69,23 @@ impl State {
             // The key, so that a revocation kept in a drawer does not hit a client that came back under another one.
             StatementBody::RevokeClient(client) => Ok(client_lines(self.known_client(client)?)),
         }
+    }
+
+    /// What stays, so that officers see that it is their key, and in plain words what does not.
+    fn describe_migration(&self, proposal: &MigrationProposal) -> Result<Details, Rejection> {
+        let wallet = self.wallet(&proposal.wallet).ok_or_else(|| unknown_wallet(&proposal.wallet))?;
+        let (code, deposits) = match proposal.chain_code {
+            NextChainCode::Carried => ("keeps chain code", "every one stays"),
+            NextChainCode::Fresh => {
+                ("ends chain code", "EVERY ONE CHANGES, and what is on an old one cannot be swept any more")
+            }
+        };
+        Ok(vec![
+            line("keeps address", wallet.address),
+            line("keeps threshold", format!("{} of {}", wallet.t, wallet.nodes.len())),
+            line(code, wallet.chain_code),
+            line("deposit addresses", deposits),
+        ])
     }
 
     /// Which of the pauses to be lifted are circuit breakers', and what tripped them: a hash alone says nothing to an officer.

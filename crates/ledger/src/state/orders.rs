@@ -39,6 +39,10 @@ impl State {
             OrderRefusal::TransactionMismatch("it is sent from no known address".to_owned())
         })?;
         check_own_addresses(withdrawal, wallet, &sender)?;
+        if self.is_of_former_chain_code(withdrawal) {
+            let detail = "its deposit address ended with the wallet's former chain code";
+            return Err(OrderRefusal::NotPermitted(detail.to_owned()));
+        }
         // A tip newer than this clock, within the skew, has newer facts: they are not from the future.
         let at = now.max(self.last_time);
         let decision = self.decide_again(withdrawal, at);
@@ -133,7 +137,7 @@ impl State {
         let CeremonyKind::MigrateWallet(proposal) = kind else { return Ok(None) };
         let wallet = self.wallet(&proposal.wallet).cloned();
         let wallet = wallet.ok_or_else(|| OrderRefusal::Unknown(proposal.wallet.to_string()))?;
-        Ok(Some(HandsOn { wallet, givers: proposal.givers.clone() }))
+        Ok(Some(HandsOn { wallet, chain_code: proposal.chain_code, givers: proposal.givers.clone() }))
     }
 
     fn check_clock(

@@ -72,6 +72,9 @@ impl State {
                 return refuse("only what is authorized or signed has a transaction to replace".to_owned());
             }
         }
+        if self.is_of_former_chain_code(original) {
+            return refuse("its deposit address ended with the wallet's former chain code".to_owned());
+        }
         if let Some(other) = original.replaced_by.filter(|other| !self.is_tombstoned(other)) {
             return refuse(format!("`{other}` replaced it already: replace that one"));
         }

@@ -29,9 +29,20 @@ impl State {
             let (public_key, address) = (wallet.public_key, wallet.address);
             return Some(Sender { public_key, address, path: Vec::new() });
         };
-        let public_key = wallet.deposit_key(index).ok()?;
+        // Of the chain code of that time: what was signed under a former one is proven under it for ever.
         let path = crate::wallet::deposit_path(index).to_vec();
+        let public_key =
+            wallet.public_key.derive(wallet.chain_code_at(withdrawal.positions.request), &path).ok()?;
         Some(Sender { public_key, address: public_key.address(), path })
+    }
+
+    /// Whether it sweeps a deposit address of a chain code that ended: no share can sign for it any more.
+    pub(super) fn is_of_former_chain_code(&self, withdrawal: &Withdrawal) -> bool {
+        let wallet = self.wallet(&withdrawal.request.wallet);
+        withdrawal.deposit_index.is_some()
+            && wallet.is_some_and(|wallet| {
+                *wallet.chain_code_at(withdrawal.positions.request) != wallet.chain_code
+            })
     }
 
     pub(super) fn account_nonce(

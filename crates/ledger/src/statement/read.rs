@@ -8,8 +8,8 @@ use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 use super::lines::{Reader, StatementError};
 use super::{MAX_LIFTS, Statement, StatementBody, TITLE, legal, roster};
 use crate::ceremony::{
-    BacktestClaim, Before, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal,
-    WhitelistProposal,
+    BacktestClaim, Before, MigrationProposal, NextChainCode, PolicyProposal, ScreeningProposal,
+    WalletProposal, WhitelistProposal,
 };
 use crate::ids::StatementDigest;
 use crate::state::MAX_LIFTED;
@@ -134,14 +134,25 @@ fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementE
 }
 
 fn migration_proposal(reader: &mut Reader<'_>) -> Result<MigrationProposal, StatementError> {
-    Ok(MigrationProposal {
-        wallet: value(reader, "wallet")?,
-        from_engine: engine("engine", reader)?,
-        engine: engine("new engine", reader)?,
-        from_epoch: value(reader, "epoch")?,
-        givers: nodes("giver", reader)?,
-        receivers: nodes("receiver", reader)?,
-    })
+    let wallet = value(reader, "wallet")?;
+    let (from_engine, to_engine) = (engine("engine", reader)?, engine("new engine", reader)?);
+    let (from_epoch, epoch): (u32, u32) = (value(reader, "epoch")?, value(reader, "new epoch")?);
+    let chain_code = NextChainCode::parse(reader.take("chain code")?)
+        .ok_or_else(|| StatementError::new("chain code", "must read `carried` or `fresh`"))?;
+    let (givers, receivers) = (nodes("giver", reader)?, nodes("receiver", reader)?);
+    let proposal = MigrationProposal {
+        wallet,
+        from_engine,
+        engine: to_engine,
+        from_epoch,
+        chain_code,
+        givers,
+        receivers,
+    };
+    if proposal.epoch() != epoch {
+        return Err(StatementError::new("new epoch", "must be the one after `epoch`"));
+    }
+    Ok(proposal)
 }
 
 fn engine(key: &str, reader: &mut Reader<'_>) -> Result<String, StatementError> {

@@ -3,7 +3,7 @@ use holdfast_log::Hash;
 use holdfast_policy::{BacktestDigest, DiffDigest, NodeId, PolicyHash, PolicyVersion};
 
 use super::*;
-use crate::ceremony::Before;
+use crate::ceremony::{Before, NextChainCode};
 use crate::officer_key::OfficerKey;
 use crate::roster::{MinimumCheckpoint, RosterChange, RosterVersion};
 
@@ -36,6 +36,7 @@ fn bodies() -> Vec<StatementBody> {
             from_engine: "gg20".to_owned(),
             engine: "dkls23".to_owned(),
             from_epoch: 4,
+            chain_code: NextChainCode::Fresh,
             givers: vec![node("node-1"), node("node-3")],
             receivers: vec![node("node-1"), node("node-2"), node("node-3")],
         }),
@@ -267,7 +268,7 @@ fn lists_of_a_statement_are_as_long_as_they_may_be_and_no_longer() {
 
 #[test]
 fn lists_of_a_statement_have_one_spelling() {
-    let entry = statement(bodies().remove(1)).render(&[]);
+    let entry = statement(bodies().remove(2)).render(&[]);
     let assets = "asset: ETH\nasset: USDT\n";
     for bad in ["", "asset: USDT\nasset: ETH\n", "asset: ETH\nasset: ETH\n"] {
         assert_eq!(field_at_fault(&entry.replace(assets, bad)), "asset", "{bad}");

@@ -2,7 +2,7 @@
 
 use holdfast_policy::WalletId;
 
-use crate::ceremony::{Ceremony, CeremonyKind, CeremonyPhase, WalletProposal};
+use crate::ceremony::{Ceremony, CeremonyKind, CeremonyPhase, KeyWork, WalletProposal};
 use crate::ids::CeremonyId;
 use crate::payload::{EpochActivated, KeygenConfirmation};
 use crate::rejection::{Rejection, RejectionCode};
@@ -37,7 +37,14 @@ impl State {
             let phase = ceremony.phase_at(self.last_time);
             matches!(phase, CeremonyPhase::Approved | CeremonyPhase::Confirmed)
         });
-        open.filter_map(|ceremony| ceremony.kind.key_work().map(|work| work.wallet))
+        let works = open.filter_map(|ceremony| ceremony.kind.key_work());
+        // A second creation under one name is confirmed perhaps, and never active: it must not stop what comes after.
+        works.filter(|work| self.comes_after(work)).map(|work| work.wallet)
+    }
+
+    /// Whether these shares may yet become active.
+    fn comes_after(&self, work: &KeyWork<'_>) -> bool {
+        self.wallet(work.wallet).is_none_or(|wallet| work.epoch > wallet.epoch)
     }
 
     pub(super) fn shares_are_made(&self, wallet: &WalletId) -> bool {
@@ -88,7 +95,7 @@ impl State {
         }
         let wallet = match &ceremony.kind {
             CeremonyKind::CreateWallet(proposal) => self.created(proposal, result, ceremony.id, index)?,
-            CeremonyKind::MigrateWallet(proposal) => self.migrated(proposal, result, ceremony.id)?,
+            CeremonyKind::MigrateWallet(proposal) => self.migrated(proposal, result, ceremony.id, index)?,
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ResumeWallet { .. }
             | CeremonyKind::ChangeRoster(_)
@@ -124,6 +131,8 @@ impl State {
             ceremony,
             index,
             migrations: Vec::new(),
+            former_chain_codes: Vec::new(),
+            erasures: Vec::new(),
             pauses: Vec::new(),
             resumes: Vec::new(),
         })

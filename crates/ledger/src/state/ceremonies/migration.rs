@@ -1,16 +1,16 @@
 //! New shares of a key that exists: what officers may propose, and that the key stays what it is.
 
-use holdfast_chains::PublicKey;
+use holdfast_chains::{Digest, PublicKey};
 use holdfast_policy::NodeId;
 
 use super::unknown_wallet;
-use crate::ceremony::{Ceremony, CeremonyKind, MigrationProposal};
+use crate::ceremony::{Ceremony, CeremonyKind, MigrationProposal, NextChainCode};
 use crate::ids::CeremonyId;
 use crate::payload::KeygenConfirmation;
 use crate::rejection::{Rejection, RejectionCode};
 use crate::state::{Change, State};
 use crate::statement::Statement;
-use crate::wallet::Wallet;
+use crate::wallet::{FormerChainCode, Wallet};
 
 impl State {
     pub(in crate::state) fn propose_migration(
@@ -51,7 +51,8 @@ impl State {
         Ok(())
     }
 
-    /// INVARIANT (G6): new shares are of the old key, or no node's word for them counts: addresses stay.
+    /// INVARIANT (G6): new shares are of the old key, or no node's word for them counts: its address stays, and so do deposit
+    /// addresses unless the officers said otherwise.
     pub(super) fn check_kept(
         &self,
         ceremony: &Ceremony,
@@ -61,13 +62,16 @@ impl State {
         let wallet = self.wallet(&proposal.wallet).ok_or_else(|| unknown_wallet(&proposal.wallet))?;
         let kept = [
             ("public_key", confirmation.public_key == wallet.public_key),
-            ("chain_code", confirmation.chain_code == wallet.chain_code),
+            ("chain_code", follows(proposal.chain_code, wallet, confirmation.chain_code)),
             // A share that stays would not go with the erasure of the old ones.
             ("verifying_shares", are_new(&confirmation.verifying_shares, &wallet.verifying_shares)),
         ];
         match kept.into_iter().find(|(_, holds)| !holds) {
             Some((field, _)) => {
-                let detail = "must be new shares of the wallet's key, with its chain code";
+                let detail = match proposal.chain_code {
+                    NextChainCode::Carried => "must be new shares of the wallet's key, with its chain code",
+                    NextChainCode::Fresh => "must be new shares of the wallet's key, with a new chain code",
+                };
                 Err(Rejection::new(RejectionCode::FieldInvalid, detail).with_field(field))
             }
             None => Ok(()),
@@ -80,14 +84,29 @@ impl State {
         proposal: &MigrationProposal,
         result: &KeygenConfirmation,
         ceremony: CeremonyId,
+        index: u64,
     ) -> Result<Wallet, Rejection> {
         let known = self.wallet(&proposal.wallet).ok_or_else(|| unknown_wallet(&proposal.wallet))?;
         let mut wallet = known.clone();
+        if wallet.chain_code != result.chain_code {
+            let former = FormerChainCode { chain_code: wallet.chain_code, until: index };
+            wallet.former_chain_codes.push(former);
+            wallet.chain_code = result.chain_code;
+        }
         wallet.engine.clone_from(&proposal.engine);
         wallet.epoch = result.epoch;
         wallet.verifying_shares.clone_from(&result.verifying_shares);
         wallet.migrations.push(ceremony);
         Ok(wallet)
+    }
+}
+
+/// Whether this is the chain code that was there, or one that never was.
+fn follows(choice: NextChainCode, wallet: &Wallet, next: Digest) -> bool {
+    let former = wallet.former_chain_codes.iter().map(|former| former.chain_code);
+    match choice {
+        NextChainCode::Carried => next == wallet.chain_code,
+        NextChainCode::Fresh => former.chain([wallet.chain_code]).all(|known| known != next),
     }
 }
 

@@ -322,6 +322,19 @@ pub(super) fn confirmation_with(ceremony: CeremonyId, node: u8, members: &[(&str
         .unwrap()
 }
 
+/// A node's word that its shares of `hot-1` up to this epoch are erased.
+pub(super) fn erased(node: u8, incarnation: u32, epoch: u32) -> Envelope {
+    let payload = json!({"cluster": "demo-1", "node": format!("node-{node}"), "incarnation": incarnation,
+        "wallet": "hot-1", "epoch": epoch});
+    erased_with(node, &payload)
+}
+
+pub(super) fn erased_with(node: u8, payload: &Value) -> Envelope {
+    let (payload, key) = (serde_json::to_vec(payload).unwrap(), ed25519(&format!("message-{node}")));
+    let kind = PayloadKind::SharesErased.payload_type();
+    Envelope::sign_ed25519(kind, payload, &key_id("node", &format!("node-{node}")), &key).unwrap()
+}
+
 pub(super) fn confirmation(ceremony: CeremonyId, wallet: &str, node: u8, transcript: &str) -> Envelope {
     let share = wallet_public();
     let payload = json!({"cluster": "demo-1", "ceremony": ceremony, "node": format!("node-{node}"), "wallet": wallet, "epoch": 0,

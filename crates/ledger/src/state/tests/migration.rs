@@ -4,8 +4,12 @@ use holdfast_chains::PublicKey;
 use holdfast_policy::{OfficerId, WalletId};
 use serde_json::{Value, json};
 
-use super::cell::{Cell, confirmation_with, coordinator, other_public, wallet_public};
+use super::cell::{Cell, confirmation_with, coordinator, other_public, signed_statement, wallet_public};
 use crate::*;
+
+mod erasures;
+mod fresh;
+mod thieves;
 
 const OLD: &str = "test";
 const NEW: &str = "test-2";
@@ -24,9 +28,10 @@ fn proposed(cell: &Cell) -> MigrationProposal {
     let wallet = wallet(cell);
     MigrationProposal {
         wallet: wallet.id.clone(),
-        from_engine: OLD.to_owned(),
+        from_engine: wallet.engine.clone(),
         engine: NEW.to_owned(),
-        from_epoch: 0,
+        from_epoch: wallet.epoch,
+        chain_code: NextChainCode::Carried,
         givers: wallet.nodes[..2].to_vec(),
         receivers: wallet.nodes.clone(),
     }
@@ -47,6 +52,17 @@ fn confirmed(id: CeremonyId, node: u8, changed: Option<(&str, Value)>) -> holdfa
         vec![("epoch", json!(1)), ("engine", json!(NEW)), ("verifying_shares", json!(new_shares()))];
     members.extend(changed);
     confirmation_with(id, node, &members)
+}
+
+/// A cell whose wallet has shares of epoch 1.
+fn migrated() -> Cell {
+    let mut cell = cell();
+    let id = approved(&mut cell);
+    for node in 1..=3 {
+        cell.accept(&confirmed(id, node, None));
+    }
+    cell.accept(&activation(id, 1));
+    cell
 }
 
 fn activation(id: CeremonyId, epoch: u32) -> holdfast_log::Envelope {
@@ -228,11 +244,25 @@ fn officers_sign_what_stays_and_what_comes() {
     let address = wallet(&cell).address;
     let chain_code = wallet(&cell).chain_code;
     let expected = format!(
-        "action: propose to migrate a wallet\nwallet: hot-1\nengine: test\nnew engine: test-2\nepoch: 0\ngiver: node-1\n\
-         giver: node-2\nreceiver: node-1\nreceiver: node-2\nreceiver: node-3\nkeeps address: {address}\nkeeps chain code: \
-         {chain_code}\nofficer: alice\n"
+        "action: propose to migrate a wallet\nwallet: hot-1\nengine: test\nnew engine: test-2\nepoch: 0\nnew epoch: 1\n\
+         chain code: carried\ngiver: node-1\ngiver: node-2\nreceiver: node-1\nreceiver: node-2\nreceiver: node-3\n\
+         keeps address: {address}\nkeeps threshold: 2 of 3\nkeeps chain code: {chain_code}\n\
+         deposit addresses: every one stays\nofficer: alice\n"
     );
     assert!(text.contains(&expected), "{text}");
+    // And whoever approves signs the same lines.
+    let mut cell = cell;
+    let envelope = signed_statement("alice", &text);
+    let id = cell.accept(&envelope).ceremony.unwrap();
+    let approval = Statement {
+        officer: OfficerId::new("bob").unwrap(),
+        body: StatementBody::ApproveCeremony(id),
+        ..statement
+    };
+    let text = cell.state.statement_text(&approval).unwrap();
+    let lines =
+        expected.replace("action: propose to ", "to: ").replace("officer: alice", "proposed by: alice");
+    assert!(text.contains(&lines), "{text}");
 }
 
 #[test]
@@ -243,8 +273,9 @@ fn nodes_get_the_shares_that_are_handed_on_and_who_gives() {
     let id = approved(&mut cell);
     let permit = cell.state.approved_keygen(&id).unwrap();
     assert_eq!((permit.engine(), permit.epoch(), permit.threshold()), (NEW, 1, 2));
-    let HandsOn { wallet: held, givers } = permit.hands_on().unwrap();
+    let HandsOn { wallet: held, chain_code, givers } = permit.hands_on().unwrap();
     assert_eq!((held, &givers[..]), (wallet(&cell), &wallet(&cell).nodes[..2]));
+    assert_eq!((chain_code, permit.nodes()), (&NextChainCode::Carried, wallet(&cell).nodes.as_slice()));
     for node in 1..=3 {
         cell.accept(&confirmed(id, node, None));
     }

@@ -185,7 +185,7 @@ proptest! {
 }
 
 /// Kinds of entries that are admitted, states that withdrawals come to and reasons that are given in the random logs.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "session-report",
     "customer-report",
     "price-report",
@@ -199,6 +199,7 @@ const KINDS: [&str; 13] = [
     "policy-document",
     "signature",
     "tombstone",
+    "shares-erased",
 ];
 const STATES: [WithdrawalState; 6] = [
     WithdrawalState::Held,

@@ -31,24 +31,24 @@ fn child_key(path: &[u32]) -> k256::ecdsa::SigningKey {
     key.private_key().clone()
 }
 
-fn child_public(index: u32) -> PublicKey {
+pub(super) fn child_public(index: u32) -> PublicKey {
     let key = child_key(&[0, index]);
     PublicKey::from_sec1(key.verifying_key().to_encoded_point(true).as_bytes()).unwrap()
 }
 
-fn child_signature(index: u32, digest: &Digest) -> Signature {
+pub(super) fn child_signature(index: u32, digest: &Digest) -> Signature {
     let signature: k256::ecdsa::Signature = child_key(&[0, index]).sign_prehash(digest.as_bytes()).unwrap();
     let (r, s) = signature.split_bytes();
     Signature::from_scalars(r.into(), s.into(), digest, &child_public(index)).unwrap()
 }
 
-fn sweep(cell: &Cell, key: &str, index: u32, nonce: u64) -> Value {
+pub(super) fn sweep(cell: &Cell, key: &str, index: u32, nonce: u64) -> Value {
     json!({"cluster": "demo-1", "client": "pipeline", "wallet": "hot-1", "deposit_index": index, "asset": "USDT",
         "amount": "7000000", "fee_cap": CAP, "idempotency_key": key, "created_at_ms": cell.now,
         "expires_at_ms": cell.now + 600_000, "transaction": pays_usdt(&own_address(), 7, nonce, gwei(30, 1)).to_hex()})
 }
 
-fn asked(cell: &mut Cell, request: &Value) -> WithdrawalId {
+pub(super) fn asked(cell: &mut Cell, request: &Value) -> WithdrawalId {
     cell.accept(&by_pipeline(PayloadKind::SweepRequest, request)).withdrawal.unwrap()
 }
 

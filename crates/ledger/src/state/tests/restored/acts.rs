@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::super::after::{self, gwei, sworn};
 use super::super::authority::officer_key;
 use super::super::cell::{
-    Cell, PAYEE, confirmation_with, coordinator, other_public, sign, signed_statement, ssh, usdt_transfer,
-    wallet_signature,
+    Cell, PAYEE, confirmation_with, coordinator, erased, other_public, sign, signed_statement, ssh,
+    usdt_transfer, wallet_signature,
 };
 use super::super::lists::Update;
 use super::super::policies::uploading;
@@ -464,7 +464,8 @@ fn ceremony(cell: &mut Cell, body: StatementBody) {
     }
 }
 
-/// New shares of the wallet's key, confirmed by as many nodes as the choice says and activated if it was all of them.
+/// New shares of the wallet's key, confirmed by as many nodes as the choice says, activated if it was all of them, and the old
+/// ones erased by some.
 fn migrate(cell: &mut Cell, [a, b, c]: [u8; 3]) {
     let wallet = cell.state.wallet(&"hot-1".parse().unwrap()).unwrap().clone();
     let engine = if b % 8 == 0 { wallet.engine.clone() } else { format!("test-{}", wallet.epoch + 1) };
@@ -473,11 +474,17 @@ fn migrate(cell: &mut Cell, [a, b, c]: [u8; 3]) {
         from_engine: wallet.engine.clone(),
         engine,
         from_epoch: wallet.epoch,
+        chain_code: one(&[NextChainCode::Carried, NextChainCode::Fresh], b),
         givers: wallet.nodes[usize::from(c % 2)..][..2].to_vec(),
         receivers: wallet.nodes.clone(),
     };
     let epoch = proposal.epoch();
-    let members = [("epoch", json!(epoch)), ("engine", json!(proposal.engine))];
+    let chain_code = match proposal.chain_code {
+        NextChainCode::Carried => wallet.chain_code,
+        NextChainCode::Fresh => holdfast_chains::Digest([u8::try_from(epoch % 200).unwrap() + 40; 32]),
+    };
+    let members =
+        [("epoch", json!(epoch)), ("engine", json!(proposal.engine)), ("chain_code", json!(chain_code))];
     ceremony(cell, StatementBody::ProposeMigration(proposal));
     let approved = |ceremony: &&std::sync::Arc<Ceremony>| {
         ceremony.kind.key_work().is_some_and(|work| work.epoch == epoch)
@@ -492,6 +499,9 @@ fn migrate(cell: &mut Cell, [a, b, c]: [u8; 3]) {
     }
     let payload = json!({"cluster": "demo-1", "ceremony": id, "wallet": "hot-1", "epoch": epoch});
     cell.submit(&coordinator(PayloadKind::EpochActivated, &payload));
+    for node in 1..=c % 4 {
+        cell.submit(&erased(node, 1, wallet.epoch));
+    }
 }
 
 fn update_list(cell: &mut Cell, choice: u8) {
