@@ -21,7 +21,7 @@ use crate::replica::{self, LocalReplica};
 use crate::roster::promises;
 use crate::session::Session;
 use crate::statement::{Describes, Expiring, Prepared, Signing};
-use crate::{clock, wire};
+use crate::{clock, wallet, wire};
 
 pub(crate) use page::{ceremony_json, ceremony_text};
 
@@ -144,9 +144,7 @@ pub(crate) fn proposed(sent: Sent) -> Result<Answer, Failure> {
 pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Answer, Failure> {
     let replica = known(session, &args.id).await?;
     let ceremony = find(replica.state(), &args.id)?;
-    if let CeremonyKind::CreateWallet(proposal) = &ceremony.kind
-        && let Some(warning) = engine::warning(&proposal.engine)
-    {
+    for warning in warnings(&ceremony.kind) {
         session.output.notice(&warning);
     }
     let signing = args.signing.signing();
@@ -168,6 +166,22 @@ pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Ans
             Ok(logged.answer(answer(&logged.replica, find(logged.replica.state(), &args.id)?, "")))
         }
     }
+}
+
+/// What an officer has to know beside the statement, before signing.
+pub(crate) fn warnings(kind: &CeremonyKind) -> Vec<String> {
+    let engine = kind.key_work().and_then(|work| engine::warning(work.engine));
+    let deposits = match kind {
+        CeremonyKind::MigrateWallet(proposal) => wallet::moves_deposits(proposal),
+        CeremonyKind::CreateWallet(_)
+        | CeremonyKind::AddWhitelistEntry(_)
+        | CeremonyKind::ResumeWallet { .. }
+        | CeremonyKind::ChangeRoster(_)
+        | CeremonyKind::ChangePolicy(_)
+        | CeremonyKind::UpdateScreeningList(_)
+        | CeremonyKind::LiftScreeningAdditions { .. } => None,
+    };
+    engine.into_iter().chain(deposits).collect()
 }
 
 async fn list(session: &Session) -> Result<Answer, Failure> {

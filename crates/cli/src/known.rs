@@ -68,10 +68,13 @@ pub(crate) fn remember(profile: &Profile, state: &State) -> Result<(), Failure> 
     rosters::remember(profile, state)?;
     let mut known = load(profile)?;
     let before = known.clone();
-    for Wallet { id, address, public_key, chain_code, .. } in state.wallets() {
+    for wallet in state.wallets() {
+        let Wallet { id, address, public_key, chain_code, .. } = wallet;
         let found = KnownWallet { address: *address, public_key: *public_key, chain_code: Some(*chain_code) };
         let expected = known.entry(id.to_string()).or_insert_with(|| found.clone());
-        expected.chain_code = expected.chain_code.or(found.chain_code);
+        // INVARIANT (G2): a chain code gives way only to one that officers let the nodes agree after it.
+        let former = |known: &Digest| wallet.former_chain_codes.iter().any(|code| code.chain_code == *known);
+        expected.chain_code = expected.chain_code.filter(|known| !former(known)).or(found.chain_code);
         if *expected != found {
             let message = format!("wallet `{id}` was {} and is now {address}", expected.address);
             return Err(Failure::verification("WALLET_KEY_CHANGED", message)

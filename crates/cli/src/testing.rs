@@ -7,8 +7,9 @@ use std::path::Path;
 use holdfast_audit::History;
 use holdfast_chains::{Digest, PublicKey, Signature, UnsignedTransaction};
 use holdfast_ledger::{
-    CeremonyId, Outcome, PayloadKind, ReplacementAction, ReplacementRequest, State, Statement, StatementBody,
-    WalletProposal, WhitelistProposal, WithdrawalId, WithdrawalKind, WithdrawalRequest, key_id,
+    CeremonyId, MigrationProposal, NextChainCode, Outcome, PayloadKind, ReplacementAction,
+    ReplacementRequest, State, Statement, StatementBody, WalletProposal, WhitelistProposal, WithdrawalId,
+    WithdrawalKind, WithdrawalRequest, key_id,
 };
 use holdfast_log::{
     Checkpoint, Cosigner, Entry, Envelope, KeyName, LogSigner, MemoryTree, Origin, SignedCheckpoint,
@@ -38,11 +39,19 @@ pub(crate) struct TestCell {
 }
 
 pub(crate) fn wallet_public() -> PublicKey {
-    PublicKey::from_sec1(wallet_key().verifying_key().to_encoded_point(true).as_bytes()).unwrap()
+    public_of(7)
+}
+
+fn public_of(seed: u8) -> PublicKey {
+    PublicKey::from_sec1(secret(seed).verifying_key().to_encoded_point(true).as_bytes()).unwrap()
 }
 
 fn wallet_key() -> k256::ecdsa::SigningKey {
-    k256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap()
+    secret(7)
+}
+
+fn secret(seed: u8) -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap()
 }
 
 pub(crate) fn signing(officer: &str) -> Signing {
@@ -135,16 +144,50 @@ impl TestCell {
 
     fn create_wallet(&mut self) {
         let ceremony = self.approved(self.wallet_proposal());
-        let (cluster, share) = (self.session.cluster().to_owned(), wallet_public());
+        self.make_shares(ceremony, 0, &wallet_public(), 0x11);
+    }
+
+    /// New shares of `hot-1`; the nodes agree this chain code if it is to be a fresh one.
+    pub(crate) fn migrate(&mut self, next: NextChainCode, chain_code: u8) -> CeremonyId {
+        let proposal = self.migration(next);
+        let epoch = proposal.epoch();
+        let ceremony = self.approved(StatementBody::ProposeMigration(proposal));
+        self.make_shares(ceremony, epoch, &public_of(u8::try_from(epoch).unwrap() + 20), chain_code);
+        ceremony
+    }
+
+    pub(crate) fn migration(&self, chain_code: NextChainCode) -> MigrationProposal {
+        let wallet = self.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
+        MigrationProposal {
+            wallet: wallet.id.clone(),
+            from_engine: wallet.engine.clone(),
+            engine: "test".to_owned(),
+            from_epoch: wallet.epoch,
+            chain_code,
+            givers: wallet.nodes[..2].to_vec(),
+            receivers: wallet.nodes.clone(),
+        }
+    }
+
+    fn make_shares(&mut self, ceremony: CeremonyId, epoch: u32, share: &PublicKey, chain_code: u8) {
+        let (cluster, code) = (self.session.cluster().to_owned(), hex::encode([chain_code; 32]));
         for i in 1..=3 {
-            let payload = json!({"cluster": cluster, "ceremony": ceremony, "node": format!("node-{i}"), "wallet": "hot-1", "epoch": 0,
-                "engine": "test", "public_key": share, "chain_code": format!("0x{}", "11".repeat(32)),
+            let payload = json!({"cluster": cluster, "ceremony": ceremony, "node": format!("node-{i}"), "wallet": "hot-1",
+                "epoch": epoch, "engine": "test", "public_key": wallet_public(), "chain_code": format!("0x{code}"),
                 "verifying_shares": [share, share, share], "transcript": format!("0x{}", "aa".repeat(32)), "backup_restored": true});
             let (keyid, key) = (format!("node:node-{i}"), format!("node-{i}/message.key"));
             self.accept(&self.sign(PayloadKind::KeygenConfirmation, &payload, &keyid, &key));
         }
-        let payload = json!({"cluster": cluster, "ceremony": ceremony, "wallet": "hot-1", "epoch": 0});
+        let payload = json!({"cluster": cluster, "ceremony": ceremony, "wallet": "hot-1", "epoch": epoch});
         self.accept(&self.coordinator(PayloadKind::EpochActivated, &payload));
+    }
+
+    /// A node says that its shares of `hot-1` of this epoch are erased.
+    pub(crate) fn erased(&mut self, node: u8, epoch: u32) {
+        let payload = json!({"cluster": self.session.cluster(), "node": format!("node-{node}"), "incarnation": 1,
+            "wallet": "hot-1", "epoch": epoch});
+        let (keyid, key) = (format!("node:node-{node}"), format!("node-{node}/message.key"));
+        self.accept(&self.sign(PayloadKind::SharesErased, &payload, &keyid, &key));
     }
 
     fn whitelist(&mut self) {

@@ -1,9 +1,12 @@
 //! `holdfast wallet`: create and migrate wallets by ceremony, and read them from the replayed log.
 
+use std::fmt;
+
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
-use holdfast_ledger::{MigrationProposal, State, StatementBody, Wallet, WalletProposal};
+use holdfast_ledger::{MigrationProposal, NextChainCode, State, StatementBody, Wallet, WalletProposal};
 use holdfast_policy::{NodeId, WalletId};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::ceremony;
@@ -20,7 +23,7 @@ use crate::statement::Expiring;
 pub(crate) enum WalletCommand {
     /// Propose a wallet: the ceremony that generates its key starts when its quorum has approved
     Create(Box<CreateArgs>),
-    /// Propose new shares of a wallet's key, of another engine or of the same: key and addresses stay, the old shares are erased
+    /// Propose new shares of a wallet's key, of another engine or of the same: key and address stay, the old shares are erased
     Migrate(Box<MigrateArgs>),
     /// Show one wallet: address, public key, nodes, pauses
     Show {
@@ -62,6 +65,9 @@ pub(crate) struct MigrateArgs {
     /// A node that gives of its old share, once for each of t nodes; without any, the first t of the committee give
     #[arg(long = "giver", value_name = "NODE")]
     pub(crate) givers: Vec<NodeId>,
+    /// Have the nodes agree a new chain code: EVERY deposit address changes, and what is on an old one cannot be swept any more
+    #[arg(long)]
+    pub(crate) fresh_chain_code: bool,
     #[command(flatten)]
     pub(crate) signing: Expiring,
 }
@@ -107,11 +113,26 @@ pub(crate) async fn migrate(session: &Session, args: &MigrateArgs) -> Result<Ans
         from_engine: wallet.engine.clone(),
         engine: args.to.name().to_owned(),
         from_epoch: wallet.epoch,
+        chain_code: if args.fresh_chain_code { NextChainCode::Fresh } else { NextChainCode::Carried },
         givers: givers(wallet, &args.givers),
         receivers: wallet.nodes.clone(),
     };
+    if let Some(warning) = moves_deposits(&proposal) {
+        session.output.notice(&warning);
+    }
     ceremony::propose(session, &args.signing.signing(), &replica, StatementBody::ProposeMigration(proposal))
         .await
+}
+
+/// What an officer has to know before deposit addresses change.
+pub(crate) fn moves_deposits(proposal: &MigrationProposal) -> Option<String> {
+    (proposal.chain_code == NextChainCode::Fresh).then(|| {
+        format!(
+            "warning: EVERY deposit address of wallet `{}` changes, and nothing that is on an old one, or arrives there later, can be \
+             swept any more: sweep all of them first, and tell customers their new address. The wallet's own address stays.",
+            proposal.wallet
+        )
+    })
 }
 
 /// The named nodes in the committee's order, with any that are not of it at the end, for the ledger to refuse; or the first t.
@@ -128,7 +149,11 @@ fn givers(wallet: &Wallet, named: &[NodeId]) -> Vec<NodeId> {
 pub(crate) async fn show(session: &Session, id: &WalletId) -> Result<Answer, Failure> {
     let replica = replica::look_up(session, |state| state.wallet(id).is_some()).await?;
     let wallet = find(replica.state(), id)?;
-    Ok(Answer::new(wallet_json(wallet), text(&replica, wallet)))
+    let mut json = wallet_json(wallet);
+    if let Some(object) = json.as_object_mut() {
+        object.insert("old_shares".to_owned(), json!(old_shares(replica.state(), wallet)));
+    }
+    Ok(Answer::new(json, text(&replica, wallet)))
 }
 
 /// INVARIANT (G2): customers pay to this address, so it is computed here from a key and a chain code that were proven here.
@@ -180,6 +205,37 @@ pub(crate) fn wallet_json(wallet: &Wallet) -> Value {
     json
 }
 
+/// What the nodes said about the shares of one epoch that is over.
+#[derive(Debug, Serialize)]
+struct OldShares {
+    epoch: u32,
+    nodes: usize,
+    erased_by: Vec<NodeId>,
+    missing: Vec<NodeId>,
+}
+
+/// Epochs that are over, the oldest first. A node that erased the shares of one has erased all before it.
+fn old_shares(state: &State, wallet: &Wallet) -> Vec<OldShares> {
+    let epochs = 0..wallet.epoch;
+    let said = epochs.map(|epoch| {
+        let erased_by = state.erased_by(wallet, epoch);
+        let missing = wallet.nodes.iter().filter(|node| !erased_by.contains(node)).cloned().collect();
+        OldShares { epoch, nodes: wallet.nodes.len(), erased_by, missing }
+    });
+    said.collect()
+}
+
+impl fmt::Display for OldShares {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch {} erased by {} of {} nodes", self.epoch, self.erased_by.len(), self.nodes)?;
+        if self.missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<_> = self.missing.iter().map(NodeId::to_string).collect();
+        write!(f, ", not yet by {}", missing.join(", "))
+    }
+}
+
 fn state_of(wallet: &Wallet) -> &'static str {
     if wallet.is_paused() { "PAUSED" } else { "ACTIVE" }
 }
@@ -188,13 +244,15 @@ fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
     let nodes: Vec<_> = wallet.nodes.iter().map(ToString::to_string).collect();
     let migrations: String =
         wallet.migrations.iter().map(|ceremony| format!("  migrated    {ceremony}\n")).collect();
+    let old = old_shares(replica.state(), wallet).into_iter();
+    let old: String = old.map(|epoch| format!("  old shares  {epoch}\n")).collect();
     let pauses: String = wallet
         .pauses
         .iter()
         .map(|pause| format!("  paused by {} since {} (entry {})\n", pause.by, pause.time, pause.index))
         .collect();
     format!(
-        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{migrations}{pauses}({})",
+        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{migrations}{old}{pauses}({})",
         wallet.id,
         state_of(wallet),
         wallet.address,
@@ -227,4 +285,63 @@ fn table(wallets: &[&Wallet]) -> String {
         ]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use holdfast_ledger::CeremonyKind;
+
+    use super::*;
+    use crate::testing::TestCell;
+
+    fn shown(cell: &TestCell) -> Vec<String> {
+        let wallet = cell.state().wallets().next().unwrap();
+        old_shares(cell.state(), wallet).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn wallet_says_which_nodes_have_erased_its_old_shares_and_which_have_not() {
+        let mut cell = TestCell::ready();
+        assert!(shown(&cell).is_empty());
+        cell.migrate(NextChainCode::Carried, 0x11);
+        assert_eq!(shown(&cell), ["epoch 0 erased by 0 of 3 nodes, not yet by node-1, node-2, node-3"]);
+        cell.erased(1, 0);
+        cell.erased(3, 0);
+        assert_eq!(shown(&cell), ["epoch 0 erased by 2 of 3 nodes, not yet by node-2"]);
+        cell.migrate(NextChainCode::Carried, 0x11);
+        cell.erased(2, 1);
+        let second = "epoch 1 erased by 1 of 3 nodes, not yet by node-1, node-3";
+        assert_eq!(shown(&cell), ["epoch 0 erased by 3 of 3 nodes", second]);
+    }
+
+    #[test]
+    fn who_proposes_or_approves_is_told_that_deposit_addresses_change_and_only_then() {
+        let cell = TestCell::ready();
+        let of = |next| ceremony::warnings(&CeremonyKind::MigrateWallet(cell.migration(next)));
+        assert_eq!(of(NextChainCode::Carried), Vec::<String>::new());
+        let told = of(NextChainCode::Fresh);
+        assert!(
+            told.len() == 1 && told[0].contains("EVERY deposit address of wallet `hot-1` changes"),
+            "{told:?}"
+        );
+        // And a key that would go behind the engine that nobody maintains is warned of too
+        let back = MigrationProposal {
+            engine: Engine::Gg20.name().to_owned(),
+            ..cell.migration(NextChainCode::Carried)
+        };
+        assert!(ceremony::warnings(&CeremonyKind::MigrateWallet(back))[0].contains("nobody maintains"));
+    }
+
+    #[test]
+    fn givers_are_the_first_t_or_those_that_are_named_in_the_committees_order() {
+        let cell = TestCell::ready();
+        let wallet = cell.state().wallets().next().unwrap();
+        let named = |nodes: &[&str]| {
+            let nodes: Vec<NodeId> = nodes.iter().map(|node| node.parse().unwrap()).collect();
+            givers(wallet, &nodes).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&[]), ["node-1", "node-2"]);
+        assert_eq!(named(&["node-3", "node-1"]), ["node-1", "node-3"]);
+        assert_eq!(named(&["node-9", "node-2"]), ["node-2", "node-9"]);
+    }
 }

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_chains::{Digest, PublicKey};
-use holdfast_ledger::{ApprovedKeygen, CeremonyId, HandsOn, KeygenConfirmation, PayloadKind, Roster};
+use holdfast_ledger::{
+    ApprovedKeygen, CeremonyId, HandsOn, KeygenConfirmation, NextChainCode, PayloadKind, Roster,
+};
 use holdfast_store::{Batch, CommitError, StoreHandle};
 use holdfast_threshold::channel::Purpose;
 use holdfast_threshold::{
@@ -292,7 +294,7 @@ impl Keygens {
         task: KeygenTask,
     ) -> Result<KeygenMachine, KeygenRefusal> {
         let key = self.identity.message_key();
-        let Some(HandsOn { wallet, givers }) = permit.hands_on() else {
+        let Some(HandsOn { wallet, chain_code, givers }) = permit.hands_on() else {
             return Ok(KeygenMachine::prepare(engine, task, key, &mut OsRng)?);
         };
         let (vault, of) = (Arc::clone(&self.vault), wallet.clone());
@@ -302,7 +304,11 @@ impl Keygens {
         let givers = givers.iter().map(|giver| committee.party(giver)).collect::<Option<Vec<_>>>();
         let givers = givers.ok_or(KeygenRefusal::NotInCommittee)?;
         let from = KeyPublic::clone(&held.public);
-        let resharing = Resharing::new(from, givers, ChainCode::Carried)?;
+        let chain_code = match chain_code {
+            NextChainCode::Carried => ChainCode::Carried,
+            NextChainCode::Fresh => ChainCode::Fresh,
+        };
+        let resharing = Resharing::new(from, givers, chain_code)?;
         let share = Some(held.share.as_ref());
         Ok(KeygenMachine::prepare_resharing(engine, task, resharing, share, key, &mut OsRng)?)
     }

@@ -17,6 +17,7 @@ mod crash;
 mod engines;
 mod enrolled;
 mod enrolment;
+mod erasures;
 mod guard;
 mod halt;
 mod hardening;

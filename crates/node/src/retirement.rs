@@ -88,6 +88,11 @@ impl Retirement {
         state.wallets().filter(is_open).cloned().collect()
     }
 
+    /// Whether nothing of a share before the wallet's active ones is here: this was looked at since the program started.
+    pub(crate) fn is_settled(&self, wallet: &Wallet) -> bool {
+        self.settled().get(&wallet.id).is_some_and(|settled| settled.epoch == wallet.epoch)
+    }
+
     /// Erases the dead shares of one wallet. It is the key's turn, so no round of it runs.
     ///
     /// The caller must let this run to its end: see [`crate::service`].

@@ -96,7 +96,12 @@ fn officer(body: &StatementBody) -> String {
     match body {
         StatementBody::ProposeWallet(proposal) => format!("proposes wallet `{}`", proposal.wallet),
         StatementBody::ProposeMigration(proposal) => {
-            format!("proposes to migrate wallet `{}` to {}", proposal.wallet, proposal.engine)
+            let (wallet, from, to) = (&proposal.wallet, proposal.from_epoch, proposal.epoch());
+            let code = proposal.chain_code.as_str();
+            format!(
+                "proposes to migrate wallet `{wallet}` from {} (epoch {from}) to {} (epoch {to}), its chain code {code}",
+                proposal.from_engine, proposal.engine
+            )
         }
         StatementBody::ProposeWhitelistEntry(proposal) => {
             format!("proposes to whitelist {} on chain {}", proposal.address, proposal.chain_id)

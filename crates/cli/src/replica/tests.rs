@@ -80,6 +80,39 @@ fn wallet_whose_key_changes_is_a_contradiction_and_no_update() {
     assert_eq!(known::wallet(profile, "hot-1").unwrap().unwrap().address.to_string(), other);
 }
 
+#[test]
+fn chain_code_that_officers_let_end_is_replaced_and_any_other_is_a_contradiction() {
+    let mut cell = TestCell::ready();
+    let profile = &cell.session.profile;
+    known::remember(profile, cell.state()).unwrap();
+    let path = profile.directory.join("known-wallets.json");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let deposit = |cell: &TestCell| {
+        known::wallet(&cell.session.profile, "hot-1").unwrap().unwrap().deposit_key(7).unwrap()
+    };
+    let old = deposit(&cell);
+    // Given one that nobody let end
+    std::fs::write(&path, before.replace(&"11".repeat(32), &"33".repeat(32))).unwrap();
+    assert_eq!(known::remember(profile, cell.state()).unwrap_err().reason(), "WALLET_KEY_CHANGED");
+    std::fs::write(&path, before).unwrap();
+    // When shares move and it is carried, then nothing changes; when a fresh one is agreed, it is learnt
+    cell.migrate(NextChainCode::Carried, 0x11);
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+    assert_eq!(deposit(&cell), old);
+    cell.migrate(NextChainCode::Fresh, 0x22);
+    known::remember(&cell.session.profile, cell.state()).unwrap();
+    let wallet = cell.state().wallets().next().unwrap();
+    assert_eq!(deposit(&cell), wallet.deposit_key(7).unwrap());
+    assert_ne!(deposit(&cell), old);
+    // And a log from before that would be a contradiction again
+    let stale = TestCell::ready();
+    std::fs::copy(&path, stale.session.profile.directory.join("known-wallets.json")).unwrap();
+    assert_eq!(
+        known::remember(&stale.session.profile, stale.state()).unwrap_err().reason(),
+        "WALLET_KEY_CHANGED"
+    );
+}
+
 /// The replica of an honest download whose checkpoint these nodes cosigned at these times.
 fn replica(cell: &TestCell, cosigners: &[(u8, u64)]) -> LocalReplica {
     let note = cell.checkpoint_at(cosigners).to_bytes();

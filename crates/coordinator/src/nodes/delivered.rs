@@ -1,5 +1,5 @@
 //! What nodes have for the log: officers' statements that were delivered to them directly, so that the log's rules take over
-//! from the latches, and their attestations of the state. The coordinator logs them as soon as a node shows them.
+//! from the latches, their attestations of the state, and their word that old shares are erased. The coordinator logs them as soon as a node shows them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -125,6 +125,7 @@ impl Replicator {
         self.link.reports(clock_offset_ms(report.time_ms, now.0, round_trip), round_trip, &report);
         self.link.told_time(time_at_answer(report.time_ms, round_trip), answered_at);
         self.delivered.log(self.link.node(), report.unlogged_statements).await;
+        self.delivered.log(self.link.node(), report.erasures).await;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What is left of old shares, at which moment, and what happens to who still works with them.
 
 use holdfast_chains::Signature;
+use holdfast_ledger::NextChainCode;
 use holdfast_proto::v1;
 use holdfast_threshold::{BannedPair, EngineId, PartyIndex};
 
@@ -52,6 +53,26 @@ async fn new_shares_sign_from_the_same_address_and_the_old_ones_and_their_backup
     }
     let withdrawal = cell.authorized("k-1", 0);
     signs(&cell, &[&nodes[0], &nodes[2]], withdrawal, 9).await;
+}
+
+#[tokio::test]
+async fn fresh_chain_code_is_agreed_by_the_nodes_if_the_officers_said_so() {
+    let (mut cell, nodes) = ready().await;
+    let before = wallet(&cell);
+    let ceremony = cell.approve_migration_with(EngineId::Dkls23EcdsaSecp256k1V06, NextChainCode::Fresh);
+    for confirmation in make_shares(&cell, &nodes, ceremony, [0x53; 32]).await {
+        cell.accept(&confirmation);
+    }
+    cell.activate(ceremony);
+    let after = wallet(&cell);
+    assert_eq!((after.address, after.public_key), (before.address, before.public_key));
+    assert_ne!(after.chain_code, before.chain_code);
+    assert_ne!(after.deposit_key(7).unwrap(), before.deposit_key(7).unwrap());
+    for node in &nodes {
+        node.catch_up(&cell).await;
+    }
+    let withdrawal = cell.authorized("k-1", 0);
+    signs(&cell, &[&nodes[1], &nodes[2]], withdrawal, 9).await;
 }
 
 #[tokio::test]

@@ -226,6 +226,7 @@ impl Node {
             enrolled: !matches!(standing, Err(NotEnrolled::OtherKeys)),
             serving: standing.is_ok() && sound,
             unmaintained_engines: engines::unmaintained(self.signing.vault.engines()),
+            erasures: self.erasures().await,
         })
     }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use ed25519_dalek::SigningKey;
 use holdfast_chains::{Address, Amount, ChainId, Eip1559Draft, Transfer, UnsignedTransaction};
 use holdfast_ledger::{
-    Admission, CeremonyId, GENESIS_NAMESPACE, Genesis, MigrationProposal, OFFICER_NAMESPACE, OfficerKey,
-    Outcome, PayloadKind, Replica, RosterChange, RosterProposal, State, Statement, StatementBody,
+    Admission, CeremonyId, GENESIS_NAMESPACE, Genesis, MigrationProposal, NextChainCode, OFFICER_NAMESPACE,
+    OfficerKey, Outcome, PayloadKind, Replica, RosterChange, RosterProposal, State, Statement, StatementBody,
     WalletProposal, WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::{
@@ -231,14 +231,23 @@ impl Cell {
         self.approved(StatementBody::ProposeWallet(WalletProposal { wallet, engine, t: 2, n: 3, nodes }))
     }
 
-    /// New shares of the wallet's key, of this engine, given by nodes 1 and 2.
+    /// New shares of the wallet's key, of this engine, given by nodes 1 and 2; deposit addresses stay.
     pub(crate) fn approve_migration(&mut self, engine: EngineId) -> CeremonyId {
+        self.approve_migration_with(engine, NextChainCode::Carried)
+    }
+
+    pub(crate) fn approve_migration_with(
+        &mut self,
+        engine: EngineId,
+        chain_code: NextChainCode,
+    ) -> CeremonyId {
         let wallet = self.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
         let proposal = MigrationProposal {
             wallet: wallet.id.clone(),
             from_engine: wallet.engine.clone(),
             engine: engine.name().to_owned(),
             from_epoch: wallet.epoch,
+            chain_code,
             givers: wallet.nodes[..2].to_vec(),
             receivers: wallet.nodes.clone(),
         };

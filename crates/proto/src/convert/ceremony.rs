@@ -116,14 +116,14 @@ fn phase_reason(phase: v1::CeremonyPhase) -> v1::Reason {
         v1::CeremonyPhase::Unspecified => reason("UNKNOWN", "unknown"),
         v1::CeremonyPhase::Proposed => reason("APPROVALS_MISSING", "waits for approvals"),
         v1::CeremonyPhase::Approved => reason("APPROVED", "has its quorum, the nodes are about to begin"),
-        v1::CeremonyPhase::Running => reason("GENERATING_KEY", "the nodes generate the key"),
+        v1::CeremonyPhase::Running => reason("GENERATING_KEY", "the nodes make the shares of the key"),
         v1::CeremonyPhase::Confirmed => {
             reason("KEY_CONFIRMED", "all nodes confirmed the key, about to be activated")
         }
         v1::CeremonyPhase::Activated => reason("IN_FORCE", "in force"),
         v1::CeremonyPhase::Expired => reason("NOT_APPROVED_IN_TIME", "not approved before it expired"),
         v1::CeremonyPhase::Failed => {
-            reason("CONFIRMATION_MISMATCH", "the nodes disagree about the generated key")
+            reason("CONFIRMATION_MISMATCH", "the nodes disagree about the key or its shares")
         }
     }
 }

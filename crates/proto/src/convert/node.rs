@@ -56,6 +56,8 @@ pub struct NodeReport {
     pub serving: bool,
     /// Engines in its program that nobody maintains.
     pub unmaintained_engines: Vec<String>,
+    /// Envelopes that say which old shares it has erased, and that its log lacks.
+    pub erasures: Vec<Vec<u8>>,
 }
 
 /// An officer's direct order that a node obeys.
@@ -131,6 +133,7 @@ impl TryFrom<v1::NodeStatus> for NodeReport {
                 .take(MAX_ENGINES)
                 .map(|name| name.chars().take(64).collect())
                 .collect(),
+            erasures: wire.erasures.into_iter().take(MAX_STATEMENTS).collect(),
         })
     }
 }

@@ -40,11 +40,13 @@ fn latches_and_statements_of_a_hostile_node_are_bounded() {
         unlogged_statements: vec![vec![0; 10]; 10_000],
         version: "v".repeat(10_000),
         unmaintained_engines: vec!["e".repeat(10_000); 1_000],
+        erasures: vec![vec![0; 10]; 10_000],
         ..v1::NodeStatus::default()
     };
     let report = NodeReport::try_from(status).unwrap();
     assert_eq!((report.latches.len(), report.unlogged_statements.len(), report.version.len()), (63, 64, 64));
     assert_eq!(report.unmaintained_engines, vec!["e".repeat(64); 8]);
+    assert_eq!(report.erasures.len(), 64);
 }
 
 #[test]

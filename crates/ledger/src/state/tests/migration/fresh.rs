@@ -126,7 +126,7 @@ fn nothing_is_signed_for_a_deposit_address_whose_chain_code_ended() {
     assert_eq!(cell.order(authorized).unwrap_err(), "ORDER_NOT_PERMITTED");
     assert_eq!(cell.refuse_authorize(bound), "WITHDRAWAL_NOT_AUTHORIZABLE");
     let request = sweep(&cell, "k-4", 6, 0);
-    let bump = json!({"cluster": "demo-1", "client": "pipeline", "of": authorized, "action": "bump_fee",
+    let bump = json!({"cluster": "demo-1", "client": "pipeline", "of": authorized, "action": "bump-fee",
         "fee_cap": request["fee_cap"], "idempotency_key": "k-4", "created_at_ms": cell.now,
         "expires_at_ms": cell.now + 600_000,
         "transaction": pays_usdt(&own_address(), 7, 0, gwei(60, 2)).to_hex()});

@@ -187,6 +187,8 @@ fn migration_that_was_not_finished_in_time_takes_no_late_word() {
     let id = approved(&mut cell);
     cell.accept(&confirmed(id, 1, None));
     cell.now += WEEKS;
+    // The log knows what time it is by its entries
+    assert_eq!(cell.refuse(&activation(id, 1)), "CEREMONY_PHASE");
     assert_eq!(cell.refuse(&confirmed(id, 2, None)), "CEREMONY_PHASE");
     // Another takes its place, and only the other's words count
     let next = approved(&mut cell);
