@@ -23,6 +23,8 @@ pub enum Flow {
     Pause,
     /// A key generated.
     Keygen,
+    /// A key that moves to new shares, until the old ones are erased everywhere.
+    Migration,
     /// A payment that waits for its customer and for two officers.
     Held,
     /// An address that one officer puts on a screening list, at every node.
@@ -33,11 +35,12 @@ pub enum Flow {
 
 impl Flow {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Withdrawal,
         Self::Whitelist,
         Self::Pause,
         Self::Keygen,
+        Self::Migration,
         Self::Held,
         Self::Listed,
         Self::GiveUp,
@@ -55,6 +58,7 @@ impl Flow {
             Self::Whitelist => drop(parties.whitelist(STRANGER).await),
             Self::Pause => parties.pause_and_resume(WALLET).await,
             Self::Keygen => parties.wallet(&format!("hot-{}", 100 + cluster.fresh_number())).await,
+            Self::Migration => parties.migrate(WALLET).await,
             Self::Held => parties.held_and_signed().await,
             Self::Listed => parties.listed_now().await,
             Self::GiveUp => give_up(cluster, parties).await,

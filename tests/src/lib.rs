@@ -27,6 +27,7 @@ mod genesis;
 mod hostile;
 pub mod hostile_node;
 mod incidents;
+mod migration;
 mod officer;
 mod pipeline;
 mod ports;

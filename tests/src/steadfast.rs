@@ -33,6 +33,8 @@ use crate::replica::LogCopy;
 use crate::request::Request;
 use crate::{CLIENT, COORDINATOR, ENGINE, NODES, now_ms};
 
+mod migration;
+
 /// How long a call is repeated: longer than a process takes to come back and a key to be made.
 const PATIENCE: Duration = Duration::from_secs(120);
 const AGAIN: Duration = Duration::from_millis(50);

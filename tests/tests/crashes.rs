@@ -26,6 +26,8 @@ use holdfast_tests::{
 };
 use tonic::Code;
 
+#[path = "crashes/erasure.rs"]
+mod erasure;
 #[path = "crashes/rare.rs"]
 mod rare;
 
@@ -82,6 +84,10 @@ const MOMENT: [CrashPoint; 2] = [CrashPoint::BeforeWitnessed, CrashPoint::AfterW
 /// A party that attacks the state which all signatures of a key share.
 const BAN: [CrashPoint; 2] = [CrashPoint::BeforeBan, CrashPoint::AfterBan];
 
+/// Shares that the log has replaced.
+const ERASURE: [CrashPoint; 3] =
+    [CrashPoint::BeforeErasure, CrashPoint::BetweenErasures, CrashPoint::AfterErasure];
+
 /// What a node says when it did not have to replay its whole log.
 const FROM_SNAPSHOT: &str = "started from the snapshot";
 
@@ -91,7 +97,7 @@ fn is_long() -> bool {
 
 #[test]
 fn every_crash_point_of_a_node_has_a_scenario() {
-    let tested: [&[CrashPoint]; 13] = [
+    let tested: [&[CrashPoint]; 14] = [
         &SIGNING,
         &ANOTHER_ATTEMPT,
         &KEYGEN,
@@ -105,6 +111,7 @@ fn every_crash_point_of_a_node_has_a_scenario() {
         &OATH,
         &MOMENT,
         &BAN,
+        &ERASURE,
     ];
     let tested: BTreeSet<CrashPoint> = tested.into_iter().flatten().copied().collect();
     let untested: Vec<&CrashPoint> = CrashPoint::ALL.iter().filter(|point| !tested.contains(point)).collect();

@@ -7,8 +7,8 @@ mod cell;
 mod fake_node;
 
 pub(crate) use cell::{
-    Cell, START, TestClock, client_request, confirmation, ed25519, pinned, sign, usdt_transfer, wallet_key,
-    wallet_public,
+    Cell, START, TestClock, client_request, confirmation_in, ed25519, erased, pinned, sign, usdt_transfer,
+    wallet_key, wallet_public,
 };
 pub(crate) use fake_node::{Behaviour, FakeNode};
 

@@ -55,6 +55,30 @@ async fn approved_ceremony_ends_with_an_active_wallet_and_keeps_nothing() {
 }
 
 #[tokio::test]
+async fn migration_ends_with_new_shares_and_what_nodes_say_of_the_old_ones_is_logged() {
+    let cell = Cell::new().await;
+    run(&cell);
+    let created = cell.propose_wallet().await;
+    active(&cell, &created).await;
+    // Given a node that is away, the ceremony waits for it by name
+    cell.fakes[2].behave(Behaviour::DiesInRound(2));
+    let id = cell.propose_migration().await;
+    assert_eq!(blocked_by(&cell, &id).await, ["node-3"]);
+    cell.fakes[2].behave(Behaviour::Honest);
+    for _ in 0..1_000 {
+        let reader = cell.parts.book.read().await.unwrap();
+        let wallet = reader.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap();
+        if wallet.epoch == 1 && reader.state().erased_by(wallet, 0).len() == 3 {
+            assert_eq!(wallet.migrations, [id]);
+            return;
+        }
+        drop(reader);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?}", cell.parts.progress.ceremony(&id));
+}
+
+#[tokio::test]
 async fn node_that_is_away_blocks_the_ceremony_by_name_until_it_is_back() {
     for round in [0, 1, 3, 5] {
         let cell = Cell::new().await;

@@ -8,8 +8,8 @@ use holdfast_chains::{
     Address, Amount, ChainId, Digest, Eip1559Draft, PublicKey, Transfer, UnsignedTransaction,
 };
 use holdfast_ledger::{
-    CeremonyId, Genesis, OFFICER_NAMESPACE, OfficerKey, PayloadKind, Statement, StatementBody,
-    WalletProposal, WhitelistProposal, WithdrawalId, key_id,
+    CeremonyId, Genesis, MigrationProposal, NextChainCode, OFFICER_NAMESPACE, OfficerKey, PayloadKind,
+    Statement, StatementBody, WalletProposal, WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::{Entry, Envelope, EnvelopeSignature, LogVerifier};
 use holdfast_policy::{ClusterId, OfficerId, TimestampMs, WalletId};
@@ -238,6 +238,24 @@ impl Cell {
         self.approved(StatementBody::ProposeWallet(proposal)).await
     }
 
+    /// New shares of the wallet's key, from nodes 1 and 2.
+    pub(crate) async fn propose_migration(&self) -> CeremonyId {
+        let wallet = {
+            let reader = self.parts.book.read().await.unwrap();
+            reader.state().wallet(&WalletId::new("hot-1").unwrap()).unwrap().clone()
+        };
+        let proposal = MigrationProposal {
+            wallet: wallet.id,
+            from_engine: wallet.engine.clone(),
+            engine: wallet.engine,
+            from_epoch: wallet.epoch,
+            chain_code: NextChainCode::Carried,
+            givers: wallet.nodes[..2].to_vec(),
+            receivers: wallet.nodes,
+        };
+        self.approved(StatementBody::ProposeMigration(proposal)).await
+    }
+
     async fn create_wallet(&self) {
         let ceremony = self.propose_wallet().await;
         for i in 1..=3 {
@@ -322,13 +340,28 @@ pub(crate) fn sign(kind: PayloadKind, payload: &Value, role: &str, name: &str) -
 }
 
 pub(crate) fn confirmation(ceremony: CeremonyId, node: u8) -> Envelope {
-    let share = wallet_public();
+    confirmation_in(ceremony, node, 0)
+}
+
+/// A confirmation of shares of this epoch; those of each epoch are others.
+pub(crate) fn confirmation_in(ceremony: CeremonyId, node: u8, epoch: u32) -> Envelope {
+    let share = public_of(7 + u8::try_from(epoch).unwrap());
     let payload = json!({"cluster": "demo-1", "ceremony": ceremony, "node": format!("node-{node}"), "wallet": "hot-1",
-        "epoch": 0, "engine": "test", "public_key": wallet_public(), "chain_code": Digest([0x11; 32]),
+        "epoch": epoch, "engine": "test", "public_key": wallet_public(), "chain_code": Digest([0x11; 32]),
         "verifying_shares": [share, share, share], "transcript": Digest([0xaa; 32]), "backup_restored": true});
-    let (payload, kind) = (serde_json::to_vec(&payload).unwrap(), PayloadKind::KeygenConfirmation);
+    by_node(PayloadKind::KeygenConfirmation, node, &payload)
+}
+
+/// A node's word that its shares of the wallet up to this epoch are erased.
+pub(crate) fn erased(node: u8, epoch: u32) -> Envelope {
+    let payload = json!({"cluster": "demo-1", "node": format!("node-{node}"), "incarnation": 1, "wallet": "hot-1",
+        "epoch": epoch});
+    by_node(PayloadKind::SharesErased, node, &payload)
+}
+
+fn by_node(kind: PayloadKind, node: u8, payload: &Value) -> Envelope {
     let (key_id, key) = (key_id("node", &format!("node-{node}")), ed25519(&format!("message-{node}")));
-    Envelope::sign_ed25519(kind.payload_type(), payload, &key_id, &key).unwrap()
+    Envelope::sign_ed25519(kind.payload_type(), serde_json::to_vec(payload).unwrap(), &key_id, &key).unwrap()
 }
 
 pub(crate) fn ed25519(name: &str) -> SigningKey {
@@ -336,11 +369,19 @@ pub(crate) fn ed25519(name: &str) -> SigningKey {
 }
 
 pub(crate) fn wallet_key() -> k256::ecdsa::SigningKey {
-    k256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap()
+    secret(7)
+}
+
+fn secret(seed: u8) -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap()
 }
 
 pub(crate) fn wallet_public() -> PublicKey {
-    PublicKey::from_sec1(wallet_key().verifying_key().to_encoded_point(true).as_bytes()).unwrap()
+    public_of(7)
+}
+
+fn public_of(seed: u8) -> PublicKey {
+    PublicKey::from_sec1(secret(seed).verifying_key().to_encoded_point(true).as_bytes()).unwrap()
 }
 
 fn ssh(name: &str) -> ssh_key::PrivateKey {

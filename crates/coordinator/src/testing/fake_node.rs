@@ -18,7 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
 
-use super::{confirmation, ed25519, wallet_key};
+use super::{confirmation_in, ed25519, erased, wallet_key};
 use crate::clock::Clock;
 use crate::nodes::{CallLimits, NodeClient};
 
@@ -211,6 +211,17 @@ impl Inner {
         if *behaviour == Behaviour::MiscountsRounds { 16 } else { rounds }
     }
 
+    /// What it has to say about shares that the log has replaced.
+    fn erasures(&self, index: u8) -> Vec<Vec<u8>> {
+        let state = self.replica.state();
+        let name = format!("node-{index}").parse().unwrap();
+        let unsaid = state.wallets().filter_map(|wallet| {
+            let epoch = wallet.epoch.checked_sub(1)?;
+            (!state.has_erased(wallet, &name, epoch)).then(|| erased(index, epoch).to_json())
+        });
+        unsaid.collect()
+    }
+
     fn tip(&self, clock: &Clock) -> v1::ReplicaTip {
         let (mut size, mut root) = (self.replica.size(), self.replica.root());
         let checkpoint = Checkpoint { origin: Origin::of_cluster("demo-1").unwrap(), size, root };
@@ -254,6 +265,7 @@ impl NodeService for FakeNode {
             time_ms: self.clock.now().0,
             tip: Some(inner.tip(&self.clock)),
             unlogged_statements: inner.delivered.clone(),
+            erasures: inner.erasures(self.index),
             enrolled: true,
             serving: true,
             ..v1::NodeStatus::default()
@@ -300,7 +312,8 @@ impl NodeService for FakeNode {
         inner.keygen_calls.push(request.round);
         assert_eq!(request.messages.len(), if request.round == 1 { 3 } else { 2 });
         if request.round == last(inner.rounds.0, 5) {
-            let confirmation_envelope = Some(confirmation(ceremony, self.index).to_json());
+            let epoch = inner.replica.state().ceremony(&ceremony).unwrap().kind.key_work().unwrap().epoch;
+            let confirmation_envelope = Some(confirmation_in(ceremony, self.index, epoch).to_json());
             return Ok(Response::new(v1::KeygenRoundResponse {
                 outbound: Vec::new(),
                 confirmation_envelope,
