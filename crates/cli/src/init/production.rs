@@ -62,7 +62,7 @@ pub(super) struct GenesisArgs {
     /// SYMBOL:CHAIN_ID:DECIMALS[:CONTRACT]
     #[arg(long = "asset", value_name = "ASSET", required = true)]
     assets: Vec<String>,
-    /// CEREMONY=ROLE:COUNT,ROLE:COUNT for create-wallet, add-whitelist-entry, resume-wallet, change-roster, change-policy; two security officers if absent. tighten-policy serves changes that only tighten, change-policy if absent
+    /// CEREMONY=ROLE:COUNT,ROLE:COUNT for create-wallet, add-whitelist-entry, resume-wallet, change-roster, change-policy; two security officers if absent. tighten-policy serves changes that only tighten, change-policy if absent; migrate-wallet serves new shares of a key, create-wallet if absent
     #[arg(long = "quorum", value_name = "QUORUM")]
     quorums: Vec<String>,
     /// The first policy, TOML
