@@ -29,12 +29,43 @@ pub(crate) struct KnownWallet {
     /// BIP-32 chain code; absent in files of earlier versions until the log is replayed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) chain_code: Option<Digest>,
+    /// Chain codes that officers let end, the oldest first: what was signed under them stays proven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) former_chain_codes: Vec<Digest>,
 }
 
 /// The branch of a wallet's key tree that deposit addresses are on.
 const DEPOSITS: u32 = 0;
 
 impl KnownWallet {
+    fn of(wallet: &Wallet) -> Self {
+        Self {
+            address: wallet.address,
+            public_key: wallet.public_key,
+            chain_code: Some(wallet.chain_code),
+            former_chain_codes: wallet.former_chain_codes.iter().map(|former| former.chain_code).collect(),
+        }
+    }
+
+    // INVARIANT (G2): a chain code gives way only to one that officers let the nodes agree after it.
+    fn continues(&self, earlier: &Self) -> bool {
+        (self.address, self.public_key) == (earlier.address, earlier.public_key)
+            && self.chain_codes().starts_with(&earlier.chain_codes())
+    }
+
+    /// All that are known, the oldest first.
+    fn chain_codes(&self) -> Vec<Digest> {
+        self.former_chain_codes.iter().copied().chain(self.chain_code).collect()
+    }
+
+    /// Whether this key pays for it, or did under a chain code that has ended.
+    pub(crate) fn has_sent_with(&self, key: &PublicKey, deposit_index: Option<u32>) -> Result<bool, Failure> {
+        let under = |chain_code| Self { chain_code: Some(chain_code), ..self.clone() };
+        let mut former = self.former_chain_codes.iter().map(|code| under(*code).sender(deposit_index));
+        Ok(self.sender(deposit_index)? == *key
+            || former.any(|sender| sender.is_ok_and(|sender| sender == *key)))
+    }
+
     /// The key that pays: the wallet's own, or that of a deposit address below it.
     pub(crate) fn sender(&self, deposit_index: Option<u32>) -> Result<PublicKey, Failure> {
         deposit_index.map_or(Ok(self.public_key), |index| self.deposit_key(index))
@@ -69,17 +100,15 @@ pub(crate) fn remember(profile: &Profile, state: &State) -> Result<(), Failure> 
     let mut known = load(profile)?;
     let before = known.clone();
     for wallet in state.wallets() {
-        let Wallet { id, address, public_key, chain_code, .. } = wallet;
-        let found = KnownWallet { address: *address, public_key: *public_key, chain_code: Some(*chain_code) };
+        let (id, found) = (&wallet.id, KnownWallet::of(wallet));
         let expected = known.entry(id.to_string()).or_insert_with(|| found.clone());
-        // INVARIANT (G2): a chain code gives way only to one that officers let the nodes agree after it.
-        let former = |known: &Digest| wallet.former_chain_codes.iter().any(|code| code.chain_code == *known);
-        expected.chain_code = expected.chain_code.filter(|known| !former(known)).or(found.chain_code);
-        if *expected != found {
-            let message = format!("wallet `{id}` was {} and is now {address}", expected.address);
+        if !found.continues(expected) {
+            let (was, address) = (expected.address, found.address);
+            let message = format!("wallet `{id}` was {was} and is now {address}, or its chain code changed");
             return Err(Failure::verification("WALLET_KEY_CHANGED", message)
                 .next(format!("ask an officer; if it is right, remove `{}`", path(profile).display())));
         }
+        *expected = found;
     }
     if known == before {
         return Ok(());

@@ -129,7 +129,7 @@ fn key_source(
         return Err(refuse(format!("the key is that of {}, not of {address} as you say", key.address())));
     }
     match known::wallet(&session.profile, wallet.as_str())? {
-        Some(known) if known.sender(deposit_index)? == *key => Ok(KeySource::Replayed),
+        Some(known) if known.has_sent_with(key, deposit_index)? => Ok(KeySource::Replayed),
         Some(_) if deposit_index.is_some() => {
             Err(refuse(format!("the key is not that of the deposit address of wallet `{wallet}`")))
         }

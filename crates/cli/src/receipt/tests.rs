@@ -33,7 +33,12 @@ fn checked(cell: &TestCell, answered: &v1::Withdrawal) -> Result<VerifiedReceipt
 }
 
 fn know(cell: &TestCell, wallet: &str, public_key: holdfast_chains::PublicKey) {
-    let known = KnownWallet { address: public_key.address(), public_key, chain_code: None };
+    let known = KnownWallet {
+        address: public_key.address(),
+        public_key,
+        chain_code: None,
+        former_chain_codes: Vec::new(),
+    };
     let text = serde_json::json!({wallet: known}).to_string();
     std::fs::write(cell.session.profile.directory.join("known-wallets.json"), text).unwrap();
 }

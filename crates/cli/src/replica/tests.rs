@@ -104,6 +104,11 @@ fn chain_code_that_officers_let_end_is_replaced_and_any_other_is_a_contradiction
     let wallet = cell.state().wallets().next().unwrap();
     assert_eq!(deposit(&cell), wallet.deposit_key(7).unwrap());
     assert_ne!(deposit(&cell), old);
+    // What was swept before stays proven, and no other key is
+    let known = known::wallet(&cell.session.profile, "hot-1").unwrap().unwrap();
+    for (key, index, sent) in [(&old, 7, true), (&known.deposit_key(7).unwrap(), 7, true), (&old, 8, false)] {
+        assert_eq!(known.has_sent_with(key, Some(index)).unwrap(), sent);
+    }
     // And a log from before that would be a contradiction again
     let stale = TestCell::ready();
     std::fs::copy(&path, stale.session.profile.directory.join("known-wallets.json")).unwrap();
