@@ -1,6 +1,6 @@
 //! A coordinator that shows something else than before: whatever it shows, this profile remembers.
 
-use holdfast_ledger::StatementBody;
+use holdfast_ledger::{NextChainCode, StatementBody};
 use holdfast_log::Entry;
 
 use super::*;
