@@ -25,7 +25,6 @@ use crate::tables::{self, BlobTooLarge, NODE, SEALING_CHECK, SHARES};
 mod erasure;
 mod sealed_share;
 
-pub(crate) use erasure::Dead;
 use sealed_share::SealedShare;
 
 const CHECK: &[u8] = b"holdfast sealing check v1";
@@ -350,7 +349,7 @@ fn sealing_key(
 }
 
 fn record_key(wallet: &WalletId, public: &KeyPublic, party: PartyIndex) -> String {
-    let own = public.verifying_shares().get(&party).copied().unwrap_or_default();
+    let own = public.verifying_shares().get(&party).copied().unwrap_or([0; 33]);
     key_in_epoch(wallet, public.epoch().0, &public.public_key(), &own)
 }
 
