@@ -32,7 +32,7 @@ pub(super) fn deviating(
         "offer-of-other-purpose" => {
             let purpose = match context.purpose {
                 Purpose::Keygen => Purpose::Sign,
-                Purpose::Sign => Purpose::Keygen,
+                Purpose::Sign | Purpose::Reshare => Purpose::Keygen,
             };
             about(SessionContext { purpose, ..context })
         }
