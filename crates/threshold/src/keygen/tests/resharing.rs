@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::keygen::resharing::{ChainCode, Resharing};
-use crate::party::Epoch;
+use crate::party::{Epoch, SessionId};
 use crate::share::ShareError;
 
 /// The key of all tests, handed on by these.
@@ -105,6 +105,15 @@ fn nodes_that_disagree_on_what_is_handed_on_do_not_start() {
             KeygenError::Channel(ChannelError::OfferMismatch { party: party(3), field: "binding" })
         );
     }
+    // The officers approved another ceremony.
+    let mut machines = machines();
+    let other = KeygenTask { ceremony: [9; 32], ..task(3) };
+    machines[2] = prepare(other, handed_on(&[1, 2]).unwrap(), None).unwrap();
+    let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
+    assert_eq!(
+        machines[0].round(Round(1), &offers).unwrap_err(),
+        KeygenError::Channel(ChannelError::OfferMismatch { party: party(3), field: "binding" })
+    );
     // A generation of a key in the same session is no resharing.
     let mut machines = machines();
     machines[2] =
@@ -148,6 +157,53 @@ fn a_stored_state_knows_what_is_handed_on_and_what_is_given() {
         generation[4] = 2;
         assert!(KeygenMachine::resume(&generation, &engines()).is_err());
     }
+}
+
+#[test]
+fn what_is_given_is_in_no_state_once_it_is_dealt_out() {
+    let mut machines = machines();
+    let givers = handed_on(&[1, 2]).unwrap();
+    let given = generated().share(1).contribution(givers.givers()).unwrap();
+    let holds = |machine: &KeygenMachine| {
+        machine.export().unwrap().windows(given.len()).any(|window| window == given.as_slice())
+    };
+    assert!(holds(&machines[0]), "until then it has to survive a restart");
+    let answers = first_round(&mut machines);
+    assert!(!holds(&machines[0]));
+    let inbound: Vec<_> = (1..=3).map(|me| deliver(&answers, party(me))).collect();
+    for (machine, inbound) in machines.iter_mut().zip(&inbound) {
+        answer(machine, 2, inbound).unwrap();
+    }
+}
+
+#[test]
+fn fragments_of_another_attempt_wallet_or_epoch_do_not_open_here() {
+    let mut machines = machines();
+    let answers = first_round(&mut machines);
+    let others = [
+        // Another attempt, another ceremony (of another wallet, or a later one), and another epoch.
+        KeygenTask { session: SessionId([0x53; 32]), ..task(1) },
+        KeygenTask { ceremony: [9; 32], ..task(1) },
+    ];
+    for other in others {
+        let mut theirs: Vec<KeygenMachine> = (1..=3)
+            .map(|me: u8| {
+                let share = (me < 3).then(|| generated().share(me));
+                let task = KeygenTask { party: party(me), ..other.clone() };
+                prepare(task, handed_on(&[1, 2]).unwrap(), share.as_deref()).unwrap()
+            })
+            .collect();
+        let replayed = first_round(&mut theirs);
+        let mut mixed = deliver(&answers, party(3));
+        mixed[0] = deliver(&replayed, party(3)).remove(0);
+        let error = answer(&mut machines[2], 2, &mixed).unwrap_err();
+        assert!(!error.is_final() && error.culprit().is_none(), "{error}");
+        // What was sent to another party is of no use either.
+        mixed[0] = deliver(&answers, party(2)).remove(0);
+        let error = answer(&mut machines[2], 2, &mixed).unwrap_err();
+        assert!(!error.is_final() && error.culprit().is_none(), "{error}");
+    }
+    assert!(answer(&mut machines[2], 2, &deliver(&answers, party(3))).is_ok(), "nothing was consumed");
 }
 
 #[test]
