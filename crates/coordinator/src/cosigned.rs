@@ -270,6 +270,21 @@ impl Cosigned {
             .map(|(_, kept)| kept.checkpoint.clone())
     }
 
+    /// For each node the newest checkpoint that it cosigned: together they show what everybody holds.
+    pub(crate) fn newest_of_each(&self) -> Vec<SignedCheckpoint> {
+        let kept = self.lock();
+        let mut seen = BTreeSet::new();
+        let mut newest = Vec::new();
+        for kept in kept.values().rev() {
+            let before = seen.len();
+            seen.extend(kept.nodes.iter());
+            if seen.len() > before {
+                newest.push(kept.checkpoint.clone());
+            }
+        }
+        newest
+    }
+
     /// Stores the newest cosigned checkpoint whenever it changes, and keeps one a minute as evidence, until `stop` turns
     /// true: proofs survive a restart.
     pub(crate) async fn persist(self: Arc<Self>, clock: Clock, mut stop: watch::Receiver<bool>) {

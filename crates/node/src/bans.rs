@@ -1,4 +1,4 @@
-//! Pairs that never again run the multiplication of one key with each other.
+//! Pairs that never again run the multiplication of one key with each other, as long as the shares of that epoch exist.
 //!
 //! Owns the durable list. It must never lose a ban, and never sign while it cannot read them.
 
@@ -18,7 +18,7 @@ const MAX_BANS: usize = 9_999;
 #[derive(Debug)]
 pub(crate) struct Bans {
     store: StoreHandle,
-    known: Mutex<Vec<BannedPair>>,
+    known: Mutex<Vec<(BannedPair, u32)>>,
     // One for each key that ever signed since the start.
     turns: Mutex<BTreeMap<[u8; 33], Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -50,22 +50,32 @@ impl Bans {
         if records.len() > MAX_BANS {
             return Err(BanError::TooMany);
         }
-        let known: Result<Vec<_>, _> = records
-            .iter()
-            .map(|(ban, _)| BannedPair::from_bytes(ban).map_err(|_| BanError::Unreadable))
-            .collect();
-        Ok(Self { store, known: Mutex::new(known?), turns: Mutex::default() })
+        let known = records.iter().map(|(ban, value)| {
+            let pair = BannedPair::from_bytes(ban).ok()?;
+            Some((pair, epoch_of(value)?))
+        });
+        let known = known.collect::<Option<Vec<_>>>().ok_or(BanError::Unreadable)?;
+        Ok(Self { store, known: Mutex::new(known), turns: Mutex::default() })
     }
 
-    /// Bans a pair, durably.
+    /// Bans a pair that worked with the key's shares of this epoch, durably.
     // INVARIANT (G3): in force at once, and on disk before anybody hears of the failure that led to it.
-    pub(crate) async fn add(&self, pair: BannedPair, reason: &str) -> Result<(), BanError> {
-        tracing::error!(by = %pair.by, against = %pair.against, reason, "a party is banned");
-        if !self.list().contains(&pair) {
-            self.list().push(pair);
-        }
-        let batch = Batch::new().put(BANS, pair.to_bytes(), reason);
+    pub(crate) async fn add(&self, pair: BannedPair, epoch: u32, reason: &str) -> Result<(), BanError> {
+        tracing::error!(by = %pair.by, against = %pair.against, epoch, reason, "a party is banned");
+        let epoch = self.note(pair, epoch);
+        let batch = Batch::new().put(BANS, pair.to_bytes(), format!("{epoch} {reason}"));
         Ok(self.store.commit(batch).await.map_err(tables::unconditional)?)
+    }
+
+    /// The newest epoch for which the pair is banned.
+    fn note(&self, pair: BannedPair, epoch: u32) -> u32 {
+        let mut known = self.list();
+        if let Some((_, banned)) = known.iter_mut().find(|(other, _)| *other == pair) {
+            *banned = epoch.max(*banned);
+            return *banned;
+        }
+        known.push((pair, epoch));
+        epoch
     }
 
     /// Waits for this key's turn: check of bans, round and new ban are one step for all sessions of a key.
@@ -77,25 +87,41 @@ impl Bans {
         Turn { _held: turn.lock_owned().await }
     }
 
-    /// The batch also lifts every ban of a key whose reusable state is erased with it.
-    pub(crate) fn without(&self, batch: Batch, key: [u8; 33]) -> Batch {
+    /// Bans of a key from before this epoch: of shares whose reusable state ends with them.
+    pub(crate) fn before(&self, key: [u8; 33], epoch: u32) -> Vec<BannedPair> {
         let known = self.list();
-        let of_key = known.iter().filter(|pair| pair.key == key);
-        of_key.fold(batch, |batch, pair| batch.delete(BANS, pair.to_bytes()))
+        known
+            .iter()
+            .filter(|(pair, banned)| pair.key == key && *banned < epoch)
+            .map(|(pair, _)| *pair)
+            .collect()
     }
 
-    /// That batch is durable.
-    pub(crate) fn lifted(&self, key: [u8; 33]) {
-        self.list().retain(|pair| pair.key != key);
+    /// These are deleted, durably.
+    pub(crate) fn lifted(&self, pairs: &[BannedPair]) {
+        self.list().retain(|(pair, _)| !pairs.contains(pair));
     }
 
     /// Every ban.
     pub(crate) fn all(&self) -> Vec<BannedPair> {
-        self.list().clone()
+        self.list().iter().map(|(pair, _)| *pair).collect()
     }
 
-    fn list(&self) -> MutexGuard<'_, Vec<BannedPair>> {
+    fn list(&self) -> MutexGuard<'_, Vec<(BannedPair, u32)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The batch also lifts these bans.
+pub(crate) fn without(batch: Batch, pairs: &[BannedPair]) -> Batch {
+    pairs.iter().fold(batch, |batch, pair| batch.delete(BANS, pair.to_bytes()))
+}
+
+/// A record is `EPOCH REASON`. The first ones had the reason only: all shares were of epoch 0.
+fn epoch_of(record: &[u8]) -> Option<u32> {
+    match std::str::from_utf8(record).ok()?.split_once(' ') {
+        Some((epoch, _)) => epoch.parse().ok(),
+        None => Some(0),
     }
 }
 
@@ -119,11 +145,31 @@ mod tests {
         let store = StoreHandle::open(&config, &tables::ALL).unwrap();
         let bans = Bans::load(store.clone()).unwrap();
         assert_eq!(bans.all(), []);
-        bans.add(ban(), "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+        bans.add(ban(), 0, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
         assert_eq!(bans.all(), [ban()]);
         assert_eq!(Bans::load(store.clone()).unwrap().all(), [ban()]);
 
         store.commit(Batch::new().put(BANS, "garbage", "")).await.unwrap();
+        assert!(matches!(Bans::load(store), Err(BanError::Unreadable)));
+    }
+
+    #[tokio::test]
+    async fn ban_is_of_the_newest_epoch_in_which_it_was_deserved_and_older_records_are_of_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = StoreConfig::at(directory.path().join("store"));
+        let store = StoreHandle::open(&config, &tables::ALL).unwrap();
+        let record = Batch::new().put(BANS, ban().to_bytes(), "OT_CONSISTENCY_CHECK_FAILED");
+        store.commit(record).await.unwrap();
+        let bans = Bans::load(store.clone()).unwrap();
+        assert_eq!((bans.before([2; 33], 0), bans.before([2; 33], 1)), (vec![], vec![ban()]));
+        assert_eq!(bans.before([3; 33], 1), [], "of another key");
+        for epoch in [2, 1] {
+            bans.add(ban(), epoch, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+        }
+        for bans in [bans, Bans::load(store.clone()).unwrap()] {
+            assert_eq!((bans.before([2; 33], 2), bans.before([2; 33], 3)), (vec![], vec![ban()]));
+        }
+        store.commit(Batch::new().put(BANS, ban().to_bytes(), "two REASON")).await.unwrap();
         assert!(matches!(Bans::load(store), Err(BanError::Unreadable)));
     }
 
@@ -185,7 +231,7 @@ mod tests {
         let disk = Arc::new(Disk(store.clone(), Mutex::default()));
         let points: Arc<dyn CrashPoints> = Arc::<Disk>::clone(&disk);
         let bans = Bans::load(crash::watched(store, &points)).unwrap();
-        bans.add(ban(), "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+        bans.add(ban(), 0, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
         let seen = disk.1.lock().unwrap().clone();
         assert_eq!(seen, [(CrashPoint::BeforeBan, 0), (CrashPoint::AfterBan, 1)]);
     }

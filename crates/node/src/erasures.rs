@@ -16,7 +16,7 @@ const MAX_AT_ONCE: usize = 16;
 impl Node {
     /// The envelopes to hand out, until this node's log contains them.
     pub(crate) async fn erasures(&self) -> Vec<Vec<u8>> {
-        let due = due(&*self.replica.read().await, self.replica.own(), &self.signing.retirement);
+        let due = due(&*self.replica.read().await, self.replica.own(), &self.retirement);
         let said = due.iter().filter_map(|erased| {
             let payload = serde_json::to_vec(erased).ok()?;
             match self.identity.sign(PayloadKind::SharesErased.payload_type(), payload) {
@@ -55,7 +55,6 @@ fn due(held: &Held, own: &OwnKeys, retirement: &Retirement) -> Vec<SharesErased>
 mod tests {
     use holdfast_log::Envelope;
 
-    use super::*;
     use crate::testing::{migrate, ready};
 
     #[tokio::test]
@@ -67,7 +66,7 @@ mod tests {
         migrate(&mut cell, &nodes).await;
         assert!(node.node.erasures().await.is_empty());
         // When it has erased, then it says so, in the same bytes each time
-        node.catch_up(&cell).await;
+        node.hear(&cell, &[1, 2, 3]).await;
         let said = node.node.erasures().await;
         assert_eq!((said.len(), &node.node.erasures().await), (1, &said));
         cell.accept(&Envelope::parse(&said[0]).unwrap());
@@ -76,7 +75,8 @@ mod tests {
         // And no more when its log has it; the others speak for themselves
         node.catch_up(&cell).await;
         assert!(node.node.erasures().await.is_empty());
-        nodes[1].catch_up(&cell).await;
+        assert!(nodes[1].node.erasures().await.is_empty());
+        nodes[1].hear(&cell, &[1, 2, 3]).await;
         assert_eq!(nodes[1].node.erasures().await.len(), 1);
     }
 }

@@ -222,6 +222,27 @@ impl Keygens {
         Ok(true)
     }
 
+    /// Erases what is stored of attempts that can never be confirmed any more, because their ceremony is over: a giver's number,
+    /// or shares that the log did not make active.
+    // INVARIANT (G3): it waits for a round that runs, and the log permits no other one: nothing is stored of them afterwards.
+    pub(crate) async fn forget_over(&self, replica: &DurableReplica) -> Result<(), KeygenRefusal> {
+        let mut runs = self.runs.lock().await;
+        let held = replica.read().await;
+        let state = held.sound_state()?;
+        let is_over = |ceremony: &CeremonyId, run: &Run| {
+            run.record.stage == Stage::Running && state.approved_keygen(ceremony).is_err()
+        };
+        for (ceremony, run) in runs.iter_mut().filter(|(ceremony, run)| is_over(ceremony, run)) {
+            let record = run.record.at(Stage::Aborted);
+            let batch = record.put(Batch::new(), ceremony)?;
+            let batch = tables::delete_blob(batch, KEYGEN_STATES, &ceremony.to_string());
+            self.store.commit(batch).await.map_err(tables::unconditional)?;
+            *run = Run { record, machine: None };
+        }
+        self.note(&runs);
+        Ok(())
+    }
+
     /// Attempts that run.
     pub(crate) fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)

@@ -39,6 +39,7 @@ pub(crate) struct Node {
     pub(crate) latches: Arc<Latches>,
     pub(crate) keygens: Keygens,
     pub(crate) signing: Signing,
+    pub(crate) retirement: Retirement,
     pub(crate) incidents: Incidents,
 }
 
@@ -119,12 +120,12 @@ impl Node {
             Arc::clone(&clock),
             Arc::clone(&crash),
         )?;
+        let retirement = Retirement::new(store.clone(), Arc::clone(&vault), Arc::clone(&crash));
         let signing = Signing {
             identity: Arc::clone(&identity),
             clock: Arc::clone(&clock),
             replica: Arc::clone(&replica),
             latches: Arc::clone(&latches),
-            retirement: Retirement::new(store.clone(), Arc::clone(&vault), Arc::clone(&crash)),
             crash,
             vault,
             guard: Guard::new(store.clone()),
@@ -141,6 +142,7 @@ impl Node {
             latches,
             keygens,
             signing,
+            retirement,
             incidents,
         })
     }
@@ -153,7 +155,7 @@ impl Node {
             }
         })?;
         self.latches.lift(&self.replica).await?;
-        self.signing.retire_replaced().await;
+        self.erase_replaced().await;
         Ok(tip)
     }
 
@@ -188,7 +190,7 @@ impl Node {
 
     /// Forgets what the replica need not remember, and shares that nothing needs. That it could not is no reason to stop.
     pub(crate) async fn keep_little(&self) {
-        self.signing.retire_unused().await;
+        self.erase_all_dead().await;
         if let Err(error) = self.replica.forget_moments().await {
             tracing::warn!(%error, "moments that no rule asks for were not forgotten");
         }

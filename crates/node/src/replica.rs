@@ -156,9 +156,12 @@ impl DurableReplica {
         Ok(tip)
     }
 
-    /// Records what cosigned checkpoints vouch for. What does not fit is ignored: evidence only ever helps.
+    /// Takes note of who cosigned this log, and records what that vouches for. What does not fit is ignored: evidence only ever
+    /// helps.
     async fn believe(&self, held: &mut Held, evidence: &[Vec<u8>]) -> Result<(), ExtendRefusal> {
-        let moments = held.vouched(evidence.get(..MAX_EVIDENCE).unwrap_or(evidence));
+        let shown = held.shown(evidence.get(..MAX_EVIDENCE).unwrap_or(evidence));
+        held.hear(&shown);
+        let moments = held.vouched(&shown);
         if moments.is_empty() {
             return Ok(());
         }

@@ -20,7 +20,6 @@ use crate::guard::Guard;
 use crate::identity::{Committee, Identity};
 use crate::latches::{Latches, ReleaseGate};
 use crate::replica::{DurableReplica, Extension, Held, TipRecord};
-use crate::retirement::{RetireError, Retirement};
 use crate::vault::{UnsealedShare, Vault, VaultError};
 
 mod refusal;
@@ -76,7 +75,6 @@ pub(crate) struct Signing {
     pub(crate) vault: Arc<Vault>,
     pub(crate) guard: Guard,
     pub(crate) bans: Bans,
-    pub(crate) retirement: Retirement,
     pub(crate) sessions: Sessions,
 }
 
@@ -93,7 +91,6 @@ impl Signing {
     ) -> Result<Opening, SignRefusal> {
         let tip = self.replica.extend(extension).await?;
         self.latches.lift(&self.replica).await?;
-        self.retire_for(&order.withdrawal).await?;
         let place = self.sessions.reserve(order.session, self.clock.now())?;
         let gate = self.latches.gate().await;
         let permit = self.permitted(&gate, &order).await?;
@@ -170,7 +167,7 @@ impl Signing {
             }
             Err(error) => {
                 if let Some(pair) = error.ban() {
-                    let added = self.bans.add(pair, error.code()).await;
+                    let added = self.bans.add(pair, permit.epoch(), error.code()).await;
                     self.sessions.forget(|session| session.is_forbidden_by(&pair));
                     added?;
                 }
@@ -230,60 +227,12 @@ impl Signing {
         Ok(permit)
     }
 
-    /// Erases the shares that the log has replaced. What is kept for an error is tried again.
-    ///
-    /// The caller must let this run to its end: see [`crate::service`].
-    pub(crate) async fn retire_replaced(&self) {
-        let due = self.retiring(Retirement::replaced).await;
-        self.retire_all(due, false).await;
-    }
-
-    /// Erases also the shares of attempts that came to nothing, where no ceremony makes any.
-    ///
-    /// The caller must let this run to its end: see [`crate::service`].
-    pub(crate) async fn retire_unused(&self) {
-        let due = self.retiring(Retirement::at_rest).await;
-        self.retire_all(due, true).await;
-    }
-
-    // INVARIANT (G3): no new share signs before the bans of the old ones are lifted with them: one that came later stays.
-    async fn retire_for(&self, withdrawal: &WithdrawalId) -> Result<(), RetireError> {
-        let known = {
-            let held = self.replica.read().await;
-            held.state().withdrawal(withdrawal).map(|known| known.request.wallet.clone())
-        };
-        let due = self.retiring(Retirement::replaced).await;
-        match due.into_iter().find(|wallet| Some(&wallet.id) == known.as_ref()) {
-            Some(wallet) => self.retire(wallet, false).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn retiring(&self, due: impl Fn(&Retirement, &State) -> Vec<Wallet>) -> Vec<Wallet> {
-        let held = self.replica.read().await;
-        held.sound_state().map(|state| due(&self.retirement, state)).unwrap_or_default()
-    }
-
-    async fn retire_all(&self, due: Vec<Wallet>, also_later: bool) {
-        for wallet in due {
-            let name = wallet.id.clone();
-            if let Err(error) = self.retire(wallet, also_later).await {
-                tracing::error!(wallet = %name, %error, cause = error.code(), "old shares are kept");
-            }
-        }
-    }
-
-    async fn retire(&self, wallet: Wallet, also_later: bool) -> Result<(), RetireError> {
+    /// Forgets attempts with shares that the log has replaced: they could not go on.
+    pub(crate) fn forget_replaced(&self, wallet: &Wallet) {
         self.sessions.forget(|session| {
             let permit = session.permit();
             *permit.wallet() == wallet.id && permit.epoch() < wallet.epoch
         });
-        let turn = self.bans.turn_of(*wallet.public_key.as_bytes()).await;
-        // INVARIANT (G8): while the replica is held, no ceremony that would make later shares can begin here.
-        let held = self.replica.read().await;
-        let also_later = also_later
-            && held.sound_state().is_ok_and(|state| !state.shares_in_making().any(|id| *id == wallet.id));
-        self.retirement.retire(wallet, also_later, &self.bans, &turn).await
     }
 
     async fn share_of(&self, permit: &AuthorizedWithdrawal) -> Result<UnsealedShare, SignRefusal> {

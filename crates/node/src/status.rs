@@ -140,7 +140,7 @@ pub(crate) fn of_signature(refusal: &SignRefusal) -> ApiError {
         SignRefusal::Setup(cause) => error(Code::InvalidArgument).fact("cause", cause.code()),
         SignRefusal::Guard(refusal) => of_guard(refusal),
         SignRefusal::Vault(cause) => of_vault(cause),
-        SignRefusal::Bans(_) | SignRefusal::Retire(_) => error(Code::Unavailable),
+        SignRefusal::Bans(_) => error(Code::Unavailable),
         SignRefusal::PermitChanged | SignRefusal::Interrupted => error(Code::Aborted),
         SignRefusal::Engine { error: cause, culprit } => {
             with_culprit(error(Code::Aborted).fact("cause", cause.code()), culprit.as_ref())

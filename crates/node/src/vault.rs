@@ -9,6 +9,7 @@ use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_ledger::Wallet;
@@ -25,6 +26,7 @@ use crate::tables::{self, BlobTooLarge, NODE, SEALING_CHECK, SHARES};
 mod erasure;
 mod sealed_share;
 
+pub(crate) use erasure::{Dead, Which};
 use sealed_share::SealedShare;
 
 const CHECK: &[u8] = b"holdfast sealing check v1";
@@ -41,6 +43,8 @@ pub(crate) struct Vault {
     key: SealingKey,
     engines: Engines,
     unsealed: Mutex<BTreeMap<Sealing, UnsealedShare>>,
+    /// Shares kept since the start.
+    kept: AtomicU64,
 }
 
 /// A key in one epoch: new shares of it are other secrets.
@@ -91,8 +95,8 @@ pub(crate) enum VaultError {
     /// The backup file cannot be written or read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The directory of the backups cannot be created.
-    #[error("cannot create the directory of the backups")]
+    /// The directory of the backups cannot be created, or a backup in it cannot be deleted.
+    #[error("cannot change the directory of the backups: {0}")]
     Directory(#[from] io::Error),
     /// The store failed.
     #[error(transparent)]
@@ -132,7 +136,15 @@ impl Vault {
     ) -> Result<Self, VaultError> {
         let key = sealing_key(&node, &store, passphrase, parameters)?;
         let backups = data_dir.join("backups");
-        Ok(Self { node, store, backups, key, engines, unsealed: Mutex::new(BTreeMap::new()) })
+        Ok(Self {
+            node,
+            store,
+            backups,
+            key,
+            engines,
+            unsealed: Mutex::default(),
+            kept: AtomicU64::default(),
+        })
     }
 
     /// Vouches for a snapshot of the replica.
@@ -160,7 +172,14 @@ impl Vault {
         let sealed = self.seal(wallet, share, public)?;
         let key = record_key(wallet, public, share.party());
         let batch = tables::put_blob(Batch::new(), SHARES, &key, &sealed.to_bytes())?;
-        Ok(self.store.commit(batch).await.map_err(tables::unconditional)?)
+        self.store.commit(batch).await.map_err(tables::unconditional)?;
+        self.kept.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// How many shares were kept since the start: whoever looked through them before has to look again when it changes.
+    pub(crate) fn kept(&self) -> u64 {
+        self.kept.load(Ordering::SeqCst)
     }
 
     /// Writes the share's backup file, reads it back, opens it and checks it against its verifying share.
@@ -349,8 +368,9 @@ fn sealing_key(
 }
 
 fn record_key(wallet: &WalletId, public: &KeyPublic, party: PartyIndex) -> String {
-    let own = public.verifying_shares().get(&party).copied().unwrap_or([0; 33]);
-    key_in_epoch(wallet, public.epoch().0, &public.public_key(), &own)
+    let key = public.public_key();
+    let own = public.verifying_shares().get(&party).unwrap_or(&key);
+    key_in_epoch(wallet, public.epoch().0, &key, own)
 }
 
 /// Attempts at a first key make different keys. Attempts at new shares of a key make shares of that one key: the verifying

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_log::SignedCheckpoint;
 use holdfast_policy::ClusterId;
 use holdfast_proto::convert::Tip;
 use rand::Rng;
@@ -20,6 +21,8 @@ use crate::log_book::{LogBook, ReadError};
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 /// How often a node cosigns the same tip again, so that its cosignature stays young.
 const COSIGN_EVERY: Duration = Duration::from_secs(5);
+/// Notes that a node looks at in one call.
+const MAX_EVIDENCE: usize = 64;
 /// Pauses after failures, growing from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
@@ -137,7 +140,12 @@ impl Replicator {
             if tip >= size && (called || !cosign_again) {
                 return Ok(called);
             }
-            let chunk = self.book.chunk(tip, size.max(tip)).await?;
+            let mut chunk = self.book.chunk(tip, size.max(tip)).await?;
+            if self.has_old_shares().await? {
+                let room = MAX_EVIDENCE.saturating_sub(chunk.evidence.len());
+                let newest = self.cosigned.newest_of_each();
+                chunk.evidence.extend(newest.iter().take(room).map(SignedCheckpoint::to_bytes));
+            }
             let end = chunk.end();
             let answered = self.link.client().replicate(chunk).await?;
             self.believe(&answered).await?;
@@ -148,6 +156,18 @@ impl Replicator {
                 return Ok(called);
             }
         }
+    }
+
+    /// Whether the node has not said yet that it erased the shares which the log has replaced: it waits to hear that all of the
+    /// committee hold that log.
+    async fn has_old_shares(&self) -> Result<bool, FollowError> {
+        let reader = self.book.read().await.map_err(ReadError::from)?;
+        let (state, node) = (reader.state(), self.link.node());
+        let is_waiting = state.wallets().any(|wallet| {
+            let before = wallet.epoch.checked_sub(1);
+            wallet.nodes.contains(node) && before.is_some_and(|epoch| !state.has_erased(wallet, node, epoch))
+        });
+        Ok(is_waiting)
     }
 
     async fn believe(&self, tip: &Tip) -> Result<(), FollowError> {

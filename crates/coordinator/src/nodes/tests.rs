@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use holdfast_ledger::StatementBody;
+use holdfast_log::SignedCheckpoint;
+
 use super::*;
 use crate::testing::{Behaviour, Cell};
 
@@ -40,6 +43,30 @@ async fn nodes_get_every_entry_and_their_cosignatures_are_gathered() {
     assert_eq!(best.claimed().size, size);
     until(|| cell.parts.nodes.links().all(|link| link.health().cosigned_at_s.is_some())).await;
     assert!(cell.parts.nodes.links().all(|link| link.health().is_sound()));
+}
+
+#[tokio::test]
+async fn newest_checkpoint_of_each_node_is_known_also_of_one_that_fell_behind() {
+    let cell = Cell::ready().await;
+    cell.replicate();
+    let links = || cell.parts.nodes.links().all(|link| link.health().is_sound());
+    until(links).await;
+    let early = cell.size().await;
+    until(|| shown(&cell) == vec![(early, 3)]).await;
+    // When one falls behind
+    cell.fakes[2].behave(Behaviour::Down);
+    let pause = StatementBody::PauseWallet("hot-1".parse().unwrap());
+    cell.accept(cell.statement("carol", pause).await).await;
+    // Then what the others hold is shown, and what it held last
+    until(|| shown(&cell) == vec![(early + 1, 2), (early, 3)]).await;
+}
+
+/// Sizes of the newest checkpoints, with how many nodes cosigned each.
+fn shown(cell: &Cell) -> Vec<(u64, usize)> {
+    let newest = cell.parts.cosigned.newest_of_each();
+    let lines =
+        |note: &SignedCheckpoint| String::from_utf8(note.to_bytes()).unwrap().matches("\u{2014} ").count();
+    newest.iter().map(|note| (note.claimed().size, lines(note) - 1)).collect()
 }
 
 #[tokio::test]
@@ -112,7 +139,6 @@ async fn avoided_node_is_chosen_only_if_nobody_else_is_left() {
 
 #[tokio::test]
 async fn statement_delivered_to_a_node_is_logged_once() {
-    use holdfast_ledger::StatementBody;
     // Given an officer's pause that only one node knows
     let cell = Cell::ready().await;
     let pause = cell.statement("carol", StatementBody::PauseWallet("hot-1".parse().unwrap())).await;

@@ -20,6 +20,7 @@ use crate::identity::NodeName;
 use crate::keygen::Keygens;
 use crate::latches::StatementRecord;
 use crate::node::{Node, NodeParts};
+use crate::retirement::Retirement;
 use crate::sealing::KdfParameters;
 use crate::signing::{Sessions, SignOrder, SignRefusal, Signing};
 use crate::tables;
@@ -147,6 +148,8 @@ impl Machine {
         let replica = Arc::new(of.replica.copied(store.clone()).await);
         let latches = Arc::new(of.latches.copied(store.clone()).await);
         let crash: Arc<dyn CrashPoints> = Arc::new(NoCrashPoints);
+        let (identity, vault) = (Arc::clone(&of.identity), Arc::clone(&of.signing.vault));
+        let retirement = Retirement::new(store.clone(), Arc::clone(&vault), Arc::clone(&crash));
         let signing = Signing {
             identity: Arc::clone(&of.identity),
             clock: Arc::clone(&of.clock),
@@ -158,7 +161,6 @@ impl Machine {
             bans: Bans::load(store.clone()).unwrap(),
             sessions: Sessions::default(),
         };
-        let (identity, vault) = (Arc::clone(&of.identity), Arc::clone(&of.signing.vault));
         let node = Node {
             identity: Arc::clone(&of.identity),
             genesis_hash: of.genesis_hash,
@@ -168,6 +170,7 @@ impl Machine {
             latches,
             keygens: Keygens::load(store, identity, vault, Arc::clone(&of.clock), crash).unwrap(),
             signing,
+            retirement,
             incidents: of.incidents.clone(),
         };
         Self { node: Arc::new(node), ..self.clone() }

@@ -3,16 +3,18 @@
 //! Owns the comparison of two histories. It must never change before everything that can be checked without change was
 //! checked.
 
-use holdfast_ledger::{ApplyError, Outcome, Replica, ReplicaError, State};
+use std::collections::BTreeMap;
+
+use holdfast_ledger::{ApplyError, Outcome, Replica, ReplicaError, State, Wallet};
 use holdfast_log::tree::stored_hash_count;
 use holdfast_log::{Checkpoint, Entry, Hash, MemoryTree, SignedCheckpoint, StoredHashes, TreeError};
-use holdfast_policy::{KeptPages, TimestampMs};
+use holdfast_policy::{KeptPages, NodeId, TimestampMs};
 
 use super::Extension;
 use super::fork::ForkEvidence;
 use super::refusal::ExtendRefusal;
 use super::tip::TipRecord;
-use crate::cosigned;
+use crate::cosigned::{self, Shown};
 use crate::enrolled::OwnKeys;
 use crate::identity::Witness;
 use crate::witnessed::{self, Moment, Witnessed};
@@ -24,6 +26,8 @@ pub(crate) struct Held {
     tree: MemoryTree,
     tip: TipRecord,
     witnessed: Witnessed,
+    /// How much of this log others have cosigned.
+    cosigned: BTreeMap<NodeId, u64>,
     standing: Standing,
 }
 
@@ -74,7 +78,7 @@ impl Held {
         forked: Option<ForkEvidence>,
     ) -> Self {
         let standing = forked.map_or(Standing::Sound, Standing::Forked);
-        Self { replica, tree, tip, witnessed, standing }
+        Self { replica, tree, tip, witnessed, cosigned: BTreeMap::new(), standing }
     }
 
     /// The state, for answering questions.
@@ -217,15 +221,37 @@ impl Held {
         &self.witnessed
     }
 
-    /// What these cosigned checkpoints of this log newly vouch for.
-    pub(super) fn vouched(&self, evidence: &[Vec<u8>]) -> Vec<Moment> {
+    /// What these notes show, as far as they are of this log.
+    pub(super) fn shown(&self, evidence: &[Vec<u8>]) -> Vec<Shown> {
         let Ok(state) = self.sound_state() else { return Vec::new() };
-        let threshold = state.roster().threshold();
-        let shown: Vec<_> =
-            evidence.iter().filter_map(|note| cosigned::read(state, &self.tree, note).ok()).collect();
+        evidence.iter().filter_map(|note| cosigned::read(state, &self.tree, note).ok()).collect()
+    }
+
+    /// Remembers until the program ends who cosigned how much of this log.
+    pub(super) fn hear(&mut self, shown: &[Shown]) {
+        for shown in shown {
+            for (node, _) in &shown.nodes {
+                let size = self.cosigned.entry(node.clone()).or_default();
+                *size = shown.size.max(*size);
+            }
+        }
+    }
+
+    /// Whether every node of the wallet's committee but this one has shown that it holds this log's first `size` entries. Nodes that
+    /// the officers took off the roster are not waited for.
+    pub(crate) fn is_held_by_all(&self, wallet: &Wallet, own: &NodeId, size: u64) -> bool {
+        let roster = self.state().roster();
+        let mut others = wallet.nodes.iter().filter(|node| *node != own && roster.node(node).is_some());
+        others.all(|node| self.cosigned.get(node).is_some_and(|held| *held >= size))
+    }
+
+    /// What they newly vouch for.
+    pub(super) fn vouched(&self, shown: &[Shown]) -> Vec<Moment> {
+        let Ok(state) = self.sound_state() else { return Vec::new() };
         if shown.is_empty() {
             return Vec::new();
         }
+        let threshold = state.roster().threshold();
         let asked = witnessed::asked(state);
         let moments = shown.iter().filter_map(|shown| {
             self.witnessed.vouching(shown.size, cosigned::held_by(shown, threshold)?, &asked)

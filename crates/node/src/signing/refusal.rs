@@ -12,7 +12,6 @@ use crate::cosigned::CosignedRefusal;
 use crate::guard::GuardRefusal;
 use crate::latches::{DeliverRefusal, Latched};
 use crate::replica::ExtendRefusal;
-use crate::retirement::RetireError;
 use crate::vault::VaultError;
 use crate::witnessed::WitnessedRefusal;
 
@@ -49,9 +48,6 @@ pub(crate) enum SignRefusal {
     /// The share is not here or not right.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// Old shares of the key could not be erased.
-    #[error(transparent)]
-    Retire(#[from] RetireError),
     /// The list of bans failed.
     #[error(transparent)]
     Bans(#[from] BanError),
@@ -107,7 +103,6 @@ impl SignRefusal {
             Self::Signers(_) | Self::Setup(_) => "SIGNERS_INVALID",
             Self::Guard(refusal) => refusal.code(),
             Self::Vault(error) => error.code(),
-            Self::Retire(error) => error.code(),
             Self::Bans(_) => "BANS_UNREADABLE",
             Self::ChildDiffers => "CHILD_KEY_DIFFERS",
             Self::SwornOff { .. } => "SWORN_OFF",
@@ -134,7 +129,6 @@ impl SignRefusal {
             | Self::Setup(_)
             | Self::Guard(_)
             | Self::Vault(_)
-            | Self::Retire(_)
             | Self::Bans(_)
             | Self::ChildDiffers
             | Self::SwornOff { .. }

@@ -294,7 +294,7 @@ async fn banned_pair_does_not_sign_together_and_the_others_do() {
         by: party(1),
         against: party(2),
     };
-    nodes[0].node.signing.bans.add(ban, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+    nodes[0].node.signing.bans.add(ban, 0, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
     nodes[0].catch_up(&cell).await;
     assert_eq!(refused(&cell, &nodes[0], withdrawal, 10).await, "SIGNERS_BANNED");
     sign(&cell, &[&nodes[0], &nodes[2]], withdrawal, [11; 32]).await.unwrap();
@@ -317,7 +317,7 @@ async fn ban_stops_the_attempts_that_were_open_before_it() {
         by: party(1),
         against: party(2),
     };
-    nodes[0].node.signing.bans.add(ban, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
+    nodes[0].node.signing.bans.add(ban, 0, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
     // Then no further round of the first attempt runs, and the attempt is forgotten
     assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "SIGNERS_BANNED");
     assert_eq!(reason(&attempt.call(&nodes[0], 2).await.unwrap_err()), "SESSION_UNKNOWN");
@@ -440,7 +440,7 @@ async fn ban_of_the_wallets_key_holds_for_its_deposit_addresses() {
         against: party(2),
     };
     let mut open = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], sweep, [10; 32]).await.unwrap();
-    nodes[0].node.signing.bans.add(ban, "test").await.unwrap();
+    nodes[0].node.signing.bans.add(ban, 0, "test").await.unwrap();
     assert!(open.round(1).await.is_err(), "also for an attempt that was open before");
     let refused = Attempt::prepare(&cell, &[&nodes[0], &nodes[1]], sweep, [11; 32]).await.map(|_| ());
     assert_eq!(reason(&refused.unwrap_err()), "SIGNERS_BANNED");

@@ -10,7 +10,8 @@ use holdfast_ledger::{
     WalletProposal, WhitelistProposal, WithdrawalId, key_id,
 };
 use holdfast_log::{
-    Checkpoint, Entry, Envelope, EnvelopeSignature, Hash, LogSigner, Origin, RightEdge, SignedCheckpoint,
+    Checkpoint, Cosigner, Entry, Envelope, EnvelopeSignature, Hash, KeyName, LogSigner, Origin, RightEdge,
+    SignedCheckpoint,
 };
 use holdfast_policy::{OfficerId, TimestampMs, WalletId, WhitelistEntryId};
 use holdfast_threshold::EngineId;
@@ -144,6 +145,18 @@ impl Cell {
             entries,
             checkpoint: checkpoint_of(&self.log[..to]).to_bytes(),
         }
+    }
+
+    /// The cell's newest checkpoint, cosigned by nodes at the cell's time.
+    pub(crate) fn cosigned(&self, nodes: &[u8]) -> Vec<u8> {
+        let mut note = checkpoint_of(&self.log);
+        for number in nodes {
+            let name = KeyName::of_node(CLUSTER, &format!("node-{number}")).unwrap();
+            let cosigner = Cosigner::new(name, ed25519(&format!("cosign-{number}")));
+            let cosignature = cosigner.cosign(note.claimed(), self.now / 1_000).unwrap();
+            note = note.with_cosignature(&cosignature).unwrap();
+        }
+        note.to_bytes()
     }
 
     pub(crate) fn statement(&self, officer: &str, body: StatementBody) -> Envelope {

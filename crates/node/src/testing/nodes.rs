@@ -13,6 +13,7 @@ use crate::crash::{CrashPoint, CrashPoints};
 use crate::engines;
 use crate::identity::NodeName;
 use crate::node::{Node, NodeParts, OpenError};
+use crate::replica::Extension;
 use crate::sealing::KdfParameters;
 use crate::service::{NodeApi, OfficerApi};
 use crate::tables;
@@ -194,8 +195,14 @@ impl TestNode {
 
     /// Everything that is new in the cell.
     pub(crate) async fn catch_up(&self, cell: &Cell) {
+        self.hear(cell, &[]).await;
+    }
+
+    /// Everything that is new in the cell, and that these nodes cosigned it.
+    pub(crate) async fn hear(&self, cell: &Cell, cosigners: &[u8]) {
         self.clock.set(cell.now);
-        let extension = cell.extension(self.tip().await);
+        let evidence = if cosigners.is_empty() { Vec::new() } else { vec![cell.cosigned(cosigners)] };
+        let extension = Extension { evidence, ..cell.extension(self.tip().await) };
         self.node.replicate(extension).await.unwrap();
     }
 }

@@ -79,7 +79,6 @@ async fn share_is_used_only_for_the_wallet_that_the_log_describes() {
     reordered.nodes.swap(0, 1);
     let others = [
         Wallet { t: 3, ..honest.clone() },
-        Wallet { epoch: 1, ..honest.clone() },
         Wallet { engine: "other".to_owned(), ..honest.clone() },
         Wallet { chain_code: holdfast_chains::Digest([0; 32]), ..honest.clone() },
         swapped,
@@ -88,6 +87,19 @@ async fn share_is_used_only_for_the_wallet_that_the_log_describes() {
     for other in others {
         assert_eq!(vault.share_of(&other).unwrap_err().code(), "SHARE_OF_OTHER_KEY", "{other:?}");
     }
+}
+
+#[tokio::test]
+async fn share_of_one_epoch_is_not_used_in_another() {
+    let (cell, nodes) = ready().await;
+    let vault = &nodes[0].node.signing.vault;
+    let next = Wallet { epoch: 1, ..wallet(&cell) };
+    assert_eq!(vault.share_of(&next).unwrap_err().code(), "SHARE_MISSING");
+    // Also if somebody puts it where the other one should be
+    let key = format!("{}/00", vault.key_of(&next).unwrap());
+    let (_, old) = record(&nodes[0]);
+    nodes[0].store.commit(Batch::new().put(SHARES, key, old)).await.unwrap();
+    assert_eq!(vault.share_of(&next).unwrap_err().code(), "SHARE_OF_OTHER_KEY");
 }
 
 #[tokio::test]
@@ -106,9 +118,8 @@ async fn backup_file_is_private_and_restores_the_share() {
     // When the backup is put back
     let bytes = std::fs::read(&files[0]).unwrap();
     let backup = SealedShare::from_bytes(&bytes).unwrap();
-    let batch =
-        tables::put_blob(Batch::new(), SHARES, &record_key(&wallet(&cell).id, &backup.public), &bytes)
-            .unwrap();
+    let key = record_key(&wallet(&cell).id, &backup.public, PartyIndex::new(1).unwrap());
+    let batch = tables::put_blob(Batch::new(), SHARES, &key, &bytes).unwrap();
     nodes[0].store.commit(batch).await.unwrap();
     // Then the share is there again
     nodes[0].node.signing.vault.share_of(&wallet(&cell)).unwrap();
@@ -123,7 +134,7 @@ async fn damaged_share_gets_no_restore_proof() {
     value[last] ^= 1;
     nodes[0].store.commit(Batch::new().put(SHARES, key, value)).await.unwrap();
     let vault = Arc::clone(&nodes[0].node.signing.vault);
-    let refused = vault.back_up(&wallet(&cell).id, &held.public).unwrap_err();
+    let refused = vault.back_up(&wallet(&cell).id, &held.public, held.share.party()).unwrap_err();
     assert_eq!(refused.code(), "SEALED_NOT_AUTHENTIC");
 }
 

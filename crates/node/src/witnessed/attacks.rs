@@ -3,37 +3,22 @@
 #![allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "test")]
 
 use holdfast_ledger::{MinimumCheckpoint, RosterChange, RosterProposal, StatementBody};
-use holdfast_log::{Cosigner, KeyName, SignedCheckpoint};
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_server::NodeService as _;
 use holdfast_proto::v1::officer_service_server::OfficerService as _;
 use tonic::Request;
 
 use super::*;
-use crate::testing::{
-    Cell, TestNode, checkpoint_of, ed25519, prepare_keygen, ready, reason, sign, sign_prepare_request,
-};
+use crate::testing::{Cell, TestNode, ed25519, prepare_keygen, ready, reason, sign, sign_prepare_request};
 
 pub(super) const LATE_MS: u64 = 3_600_000 + 5_000 + 1_000;
-
-/// The cell's newest checkpoint, cosigned by nodes at the cell's time.
-fn cosigned(cell: &Cell, nodes: &[u8]) -> Vec<u8> {
-    let mut note: SignedCheckpoint = checkpoint_of(&cell.log);
-    for number in nodes {
-        let name = KeyName::of_node("demo-1", &format!("node-{number}")).unwrap();
-        let cosigner = Cosigner::new(name, ed25519(&format!("cosign-{number}")));
-        let cosignature = cosigner.cosign(note.claimed(), cell.now / 1_000).unwrap();
-        note = note.with_cosignature(&cosignature).unwrap();
-    }
-    note.to_bytes()
-}
 
 #[tokio::test]
 async fn approvals_kept_back_until_they_expired_generate_no_key_unless_an_honest_node_had_them_in_time() {
     let mut cell = Cell::new();
     let node = TestNode::open(&cell, 3).await;
     let ceremony = cell.approve_wallet();
-    let (early, one, two) = (cell.clone(), cosigned(&cell, &[1]), cosigned(&cell, &[1, 2]));
+    let (early, one, two) = (cell.clone(), cell.cosigned(&[1]), cell.cosigned(&[1, 2]));
 
     // Given a node that gets them an hour too late
     cell.now += LATE_MS;
