@@ -14,6 +14,7 @@ test: packages lint build ## everything CI runs: lints, unit tests, real process
 
 test-long: packages build ## the long forms: a kill at every point of every flow, more power cuts, seeds and cases
 	HOLDFAST_LONG_TESTS=1 PROPTEST_CASES=4096 $(CARGO) test --workspace --locked
+	HOLDFAST_LONG_TESTS=1 $(CARGO) test --locked -p holdfast-tests-gg20 --features gg20 --test migration
 
 lint: ## formatting and clippy, warnings denied
 	$(CARGO) fmt --all --check
