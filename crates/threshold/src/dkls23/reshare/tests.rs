@@ -73,7 +73,7 @@ impl AfterRound1 {
     }
 
     /// The same for a deal that was changed.
-    fn is_dealt(self, to: u8, from: u8, change: impl FnOnce(&mut Deal)) -> KeygenError {
+    fn dealt(self, to: u8, from: u8, change: impl FnOnce(&mut Deal)) -> KeygenError {
         let mut changed = deal(&self.sent[&from][&party(to)]);
         change(&mut changed);
         self.hears(to, from, encode(&Some(changed)).unwrap())
@@ -88,13 +88,13 @@ fn blamed(culprit: u8) -> KeygenError {
 #[test]
 fn a_value_that_was_not_committed_to_names_its_giver() {
     for (to, from) in [(3, 1), (3, 2), (1, 2), (2, 1)] {
-        let error = after_round_1(ChainCode::Carried).is_dealt(to, from, |deal| {
+        let error = after_round_1(ChainCode::Carried).dealt(to, from, |deal| {
             *deal.value = Scalar::from(9_u64);
         });
         assert_eq!(error, blamed(from), "to {to}");
         assert!(error.is_final());
     }
-    let error = after_round_1(ChainCode::Carried).is_dealt(3, 1, |deal| deal.commitments.swap(0, 1));
+    let error = after_round_1(ChainCode::Carried).dealt(3, 1, |deal| deal.commitments.swap(0, 1));
     assert_eq!(error, blamed(1));
 }
 
@@ -120,7 +120,7 @@ fn a_polynomial_of_another_degree_names_its_giver() {
     let constant = given(1);
     for further in [vec![], vec![Scalar::from(3_u64), Scalar::from(4_u64)]] {
         let polynomial = Polynomial::starting_at(&constant, &further).unwrap();
-        let error = after_round_1(ChainCode::Carried).is_dealt(3, 1, |deal| {
+        let error = after_round_1(ChainCode::Carried).dealt(3, 1, |deal| {
             deal.commitments = polynomial.commitments();
             deal.value = polynomial.value_for(party(3));
         });

@@ -105,15 +105,6 @@ fn nodes_that_disagree_on_what_is_handed_on_do_not_start() {
             KeygenError::Channel(ChannelError::OfferMismatch { party: party(3), field: "binding" })
         );
     }
-    // The officers approved another ceremony.
-    let mut machines = machines();
-    let other = KeygenTask { ceremony: [9; 32], ..task(3) };
-    machines[2] = prepare(other, handed_on(&[1, 2]).unwrap(), None).unwrap();
-    let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
-    assert_eq!(
-        machines[0].round(Round(1), &offers).unwrap_err(),
-        KeygenError::Channel(ChannelError::OfferMismatch { party: party(3), field: "binding" })
-    );
     // A generation of a key in the same session is no resharing.
     let mut machines = machines();
     machines[2] =
@@ -122,6 +113,18 @@ fn nodes_that_disagree_on_what_is_handed_on_do_not_start() {
     assert_eq!(
         machines[0].round(Round(1), &offers).unwrap_err(),
         KeygenError::Channel(ChannelError::OfferMismatch { party: party(3), field: "purpose" })
+    );
+}
+
+#[test]
+fn nodes_of_different_ceremonies_hand_nothing_on() {
+    let mut machines = machines();
+    let other = KeygenTask { ceremony: [9; 32], ..task(3) };
+    machines[2] = prepare(other, handed_on(&[1, 2]).unwrap(), None).unwrap();
+    let offers: Vec<Vec<u8>> = machines.iter().map(|machine| machine.offer().to_vec()).collect();
+    assert_eq!(
+        machines[0].round(Round(1), &offers).unwrap_err(),
+        KeygenError::Channel(ChannelError::OfferMismatch { party: party(3), field: "binding" })
     );
 }
 
