@@ -17,6 +17,7 @@ pub mod ethereum;
 mod fixed_hex;
 mod public_key;
 mod serde_text;
+mod shared_key;
 mod signature;
 
 pub use amount::{Amount, AmountError};

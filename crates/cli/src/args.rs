@@ -155,6 +155,7 @@ mod tests {
         "wallet create hot-1 --officer alice --key officers/alice --yes",
         "wallet migrate hot-1 --to dkls23 --giver node-1 --giver node-3 --officer alice --key officers/alice --yes",
         "wallet migrate hot-1 --fresh-chain-code --officer alice --key officers/alice",
+        "wallet import old-1 --public public.json --giver node-1=3 --giver node-2=1 --officer alice --key officers/alice",
         "wallet show hot-1 --profile elsewhere/holdfast.toml",
         "wallet list",
         "ceremony list",

@@ -171,8 +171,9 @@ pub(crate) async fn approve(session: &Session, args: &ApproveArgs) -> Result<Ans
 /// What an officer has to know beside the statement, before signing.
 pub(crate) fn warnings(kind: &CeremonyKind) -> Vec<String> {
     let engine = kind.key_work().and_then(|work| engine::warning(work.engine));
-    let deposits = match kind {
+    let beside = match kind {
         CeremonyKind::MigrateWallet(proposal) => wallet::moves_deposits(proposal),
+        CeremonyKind::ImportWallet(proposal) => Some(wallet::outlives(proposal)),
         CeremonyKind::CreateWallet(_)
         | CeremonyKind::AddWhitelistEntry(_)
         | CeremonyKind::ResumeWallet { .. }
@@ -181,7 +182,7 @@ pub(crate) fn warnings(kind: &CeremonyKind) -> Vec<String> {
         | CeremonyKind::UpdateScreeningList(_)
         | CeremonyKind::LiftScreeningAdditions { .. } => None,
     };
-    engine.into_iter().chain(deposits).collect()
+    engine.into_iter().chain(beside).collect()
 }
 
 async fn list(session: &Session) -> Result<Answer, Failure> {

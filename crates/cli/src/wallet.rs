@@ -1,4 +1,4 @@
-//! `holdfast wallet`: create and migrate wallets by ceremony, and read them from the replayed log.
+//! `holdfast wallet`: create, migrate and import wallets by ceremony, and read them from the replayed log.
 
 use std::fmt;
 
@@ -18,6 +18,10 @@ use crate::replica::{self, LocalReplica};
 use crate::session::Session;
 use crate::statement::Expiring;
 
+mod import;
+
+pub(crate) use import::outlives;
+
 /// Create wallets, and read them from the log
 #[derive(Subcommand, Debug)]
 pub(crate) enum WalletCommand {
@@ -25,6 +29,8 @@ pub(crate) enum WalletCommand {
     Create(Box<CreateArgs>),
     /// Propose new shares of a wallet's key, of another engine or of the same: key and address stay, the old shares are erased
     Migrate(Box<MigrateArgs>),
+    /// Propose to take over a key that another deployment holds, from the files of its GG20 shares: its address becomes a wallet's
+    Import(Box<import::ImportArgs>),
     /// Show one wallet: address, public key, nodes, pauses
     Show {
         /// Id of the wallet
@@ -76,6 +82,7 @@ pub(crate) async fn run(session: &Session, command: &WalletCommand) -> Result<An
     match command {
         WalletCommand::Create(args) => create(session, args).await,
         WalletCommand::Migrate(args) => migrate(session, args).await,
+        WalletCommand::Import(args) => import::import(session, args).await,
         WalletCommand::Show { id } => show(session, id).await,
         WalletCommand::List => list(session).await,
         WalletCommand::DepositAddress { id, index } => deposit_address(session, id, *index).await,
@@ -244,6 +251,11 @@ fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
     let nodes: Vec<_> = wallet.nodes.iter().map(ToString::to_string).collect();
     let migrations: String =
         wallet.migrations.iter().map(|ceremony| format!("  migrated    {ceremony}\n")).collect();
+    let imported = replica.state().import_of(wallet).map(|import| {
+        let (t, n) = (import.old.t, import.old.n());
+        format!("  imported    from a deployment of {t} of {n}, whose own copies nobody here can count: they still pay from this address, so move the funds\n")
+    });
+    let imported = imported.unwrap_or_default();
     let old = old_shares(replica.state(), wallet).into_iter();
     let old: String = old.map(|epoch| format!("  old shares  {epoch}\n")).collect();
     let pauses: String = wallet
@@ -252,7 +264,7 @@ fn text(replica: &LocalReplica, wallet: &Wallet) -> String {
         .map(|pause| format!("  paused by {} since {} (entry {})\n", pause.by, pause.time, pause.index))
         .collect();
     format!(
-        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{migrations}{old}{pauses}({})",
+        "wallet {}: {}\n  address     {}\n  public key  {}\n  signs       {} of {} ({})\n  engine      {}, epoch {}\n  ceremony    {} (active since entry {})\n{imported}{migrations}{old}{pauses}({})",
         wallet.id,
         state_of(wallet),
         wallet.address,

@@ -2,7 +2,7 @@
 //!
 //! | phase | accepts | next |
 //! |---|---|---|
-//! | proposed | an officer's approval | proposed, approved (create and migrate wallet), activated (all others) |
+//! | proposed | an officer's approval | proposed, approved (create, migrate and import wallet), activated (all others) |
 //! | approved | a node's confirmation of the key | approved, confirmed, failed |
 //! | confirmed | `EpochActivated` | activated |
 //! | activated, failed, superseded | nothing | |
@@ -26,8 +26,11 @@ use crate::ids::{CeremonyId, StatementDigest};
 use crate::payload::KeygenConfirmation;
 use crate::roster::RosterProposal;
 
+mod import;
 mod proposal;
 
+pub(crate) use import::MAX_OLD_PARTIES;
+pub use import::{ImportGiver, ImportProposal, OldKey};
 pub use proposal::{
     BacktestClaim, Before, MigrationProposal, NextChainCode, PolicyProposal, ScreeningProposal,
     WalletProposal, WhitelistProposal,
@@ -38,14 +41,19 @@ pub(crate) const QUORUM_NAMES: [&str; 5] =
     ["create-wallet", "add-whitelist-entry", "resume-wallet", "change-roster", "change-policy"];
 
 /// Quorums that genesis may leave out, and the one that serves then.
-pub(crate) const OPTIONAL_QUORUMS: [(&str, &str); 4] = [
+pub(crate) const OPTIONAL_QUORUMS: [(&str, &str); 5] = [
     (EXTEND_LIST, "change-policy"),
     (REDUCE_LIST, "change-policy"),
     (TIGHTEN_POLICY, "change-policy"),
     (MIGRATE_WALLET, "create-wallet"),
+    (IMPORT_WALLET, "create-wallet"),
 ];
 /// For new shares of a key.
 const MIGRATE_WALLET: &str = "migrate-wallet";
+/// For a key that another deployment holds.
+const IMPORT_WALLET: &str = "import-wallet";
+/// The epoch of the first shares of a key that was made elsewhere: those of the old deployment count as epoch 0.
+const IMPORT_EPOCH: u32 = 1;
 /// For a change of the policy that only tightens.
 pub(crate) const TIGHTEN_POLICY: &str = "tighten-policy";
 pub(crate) const EXTEND_LIST: &str = "extend-screening-list";
@@ -72,6 +80,8 @@ pub enum CeremonyKind {
     CreateWallet(WalletProposal),
     /// Hands a wallet's key on to new shares.
     MigrateWallet(MigrationProposal),
+    /// Takes over a key that another deployment holds, and creates a wallet.
+    ImportWallet(Box<ImportProposal>),
     /// Adds a whitelist entry.
     AddWhitelistEntry(WhitelistProposal),
     /// Lifts exactly these pauses of a wallet.
@@ -101,14 +111,19 @@ impl CeremonyKind {
     pub fn key_work(&self) -> Option<KeyWork<'_>> {
         match self {
             CeremonyKind::CreateWallet(WalletProposal { wallet, engine, nodes, .. }) => {
-                Some(KeyWork { wallet, engine, epoch: 0, nodes })
+                Some(KeyWork { wallet, engine, epoch: 0, nodes, makes_wallet: true })
             }
             CeremonyKind::MigrateWallet(proposal) => Some(KeyWork {
                 wallet: &proposal.wallet,
                 engine: &proposal.engine,
                 epoch: proposal.epoch(),
                 nodes: &proposal.receivers,
+                makes_wallet: false,
             }),
+            CeremonyKind::ImportWallet(proposal) => {
+                let WalletProposal { wallet, engine, nodes, .. } = &proposal.wallet;
+                Some(KeyWork { wallet, engine, epoch: IMPORT_EPOCH, nodes, makes_wallet: true })
+            }
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ResumeWallet { .. }
             | CeremonyKind::ChangeRoster(_)
@@ -123,6 +138,7 @@ impl CeremonyKind {
         match self {
             CeremonyKind::CreateWallet(_) => "create-wallet",
             CeremonyKind::MigrateWallet(_) => MIGRATE_WALLET,
+            CeremonyKind::ImportWallet(_) => IMPORT_WALLET,
             CeremonyKind::AddWhitelistEntry(_) => "add-whitelist-entry",
             CeremonyKind::ResumeWallet { .. } => "resume-wallet",
             CeremonyKind::ChangeRoster(_) => "change-roster",
@@ -144,6 +160,8 @@ pub struct KeyWork<'a> {
     pub epoch: u32,
     /// Who gets one, in party order.
     pub nodes: &'a [NodeId],
+    /// Whether they are a wallet's first ones.
+    pub makes_wallet: bool,
 }
 
 /// Where a ceremony stands.

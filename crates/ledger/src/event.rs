@@ -148,6 +148,7 @@ impl<'a> Event<'a> {
         let of_ceremony = ceremony.and_then(|ceremony| match &ceremony.kind {
             CeremonyKind::CreateWallet(proposal) => Some(&proposal.wallet),
             CeremonyKind::MigrateWallet(proposal) => Some(&proposal.wallet),
+            CeremonyKind::ImportWallet(proposal) => Some(&proposal.wallet.wallet),
             CeremonyKind::ResumeWallet { wallet, .. } => Some(wallet),
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ChangeRoster(_)
@@ -215,6 +216,10 @@ impl Subject {
                 }
                 StatementBody::ProposeMigration(proposal) => {
                     Self { wallet: Some(proposal.wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }
+                }
+                StatementBody::ProposeImport(proposal) => {
+                    let wallet = Some(proposal.wallet.wallet.clone());
+                    Self { wallet, ..Self::ceremony(CeremonyId::of(digest)) }
                 }
                 StatementBody::ProposeResume { wallet, .. } => {
                     Self { wallet: Some(wallet.clone()), ..Self::ceremony(CeremonyId::of(digest)) }

@@ -70,6 +70,7 @@ pub fn latch_of(statement: &Statement) -> Option<Latch> {
         | StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeMigration(_)
+        | StatementBody::ProposeImport(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -29,9 +29,9 @@ mod withdrawal;
 
 pub use act::{Act, ActError, VerifiedAct, verify_act};
 pub use ceremony::{
-    BacktestClaim, Before, Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, KeyWork,
-    MigrationProposal, NextChainCode, PolicyProposal, QuorumMet, ScreeningProposal, WalletProposal,
-    WhitelistProposal,
+    BacktestClaim, Before, Ceremony, CeremonyApproval, CeremonyKind, CeremonyPhase, ImportGiver,
+    ImportProposal, KeyWork, MigrationProposal, NextChainCode, OldKey, PolicyProposal, QuorumMet,
+    ScreeningProposal, WalletProposal, WhitelistProposal,
 };
 pub use event::Event;
 pub use fingerprint::fingerprint;

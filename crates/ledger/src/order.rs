@@ -4,7 +4,7 @@
 use holdfast_chains::{Digest, PublicKey};
 use holdfast_policy::{ClientId, ClusterId, DurationMs, NodeId, WalletId};
 
-use crate::ceremony::NextChainCode;
+use crate::ceremony::{ImportProposal, NextChainCode};
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::payload::Tombstone;
 use crate::wallet::Wallet;
@@ -110,7 +110,7 @@ impl Tombstonable {
     }
 }
 
-/// The log permits making shares of this wallet's key: of a key that is generated, or of the one that there is.
+/// The log permits making shares of this wallet's key: of a key that is generated, of the one that there is, or of one that comes from elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovedKeygen {
     pub(crate) ceremony: CeremonyId,
@@ -120,6 +120,7 @@ pub struct ApprovedKeygen {
     pub(crate) threshold: u8,
     pub(crate) nodes: Vec<NodeId>,
     pub(crate) hands_on: Option<HandsOn>,
+    pub(crate) imports: Option<ImportProposal>,
 }
 
 /// A key that is handed on to new shares.
@@ -164,9 +165,14 @@ impl ApprovedKeygen {
         &self.nodes
     }
 
-    /// The key that is handed on; `None` if one is generated.
+    /// The wallet's key that is handed on; `None` if one is generated or imported.
     pub fn hands_on(&self) -> Option<&HandsOn> {
         self.hands_on.as_ref()
+    }
+
+    /// The key of another deployment that is taken over; `None` if one is generated or handed on.
+    pub fn imports(&self) -> Option<&ImportProposal> {
+        self.imports.as_ref()
     }
 }
 

@@ -282,7 +282,7 @@ pub struct KeygenConfirmation {
     pub node: NodeId,
     /// The wallet whose shares they are.
     pub wallet: WalletId,
-    /// Their epoch: 0 at creation, the next one in a migration.
+    /// Their epoch: 0 at creation, 1 if the key was imported, the next one in a migration.
     pub epoch: u32,
     /// Engine and generation of its message formats.
     pub engine: String,

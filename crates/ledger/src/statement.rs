@@ -10,7 +10,8 @@ use holdfast_policy::{
 };
 
 use crate::ceremony::{
-    BacktestClaim, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
+    BacktestClaim, ImportProposal, MigrationProposal, PolicyProposal, ScreeningProposal, WalletProposal,
+    WhitelistProposal,
 };
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::legal_order::OrderProposal;
@@ -40,6 +41,8 @@ pub enum StatementBody {
     ProposeWallet(WalletProposal),
     /// Proposes new shares of a wallet's key.
     ProposeMigration(MigrationProposal),
+    /// Proposes to make a wallet of a key that another deployment holds.
+    ProposeImport(Box<ImportProposal>),
     /// Proposes a whitelist entry.
     ProposeWhitelistEntry(WhitelistProposal),
     /// Proposes to lift exactly these pauses.
@@ -112,6 +115,7 @@ impl StatementBody {
         match self {
             StatementBody::ProposeWallet(_) => "propose to create a wallet",
             StatementBody::ProposeMigration(_) => "propose to migrate a wallet",
+            StatementBody::ProposeImport(_) => "propose to import a wallet",
             StatementBody::ProposeWhitelistEntry(_) => "propose to add a whitelist entry",
             StatementBody::ProposeResume { .. } => "propose to resume a wallet",
             StatementBody::ProposeRosterChange(_) => "propose to change the roster",
@@ -202,6 +206,7 @@ impl StatementBody {
         match self {
             StatementBody::ProposeWallet(proposal) => proposal.write(lines),
             StatementBody::ProposeMigration(proposal) => proposal.write(lines),
+            StatementBody::ProposeImport(proposal) => proposal.write(lines),
             StatementBody::ProposeWhitelistEntry(proposal) => proposal.write(lines),
             StatementBody::ProposeResume { wallet, lifts } => {
                 lines.push("wallet", wallet.as_str());
@@ -244,6 +249,21 @@ impl WalletProposal {
         lines.push("threshold", &format!("{} of {}", self.t, self.n));
         for node in &self.nodes {
             lines.push("node", node.as_str());
+        }
+    }
+}
+
+impl ImportProposal {
+    fn write(&self, lines: &mut Lines) {
+        let Self { wallet, old, givers } = self;
+        wallet.write(lines);
+        lines.push("old threshold", &format!("{} of {}", old.t, old.n()));
+        lines.push("old public key", &old.public_key.to_string());
+        for share in &old.verifying_shares {
+            lines.push("old share", &share.to_string());
+        }
+        for giver in givers {
+            lines.push("giver", &format!("{} as old party {}", giver.node, giver.party));
         }
     }
 }

@@ -106,7 +106,7 @@ pub struct Wallet {
     pub t: u8,
     /// The committee, in party order: party indices are positions, from 1.
     pub nodes: Vec<NodeId>,
-    /// Epoch of its shares; 0 at creation.
+    /// Epoch of its shares; 0 at creation, 1 if the key was imported.
     pub epoch: u32,
     /// The joint public key.
     pub public_key: PublicKey,

@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use holdfast_chains::{Digest, PublicKey};
 use holdfast_ledger::{
-    ApprovedKeygen, CeremonyId, HandsOn, KeygenConfirmation, NextChainCode, PayloadKind, Roster,
+    ApprovedKeygen, CeremonyId, HandsOn, ImportGiver, ImportProposal, KeygenConfirmation, NextChainCode,
+    PayloadKind, Roster,
 };
 use holdfast_store::{Batch, CommitError, StoreHandle};
 use holdfast_threshold::channel::Purpose;
 use holdfast_threshold::{
-    ChainCode, ClusterId, Engine, Epoch, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask,
-    Outbound, Resharing, Round, SessionId, Threshold,
+    ChainCode, ClusterId, Engine, Epoch, ForeignKey, KeyPublic, KeygenMachine, KeygenOutput, KeygenReply,
+    KeygenTask, Outbound, PartyIndex, Resharing, Round, SessionId, Threshold,
 };
 use rand::rngs::OsRng;
 use sha2::{Digest as _, Sha256};
@@ -26,6 +27,7 @@ use crate::clock::Clock;
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::guard::use_up;
 use crate::identity::{Committee, Identity};
+use crate::imports::ImportError;
 use crate::replica::DurableReplica;
 use crate::tables::{self, KEYGEN_STATES, KEYGENS};
 use crate::vault::{RestoreTested, Vault};
@@ -314,6 +316,9 @@ impl Keygens {
         engine: &'static dyn Engine,
         task: KeygenTask,
     ) -> Result<KeygenMachine, KeygenRefusal> {
+        if let Some(import) = permit.imports() {
+            return self.importing(permit, import, engine, task).await;
+        }
         let key = self.identity.message_key();
         let Some(HandsOn { wallet, chain_code, givers }) = permit.hands_on() else {
             return Ok(KeygenMachine::prepare(engine, task, key, &mut OsRng)?);
@@ -332,6 +337,38 @@ impl Keygens {
         let resharing = Resharing::new(from, givers, chain_code)?;
         let share = Some(held.share.as_ref());
         Ok(KeygenMachine::prepare_resharing(engine, task, resharing, share, key, &mut OsRng)?)
+    }
+
+    /// A machine that takes over the key of another deployment. A giver brings the share that its operator put here.
+    // INVARIANT (G6): a file is used only if it is the very share, of the very key, that the officers approved for this node.
+    async fn importing(
+        &self,
+        permit: &ApprovedKeygen,
+        import: &ImportProposal,
+        engine: &'static dyn Engine,
+        task: KeygenTask,
+    ) -> Result<KeygenMachine, KeygenRefusal> {
+        let old = &import.old;
+        let shares = old.verifying_shares.iter().map(|share| *share.as_bytes()).collect();
+        let old = ForeignKey::new(old.t, *old.public_key.as_bytes(), shares).map_err(ImportError::Share)?;
+        let committee = Committee::new(permit.nodes());
+        let place =
+            |giver: &ImportGiver| Some((committee.party(&giver.node)?, PartyIndex::new(giver.party).ok()?));
+        let places = import.givers.iter().map(place).collect::<Option<Vec<_>>>();
+        let places = places.ok_or(KeygenRefusal::NotInCommittee)?;
+        let share = match places.iter().find(|(here, _)| *here == task.party) {
+            None => None,
+            Some((_, there)) => {
+                let (vault, wallet) = (Arc::clone(&self.vault), permit.wallet().clone());
+                let reading = tokio::task::spawn_blocking(move || vault.imports().read(&wallet));
+                let share = reading.await.map_err(|_| KeygenRefusal::Unreadable)??;
+                share.check(&old, *there).map_err(ImportError::Share)?;
+                Some(share)
+            }
+        };
+        let import = Resharing::import(old, places)?;
+        let key = self.identity.message_key();
+        Ok(KeygenMachine::prepare_import(engine, task, import, share.as_ref(), key, &mut OsRng)?)
     }
 
     /// The engine that the officers approved, if this program has it.
@@ -392,7 +429,7 @@ impl Keygens {
 
 /// What a ceremony's session does.
 fn purpose(permit: &ApprovedKeygen) -> Purpose {
-    if permit.hands_on().is_some() { Purpose::Reshare } else { Purpose::Keygen }
+    if permit.hands_on().is_some() || permit.imports().is_some() { Purpose::Reshare } else { Purpose::Keygen }
 }
 
 fn count_running(runs: &BTreeMap<CeremonyId, Run>) -> usize {

@@ -75,6 +75,15 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Prints the public half of the key that a share file of another deployment belongs to, for `holdfast wallet import`.
+    ///
+    /// The file is a `LocalKey` of GG20 as its program writes it (local-share1.json), mode 0600. No secret of it is printed.
+    /// A node reads the file of a wallet from `imports/<wallet>.json` in its data directory.
+    InspectShare {
+        /// The file.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Lets a node sign again that stopped because the log's key signed two histories.
     ///
     /// Stop the node first. Without --evidence it shows the evidence and its name.
@@ -128,6 +137,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Run { config } => run(&config),
         Command::Enroll(args) => enroll(args),
         Command::Incidents { config } => incidents(&config),
+        Command::InspectShare { file } => inspect_share(&file),
         Command::ClearHalt { config, evidence } => {
             let config = NodeConfig::load(&config).with_context(|| config.display().to_string())?;
             Ok(holdfast_node::clear_halt(&config, evidence.as_deref())?)
@@ -149,6 +159,13 @@ fn incidents(config: &std::path::Path) -> anyhow::Result<()> {
     for incident in holdfast_node::list_incidents(&config)? {
         println!("{incident}");
     }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the answer of a command")]
+fn inspect_share(file: &std::path::Path) -> anyhow::Result<()> {
+    let public = holdfast_node::inspect_share(file).with_context(|| file.display().to_string())?;
+    println!("{public}");
     Ok(())
 }
 

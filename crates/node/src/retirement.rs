@@ -14,6 +14,7 @@ use holdfast_store::{Batch, StoreError, StoreHandle};
 
 use crate::bans::{self, Bans, Turn};
 use crate::crash::{CrashPoint, CrashPoints};
+use crate::imports::{Ended, ImportError};
 use crate::node::Node;
 use crate::replica::Held;
 use crate::tables::{self, ERASED, NODE};
@@ -48,6 +49,9 @@ pub(crate) enum RetireError {
     /// The new share is not there, or the old one's backup cannot be deleted.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The file that the key came from cannot be erased.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -61,6 +65,7 @@ impl RetireError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Vault(error) => error.code(),
+            Self::Import(error) => error.code(),
             Self::Store(_) => "STORE_FAILED",
             Self::Interrupted => "ERASURE_INTERRUPTED",
         }
@@ -186,6 +191,7 @@ impl Retirement {
         }
         self.vault.forget_others(&wallet);
         if which == Which::Replaced {
+            self.end_import(&wallet).await?;
             self.lift_bans(&wallet, bans).await?;
         }
         if let Some(known) = self.known().get_mut(&wallet.id).filter(|known| known.epoch == wallet.epoch) {
@@ -208,6 +214,27 @@ impl Retirement {
             Ok::<_, VaultError>(dead)
         });
         Ok(looking.await.map_err(|_| RetireError::Interrupted)??)
+    }
+
+    /// Erases the file that the key came from, if it came from another deployment.
+    // INVARIANT (G8): not before the active share opens and is the log's.
+    async fn end_import(&self, wallet: &Wallet) -> Result<(), RetireError> {
+        let (vault, of) = (Arc::clone(&self.vault), wallet.clone());
+        let ending = tokio::task::spawn_blocking(move || {
+            if !vault.imports().has(&of.id) {
+                return Ok(Ended::None);
+            }
+            vault.share_of(&of)?;
+            Ok::<_, RetireError>(vault.imports().erase(&of.id, &of.public_key)?)
+        });
+        match ending.await.map_err(|_| RetireError::Interrupted)?? {
+            Ended::None => {}
+            Ended::Erased => tracing::info!(wallet = %wallet.id, "the file of the old share is erased"),
+            Ended::Kept => {
+                tracing::warn!(wallet = %wallet.id, "a file of an old share is of another key: it stays");
+            }
+        }
+        Ok(())
     }
 
     // INVARIANT (G3): a ban is lifted when the state that it protected is gone, and never before; one of the active shares stays.

@@ -108,6 +108,7 @@ pub(crate) fn of_keygen(refusal: &KeygenRefusal) -> ApiError {
         KeygenRefusal::Replica(refusal) => of_extension(refusal),
         KeygenRefusal::Order(refusal) => of_order(refusal),
         KeygenRefusal::UnknownEngine { .. }
+        | KeygenRefusal::Import(_)
         | KeygenRefusal::NotInCommittee
         | KeygenRefusal::Over { .. }
         | KeygenRefusal::Witnessed(_) => error(Code::FailedPrecondition),

@@ -20,6 +20,7 @@ use holdfast_transport::files::{self, FileError};
 use zeroize::Zeroizing;
 
 use crate::identity::NodeName;
+use crate::imports::Imports;
 use crate::sealing::{KdfParameters, SealedContext, SealedKind, SealingError, SealingKey};
 use crate::tables::{self, BlobTooLarge, NODE, SEALING_CHECK, SHARES};
 
@@ -45,6 +46,7 @@ pub(crate) struct Vault {
     unsealed: Mutex<BTreeMap<Sealing, UnsealedShare>>,
     /// Shares kept since the start.
     kept: AtomicU64,
+    imports: Imports,
 }
 
 /// A key in one epoch: new shares of it are other secrets.
@@ -144,7 +146,13 @@ impl Vault {
             engines,
             unsealed: Mutex::default(),
             kept: AtomicU64::default(),
+            imports: Imports::in_directory(data_dir),
         })
+    }
+
+    /// Shares of other deployments that are to become this node's.
+    pub(crate) const fn imports(&self) -> &Imports {
+        &self.imports
     }
 
     /// Vouches for a snapshot of the replica.

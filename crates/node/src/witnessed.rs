@@ -356,6 +356,7 @@ fn lifts(ceremony: &Ceremony) -> &[StatementDigest] {
         CeremonyKind::ResumeWallet { lifts, .. } => lifts,
         CeremonyKind::CreateWallet(_)
         | CeremonyKind::MigrateWallet(_)
+        | CeremonyKind::ImportWallet(_)
         | CeremonyKind::AddWhitelistEntry(_)
         | CeremonyKind::ChangeRoster(_)
         | CeremonyKind::ChangePolicy(_)

@@ -12,6 +12,7 @@
 //! | [`Suite::a_hostile_signer_gets_no_signature`] | a flipped bit behind the seal, of any round and sender, ends the signing; nobody else is accused |
 //! | [`Suite::a_hostile_generator_makes_no_key`] | the same for key generation, up to the confirmations, or up to its own first signing |
 //! | [`Suite::is_handed_on_to`] | its keys move to new shares of an engine: same key, same children, any t of the new shares sign |
+//! | [`Suite::imported`] | a key of another deployment, from its own files, is one of the engine's |
 //! | [`Suite::nothing_shows_a_secret`] | no `Debug` and no error holds bytes but public names |
 
 #![allow(
@@ -31,6 +32,7 @@ mod verify;
 use std::sync::Arc;
 
 use crate::engine::{Engine, Engines};
+use crate::foreign::ForeignShare;
 use crate::keygen::{ChainCode, Resharing};
 use crate::party::{PartyIndex, Round, SignerSet};
 use crate::public::KeyPublic;
@@ -63,6 +65,30 @@ impl Suite {
         let nodes = Nodes::new(t, n);
         let (public, shares, shown) = nodes.generate(engine);
         Self { engine, nodes, public, shares, shown, flips }
+    }
+
+    /// Takes over the key of another deployment: the first of these files is given by party 1, and so on. The files are the old
+    /// deployment's own.
+    #[must_use]
+    pub fn imported(engine: &'static dyn Engine, t: u8, n: u8, files: &[&[u8]]) -> Self {
+        let nodes = Nodes::new(t, n);
+        let held: Vec<_> = files.iter().map(|file| ForeignShare::from_local_key(file).unwrap()).collect();
+        let key = held[0].key().clone();
+        let givers = nodes.threshold().committee();
+        let givers = givers.iter().zip(held.iter().map(ForeignShare::party));
+        let import = Resharing::import(key.clone(), givers).unwrap();
+        let (public, shares, shown) = nodes.take_over(engine, &import, &held);
+        assert_eq!((public.public_key(), public.epoch().0), (key.public_key(), 1));
+        for share in public.verifying_shares().values() {
+            assert!(!key.verifying_shares().contains(share), "an old share is still one");
+        }
+        Self { engine, nodes, public, shares, shown, flips: 1 }
+    }
+
+    /// The public key, 33-byte SEC1.
+    #[must_use]
+    pub fn public_key(&self) -> [u8; 33] {
+        self.public.public_key()
     }
 
     fn share(&self, party: PartyIndex) -> Arc<KeyShare> {

@@ -5,7 +5,7 @@
 
 mod fault;
 pub(crate) mod keygen;
-mod polynomial;
+pub(crate) mod polynomial;
 pub(crate) mod reshare;
 pub(crate) mod share;
 pub(crate) mod sign;

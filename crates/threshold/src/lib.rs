@@ -36,6 +36,7 @@ pub mod dkls23;
 mod encoding;
 pub mod engine;
 mod fault;
+mod foreign;
 pub mod keygen;
 mod party;
 mod public;
@@ -52,6 +53,7 @@ pub use engine::{
     SignProgress, SignProtocol,
 };
 pub use fault::{FaultReason, ProtocolFault};
+pub use foreign::{ForeignError, ForeignKey, ForeignShare, MAX_FOREIGN_FILE_LEN};
 pub use keygen::{ChainCode, KeygenError, KeygenMachine, KeygenOutput, KeygenReply, KeygenTask, Resharing};
 pub use party::{
     ClusterId, Epoch, MAX_PARTIES, Participants, PartyIndex, Round, SessionId, SetupError, SignerSet,

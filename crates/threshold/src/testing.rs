@@ -5,12 +5,15 @@
 use std::sync::{Arc, OnceLock};
 
 use ed25519_dalek::SigningKey;
+use k256_engine::elliptic_curve::group::GroupEncoding as _;
+use k256_engine::{ProjectivePoint, Scalar};
 use rand::rngs::OsRng;
 
 use crate::channel::MessageKeys;
 use crate::dkls23::DKLS23;
 use crate::dkls23::share::Dkls23Share;
 use crate::engine::Engines;
+use crate::foreign::{ForeignKey, ForeignShare};
 use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask};
 use crate::party::{ClusterId, Epoch, PartyIndex, Round, SessionId, SignerSet, Threshold};
 use crate::public::KeyPublic;
@@ -129,6 +132,77 @@ impl Generated {
         let key = self.committee.key(party(me));
         SignMachine::prepare(task, self.share(me), &self.public, key, &mut OsRng).unwrap()
     }
+}
+
+/// A deployment of somebody else's, with the files that its program would have written.
+pub(crate) struct Foreign {
+    pub(crate) t: u8,
+    pub(crate) public_key: [u8; 33],
+    pub(crate) points: Vec<[u8; 33]>,
+    pub(crate) secrets: Vec<[u8; 32]>,
+}
+
+impl Foreign {
+    /// The key is f(0), and f(x) the share of party x, of the polynomial with these coefficients.
+    pub(crate) fn new(coefficients: &[u64], n: u8) -> Self {
+        let value = |x: u8| {
+            let x = Scalar::from(u64::from(x));
+            coefficients.iter().rev().fold(Scalar::ZERO, |sum, next| sum * x + Scalar::from(*next))
+        };
+        let point =
+            |x| ProjectivePoint::mul_by_generator(&value(x)).to_affine().to_bytes().as_slice().try_into();
+        Self {
+            t: u8::try_from(coefficients.len()).unwrap(),
+            public_key: point(0).unwrap(),
+            points: (1..=n).map(|x| point(x).unwrap()).collect(),
+            secrets: (1..=n).map(|x| value(x).to_bytes().into()).collect(),
+        }
+    }
+
+    pub(crate) fn key(&self) -> ForeignKey {
+        ForeignKey::new(self.t, self.public_key, self.points.clone()).unwrap()
+    }
+
+    /// The file of a party, member by member.
+    pub(crate) fn members(&self, party: u8) -> Vec<(&'static str, String)> {
+        let point = |bytes: &[u8; 33]| format!(r#"{{"curve":"secp256k1","point":{bytes:?}}}"#);
+        let points: Vec<String> = self.points.iter().map(point).collect();
+        let degree = self.t - 1;
+        let scalar = format!(r#"{{"curve":"secp256k1","scalar":{:?}}}"#, self.secrets[slot(party)]);
+        let (y, n) = (point(&self.public_key), self.points.len());
+        vec![
+            ("paillier_dk", r#"{"p":"123456789","q":"987654321"}"#.to_owned()),
+            ("pk_vec", format!("[{}]", points.join(","))),
+            ("keys_linear", format!(r#"{{"y":{y},"x_i":{scalar}}}"#)),
+            ("paillier_key_vec", r#"[{"n":"77"},{"n":"78"}]"#.to_owned()),
+            ("y_sum_s", y),
+            ("h1_h2_n_tilde_vec", r#"[{"N":[1,2],"g":[3],"ni":[]}]"#.to_owned()),
+            (
+                "vss_scheme",
+                format!(
+                    r#"{{"parameters":{{"threshold":{degree},"share_count":{n}}},"commitments":[{}]}}"#,
+                    points[0]
+                ),
+            ),
+            ("i", party.to_string()),
+            ("t", degree.to_string()),
+            ("n", n.to_string()),
+        ]
+    }
+
+    pub(crate) fn file(&self, party: u8) -> Vec<u8> {
+        object(&self.members(party))
+    }
+
+    pub(crate) fn share(&self, party: u8) -> ForeignShare {
+        ForeignShare::from_local_key(&self.file(party)).unwrap()
+    }
+}
+
+/// These members as one JSON object.
+pub(crate) fn object(members: &[(&'static str, String)]) -> Vec<u8> {
+    let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+    format!("{{\n {}\n}}\n", members.join(",\n ")).into_bytes()
 }
 
 /// The messages for `to` among all answers.

@@ -95,6 +95,10 @@ fn act(state: &State, act: &Act) -> String {
 fn officer(body: &StatementBody) -> String {
     match body {
         StatementBody::ProposeWallet(proposal) => format!("proposes wallet `{}`", proposal.wallet),
+        StatementBody::ProposeImport(proposal) => {
+            let (wallet, key) = (&proposal.wallet.wallet, &proposal.old.public_key);
+            format!("proposes to import key {key} of another deployment as wallet `{wallet}`")
+        }
         StatementBody::ProposeMigration(proposal) => {
             let (wallet, from, to) = (&proposal.wallet, proposal.from_epoch, proposal.epoch());
             let code = proposal.chain_code.as_str();

@@ -38,6 +38,7 @@ pub(crate) fn scope(body: &StatementBody) -> Option<LatchScope> {
         | StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeMigration(_)
+        | StatementBody::ProposeImport(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

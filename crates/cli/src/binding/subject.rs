@@ -152,6 +152,7 @@ pub(crate) fn restricts(state: &State, body: &StatementBody) -> bool {
         StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeMigration(_)
+        | StatementBody::ProposeImport(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)
@@ -182,6 +183,7 @@ pub(super) fn is_lifted(state: &State, digest: &StatementDigest, body: &Statemen
         | StatementBody::WithdrawApproval(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeMigration(_)
+        | StatementBody::ProposeImport(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

@@ -209,6 +209,7 @@ fn restricting(state: &State, envelope: &[u8]) -> Option<(StatementDigest, &'sta
         | StatementBody::ApproveOrder(_)
         | StatementBody::ProposeWallet(_)
         | StatementBody::ProposeMigration(_)
+        | StatementBody::ProposeImport(_)
         | StatementBody::ProposeWhitelistEntry(_)
         | StatementBody::ProposeResume { .. }
         | StatementBody::ProposeRosterChange(_)

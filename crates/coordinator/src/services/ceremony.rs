@@ -90,6 +90,7 @@ impl CeremonyApi {
         match body {
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeMigration(_)
+            | StatementBody::ProposeImport(_)
             | StatementBody::ProposeResume { .. }
             | StatementBody::ProposeRosterChange(_)
             | StatementBody::ProposePolicy(_)

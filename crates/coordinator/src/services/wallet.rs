@@ -93,6 +93,10 @@ fn wallets(state: &State) -> BTreeMap<WalletId, v1::Wallet> {
             (CeremonyKind::CreateWallet(proposal), CeremonyPhase::Approved | CeremonyPhase::Confirmed) => {
                 Some((proposal.wallet.clone(), convert::wallet_in_creation(proposal, assets)))
             }
+            (CeremonyKind::ImportWallet(import), CeremonyPhase::Approved | CeremonyPhase::Confirmed) => {
+                let proposal = &import.wallet;
+                Some((proposal.wallet.clone(), convert::wallet_in_creation(proposal, assets)))
+            }
             _ => None,
         });
     let active = state.wallets().map(|wallet| (wallet.id.clone(), convert::wallet(wallet, assets)));

@@ -13,6 +13,7 @@ use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::Statement;
 use crate::wallet::PauseRecord;
 
+mod import;
 mod keygen;
 mod migration;
 mod whitelist;
@@ -126,6 +127,11 @@ impl State {
             }
             CeremonyKind::MigrateWallet(proposal) => {
                 self.check_migration(&proposal)?;
+                ceremony.phase = CeremonyPhase::Approved;
+                Ok(Change::ceremony(ceremony))
+            }
+            CeremonyKind::ImportWallet(proposal) => {
+                self.check_import(&proposal)?;
                 ceremony.phase = CeremonyPhase::Approved;
                 Ok(Change::ceremony(ceremony))
             }

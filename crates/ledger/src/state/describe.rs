@@ -7,7 +7,7 @@ use super::State;
 use super::legal_orders::unknown_order;
 use super::lists::unknown_list;
 use super::statements::{unknown_entry, unknown_wallet};
-use crate::ceremony::{MigrationProposal, NextChainCode, ScreeningProposal};
+use crate::ceremony::{ImportProposal, MigrationProposal, NextChainCode, OldKey, ScreeningProposal};
 use crate::ids::{CeremonyId, StatementDigest, WithdrawalId};
 use crate::rejection::{Rejection, RejectionCode};
 use crate::statement::StatementBody;
@@ -32,6 +32,7 @@ impl State {
             | StatementBody::ProposeScreeningLift { .. }
             | StatementBody::OpenOrder(_) => Ok(Details::new()),
             StatementBody::ProposeMigration(proposal) => self.describe_migration(proposal),
+            StatementBody::ProposeImport(proposal) => Ok(describe_import(proposal)),
             StatementBody::ProposeResume { wallet, lifts } => Ok(self.describe_trips(wallet, lifts)),
             StatementBody::ApproveOrder(id) => {
                 let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
@@ -211,6 +212,19 @@ impl State {
         details.extend(hold(withdrawal));
         Ok(details)
     }
+}
+
+/// The address that comes, and what an import cannot do.
+fn describe_import(proposal: &ImportProposal) -> Details {
+    let OldKey { t, public_key, .. } = &proposal.old;
+    let others = format!(
+        "WHOEVER RAN THE OLD DEPLOYMENT MAY STILL HOLD {t} OLD SHARES AND PAY FROM THIS ADDRESS WITHOUT THIS CLUSTER"
+    );
+    vec![
+        line("address", public_key.address()),
+        line("beware", others),
+        line("beware", "only moving the funds to a wallet that was made here ends that"),
+    ]
 }
 
 fn transaction(withdrawal: &Withdrawal) -> String {

@@ -4,7 +4,7 @@ use holdfast_chains::{ExpectedEffects, UnsignedTransaction, check_effects};
 use holdfast_policy::{Decision, DurationMs, HoldRequirement, TimestampMs, WhitelistEntryId};
 
 use super::{Sender, State};
-use crate::ceremony::{CeremonyKind, CeremonyPhase};
+use crate::ceremony::{CeremonyKind, CeremonyPhase, ImportProposal};
 use crate::ids::{CeremonyId, WithdrawalId};
 use crate::order::{ApprovedKeygen, AuthorizedWithdrawal, HandsOn, OrderRefusal, Waited};
 use crate::wallet::Wallet;
@@ -121,6 +121,11 @@ impl State {
                 ));
             }
         }
+        // INVARIANT (G3): no shares of a key are made that can never become active.
+        if !self.comes_after(&work) {
+            let detail = format!("wallet `{}` has other shares by now", work.wallet);
+            return Err(OrderRefusal::NotPermitted(detail));
+        }
         let hands_on = self.handed_on(&ceremony.kind)?;
         Ok(ApprovedKeygen {
             ceremony: ceremony.id,
@@ -130,6 +135,7 @@ impl State {
             threshold: hands_on.as_ref().map_or(self.genesis.document.threshold.t, |key| key.wallet.t),
             nodes: work.nodes.to_vec(),
             hands_on,
+            imports: imported(&ceremony.kind),
         })
     }
 
@@ -193,6 +199,11 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn imported(kind: &CeremonyKind) -> Option<ImportProposal> {
+    let CeremonyKind::ImportWallet(proposal) = kind else { return None };
+    Some(proposal.as_ref().clone())
 }
 
 fn rests_on_time(withdrawal: &Withdrawal) -> bool {

@@ -59,6 +59,9 @@ impl State {
             StatementBody::ProposeMigration(proposal) => {
                 self.propose_migration(statement, proposal, text, index)?
             }
+            StatementBody::ProposeImport(proposal) => {
+                self.propose_import(statement, proposal, text, index)?
+            }
             StatementBody::ProposeWhitelistEntry(proposal) => {
                 self.propose_whitelist_entry(statement, proposal, text, index, time)?
             }
@@ -122,6 +125,7 @@ impl State {
             }
             StatementBody::ProposeWallet(_)
             | StatementBody::ProposeMigration(_)
+            | StatementBody::ProposeImport(_)
             | StatementBody::ProposeWhitelistEntry(_)
             | StatementBody::ProposeResume { .. }
             | StatementBody::ApproveCeremony(_)

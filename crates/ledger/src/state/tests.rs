@@ -15,6 +15,7 @@ mod contract_calls;
 mod exposures;
 mod genesis;
 mod holds;
+mod import;
 mod incarnations;
 mod keygen;
 mod legal_orders;

@@ -8,8 +8,8 @@ use holdfast_policy::{CustomerRef, NodeId, PolicyVersion, TimestampMs};
 use super::lines::{Reader, StatementError};
 use super::{MAX_LIFTS, Statement, StatementBody, TITLE, legal, roster};
 use crate::ceremony::{
-    BacktestClaim, Before, MigrationProposal, NextChainCode, PolicyProposal, ScreeningProposal,
-    WalletProposal, WhitelistProposal,
+    BacktestClaim, Before, ImportGiver, ImportProposal, MAX_OLD_PARTIES, MigrationProposal, NextChainCode,
+    OldKey, PolicyProposal, ScreeningProposal, WalletProposal, WhitelistProposal,
 };
 use crate::ids::StatementDigest;
 use crate::state::MAX_LIFTED;
@@ -42,6 +42,7 @@ pub(super) fn statement(payload: &[u8]) -> Result<(Statement, String), Statement
 fn body(action: &str, reader: &mut Reader<'_>) -> Result<StatementBody, StatementError> {
     match action {
         "propose to create a wallet" => Ok(StatementBody::ProposeWallet(wallet_proposal(reader)?)),
+        "propose to import a wallet" => Ok(StatementBody::ProposeImport(Box::new(import_proposal(reader)?))),
         "propose to migrate a wallet" => Ok(StatementBody::ProposeMigration(migration_proposal(reader)?)),
         "propose to add a whitelist entry" => {
             Ok(StatementBody::ProposeWhitelistEntry(whitelist_proposal(reader)?))
@@ -125,11 +126,7 @@ fn before(key: &str, reader: &mut Reader<'_>) -> Result<Before, StatementError> 
 fn wallet_proposal(reader: &mut Reader<'_>) -> Result<WalletProposal, StatementError> {
     let wallet = value(reader, "wallet")?;
     let engine = engine("engine", reader)?;
-    let threshold = reader.take("threshold")?;
-    let (t, n) = threshold
-        .split_once(" of ")
-        .and_then(|(t, n)| Some((t.parse().ok()?, n.parse().ok()?)))
-        .ok_or_else(|| StatementError::new("threshold", "must read `T of N`"))?;
+    let (t, n) = threshold("threshold", reader)?;
     Ok(WalletProposal { wallet, engine, t, n, nodes: nodes("node", reader)? })
 }
 
@@ -153,6 +150,32 @@ fn migration_proposal(reader: &mut Reader<'_>) -> Result<MigrationProposal, Stat
         return Err(StatementError::new("new epoch", "must be the one after `epoch`"));
     }
     Ok(proposal)
+}
+
+fn import_proposal(reader: &mut Reader<'_>) -> Result<ImportProposal, StatementError> {
+    let wallet = wallet_proposal(reader)?;
+    let (t, n) = threshold("old threshold", reader)?;
+    let public_key = value(reader, "old public key")?;
+    let shares = reader.take_all("old share", MAX_OLD_PARTIES)?.into_iter();
+    let verifying_shares: Vec<_> = shares.map(|share| typed("old share", share)).collect::<Result<_, _>>()?;
+    if usize::from(n) != verifying_shares.len() {
+        return Err(StatementError::new("old threshold", "must count the old shares"));
+    }
+    let givers = reader.take_all("giver", MAX_NODES)?.into_iter().map(giver).collect::<Result<_, _>>()?;
+    Ok(ImportProposal { wallet, old: OldKey { t, public_key, verifying_shares }, givers })
+}
+
+fn giver(text: &str) -> Result<ImportGiver, StatementError> {
+    let (node, party) = text
+        .split_once(" as old party ")
+        .ok_or_else(|| StatementError::new("giver", "must read `NODE as old party NUMBER`"))?;
+    Ok(ImportGiver { node: typed("giver", node)?, party: typed("giver", party)? })
+}
+
+fn threshold(key: &str, reader: &mut Reader<'_>) -> Result<(u8, u8), StatementError> {
+    let numbers = reader.take(key)?.split_once(" of ");
+    let numbers = numbers.and_then(|(t, n)| Some((t.parse().ok()?, n.parse().ok()?)));
+    numbers.ok_or_else(|| StatementError::new(key, "must read `T of N`"))
 }
 
 fn engine(key: &str, reader: &mut Reader<'_>) -> Result<String, StatementError> {

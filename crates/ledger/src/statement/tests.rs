@@ -3,7 +3,7 @@ use holdfast_log::Hash;
 use holdfast_policy::{BacktestDigest, DiffDigest, NodeId, PolicyHash, PolicyVersion};
 
 use super::*;
-use crate::ceremony::{Before, NextChainCode};
+use crate::ceremony::{Before, ImportGiver, NextChainCode, OldKey};
 use crate::officer_key::OfficerKey;
 use crate::roster::{MinimumCheckpoint, RosterChange, RosterVersion};
 
@@ -17,6 +17,11 @@ fn statement(body: StatementBody) -> Statement {
         note: "called back on the known number".to_owned(),
         body,
     }
+}
+
+/// The generator of the curve.
+fn old_point() -> holdfast_chains::PublicKey {
+    "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798".parse().unwrap()
 }
 
 fn bodies() -> Vec<StatementBody> {
@@ -55,6 +60,20 @@ fn bodies() -> Vec<StatementBody> {
         StatementBody::WithdrawApproval(WithdrawalId::of("c", "p", "k")),
         StatementBody::RevokeWhitelistEntry(WhitelistEntryId::new("e-1").unwrap()),
         StatementBody::PauseWallet(wallet()),
+        StatementBody::ProposeImport(Box::new(ImportProposal {
+            wallet: WalletProposal {
+                wallet: wallet(),
+                engine: "dkls23".to_owned(),
+                t: 2,
+                n: 3,
+                nodes: vec![node("node-1"), node("node-2"), node("node-3")],
+            },
+            old: OldKey { t: 2, public_key: old_point(), verifying_shares: vec![old_point(); 3] },
+            givers: vec![
+                ImportGiver { node: node("node-1"), party: 3 },
+                ImportGiver { node: node("node-3"), party: 1 },
+            ],
+        })),
         StatementBody::RevokeClient("pipeline".parse().unwrap()),
         StatementBody::ProposePolicy(PolicyProposal {
             version: PolicyVersion(3),

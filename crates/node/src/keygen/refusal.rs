@@ -7,6 +7,7 @@ use holdfast_policy::NodeId;
 use holdfast_store::StoreError;
 use holdfast_threshold::{KeygenError, SessionId, SetupError};
 
+use crate::imports::ImportError;
 use crate::replica::ExtendRefusal;
 use crate::tables::BlobTooLarge;
 use crate::vault::VaultError;
@@ -53,6 +54,9 @@ pub(crate) enum KeygenRefusal {
         /// Who is proven to have caused it.
         culprit: Option<NodeId>,
     },
+    /// The share of another deployment is not the one that the officers approved, or not there.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// The share could not be kept, backed up or restored.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -88,6 +92,7 @@ impl KeygenRefusal {
             Self::TooMany => "TOO_MANY_SESSIONS",
             Self::Setup(_) => "COMMITTEE_INVALID",
             Self::Engine { error, .. } => engine_code(error),
+            Self::Import(error) => error.code(),
             Self::Vault(error) => error.code(),
             Self::TooLarge(_) => "KEYGEN_STATE_TOO_LARGE",
             Self::Unreadable => "KEYGEN_UNREADABLE",
@@ -104,6 +109,7 @@ fn engine_code(error: &KeygenError) -> &'static str {
         KeygenError::Round(_) => "ROUND_NOT_DUE",
         KeygenError::Setup(_)
         | KeygenError::Share(_)
+        | KeygenError::Foreign(_)
         | KeygenError::Unconfirmed { .. }
         | KeygenError::KeyChanged { .. }
         | KeygenError::Aborted { .. }

@@ -180,7 +180,7 @@ impl Cell {
         self.approved(body)
     }
 
-    fn approved(&mut self, body: StatementBody) -> CeremonyId {
+    pub(crate) fn approved(&mut self, body: StatementBody) -> CeremonyId {
         self.approved_by(["alice", "bob"], body)
     }
 

@@ -88,6 +88,7 @@ fn results(ceremony: &Ceremony) -> Vec<String> {
     match &ceremony.kind {
         CeremonyKind::CreateWallet(proposal) => vec![proposal.wallet.to_string()],
         CeremonyKind::MigrateWallet(proposal) => vec![proposal.wallet.to_string()],
+        CeremonyKind::ImportWallet(proposal) => vec![proposal.wallet.wallet.to_string()],
         CeremonyKind::AddWhitelistEntry(_) => {
             ceremony.whitelist_entry.iter().map(ToString::to_string).collect()
         }

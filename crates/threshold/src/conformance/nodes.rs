@@ -18,6 +18,7 @@ use rand::rngs::OsRng;
 use crate::channel::{MessageKeys, Purpose, Seat, SessionContext};
 use crate::encoding::tagged_hash;
 use crate::engine::{Engine, Engines};
+use crate::foreign::ForeignShare;
 use crate::keygen::{KeygenMachine, KeygenReply, KeygenTask, Resharing};
 use crate::party::{ClusterId, Epoch, PartyIndex, Round, SessionId, SignerSet, Threshold};
 use crate::public::KeyPublic;
@@ -131,12 +132,27 @@ impl Nodes {
         resharing: &Resharing,
         shares: &[Arc<KeyShare>],
     ) -> (KeyPublic, Vec<Vec<u8>>, Vec<String>) {
-        let epoch = Epoch(resharing.from().epoch().0 + 1);
+        let epoch = Epoch(shares[0].epoch().0 + 1);
         let prepare = |party| {
             let task = KeygenTask { epoch, ..self.keygen_task(party) };
             let held = shares.iter().find(|share| share.party() == party).map(Arc::as_ref);
             let (key, resharing) = (self.key(party), resharing.clone());
             KeygenMachine::prepare_resharing(engine, task, resharing, held, key, &mut OsRng).unwrap()
+        };
+        self.finish(engine, self.threshold.committee().iter().map(prepare).collect())
+    }
+
+    /// The key of another deployment, given by the holders of these shares: the first by party 1, and so on.
+    pub(super) fn take_over(
+        &self,
+        engine: &'static dyn Engine,
+        import: &Resharing,
+        held: &[ForeignShare],
+    ) -> (KeyPublic, Vec<Vec<u8>>, Vec<String>) {
+        let prepare = |party: PartyIndex| {
+            let (task, key, import) = (self.keygen_task(party), self.key(party), import.clone());
+            let held = held.get(usize::from(party.get()) - 1);
+            KeygenMachine::prepare_import(engine, task, import, held, key, &mut OsRng).unwrap()
         };
         self.finish(engine, self.threshold.committee().iter().map(prepare).collect())
     }

@@ -59,7 +59,7 @@ pub(super) fn sum_of_values<'a>(
 }
 
 /// What a giver gives: its share times its weight.
-pub(super) fn contribution(
+pub(crate) fn contribution(
     giver: PartyIndex,
     givers: &Participants,
     share: &Scalar,
@@ -69,7 +69,7 @@ pub(super) fn contribution(
 }
 
 /// The same in the exponent, from the giver's verifying share.
-pub(super) fn contribution_point(
+pub(crate) fn contribution_point(
     giver: PartyIndex,
     givers: &Participants,
     verifying_share: &PointBytes,

@@ -178,8 +178,8 @@ fn is_dealt(
     giver: PartyIndex,
     deal: &Deal,
 ) -> Result<bool, ProtocolFault> {
-    let held = resharing.from().verifying_shares().get(&giver).ok_or(ProtocolFault::LOCAL)?;
-    let start = polynomial::contribution_point(giver, resharing.givers(), held);
+    let (place, held) = resharing.place_of(giver).ok_or(ProtocolFault::LOCAL)?;
+    let start = polynomial::contribution_point(place, resharing.places(), &held);
     let start = start.ok_or(ProtocolFault::LOCAL)?;
     Ok(deal.commitments.len() == usize::from(seat.context.threshold.t())
         && deal.commitments.first() == Some(&start)

@@ -5,6 +5,7 @@
 
 use crate::channel::ChannelError;
 use crate::fault::ProtocolFault;
+use crate::foreign::ForeignError;
 use crate::party::{PartyIndex, Round, SetupError};
 use crate::rounds::RoundError;
 use crate::share::ShareError;
@@ -35,6 +36,9 @@ pub enum KeygenError {
     /// The share made is not whole. The session is over.
     #[error(transparent)]
     Share(#[from] ShareError),
+    /// The share of another deployment is not the one to be given.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     /// The parties did not all see the same key and the same broadcasts. The session is over.
     #[error("the parties saw different keys or broadcasts: {} differ from this node", list(differing))]
     Unconfirmed {
@@ -72,6 +76,7 @@ impl KeygenError {
             Self::Malformed { .. } => "MALFORMED_PROTOCOL_MESSAGE",
             Self::Protocol(fault) => fault.reason().code(),
             Self::Share(error) => error.code(),
+            Self::Foreign(error) => error.code(),
             Self::Unconfirmed { .. } => "KEYGEN_UNCONFIRMED",
             Self::KeyChanged { .. } => "KEY_CHANGED",
             Self::Aborted { .. } => "KEYGEN_ABORTED",
@@ -90,6 +95,7 @@ impl KeygenError {
             Self::Setup(_)
             | Self::Round(_)
             | Self::Share(_)
+            | Self::Foreign(_)
             | Self::Unconfirmed { .. }
             | Self::KeyChanged { .. }
             | Self::Aborted { .. }
@@ -107,6 +113,7 @@ impl KeygenError {
             | Self::Malformed { .. }
             | Self::Protocol(_)
             | Self::Share(_)
+            | Self::Foreign(_)
             | Self::Unconfirmed { .. }
             | Self::KeyChanged { .. }
             | Self::Aborted { .. }

@@ -20,6 +20,7 @@ use crate::channel::{
 };
 use crate::encoding::tagged_hash;
 use crate::engine::{Engine, EngineId, Engines, KeygenProgress, KeygenProtocol};
+use crate::foreign::ForeignShare;
 use crate::party::{ClusterId, Epoch, MAX_PARTIES, PartyIndex, Round, SessionId, SetupError, Threshold};
 use crate::public::KeyPublic;
 use crate::rounds::{Admission, Outbound, RoundError, RoundLog};
@@ -132,12 +133,28 @@ impl KeygenMachine {
         message_key: &SigningKey,
         rng: &mut R,
     ) -> Result<Self, KeygenError> {
-        if engine.last_round(Purpose::Reshare) == Round(0) {
-            return Err(SetupError::EngineCannotReceive { engine: engine.id() }.into());
-        }
+        receives(engine)?;
         resharing.check(&task)?;
         let contribution = resharing.contribution(task.party, share)?;
         Self::offering(engine, task, Some(Box::new(resharing)), contribution, message_key, rng)
+    }
+
+    /// The same for a key that another deployment holds: a giver brings its share as that deployment stored it, or nothing happens.
+    ///
+    /// # Errors
+    /// [`KeygenError::Setup`], or [`KeygenError::Foreign`] for a giver with another share than the one that the import names.
+    pub fn prepare_import<R: RngCore + CryptoRng>(
+        engine: &'static dyn Engine,
+        task: KeygenTask,
+        import: Resharing,
+        share: Option<&ForeignShare>,
+        message_key: &SigningKey,
+        rng: &mut R,
+    ) -> Result<Self, KeygenError> {
+        receives(engine)?;
+        import.check(&task)?;
+        let contribution = import.foreign_contribution(task.party, share)?;
+        Self::offering(engine, task, Some(Box::new(import)), contribution, message_key, rng)
     }
 
     fn offering<R: RngCore + CryptoRng>(
@@ -396,6 +413,14 @@ impl KeygenTask {
             participants: self.threshold.committee(),
             binding,
         }
+    }
+}
+
+/// Whether the engine takes over keys.
+fn receives(engine: &'static dyn Engine) -> Result<(), SetupError> {
+    match engine.last_round(Purpose::Reshare) {
+        Round(0) => Err(SetupError::EngineCannotReceive { engine: engine.id() }),
+        Round(_) => Ok(()),
     }
 }
 

@@ -8,7 +8,12 @@
 //! key. Nobody adds them up. What the shares of the new epoch are, an engine's protocol says ([`Engine::begin_resharing`]);
 //! that they are shares of the old key, the echo confirmation checks for every engine.
 //!
+//! An import is the same with a key that another deployment holds: its t, n and party numbers are its own, and nothing of it but
+//! points and one number a giver comes in.
+//!
 //! [`Engine::begin_resharing`]: crate::Engine::begin_resharing
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -16,6 +21,7 @@ use zeroize::Zeroizing;
 use super::error::KeygenError;
 use super::machine::KeygenTask;
 use crate::encoding::tagged_hash;
+use crate::foreign::{ForeignError, ForeignKey, ForeignShare};
 use crate::party::{Participants, PartyIndex, SetupError, SignerSet};
 use crate::public::KeyPublic;
 use crate::share::{KeyShare, ShareError};
@@ -33,13 +39,38 @@ pub enum ChainCode {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Parts", into = "Parts")]
 pub struct Resharing {
-    from: KeyPublic,
+    from: OldKey,
     givers: Participants,
-    chain_code: ChainCode,
+    /// The same givers by their places in the committee that holds the key.
+    places: Participants,
 }
 
-/// As it is encoded.
-type Parts = (KeyPublic, Participants, ChainCode);
+/// Who holds the key that is handed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum OldKey {
+    /// This committee, in the epoch before.
+    Ours(KeyPublic, ChainCode),
+    /// Another deployment. For each giver, its place there.
+    Foreign(ForeignKey, BTreeMap<PartyIndex, PartyIndex>),
+}
+
+impl OldKey {
+    /// The epoch of the shares that there are. Those of another deployment count as the ones before the first here, so that
+    /// attempts at the first ones, which all make one key, are kept apart as later ones are.
+    const fn epoch(&self) -> u32 {
+        match self {
+            Self::Ours(key, _) => key.epoch().0,
+            Self::Foreign(..) => 0,
+        }
+    }
+}
+
+/// As it is encoded. The order of the variants is part of the format.
+#[derive(Serialize, Deserialize)]
+enum Parts {
+    Ours(KeyPublic, Participants, ChainCode),
+    Foreign(ForeignKey, Vec<(PartyIndex, PartyIndex)>),
+}
 
 impl Resharing {
     /// Hands on the key of `from`, whose verifying shares are those that the log has of it. Givers have the same index in
@@ -54,13 +85,37 @@ impl Resharing {
         chain_code: ChainCode,
     ) -> Result<Self, SetupError> {
         let givers = SignerSet::new(from.threshold(), givers)?.participants().clone();
-        Ok(Self { from, givers, chain_code })
+        Ok(Self { from: OldKey::Ours(from, chain_code), places: givers.clone(), givers })
     }
 
-    /// The key, as the committee that holds it confirmed it.
+    /// Takes over a key that another deployment holds. Each giver is named by its index here and by the one that it has there,
+    /// and brings that party's share. Such a key has no chain code: the parties agree on one.
+    ///
+    /// # Errors
+    /// A [`SetupError`] unless the givers are exactly t parties of the old committee, each at another party here.
+    pub fn import(
+        from: ForeignKey,
+        givers: impl IntoIterator<Item = (PartyIndex, PartyIndex)>,
+    ) -> Result<Self, SetupError> {
+        let pairs: Vec<(PartyIndex, PartyIndex)> = givers.into_iter().collect();
+        let givers = Participants::new(pairs.iter().map(|(here, _)| *here))?;
+        let places = Participants::new(pairs.iter().map(|(_, there)| *there))?;
+        if places.count() != usize::from(from.t()) {
+            return Err(SetupError::WrongSignerCount { expected: from.t(), got: places.count() });
+        }
+        if let Some(there) = places.iter().find(|there| there.get() > from.n()) {
+            return Err(SetupError::PartyOutOfRange { index: there.get(), n: from.n() });
+        }
+        Ok(Self { from: OldKey::Foreign(from, pairs.into_iter().collect()), givers, places })
+    }
+
+    /// The public key, 33-byte SEC1.
     #[must_use]
-    pub const fn from(&self) -> &KeyPublic {
-        &self.from
+    pub const fn public_key(&self) -> [u8; 33] {
+        match &self.from {
+            OldKey::Ours(key, _) => key.public_key(),
+            OldKey::Foreign(key, _) => key.public_key(),
+        }
     }
 
     /// Who gives.
@@ -69,18 +124,39 @@ impl Resharing {
         &self.givers
     }
 
+    /// The same by their places in the committee that holds the key: what a giver gives is weighted among these.
+    #[must_use]
+    pub const fn places(&self) -> &Participants {
+        &self.places
+    }
+
+    /// A giver's place in the committee that holds the key, and its verifying share there; `None` for those who only receive.
+    #[must_use]
+    pub fn place_of(&self, giver: PartyIndex) -> Option<(PartyIndex, [u8; 33])> {
+        if !self.givers.contains(giver) {
+            return None;
+        }
+        match &self.from {
+            OldKey::Ours(key, _) => Some((giver, *key.verifying_shares().get(&giver)?)),
+            OldKey::Foreign(key, places) => {
+                let place = *places.get(&giver)?;
+                Some((place, key.verifying_share(place)?))
+            }
+        }
+    }
+
     /// The chain code that the key keeps; `None` if the parties agree on another.
     #[must_use]
     pub const fn carried(&self) -> Option<[u8; 32]> {
-        match self.chain_code {
-            ChainCode::Carried => Some(self.from.chain_code()),
-            ChainCode::Fresh => None,
+        match &self.from {
+            OldKey::Ours(key, ChainCode::Carried) => Some(key.chain_code()),
+            OldKey::Ours(_, ChainCode::Fresh) | OldKey::Foreign(..) => None,
         }
     }
 
     /// Whether the task is one that this key can be handed on by.
     pub(super) fn check(&self, task: &KeygenTask) -> Result<(), SetupError> {
-        let (old, new) = (self.from.epoch().0, task.epoch.0);
+        let (old, new) = (self.from.epoch(), task.epoch.0);
         if old.checked_add(1) != Some(new) {
             return Err(SetupError::EpochOutOfOrder { old, new });
         }
@@ -101,28 +177,52 @@ impl Resharing {
             return Ok(None);
         }
         let share = share.ok_or(SetupError::NothingToGive { party })?;
-        if share.party() != party || !share.matches(&self.from) {
+        let OldKey::Ours(from, _) = &self.from else { return Err(ShareError::OtherKey.into()) };
+        if share.party() != party || !share.matches(from) {
             return Err(ShareError::OtherKey.into());
         }
         Ok(Some(share.contribution(&self.givers)?))
     }
 
+    /// The same of a share that another deployment made.
+    pub(super) fn foreign_contribution(
+        &self,
+        party: PartyIndex,
+        share: Option<&ForeignShare>,
+    ) -> Result<Option<Zeroizing<[u8; 32]>>, KeygenError> {
+        let OldKey::Foreign(from, places) = &self.from else { return Err(ShareError::OtherKey.into()) };
+        let Some(place) = places.get(&party) else { return Ok(None) };
+        let share = share.ok_or(SetupError::NothingToGive { party })?;
+        share.check(from, *place)?;
+        Ok(Some(share.contribution(&self.places).ok_or(ForeignError::ShareInvalid)?))
+    }
+
     /// What the parties' offers are bound to.
     pub(super) fn binding(&self, ceremony: &[u8; 32]) -> [u8; 32] {
-        let givers: Vec<u8> = self.givers.iter().map(PartyIndex::get).collect();
-        let chain_code: &[u8] = match self.chain_code {
-            ChainCode::Carried => b"carried",
-            ChainCode::Fresh => b"fresh",
-        };
-        let parts = [ceremony.as_slice(), &self.from.digest(), &givers, chain_code];
-        tagged_hash("holdfast/threshold/resharing-binding/v1", &parts)
+        let indices = |parties: &Participants| -> Vec<u8> { parties.iter().map(PartyIndex::get).collect() };
+        match &self.from {
+            OldKey::Ours(key, chain_code) => {
+                let chain_code: &[u8] = match chain_code {
+                    ChainCode::Carried => b"carried",
+                    ChainCode::Fresh => b"fresh",
+                };
+                let parts = [ceremony.as_slice(), &key.digest(), &indices(&self.givers), chain_code];
+                tagged_hash("holdfast/threshold/resharing-binding/v1", &parts)
+            }
+            OldKey::Foreign(key, places) => {
+                let places: Vec<u8> =
+                    places.iter().flat_map(|(here, there)| [here.get(), there.get()]).collect();
+                let parts = [ceremony.as_slice(), &key.digest(), &places];
+                tagged_hash("holdfast/threshold/import-binding/v1", &parts)
+            }
+        }
     }
 
     /// Whether what came out is the key that went in.
     // INVARIANT (G6): addresses do not change hands by a change of shares: the public key is the old one, and the chain code
     // too unless the officers wanted another.
     pub(super) fn check_result(&self, made: &KeyPublic) -> Result<(), KeygenError> {
-        if made.public_key() != self.from.public_key() {
+        if made.public_key() != self.public_key() {
             return Err(KeygenError::KeyChanged { part: "public key" });
         }
         match self.carried() {
@@ -136,14 +236,20 @@ impl Resharing {
 
 impl From<Resharing> for Parts {
     fn from(resharing: Resharing) -> Self {
-        (resharing.from, resharing.givers, resharing.chain_code)
+        match resharing.from {
+            OldKey::Ours(key, chain_code) => Self::Ours(key, resharing.givers, chain_code),
+            OldKey::Foreign(key, places) => Self::Foreign(key, places.into_iter().collect()),
+        }
     }
 }
 
 impl TryFrom<Parts> for Resharing {
     type Error = SetupError;
 
-    fn try_from((from, givers, chain_code): Parts) -> Result<Self, Self::Error> {
-        Self::new(from, givers.iter(), chain_code)
+    fn try_from(parts: Parts) -> Result<Self, Self::Error> {
+        match parts {
+            Parts::Ours(from, givers, chain_code) => Self::new(from, givers.iter(), chain_code),
+            Parts::Foreign(from, places) => Self::import(from, places),
+        }
     }
 }

@@ -27,6 +27,7 @@ use crate::share::KeyShare;
 use crate::testing::{Committee, deliver, engines, generated, inside, party, slot};
 
 mod fixtures;
+mod import;
 mod resharing;
 
 /// A party about to take the openings: its state after round 3, and the plaintexts of its peers.

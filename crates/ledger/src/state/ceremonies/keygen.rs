@@ -18,6 +18,12 @@ impl State {
         text: &str,
         index: u64,
     ) -> Result<Change, Rejection> {
+        self.check_new_wallet(proposal)?;
+        self.propose(statement, CeremonyKind::CreateWallet(proposal.clone()), text, index)
+    }
+
+    /// Whether the wallet is new, and its committee the cluster's.
+    pub(super) fn check_new_wallet(&self, proposal: &WalletProposal) -> Result<(), Rejection> {
         let threshold = self.genesis.document.threshold;
         let committee = self.roster().nodes().iter().map(|node| &node.id);
         if (proposal.t, proposal.n) != (threshold.t, threshold.n) || !committee.eq(proposal.nodes.iter()) {
@@ -28,7 +34,7 @@ impl State {
             let detail = format!("wallet `{}` exists or is being created", proposal.wallet);
             return Err(Rejection::new(RejectionCode::AlreadyExists, detail).with_field("wallet"));
         }
-        self.propose(statement, CeremonyKind::CreateWallet(proposal.clone()), text, index)
+        Ok(())
     }
 
     /// Wallets of whose key nodes make shares: first ones, or new ones.
@@ -43,8 +49,8 @@ impl State {
     }
 
     /// Whether these shares may yet become active.
-    fn comes_after(&self, work: &KeyWork<'_>) -> bool {
-        self.wallet(work.wallet).is_none_or(|wallet| work.epoch > wallet.epoch)
+    pub(in crate::state) fn comes_after(&self, work: &KeyWork<'_>) -> bool {
+        self.wallet(work.wallet).is_none_or(|wallet| !work.makes_wallet && work.epoch > wallet.epoch)
     }
 
     pub(super) fn shares_are_made(&self, wallet: &WalletId) -> bool {
@@ -63,6 +69,7 @@ impl State {
         }
         check_confirmation(&ceremony, confirmation)?;
         self.check_kept(&ceremony, confirmation)?;
+        self.check_imported(&ceremony, confirmation)?;
         let contradicts = |other: &KeygenConfirmation| {
             KeygenConfirmation { node: confirmation.node.clone(), ..other.clone() } != *confirmation
         };
@@ -96,6 +103,10 @@ impl State {
         let wallet = match &ceremony.kind {
             CeremonyKind::CreateWallet(proposal) => self.created(proposal, result, ceremony.id, index)?,
             CeremonyKind::MigrateWallet(proposal) => self.migrated(proposal, result, ceremony.id, index)?,
+            CeremonyKind::ImportWallet(proposal) => {
+                self.check_new_key(&proposal.old.public_key, &proposal.wallet.wallet)?;
+                self.created(&proposal.wallet, result, ceremony.id, index)?
+            }
             CeremonyKind::AddWhitelistEntry(_)
             | CeremonyKind::ResumeWallet { .. }
             | CeremonyKind::ChangeRoster(_)
