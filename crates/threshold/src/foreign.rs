@@ -233,7 +233,7 @@ impl ForeignShare {
     fn new(key: ForeignKey, party: PartyIndex, secret: Zeroizing<[u8; 32]>) -> Result<Self, ForeignError> {
         let share = Self { key, party, secret };
         let scalar = share.scalar().ok_or(ForeignError::ShareInvalid)?;
-        let point = ProjectivePoint::mul_by_generator(&**scalar).to_affine();
+        let point = ProjectivePoint::mul_by_generator(&scalar).to_affine();
         let known = share.key.verifying_share(party).ok_or(ForeignError::KeyInvalid { field: "party" })?;
         match PublicKey::from_sec1_bytes(&known) {
             Ok(known) if *known.as_affine() == point => Ok(share),

@@ -167,7 +167,7 @@ impl Foreign {
     pub(crate) fn members(&self, party: u8) -> Vec<(&'static str, String)> {
         let point = |bytes: &[u8; 33]| format!(r#"{{"curve":"secp256k1","point":{bytes:?}}}"#);
         let points: Vec<String> = self.points.iter().map(point).collect();
-        let degree = self.t - 1;
+        let degree = self.t.checked_sub(1).unwrap();
         let scalar = format!(r#"{{"curve":"secp256k1","scalar":{:?}}}"#, self.secrets[slot(party)]);
         let (y, n) = (point(&self.public_key), self.points.len());
         vec![

@@ -3,6 +3,8 @@
 //!
 //! The files are in `fixtures/foreign`; the crate `holdfast-gg20` made them with `multi-party-ecdsa` itself.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers may panic")]
+
 use holdfast_threshold::conformance::Suite;
 use holdfast_threshold::{DKLS23, ForeignKey, ForeignShare};
 

@@ -51,7 +51,7 @@ fn order_plus(more: u8) -> [u8; 32] {
         .unwrap()
         .try_into()
         .unwrap();
-    bytes[31] += more;
+    bytes[31] = bytes[31].checked_add(more).unwrap();
     bytes
 }
 
