@@ -66,7 +66,7 @@ fn shown(cell: &Cell) -> Vec<(u64, usize)> {
     let newest = cell.parts.cosigned.newest_of_each();
     let lines =
         |note: &SignedCheckpoint| String::from_utf8(note.to_bytes()).unwrap().matches("\u{2014} ").count();
-    newest.iter().map(|note| (note.claimed().size, lines(note) - 1)).collect()
+    newest.iter().map(|note| (note.claimed().size, lines(note).saturating_sub(1))).collect()
 }
 
 #[tokio::test]
