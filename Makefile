@@ -1,5 +1,7 @@
 # The two commands of the README are `make demo` and `make test`; both install the Debian packages they miss and say so.
 CARGO ?= cargo
+# A test of whole clusters waits for its processes half of the time.
+export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
 
 .PHONY: demo test test-long lint bench bench-engines bench-log build packages deny mutants
 

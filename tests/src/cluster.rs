@@ -112,6 +112,11 @@ impl Cluster {
     /// Gives a running cluster the wallet, a whitelisted payee and a harmless session.
     pub async fn make_ready(&self) {
         self.create_wallet(WALLET).await;
+        self.may_pay().await;
+    }
+
+    /// Whitelists the payee and reports a harmless session: what the demo's policy asks for.
+    pub async fn may_pay(&self) {
         self.whitelist(PAYEE, now_ms() + MONTH_MS).await;
         self.provider().await.report(CUSTOMER, false, false).await;
     }

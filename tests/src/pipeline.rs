@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use holdfast_ledger::Wallet;
 use holdfast_log::Envelope;
 use holdfast_proto::v1;
 use holdfast_proto::v1::withdrawal_service_client::WithdrawalServiceClient;
@@ -28,6 +29,18 @@ impl Cluster {
     pub async fn pipeline(&self) -> Pipeline<'_> {
         let channel = self.to_coordinator(Role::Client, CLIENT).await;
         Pipeline { cluster: self, withdrawals: WithdrawalServiceClient::new(channel) }
+    }
+
+    /// Pays, verifies the signature in the log with plain k256, and returns the wallet that paid.
+    pub async fn pays(&self) -> Wallet {
+        let paid = self.pipeline().await.submit(&self.request()).await.unwrap();
+        assert_eq!(paid.state(), v1::WithdrawalState::Signed, "{:?}", paid.reason);
+        let log = self.download().await;
+        let known = log.state().withdrawal(&paid.id.parse().unwrap()).unwrap();
+        let wallet = log.state().wallet(&known.request.wallet).unwrap();
+        let digest = known.transaction.as_ref().unwrap().signing_hash;
+        known.signature.unwrap().verify(&digest, &wallet.public_key).unwrap();
+        wallet.clone()
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use writer::{Damage, StoreOnDisk, Syncs, write_for_ever};
 
-/// Set in the process that has a mount namespace of its own.
+/// Set in the process that has a mount namespace of its own, to a file that it makes once it is in the test's body.
 const INSIDE: &str = "HOLDFAST_POWER_CUT_INSIDE";
 /// Set where a skipped power cut is a failure.
 const REQUIRED: &str = "HOLDFAST_REQUIRE_POWER_CUTS";
@@ -110,11 +110,12 @@ pub(crate) fn cut(mounted: &Path) {
     run(Command::new("python3").args(["-c", SHUT_DOWN]).arg(mounted)).unwrap();
 }
 
-/// Runs the body of the test of this name in a process with mounts of its own, which end with it. True inside of it.
+/// Runs the body of the test with this path in a process with mounts of its own, which end with it. True inside of it.
 ///
 /// Where that is impossible the test is skipped, loudly; with `HOLDFAST_REQUIRE_POWER_CUTS` set it fails.
 pub fn isolated(test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
+    if let Some(inside) = std::env::var_os(INSIDE) {
+        std::fs::write(inside, test).unwrap();
         return true;
     }
     if let Err(reason) = possible() {
@@ -124,14 +125,18 @@ pub fn isolated(test: &str) -> bool {
         std::io::stderr().write_all(format!("\n{skipped}\n").as_bytes()).unwrap();
         return false;
     }
+    let inside = crate::directory::fresh();
     let status = Command::new("unshare")
         .args(["--mount", "--propagation", "private"])
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads", "1"])
-        .env(INSIDE, "1")
+        .env(INSIDE, &inside)
         .status()
         .unwrap();
     assert!(status.success(), "{test} failed: {status}, see above");
+    // A path that names no test runs none, and succeeds.
+    assert_eq!(std::fs::read_to_string(&inside).unwrap_or_default(), test, "no test has this path");
+    let _ = std::fs::remove_file(&inside);
     false
 }
 

@@ -69,8 +69,9 @@ async fn last_snapshot(cell: &Cell, at_least: u64) -> u64 {
         let newest = said
             .lines()
             .rev()
-            .find_map(|line| line.split_once(WRITTEN)?.1.strip_prefix(",\"size\":")?.split_once('}'));
-        let newest = newest.map_or(0, |(size, _)| size.parse().unwrap());
+            .find_map(|line| line.split_once(WRITTEN)?.1.strip_prefix(",\"size\":"))
+            .and_then(|size| size.split(|c: char| !c.is_ascii_digit()).next());
+        let newest = newest.map_or(0, |size| size.parse().unwrap());
         if newest >= at_least {
             return newest;
         }

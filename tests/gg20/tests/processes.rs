@@ -12,13 +12,9 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use holdfast_proto::v1;
-use holdfast_proto::v1::WithdrawalState;
-use holdfast_tests::{
-    COORDINATOR, CUSTOMER, Cluster, ENGINE, GG20, NODES, Options, PAYEE, WALLET, eventually, now_ms,
-};
+use holdfast_tests::{COORDINATOR, Cluster, ENGINE, GG20, NODES, Options, WALLET, eventually};
 use serde_json::{Value, json};
 
-const HOUR_MS: u64 = 3_600_000;
 const DEATH: Duration = Duration::from_secs(90);
 
 /// A cluster whose nodes all have the engine, and accept it.
@@ -28,22 +24,9 @@ async fn running() -> Cluster {
     cluster
 }
 
-/// The payee and the session that the demo's policy asks for.
-async fn can_pay(cluster: &Cluster) {
-    cluster.whitelist(PAYEE, now_ms() + HOUR_MS).await;
-    cluster.provider().await.report(CUSTOMER, false, false).await;
-}
-
-/// Pays, and verifies the logged signature with the wallet's key and plain k256.
+/// Pays with shares of the second engine.
 async fn pays(cluster: &Cluster) {
-    let paid = cluster.pipeline().await.submit(&cluster.request()).await.unwrap();
-    assert_eq!(paid.state(), WithdrawalState::Signed, "{:?}", paid.reason);
-    let log = cluster.download().await;
-    let known = log.state().withdrawal(&paid.id.parse().unwrap()).unwrap();
-    let digest = known.transaction.as_ref().unwrap().signing_hash;
-    let wallet = log.state().wallet(&WALLET.parse().unwrap()).unwrap();
-    assert_eq!(wallet.engine, GG20);
-    known.signature.unwrap().verify(&digest, &wallet.public_key).unwrap();
+    assert_eq!(cluster.pays().await.engine, GG20);
 }
 
 #[tokio::test]
@@ -62,7 +45,7 @@ async fn wallet_on_the_second_engine_is_made_and_pays_through_the_same_processes
     let ceremony = cluster.create_wallet_on("gg20", WALLET).await;
     assert_eq!(ceremony.phase(), v1::CeremonyPhase::Activated);
     assert_eq!(terminal.ok(&format!("wallet show {WALLET}"))["engine"], GG20);
-    can_pay(&cluster).await;
+    cluster.may_pay().await;
     // Then it pays, with any two of the three nodes
     pays(&cluster).await;
     for down in NODES {
@@ -153,7 +136,7 @@ async fn generation_goes_on_after_a_node_and_the_coordinator_were_killed_in_it()
 async fn payment_is_signed_although_a_signer_dies_in_a_round() {
     let cluster = running().await;
     cluster.create_wallet_on("gg20", WALLET).await;
-    can_pay(&cluster).await;
+    cluster.may_pay().await;
     // Only two nodes are up, so that the one that dies is a signer
     cluster.kill_9("node-3");
     for point in ["sign-round-1", "sign-round-3:3", "after-last-message"] {

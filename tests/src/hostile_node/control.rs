@@ -113,14 +113,15 @@ impl Control {
         self.write(&self.beside("lies"), lie);
     }
 
-    /// What the node has done wrong so far, in order, each with its session in hex.
+    /// What the node has done wrong so far, in order, each with its session in hex. A line that is still being written counts later.
     pub fn done(&self) -> Vec<(String, Deviation)> {
         let text = fs::read_to_string(self.beside("done")).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let line = |line: &str| {
             let (session, deviation) = line.split_once(' ').unwrap();
             (session.to_owned(), deviation.parse().unwrap())
         };
-        text.lines().map(line).collect()
+        whole.lines().map(line).collect()
     }
 
     /// Waits until the node has deviated so many times in all.
@@ -150,7 +151,7 @@ impl Control {
 
     pub(crate) fn did(&self, session: &[u8], deviation: &Deviation) {
         let mut file = fs::OpenOptions::new().append(true).create(true).open(self.beside("done")).unwrap();
-        writeln!(file, "{} {deviation}", hex::encode(session)).unwrap();
+        file.write_all(format!("{} {deviation}\n", hex::encode(session)).as_bytes()).unwrap();
     }
 
     fn beside(&self, what: &str) -> PathBuf {
@@ -168,6 +169,15 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn line_that_is_still_being_written_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let control = Control::create(directory.path().join("control"));
+        control.did(&[7], &Deviation::new(Phase::Keygen, 1, "silent"));
+        fs::OpenOptions::new().append(true).open(control.beside("done")).unwrap().write_all(b"08 keygen").unwrap();
+        assert_eq!(control.done(), [("07".to_owned(), Deviation::new(Phase::Keygen, 1, "silent"))]);
+    }
 
     #[test]
     fn deviation_round_trips_through_the_queue() {
