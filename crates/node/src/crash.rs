@@ -149,6 +149,8 @@ crash_points! {
         AfterBackup = "after-backup";
         /// The backups of old shares are gone, the shares in the store are not.
         BetweenErasures = "between-erasures";
+        /// The file that a key was imported from has the name under which it is erased, and is whole.
+        ImportSetAside = "import-set-aside";
         /// Round 1 of a signature is computed, its messages did not leave.
         SignRound1 = "sign-round-1";
         /// The same for round 2.

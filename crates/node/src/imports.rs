@@ -4,7 +4,7 @@
 //! is not the share of an active wallet's key: it may be the only one of its kind.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,8 +84,8 @@ pub(crate) struct Imports(PathBuf);
 pub(crate) enum Ended {
     /// There is none.
     None,
-    /// It is overwritten and gone.
-    Erased,
+    /// It is to be erased, and has the name for it.
+    SetAside,
     /// It is a share of another key: it stays.
     Kept,
 }
@@ -100,19 +100,22 @@ impl Imports {
         read_private(&self.path(wallet))
     }
 
-    /// Whether anything lies under the wallet's name.
+    /// Whether anything lies under the wallet's name, or is left of it.
     pub(crate) fn has(&self, wallet: &WalletId) -> bool {
         // What cannot be looked at is not nothing.
-        !matches!(self.path(wallet).symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
+        let is_none = |path: PathBuf| matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        !(is_none(self.path(wallet)) && is_none(self.aside(wallet)))
     }
 
-    /// Overwrites and removes the file of a wallet whose key is here in new shares, if it is one of this key or what is left of
-    /// one. Blocks for files.
+    /// Gives the file of a wallet whose key is here in new shares the name under which it is erased, if it is one of this key. Blocks
+    /// for files.
     ///
     /// # Errors
     /// An [`ImportError`], also for what cannot be read as a share: nobody can say that none is in it.
     // INVARIANT (G8): a file of another key is kept, under whatever name it lies.
-    pub(crate) fn erase(&self, wallet: &WalletId, key: &PublicKey) -> Result<Ended, ImportError> {
+    pub(crate) fn set_aside(&self, wallet: &WalletId, key: &PublicKey) -> Result<Ended, ImportError> {
+        // What is left of an earlier file is not lost behind this one.
+        self.erase_set_aside(wallet)?;
         let path = self.path(wallet);
         let mut reader = match open(&path, false) {
             Ok(reader) => reader,
@@ -120,18 +123,37 @@ impl Imports {
             Err(error) => return Err(error),
         };
         let bytes = read_bounded(&mut reader)?;
-        let is_overwritten = bytes.iter().all(|byte| *byte == 0);
-        if !is_overwritten && ForeignShare::from_local_key(&bytes)?.key().public_key() != *key.as_bytes() {
+        if ForeignShare::from_local_key(&bytes)?.key().public_key() != *key.as_bytes() {
             return Ok(Ended::Kept);
         }
         // It may be there to be read only.
         reader.set_permissions(fs::Permissions::from_mode(0o600))?;
-        let mut file = open(&path, true)?;
-        file.write_all(&vec![0; bytes.len()])?;
+        fs::rename(&path, self.aside(wallet))?;
+        File::open(&self.0)?.sync_all()?;
+        Ok(Ended::SetAside)
+    }
+
+    /// Overwrites and removes what was set aside, also if this was begun before and not ended. Blocks for files.
+    ///
+    /// # Errors
+    /// An [`ImportError`].
+    pub(crate) fn erase_set_aside(&self, wallet: &WalletId) -> Result<(), ImportError> {
+        let path = self.aside(wallet);
+        let mut file = match open(&path, true) {
+            Ok(file) => file,
+            Err(ImportError::Missing) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        io::copy(&mut io::repeat(0).take(file.metadata()?.len()), &mut file)?;
         file.sync_all()?;
         fs::remove_file(&path)?;
         File::open(&self.0)?.sync_all()?;
-        Ok(Ended::Erased)
+        Ok(())
+    }
+
+    /// Only a file that this program found to be of an active wallet's key has this name.
+    fn aside(&self, wallet: &WalletId) -> PathBuf {
+        self.0.join(format!("{wallet}.erasing"))
     }
 
     fn path(&self, wallet: &WalletId) -> PathBuf {

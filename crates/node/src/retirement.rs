@@ -219,17 +219,23 @@ impl Retirement {
     /// Erases the file that the key came from, if it came from another deployment.
     // INVARIANT (G8): not before the active share opens and is the log's.
     async fn end_import(&self, wallet: &Wallet) -> Result<(), RetireError> {
-        let (vault, of) = (Arc::clone(&self.vault), wallet.clone());
+        let (vault, crash, of) = (Arc::clone(&self.vault), Arc::clone(&self.crash), wallet.clone());
         let ending = tokio::task::spawn_blocking(move || {
-            if !vault.imports().has(&of.id) {
+            let imports = vault.imports();
+            if !imports.has(&of.id) {
                 return Ok(Ended::None);
             }
             vault.share_of(&of)?;
-            Ok::<_, RetireError>(vault.imports().erase(&of.id, &of.public_key)?)
+            let ended = imports.set_aside(&of.id, &of.public_key)?;
+            if ended == Ended::SetAside {
+                crash.reached(CrashPoint::ImportSetAside);
+                imports.erase_set_aside(&of.id)?;
+            }
+            Ok::<_, RetireError>(ended)
         });
         match ending.await.map_err(|_| RetireError::Interrupted)?? {
             Ended::None => {}
-            Ended::Erased => tracing::info!(wallet = %wallet.id, "the file of the old share is erased"),
+            Ended::SetAside => tracing::info!(wallet = %wallet.id, "the file of the old share is erased"),
             Ended::Kept => {
                 tracing::warn!(wallet = %wallet.id, "a file of an old share is of another key: it stays");
             }

@@ -89,21 +89,30 @@ fn only_a_plain_file_that_nobody_else_can_touch_is_read() {
 fn file_of_the_key_is_overwritten_and_removed_and_any_other_is_kept() {
     let key = key_of(FILES[0]).public_key;
     let (_directory, imports, path) = with_file(FILES[0]);
+    let erase = || {
+        let ended = imports.set_aside(&wallet(), &key)?;
+        imports.erase_set_aside(&wallet()).map(|()| ended)
+    };
     // Another name for the same bytes, to see what becomes of them.
     let same = path.with_file_name("same");
     fs::hard_link(&path, &same).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
-    assert_eq!(imports.erase(&wallet(), &key).unwrap(), Ended::Erased);
-    assert!(!path.exists());
+    assert_eq!(imports.set_aside(&wallet(), &key).unwrap(), Ended::SetAside);
+    assert_eq!((path.exists(), imports.has(&wallet())), (false, true));
+    imports.erase_set_aside(&wallet()).unwrap();
+    assert!(!imports.has(&wallet()));
     let left = fs::read(&same).unwrap();
     assert!(left.len() == FILES[0].len() && left.iter().all(|byte| *byte == 0));
-    assert_eq!(imports.erase(&wallet(), &key).unwrap(), Ended::None);
-    // A program that stopped after it had overwritten the file ends it at its next start.
-    fs::rename(&same, &path).unwrap();
-    assert_eq!(imports.erase(&wallet(), &key).unwrap(), Ended::Erased);
+    assert_eq!(erase().unwrap(), Ended::None);
+    // A program that stopped when it had overwritten half of the file ends it at its next start.
+    let half = [&left[..left.len() / 2], &FILES[0][left.len() / 2..]].concat();
+    put_at(&imports.aside(&wallet()), &half);
+    assert!(imports.has(&wallet()));
+    assert_eq!(imports.set_aside(&wallet(), &key).unwrap(), Ended::None);
+    assert!(!imports.has(&wallet()));
     // One of another key stays as it is: it may be somebody's only copy.
     put_at(&path, OTHER_KEY);
-    assert_eq!(imports.erase(&wallet(), &key).unwrap(), Ended::Kept);
+    assert_eq!(erase().unwrap(), Ended::Kept);
     assert_eq!(fs::read(&path).unwrap(), OTHER_KEY);
     // So does what does not read as a share, and nobody says then that none is in it.
     let longer = [FILES[0], b"x"].concat();
@@ -114,7 +123,7 @@ fn file_of_the_key_is_overwritten_and_removed_and_any_other_is_kept() {
         (&too_long, "IMPORT_FILE_TOO_LARGE"),
     ] {
         put_at(&path, other);
-        assert_eq!(imports.erase(&wallet(), &key).unwrap_err().code(), code);
+        assert_eq!(erase().unwrap_err().code(), code);
         assert_eq!(fs::read(&path).unwrap(), other);
     }
     // What a link points to is not this program's.
@@ -124,7 +133,7 @@ fn file_of_the_key_is_overwritten_and_removed_and_any_other_is_kept() {
     assert!(!imports.has(&wallet()));
     symlink(&elsewhere, &path).unwrap();
     assert!(imports.has(&wallet()));
-    assert_eq!(imports.erase(&wallet(), &key).unwrap_err().code(), "IMPORT_FILE_NOT_PLAIN");
+    assert_eq!(erase().unwrap_err().code(), "IMPORT_FILE_NOT_PLAIN");
     assert_eq!(fs::read(&elsewhere).unwrap(), FILES[0]);
 }
 

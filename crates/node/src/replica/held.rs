@@ -237,11 +237,9 @@ impl Held {
         }
     }
 
-    /// Whether every node of the wallet's committee but this one has shown that it holds this log's first `size` entries. Nodes that
-    /// the officers took off the roster are not waited for.
+    /// Whether every node of the wallet's committee but this one has shown that it holds this log's first `size` entries.
     pub(crate) fn is_held_by_all(&self, wallet: &Wallet, own: &NodeId, size: u64) -> bool {
-        let roster = self.state().roster();
-        let mut others = wallet.nodes.iter().filter(|node| *node != own && roster.node(node).is_some());
+        let mut others = wallet.nodes.iter().filter(|node| *node != own);
         others.all(|node| self.cosigned.get(node).is_some_and(|held| *held >= size))
     }
 
