@@ -7,12 +7,15 @@
 mod records;
 mod values;
 
+/// Room for a withdrawal's record, so that a vector does not grow in steps.
+pub(crate) const USUAL_LEN: usize = 2_048;
+
 /// Writes the canonical form.
 pub(crate) trait Encode {
     fn encode(&self, out: &mut Vec<u8>);
 
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(USUAL_LEN);
         self.encode(&mut out);
         out
     }

@@ -137,10 +137,8 @@ pub fn pae(payload_type: &PayloadType, payload: &[u8]) -> Vec<u8> {
 }
 
 fn encode_pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut message =
-        format!("DSSEv1 {} {} {} ", payload_type.len(), payload_type, payload.len()).into_bytes();
-    message.extend_from_slice(payload);
-    message
+    let head = format!("DSSEv1 {} {} {} ", payload_type.len(), payload_type, payload.len());
+    [head.as_bytes(), payload].concat()
 }
 
 impl Envelope {

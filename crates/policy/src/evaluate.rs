@@ -16,6 +16,7 @@ mod legal_order;
 mod limit;
 mod own_transfer;
 mod risk;
+mod score;
 mod screening;
 mod step_up;
 mod time_window;
@@ -31,6 +32,7 @@ use crate::{
 };
 use case::Case;
 use finding::Finding;
+use score::Score;
 
 pub use footing::{Footing, footings};
 pub use own_transfer::evaluate_own_transfer;
@@ -44,22 +46,27 @@ pub use own_transfer::evaluate_own_transfer;
 /// `view` contains: an earlier time would make reports look as if they came from the future.
 pub fn evaluate<V: PolicyView + ?Sized>(view: &V, withdrawal: &WithdrawalFacts, at: TimestampMs) -> Decision {
     let case = Case::gather(view, withdrawal, at);
+    let score = Score::of(view, &case);
     let mut findings = vec![builtin::wallet(&case), builtin::asset(&case)];
     findings.extend(legal_order::check(&case));
     findings.extend(contract_call::check(&case));
     // INVARIANT (G1): every rule of the document is asked, whatever the others say.
     findings.extend(
-        case.document.restrictions().iter().flat_map(|restriction| restricted(&case, view, restriction)),
+        case.document
+            .restrictions()
+            .iter()
+            .flat_map(|restriction| restricted(&case, &score, view, restriction)),
     );
     findings.extend(exposure::check(&case));
     findings.extend(grant::check(&case));
     // INVARIANT (G9): asked last, so that it covers every fact that a rule looked up. An answer that could not be read never allows.
     findings.extend((!view.is_readable()).then(builtin::unreadable));
-    conclude::conclude(case, view.policy_version(), findings)
+    conclude::conclude(case, score.risk, view.policy_version(), findings)
 }
 
 fn restricted<'a, V: PolicyView + ?Sized>(
     case: &Case<'a>,
+    score: &Score,
     view: &V,
     restriction: &'a Restriction,
 ) -> Vec<Finding<'a>> {
@@ -69,9 +76,9 @@ fn restricted<'a, V: PolicyView + ?Sized>(
         RestrictionRule::LimitPerTransaction(limit) => vec![limit::check(case, id, limit)],
         RestrictionRule::Screening(rule) => vec![screening::check(case, id, rule)],
         RestrictionRule::Risk(limits) => {
-            let mut findings = vec![risk::session_report(case, id, limits), risk::score(case, id, limits)];
+            let mut findings = vec![risk::session_report(case, id, limits), risk::score(score, id, limits)];
             // Documents that require nothing more decide as they always did, byte for byte.
-            findings.extend((!limits.require.is_empty()).then(|| risk::facts(case, id, limits)));
+            findings.extend((!limits.require.is_empty()).then(|| risk::facts(score, id, limits)));
             findings
         }
         RestrictionRule::FeeCap(cap) => vec![fee_cap::check(case, id, cap)],

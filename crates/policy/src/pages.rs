@@ -171,7 +171,7 @@ impl PagedMap {
     }
 
     /// The bytes of every page, in the same order; no more after one that cannot be read.
-    pub fn contents(&self) -> impl Iterator<Item = Arc<[u8]>> {
+    pub fn contents(&self) -> impl Iterator<Item = Arc<Vec<u8>>> {
         self.slots.values().map_while(|slot| self.page(slot)).map(|page| page.shared_bytes())
     }
 

@@ -299,16 +299,22 @@ impl Decode for WithdrawalRequest {
 fn encode_hex_text(text: Option<&str>, out: &mut Vec<u8>) {
     let Some(text) = text else { return out.push(ABSENT) };
     let digits = text.strip_prefix("0x").filter(|digits| !digits.bytes().any(|b| b.is_ascii_uppercase()));
-    match digits.and_then(|digits| hex::decode(digits).ok()) {
-        Some(bytes) => {
-            out.push(DIGITS);
-            super::put_bytes(&bytes, out);
-        }
-        None => {
-            out.push(OTHER);
-            super::put_bytes(text.as_bytes(), out);
-        }
+    let start = out.len();
+    if !digits.is_some_and(|digits| put_digits(digits, out)) {
+        out.truncate(start);
+        out.push(OTHER);
+        super::put_bytes(text.as_bytes(), out);
     }
+}
+
+/// False, and something or other written, if these are no hexadecimal digits.
+fn put_digits(digits: &str, out: &mut Vec<u8>) -> bool {
+    let length = digits.len() / 2;
+    out.push(DIGITS);
+    super::put_count(length, out);
+    let start = out.len();
+    out.resize(start.saturating_add(length), 0);
+    out.get_mut(start..).is_some_and(|bytes| hex::decode_to_slice(digits, bytes).is_ok())
 }
 
 fn decode_hex_text(input: &mut Input<'_>) -> Result<Option<String>, Malformed> {

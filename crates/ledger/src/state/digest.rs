@@ -7,7 +7,7 @@ use holdfast_policy::TimestampMs;
 use sha2::{Digest as _, Sha256};
 
 use super::{ATTEST_EVERY, Change, State};
-use crate::codec::Encode as _;
+use crate::codec::{Encode as _, USUAL_LEN};
 use crate::ids::StateDigest;
 use crate::rejection::Rejection;
 
@@ -28,7 +28,7 @@ impl StateDigest {
     /// INVARIANT (G10): everything that `write` will do is in the encoding, and so is the reason of a refusal. Its words are
     /// not: they may name a library's error.
     pub(super) fn then(&self, index: u64, time: TimestampMs, judged: &Result<Change, Rejection>) -> Self {
-        let mut judgement = Vec::with_capacity(1024);
+        let mut judgement = Vec::with_capacity(USUAL_LEN);
         match judged {
             Ok(change) => {
                 judgement.push(CHANGED);

@@ -31,6 +31,7 @@ impl Roster {
         KnownParties {
             officers: officers.map(|(id, officer)| (id.clone(), officer.roles.clone())).collect(),
             clients: self.clients().keys().cloned().collect(),
+            providers: self.providers().keys().cloned().collect(),
             assets: genesis.document.assets.clone(),
             lists,
             wallets: None,

@@ -128,13 +128,16 @@ impl Withdrawals {
     /// Condenses and packs what was settled before the last period, at the beginning of this one.
     // INVARIANT (G10): when this happens depends on the log alone, and no admission reads what is dropped.
     pub(super) fn pack(&mut self, period: u64) {
+        let mut bytes = Vec::new();
         while let Some(oldest) = self.whole.get_min().copied()
             && oldest.0.saturating_add(1) < period
         {
             self.whole.remove(&oldest);
             if let Some(Record::Settled(withdrawal, _)) = self.records.get(&oldest.1) {
-                let packed = Record::packed(condensed(withdrawal).to_bytes().into());
-                self.records.insert(oldest.1, packed);
+                bytes.clear();
+                condensed(withdrawal).encode(&mut bytes);
+                // A copy of its length: one cut from a longer vector would leave holes in memory.
+                self.records.insert(oldest.1, Record::packed(bytes.as_slice().into()));
             }
         }
     }

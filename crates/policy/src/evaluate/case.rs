@@ -1,7 +1,5 @@
 //! Owns the facts of one evaluation, looked up once and before any rule, so that all rules see the same. A fact that is
-//! absent, stale or contradictory stays visible as such.
-
-use std::collections::BTreeSet;
+//! absent, stale or contradictory stays visible as such. The score, which rests on more of them, is [`super::score`]'s.
 
 use holdfast_chains::{Amount, Asset};
 
@@ -14,7 +12,6 @@ use crate::{
     legal::LegalFacts,
     outflow::Outflow,
     reason::ReasonCode,
-    risk::{Known, RiskFact, RiskFacts, RiskScore},
     screening::ScreeningIndex,
     session::SessionSignals,
     time::{DurationMs, TimestampMs},
@@ -37,9 +34,6 @@ pub(super) struct Case<'a> {
     pub(super) screening: &'a ScreeningIndex,
     pub(super) session: SessionReport<'a>,
     pub(super) exposure: Exposure,
-    pub(super) risk: RiskScore,
-    /// Facts of the score that nobody knows.
-    pub(super) unknown: BTreeSet<RiskFact>,
     /// The attestation of the customer's identity that counts, or why none does.
     pub(super) step_up: StepUp<'a>,
     pub(super) legal: LegalFacts,
@@ -62,7 +56,6 @@ impl<'a> Case<'a> {
         at: TimestampMs,
     ) -> Self {
         let document = view.document();
-        let screening = view.screening();
         let asset = registered_asset(view, withdrawal);
         let session = SessionReport::find(view, withdrawal, at);
         let whitelist = covering_entry(view, withdrawal, asset, withdrawal.customer.as_ref(), at);
@@ -71,18 +64,6 @@ impl<'a> Case<'a> {
         let exposure = asset
             .map_or(Exposure::NotAsked, |asset| view.exposure(asset.chain_id, &withdrawal.destination, at));
         let call = ContractCall::judge(view, withdrawal, asset.ok(), at);
-        let known = Known {
-            at,
-            named: call.as_ref().map(|call| call.addresses.as_slice()).unwrap_or_default(),
-            listed: listed(document, screening, withdrawal),
-            session: session.current(),
-            asset: asset.ok(),
-            whitelisted: whitelist.is_ok(),
-            usd_cents: outflow.as_ref().ok().and_then(|outflow| outflow.usd_cents),
-            exposure: &exposure,
-        };
-        let facts = RiskFacts::gather(view, withdrawal, known);
-        let (risk, unknown) = (RiskScore::assess(document.risk(), &facts), facts.unknown());
         Self {
             withdrawal,
             at,
@@ -92,11 +73,9 @@ impl<'a> Case<'a> {
             whitelist,
             call,
             house_entry,
-            screening,
+            screening: view.screening(),
             session,
             exposure,
-            risk,
-            unknown,
             legal: view.legal(withdrawal, at),
             outflow,
             step_up: StepUp::find(document.identity(), withdrawal, at),
@@ -131,7 +110,7 @@ impl<'a> SessionReport<'a> {
         }
     }
 
-    fn current(self) -> Option<(&'a SessionSignals, DurationMs)> {
+    pub(super) fn current(self) -> Option<(&'a SessionSignals, DurationMs)> {
         match self {
             Self::Current { report, age } => Some((report, age)),
             Self::Stale { .. } | Self::Absent { .. } => None,
@@ -158,23 +137,4 @@ fn covering_entry<'a, V: PolicyView + ?Sized>(
     let asset = asset.map_err(|code| WhitelistRefusal { code, entry: None })?;
     let destination = (asset.chain_id, withdrawal.destination);
     view.whitelist().covering(view.document().whitelist(), destination, &asset.symbol, customer, at)
-}
-
-/// Whether a list that the document names lists the destination or an address in the call; `None` when a list is missing and no
-/// other one does.
-fn listed(
-    document: &PolicyDocument,
-    screening: &ScreeningIndex,
-    withdrawal: &WithdrawalFacts,
-) -> Option<bool> {
-    let named: Vec<_> = withdrawal.addresses().collect();
-    let mut complete = true;
-    for id in document.screening_lists() {
-        match screening.list(id) {
-            Some(list) if named.iter().any(|address| list.contains(address)) => return Some(true),
-            Some(_) => {}
-            None => complete = false,
-        }
-    }
-    complete.then_some(false)
 }

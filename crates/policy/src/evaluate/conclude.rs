@@ -14,11 +14,13 @@ use crate::{
     hold::{HoldEscalation, HoldReason, HoldRequirement},
     ids::RuleId,
     reason::ReasonCode,
+    risk::RiskScore,
     time::TimestampMs,
 };
 
 pub(super) fn conclude(
     case: Case<'_>,
+    risk: RiskScore,
     policy_version: PolicyVersion,
     findings: Vec<Finding<'_>>,
 ) -> Decision {
@@ -40,14 +42,7 @@ pub(super) fn conclude(
         Hold::Waiting { requirement, .. } => (Outcome::Hold(requirement), None),
         Hold::Expired { .. } | Hold::Failed => (Outcome::Deny, None),
     };
-    Decision {
-        outcome,
-        satisfied_hold,
-        rules,
-        risk: case.risk,
-        policy_version,
-        policy_hash: case.document.hash(),
-    }
+    Decision { outcome, satisfied_hold, rules, risk, policy_version, policy_hash: case.document.hash() }
 }
 
 /// What becomes of the holds of all rules together.

@@ -28,14 +28,14 @@ pub fn evaluate_own_transfer<V: PolicyView + ?Sized>(
     transfer: &WithdrawalFacts,
     at: TimestampMs,
 ) -> Decision {
-    let mut case = Case::gather(view, transfer, at);
-    case.risk = RiskScore { score: 0, components: Vec::new() };
+    let case = Case::gather(view, transfer, at);
     let mut findings =
         vec![builtin::wallet(&case), builtin::asset(&case), cap_exists(&case), worth_its_fee(&case)];
     findings.extend(legal_order::check_own_transfer(&case));
     findings.extend(contract_call::check_own_transfer(&case));
     findings.extend(case.document.restrictions().iter().map(|restriction| restricted(&case, restriction)));
-    conclude::conclude(case, view.policy_version(), findings)
+    let nothing = RiskScore { score: 0, components: Vec::new() };
+    conclude::conclude(case, nothing, view.policy_version(), findings)
 }
 
 fn restricted<'a>(case: &Case<'a>, restriction: &Restriction) -> Finding<'a> {

@@ -4,6 +4,7 @@
 use super::{
     case::{Case, SessionReport},
     finding::{Finding, Need, Speaker},
+    score::Score,
 };
 use crate::{
     decision::RuleKind,
@@ -36,25 +37,25 @@ pub(super) fn session_report<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a Ris
 }
 
 /// INVARIANT (G9): a fact that the rule requires and nobody knows holds, whatever the score says without it.
-pub(super) fn facts<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
+pub(super) fn facts<'a>(score: &Score, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
     let speaker = Speaker { kind: RuleKind::RiskFacts, rule };
     let missing: Vec<_> =
-        limits.require.intersection(&case.unknown).map(|fact| format!("`{fact}`")).collect();
+        limits.require.intersection(&score.unknown).map(|fact| format!("`{fact}`")).collect();
     if missing.is_empty() {
         speaker.passes(ReasonCode::RiskFactsKnown, "every required fact is known")
     } else {
         let detail = format!("unknown: {}", missing.join(", "));
-        let names: Vec<_> = limits.require.intersection(&case.unknown).map(ToString::to_string).collect();
+        let names: Vec<_> = limits.require.intersection(&score.unknown).map(ToString::to_string).collect();
         let finding = speaker.holds(ReasonCode::RiskFactMissing, detail, &limits.approvals, Vec::new());
         let finding = finding.measured(ReasonCode::RiskFactMissing, names.join(","));
         finding.with_step_up(limits.step_up_at.is_some())
     }
 }
 
-pub(super) fn score<'a>(case: &Case<'a>, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
+pub(super) fn score<'a>(scored: &Score, rule: &RuleId, limits: &'a RiskLimits) -> Finding<'a> {
     let speaker = Speaker { kind: RuleKind::Risk, rule };
-    let score = case.risk.score;
-    let because: Vec<_> = case.risk.contributing().map(|part| part.code).collect();
+    let score = scored.risk.score;
+    let because: Vec<_> = scored.risk.contributing().map(|part| part.code).collect();
     let step_up = limits.step_up_at.map_or_else(String::new, |from| format!("stepped up from {from}, "));
     let reached: Vec<&HoldAt> = limits.hold_at.iter().filter(|band| score >= band.score).collect();
     // The band that counts, or the first that does not.

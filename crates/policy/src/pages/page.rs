@@ -73,7 +73,7 @@ impl PageFault {
 
 /// A page's bytes, well-formed and at least the version.
 #[derive(Clone)]
-pub(super) struct Page(Arc<[u8]>);
+pub(super) struct Page(Arc<Vec<u8>>);
 
 /// What was split off a page.
 pub(super) struct SecondHalf {
@@ -84,7 +84,7 @@ pub(super) struct SecondHalf {
 
 impl Default for Page {
     fn default() -> Self {
-        Self(Arc::from([VERSION].as_slice()))
+        Self(vec![VERSION].into())
     }
 }
 
@@ -124,7 +124,7 @@ impl Page {
         &self.0
     }
 
-    pub(super) fn shared_bytes(self) -> Arc<[u8]> {
+    pub(super) fn shared_bytes(self) -> Arc<Vec<u8>> {
         self.0
     }
 

@@ -4,7 +4,8 @@
 //! **Do not make new wallets with it.** The library is unmaintained since 2023. Its Paillier moduli are not products of safe
 //! primes and come without the proofs that they have two large factors and no small one, its multiplications come without the
 //! second party's range proofs, and its proofs bind neither session nor party: one hostile signer can extract the key with
-//! the published attacks BitForge and TSSHOCK. Nothing here mends that. `docs/decisions/0014-engines-compared.md` says more.
+//! the published attacks BitForge, TSSHOCK and Alpha-Rays. Nothing here mends that. `docs/decisions/0014-engines-compared.md` says
+//! more.
 //!
 //! This crate is GPL-3.0-or-later, as the library is, and so is every program that is built with it. It is in none by default.
 //!

@@ -90,7 +90,10 @@ impl Cell {
 fn one_denial_too_many_pauses_the_wallet_and_the_pause_says_by_whom() {
     let mut cell = fused(TWO_DENIALS);
     cell.denied("k-1");
-    cell.denied("k-2");
+    // What is counted and trips nothing changes no wallet
+    let request = cell.stranger("k-2", "c-1");
+    let admission = cell.accept(&by_pipeline(PayloadKind::WithdrawalRequest, &request));
+    assert_eq!(admission.wallet, None);
     assert!(!cell.is_paused());
     let request = cell.stranger("k-3", "c-1");
     let admission = cell.accept(&by_pipeline(PayloadKind::WithdrawalRequest, &request));
@@ -128,6 +131,12 @@ fn event_of_the_trip_names_wallet_and_breaker() {
     let applied = state.apply(entry).unwrap();
     assert_eq!(Event::new(entry, &applied, &state).trips().count(), 0);
     assert_eq!(cell.state_of(honest), WithdrawalState::Denied);
+    let pause = cell.statement("carol", StatementBody::PauseWallet(hot()));
+    cell.accept(&pause);
+    let entry = cell.log.last().unwrap();
+    let applied = state.apply(entry).unwrap();
+    assert!(matches!(&applied.outcome, Outcome::Admitted(admission) if admission.wallet == Some(hot())));
+    assert_eq!(Event::new(entry, &applied, &state).trips().count(), 0);
 }
 
 #[test]

@@ -258,6 +258,19 @@ impl Cell {
     }
 }
 
+/// The envelope is refused with this code, which names this field.
+#[track_caller]
+pub(super) fn assert_names<'f>(
+    cell: &mut Cell,
+    envelope: &Envelope,
+    code: &str,
+    field: impl Into<Option<&'f str>>,
+) {
+    assert_eq!(cell.refuse(envelope), code);
+    let rejection = cell.state.check(envelope, cell.state.last_time()).unwrap().unwrap_err();
+    assert_eq!(rejection.field(), field.into(), "{rejection:?}");
+}
+
 pub(super) fn usdt_transfer(to: &str, usdt: u128, nonce: u64) -> UnsignedTransaction {
     let draft = Eip1559Draft {
         chain_id: ChainId(1),

@@ -90,6 +90,17 @@ fn listed_call_is_authorized_and_its_exact_bytes_are_signed() {
 }
 
 #[test]
+fn call_relies_on_the_entry_of_every_address_that_its_bytes_may_name() {
+    let mut cell = cell();
+    let [spender, other] = [SPENDER, THIEF].map(|address| cell.whitelist(address, 1_000_000));
+    cell.session(false, false);
+    let request = asks(&cell, "k-1", &approve(SPENDER, 1_000, &[]));
+    let id = cell.ask(&request);
+    assert!(cell.state.relies_on(&id, &spender));
+    assert!(!cell.state.relies_on(&id, &other));
+}
+
+#[test]
 fn swapped_calldata_is_refused_with_the_intent_at_bind_and_after_approval_at_a_node() {
     let mut cell = cell();
     let call = approve(SPENDER, 1_000, &[]);

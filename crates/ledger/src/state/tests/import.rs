@@ -7,7 +7,7 @@ use k256::elliptic_curve::sec1::ToEncodedPoint as _;
 use k256::{ProjectivePoint, Scalar};
 use serde_json::{Value, json};
 
-use super::cell::{Cell, confirmation_with, coordinator, other_public, wallet_public};
+use super::cell::{Cell, assert_names, confirmation_with, coordinator, other_public, wallet_public};
 use crate::*;
 
 const ENGINE: &str = "test";
@@ -83,16 +83,17 @@ fn activation(id: CeremonyId, wallet: &str, epoch: u32) -> holdfast_log::Envelop
 }
 
 #[track_caller]
-fn assert_names(cell: &mut Cell, envelope: &holdfast_log::Envelope, code: &str, field: &str) {
-    assert_eq!(cell.refuse(envelope), code);
-    let rejection = cell.state.check(envelope, cell.state.last_time()).unwrap().unwrap_err();
-    assert_eq!(rejection.field(), Some(field), "{rejection:?}");
-}
-
-#[track_caller]
 fn assert_not_proposed(cell: &mut Cell, proposal: ImportProposal, code: &str, field: &str) {
     let statement = cell.statement("alice", body(proposal));
     assert_names(cell, &statement, code, field);
+}
+
+/// Of one party each share is the key; who checks more than sixteen works for a stranger.
+#[test]
+fn key_of_fewer_than_two_or_more_than_sixteen_parties_is_none() {
+    assert!(!old_key(9, 1, 3).is_sound());
+    assert!(old_key(9, 2, 2).is_sound() && old_key(9, 2, 16).is_sound());
+    assert!(!old_key(9, 2, 17).is_sound());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use holdfast_policy::WalletId;
 use serde_json::{Value, json};
 
-use super::cell::{Cell, confirmation, confirmation_with, coordinator};
+use super::cell::{Cell, assert_names, confirmation, confirmation_with, coordinator};
 use crate::*;
 
 fn proposed(cell: &Cell) -> WalletProposal {
@@ -25,13 +25,6 @@ fn activation(id: CeremonyId, member: &str, value: Value) -> holdfast_log::Envel
     let mut payload = json!({"cluster": "demo-1", "ceremony": id, "wallet": "hot-1", "epoch": 0});
     payload[member] = value;
     coordinator(PayloadKind::EpochActivated, &payload)
-}
-
-#[track_caller]
-fn assert_names(cell: &mut Cell, envelope: &holdfast_log::Envelope, code: &str, field: Option<&str>) {
-    assert_eq!(cell.refuse(envelope), code);
-    let rejection = cell.state.check(envelope, cell.state.last_time()).unwrap().unwrap_err();
-    assert_eq!(rejection.field(), field, "{rejection:?}");
 }
 
 #[test]

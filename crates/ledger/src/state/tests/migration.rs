@@ -4,7 +4,9 @@ use holdfast_chains::PublicKey;
 use holdfast_policy::{OfficerId, WalletId};
 use serde_json::{Value, json};
 
-use super::cell::{Cell, confirmation_with, coordinator, other_public, signed_statement, wallet_public};
+use super::cell::{
+    Cell, assert_names, confirmation_with, coordinator, other_public, signed_statement, wallet_public,
+};
 use crate::*;
 
 mod erasures;
@@ -68,13 +70,6 @@ fn migrated() -> Cell {
 fn activation(id: CeremonyId, epoch: u32) -> holdfast_log::Envelope {
     let payload = json!({"cluster": "demo-1", "ceremony": id, "wallet": "hot-1", "epoch": epoch});
     coordinator(PayloadKind::EpochActivated, &payload)
-}
-
-#[track_caller]
-fn assert_names(cell: &mut Cell, envelope: &holdfast_log::Envelope, code: &str, field: &str) {
-    assert_eq!(cell.refuse(envelope), code);
-    let rejection = cell.state.check(envelope, cell.state.last_time()).unwrap().unwrap_err();
-    assert_eq!(rejection.field(), Some(field), "{rejection:?}");
 }
 
 #[test]

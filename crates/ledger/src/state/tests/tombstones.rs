@@ -168,8 +168,9 @@ fn signature_that_appears_after_the_tombstones_is_refused_as_evidence() {
     let signature = cell.signature_of(id);
     cell.accept(&sworn(1, id));
     cell.accept(&sworn(2, id));
+    let rejection = cell.state.check(&signature, TimestampMs(cell.now)).unwrap().unwrap_err();
+    assert_eq!((rejection.code(), rejection.is_logged()), (RejectionCode::WithdrawalTombstoned, true));
     assert_eq!(cell.refuse(&signature), "WITHDRAWAL_TOMBSTONED");
-    assert!(RejectionCode::WithdrawalTombstoned.is_evidence());
     assert_eq!(cell.state_of(id), WithdrawalState::Tombstoned);
 }
 
