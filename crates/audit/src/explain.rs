@@ -113,6 +113,9 @@ pub struct Transaction {
     pub to: String,
     /// Base units received.
     pub amount: String,
+    /// The same in whole units with its symbol; absent if the registry does not have what is moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<String>,
     /// What is called there, `0x` hex; absent for a transfer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calldata: Option<String>,
@@ -189,7 +192,7 @@ pub fn explain(history: &History, id: &WithdrawalId) -> Option<Explanation> {
         state: upper(&withdrawal.state_at(state.last_time())),
         purpose: Kind::of(withdrawal),
         asked: asked(state, withdrawal),
-        transaction: transaction(withdrawal),
+        transaction: transaction(state, withdrawal),
         decision: withdrawal.decision.as_ref().clone(),
         approvals: withdrawal.approvals.iter().map(approved).collect(),
         rejected_by: withdrawal.rejected_by.as_ref().map(ToString::to_string),
@@ -249,15 +252,19 @@ fn legal_order(state: &State, id: &LegalOrderId) -> String {
     )
 }
 
-fn transaction(withdrawal: &Withdrawal) -> Option<Transaction> {
+fn transaction(state: &State, withdrawal: &Withdrawal) -> Option<Transaction> {
     let bound = withdrawal.transaction.as_ref()?;
+    let (chain, moved) = (bound.effects.chain_id, &bound.effects.transfer);
+    let registry = &state.genesis().document.assets;
+    let asset = registry.iter().find(|asset| asset.chain_id == chain && asset.contract == moved.contract);
     Some(Transaction {
         unsigned: bound.transaction.to_hex(),
         signing_hash: bound.signing_hash.to_string(),
         chain_id: bound.effects.chain_id.0,
-        contract: bound.effects.transfer.contract.map(|contract| contract.to_string()),
-        to: bound.effects.transfer.to.to_string(),
-        amount: bound.effects.transfer.amount.to_string(),
+        contract: moved.contract.map(|contract| contract.to_string()),
+        to: moved.to.to_string(),
+        amount: moved.amount.to_string(),
+        moves: asset.map(|asset| format!("{} {}", moved.amount.format_units(asset.decimals), asset.symbol)),
         calldata: bound.effects.calldata.as_ref().map(ToString::to_string),
         nonce: bound.effects.nonce,
         max_fee_wei: bound.effects.max_fee.to_string(),

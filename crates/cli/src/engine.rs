@@ -62,7 +62,7 @@ impl FromStr for Engine {
 pub(crate) fn warning(name: &str) -> Option<String> {
     (name == Engine::Gg20.name()).then(|| {
         format!(
-            "warning: nobody maintains the engine `{name}`, and attacks on its protocol are published (BitForge, TSSHOCK): use \
+            "warning: nobody maintains the engine `{name}`, and attacks on its protocol are published (BitForge, TSSHOCK, Alpha-Rays): use \
              it to compare, or with keys that are to move to another engine, never for a new wallet that is to hold \
              anything.\nonly nodes that were built with the feature `gg20` and accept an unmaintained protocol generate \
              such a key"

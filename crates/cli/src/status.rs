@@ -4,6 +4,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use holdfast_audit::LogKeys;
 use holdfast_log::SignedCheckpoint;
+use holdfast_policy::readable;
 use holdfast_proto::v1;
 use holdfast_proto::v1::cluster_service_client::ClusterServiceClient;
 use holdfast_transport::Role;
@@ -143,7 +144,9 @@ fn paused(wallet: &v1::PausedWallet) -> String {
     let by = |pause: &v1::WalletPause| {
         let entry = pause.position.as_ref().map(|position| position.index).unwrap_or_default();
         match &pause.breaker {
-            Some(trip) => format!("circuit breaker {} (entry {entry}: {})", trip.rule, trip.cause),
+            Some(trip) => {
+                format!("circuit breaker {} (entry {entry}: {})", trip.rule, readable(&trip.cause))
+            }
             None => format!("{} (entry {entry})", pause.officer),
         }
     };
@@ -180,5 +183,17 @@ mod tests {
         };
         let text = warnings(&[node("node-1", &[]), node("node-2", &["gg20-ecdsa-secp256k1/0.8"])]);
         assert_eq!(text, "WARNING: node-2 has an engine that nobody maintains: gg20-ecdsa-secp256k1/0.8\n");
+    }
+
+    #[test]
+    fn breaker_that_paused_a_wallet_is_named_with_why() {
+        let cause = "3 requests were denied within 3600000 ms, it lets 2 pass".to_owned();
+        let breaker = v1::BreakerTrip { rule: "fuse".to_owned(), cause, ..v1::BreakerTrip::default() };
+        let pause = v1::WalletPause { breaker: Some(breaker), ..v1::WalletPause::default() };
+        let wallet = v1::PausedWallet { wallet_id: "hot-1".to_owned(), pauses: vec![pause] };
+        assert_eq!(
+            paused(&wallet),
+            "PAUSED: hot-1 by circuit breaker fuse (entry 0: 3 requests were denied within 1 hour, it lets 2 pass)\n"
+        );
     }
 }

@@ -31,12 +31,12 @@ pub(crate) enum WalletCommand {
     Migrate(Box<MigrateArgs>),
     /// Propose to take over a key that another deployment holds, from the files of its GG20 shares: its address becomes a wallet's
     Import(Box<import::ImportArgs>),
-    /// Show one wallet: address, public key, nodes, pauses
+    /// Show one wallet: address, public key, nodes, engine, which nodes have erased old shares, pauses
     Show {
         /// Id of the wallet
         id: WalletId,
     },
-    /// List all wallets
+    /// List all wallets, their engines and pauses
     List,
     /// Derive a deposit address on this machine, from what a replayed log said of the wallet; no server's word counts
     DepositAddress {
@@ -286,13 +286,14 @@ fn table(wallets: &[&Wallet]) -> String {
     }
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
-    table.set_header(["wallet", "state", "address", "signs", "epoch"]);
+    table.set_header(["wallet", "state", "address", "signs", "engine", "epoch"]);
     for wallet in wallets {
         table.add_row([
             wallet.id.to_string(),
             state_of(wallet).to_owned(),
             wallet.address.to_string(),
             format!("{} of {}", wallet.t, wallet.nodes.len()),
+            wallet.engine.clone(),
             wallet.epoch.to_string(),
         ]);
     }

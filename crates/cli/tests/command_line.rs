@@ -93,6 +93,33 @@ fn servers_that_are_not_there_are_unavailable_and_not_a_crash() {
 }
 
 #[test]
+fn misspelt_role_is_found_with_a_genesis_and_told_as_not_looked_up_without_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = directory.path();
+    done(at, &["init", "--demo", "cell"]);
+    let policy = include_str!("../../policy/fixtures/demo-policy.toml");
+    std::fs::write(
+        at.join("policy.toml"),
+        policy.replace("withdrawal-approver = 2", "withdrawal-aprover = 2"),
+    )
+    .unwrap();
+    let check = ["policy", "check", "policy.toml", "--accept", "NO_COOLING_OFF"];
+    let check = [&check[..], &["--accept", "SESSION_PROVIDERS_OPEN"]].concat();
+    // Without a cell nobody can say that it is wrong, and it is said that nobody did.
+    let blind = done(at, &check);
+    let roles = json!(["withdrawal-approver", "withdrawal-aprover"]);
+    assert_eq!((&blind["failing"], &blind["not_looked_up"]["roles"]), (&json!(0), &roles), "{blind:#}");
+    let text = String::from_utf8(holdfast(at, &check).stdout).unwrap();
+    let note = "a misspelt one is not found: roles `withdrawal-approver`, `withdrawal-aprover`; clients";
+    assert!(text.contains(note) && text.contains("next: `--genesis FILE`"), "{text}");
+    // With one it fails the check, and only what a genesis has not is left.
+    let (code, known) = document(at, &[&check[..], &["--genesis", "cell/genesis.json"]].concat());
+    let found = known["findings"].as_array().unwrap().iter().any(|it| it["code"] == "HOLD_ROLE_UNFILLED");
+    assert!(code == 8 && found, "{known:#}");
+    assert_eq!(known["not_looked_up"], json!({"wallets": ["hot-1"]}));
+}
+
+#[test]
 fn pause_without_any_server_says_how_many_nodes_took_it() {
     let directory = tempfile::tempdir().unwrap();
     done(directory.path(), &["init", "--demo", "cell"]);

@@ -9,6 +9,7 @@ mod diff;
 mod error;
 mod lift;
 mod lines;
+mod near;
 pub(crate) mod read;
 mod read_risk;
 mod tier;

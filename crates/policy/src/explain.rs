@@ -1,5 +1,6 @@
 //! Owns a policy in plain words, rule by rule, and a decision in plain words, result by result. It describes and never decides.
 
+mod quantities;
 mod rules;
 
 use std::fmt::Write as _;
@@ -7,6 +8,7 @@ use std::fmt::Write as _;
 use holdfast_chains::{Amount, Asset, AssetSymbol};
 
 use crate::{
+    breaker::TripCause,
     decision::{Decision, Outcome, Verdict},
     document::{Escalation, LegalTerms, PolicyDocument, PriceTerms, RequiredApprovals},
     exposure::ExposureTerms,
@@ -16,6 +18,9 @@ use crate::{
     time::DurationMs,
     whitelist::WhitelistTerms,
 };
+use quantities::span;
+
+pub use quantities::readable;
 
 /// Words that need to know how assets are counted; without a registry amounts are in base units.
 #[derive(Clone, Copy)]
@@ -46,7 +51,7 @@ pub fn explain_policy(document: &PolicyDocument, assets: &[Asset]) -> String {
     }
     section(&mut page, "Terms.");
     for (name, text) in document.risk().described() {
-        item(&mut page, &format!("[risk] {name}"), &text);
+        item(&mut page, &format!("[risk] {name}"), &readable(&text));
     }
     let hold = document.hold();
     let deadline = span(hold.deadline);
@@ -113,7 +118,7 @@ pub fn explain_decision(decision: &Decision) -> String {
             Verdict::Deny => "DENIES",
             Verdict::NotApplicable => "does not apply",
         };
-        let text = format!("{verdict}, {}: {}", result.code.code(), result.detail);
+        let text = format!("{verdict}, {}: {}", result.code.code(), readable(&result.detail));
         item(&mut page, result.rule.as_str(), &text);
     }
     section(&mut page, &format!("Risk score {}.", decision.risk.score));
@@ -126,6 +131,19 @@ pub fn explain_decision(decision: &Decision) -> String {
         item(&mut page, component.code.code(), &state);
     }
     page
+}
+
+/// Why a circuit breaker tripped. `assets` is the registry: an asset that it does not have stays in base units.
+pub fn explain_trip(cause: &TripCause, assets: &[Asset]) -> String {
+    if let TripCause::Outflow { sum, most, unit, window_ms } = cause
+        && let Ok(symbol) = AssetSymbol::parse(unit)
+    {
+        let words = Words { assets };
+        let (sum, most) = (words.money(&symbol, *sum), words.money(&symbol, *most));
+        let window = span(DurationMs(*window_ms));
+        return format!("{sum} were authorized within {window}, it lets {most} pass");
+    }
+    readable(&cause.to_string())
 }
 
 fn section(page: &mut String, title: &str) {
@@ -196,19 +214,6 @@ fn approvals(required: &RequiredApprovals) -> String {
 
 fn listed(values: impl Iterator<Item = impl ToString>) -> String {
     values.map(|value| format!("`{}`", value.to_string())).collect::<Vec<_>>().join(", ")
-}
-
-/// In the largest unit that it is whole in.
-fn span(span: DurationMs) -> String {
-    const UNITS: [(u64, &str); 4] =
-        [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second")];
-    for (unit, name) in UNITS {
-        let (count, rest) = (span.0.checked_div(unit), span.0.checked_rem(unit));
-        if let (Some(count @ 1..), Some(0)) = (count, rest) {
-            return format!("{count} {name}{}", if count == 1 { "" } else { "s" });
-        }
-    }
-    format!("{} ms", span.0)
 }
 
 #[cfg(test)]

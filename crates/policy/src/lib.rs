@@ -59,7 +59,7 @@ pub use document::{
     Tier, TierScope, TimeWindow, TravelRule, Weekday, WindowLimit,
 };
 pub use evaluate::{Footing, evaluate, evaluate_own_transfer, footings};
-pub use explain::{explain_decision, explain_policy};
+pub use explain::{explain_decision, explain_policy, explain_trip, readable};
 pub use exposure::{Exposure, ExposureSignal, ExposureTerms, MAX_EXPOSURE_AGE};
 pub use facts::{PolicyVersion, PolicyView, WalletStatus, WithdrawalFacts};
 pub use history::{
@@ -74,7 +74,7 @@ pub use ids::{
     SessionRef, TierId, WalletId, WhitelistEntryId,
 };
 pub use legal::{Freeze, FrozenSubject, LegalFacts, Release, ReleaseStanding};
-pub use lint::{KnownParties, LintCode, PolicyFinding, Severity, lint};
+pub use lint::{KnownParties, LintCode, NamedParties, PolicyFinding, Severity, lint};
 pub use look_alike::{INDEXED_DIGITS, LookAlikes, shared as shared_digits};
 pub use minute::Minute;
 pub use outflow::{

@@ -6,6 +6,7 @@
 mod breakers;
 mod contradictions;
 mod finding;
+mod named;
 mod parties;
 mod width;
 
@@ -15,10 +16,11 @@ use holdfast_chains::Asset;
 
 use crate::{
     document::{DocumentLines, PolicyDocument},
-    ids::{ClientId, ListId, OfficerId, RoleName, RuleId, WalletId},
+    ids::{ClientId, ListId, OfficerId, ProviderId, RoleName, RuleId, WalletId},
 };
 
 pub use finding::{LintCode, PolicyFinding, Severity};
+pub use named::NamedParties;
 
 /// What a cell knows that a document only names: from its genesis, or from its log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,12 +29,27 @@ pub struct KnownParties {
     pub officers: Vec<(OfficerId, BTreeSet<RoleName>)>,
     /// Clients in the roster.
     pub clients: BTreeSet<ClientId>,
+    /// Providers in the roster.
+    pub providers: BTreeSet<ProviderId>,
     /// The asset registry.
     pub assets: Vec<Asset>,
     /// Screening lists that are loaded.
     pub lists: BTreeSet<ListId>,
     /// Active wallets; `None` if only the genesis is known, which has none.
     pub wallets: Option<BTreeSet<WalletId>>,
+}
+
+impl KnownParties {
+    /// What a document names and nobody looked up: all of its names where nothing is known of the cell.
+    pub fn leave_unknown(known: Option<&Self>, named: NamedParties) -> NamedParties {
+        match known {
+            None => named,
+            Some(Self { wallets: None, .. }) => {
+                NamedParties { wallets: named.wallets, ..NamedParties::default() }
+            }
+            Some(_) => NamedParties::default(),
+        }
+    }
 }
 
 /// Everything questionable about a document, in the order of its lines. With `known`, names are looked up too.

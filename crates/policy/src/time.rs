@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::format_description::FormatItem;
-use time::macros::format_description;
 
 /// A point in time: milliseconds since the Unix epoch, UTC. A JSON number on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,23 +49,19 @@ impl DurationMs {
     }
 }
 
-const RFC3339_MS: &[FormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-
 /// `2026-11-21T01:02:03.004Z`: UTC with exactly three decimals. Times past the year 9999 show as plain milliseconds.
 impl fmt::Display for TimestampMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nanoseconds = i128::from(self.0).saturating_mul(1_000_000);
-        let text = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds)
-            .ok()
-            .and_then(|at| at.format(RFC3339_MS).ok());
-        match text {
-            Some(text) => f.write_str(&text),
-            None => write!(f, "{} ms", self.0),
-        }
+        let at = i64::try_from(self.0 / 1_000).ok().map(OffsetDateTime::from_unix_timestamp);
+        let Some(Ok(at)) = at else { return write!(f, "{} ms", self.0) };
+        let (year, month, day) = at.to_calendar_date();
+        let (hour, minute, second) = at.to_hms();
+        let (month, milli) = (u8::from(month), self.0 % 1_000);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
     }
 }
 
+/// `5000 ms`. Decisions say it, and they are part of the state's digest: pages for people go through [`readable`](crate::readable).
 impl fmt::Display for DurationMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)

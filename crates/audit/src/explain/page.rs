@@ -3,7 +3,7 @@
 use std::fmt;
 
 use holdfast_chains::Amount;
-use holdfast_policy::{ComponentState, Outcome, Verdict};
+use holdfast_policy::{ComponentState, Outcome, Verdict, readable};
 
 use super::{Explanation, when};
 use crate::history::{Step, StepResult};
@@ -63,18 +63,17 @@ impl Explanation {
         let Some(transaction) = &self.transaction else {
             return writeln!(f, "  no transaction is bound yet");
         };
-        match &transaction.contract {
-            None if transaction.calldata.is_some() => {
-                let calldata = transaction.calldata.as_deref().unwrap_or_default();
-                writeln!(f, "  call {} with {calldata}", transaction.to)?;
-                writeln!(f, "  send {} wei along", transaction.amount)?;
+        let (to, amount) = (&transaction.to, &transaction.amount);
+        let moves = transaction.moves.as_deref().unwrap_or("base units of what the registry does not have");
+        match (&transaction.contract, &transaction.calldata) {
+            (None, Some(calldata)) => {
+                writeln!(f, "  call {to} with {calldata}")?;
+                writeln!(f, "  send {amount} wei along: {moves}")?;
             }
-            Some(contract) => writeln!(
-                f,
-                "  call transfer({}, {}) of the token contract {contract}",
-                transaction.to, transaction.amount
-            )?,
-            None => writeln!(f, "  send {} wei to {}", transaction.amount, transaction.to)?,
+            (Some(contract), _) => {
+                writeln!(f, "  call transfer({to}, {amount}) of the token contract {contract}: {moves}")?;
+            }
+            (None, None) => writeln!(f, "  send {amount} wei to {to}: {moves}")?,
         }
         writeln!(
             f,
@@ -108,7 +107,7 @@ impl Explanation {
                 "  {verdict:<4} {:<18} {:<26} {}",
                 rule.rule.as_str(),
                 rule.code.code(),
-                rule.detail
+                readable(&rule.detail)
             )?;
         }
         writeln!(f, "  risk score {} of 100", decision.risk.score)?;
@@ -175,7 +174,7 @@ impl Step {
     fn line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let result = match &self.result {
             StepResult::Admitted { state } => state.clone(),
-            StepResult::NoOp { code, detail } => format!("no-op {code}: {detail}"),
+            StepResult::NoOp { code, detail } => format!("no-op {code}: {}", readable(detail)),
         };
         writeln!(
             f,

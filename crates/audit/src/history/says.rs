@@ -1,13 +1,26 @@
 //! What an entry says, in one line for people.
 
-use holdfast_ledger::{Act, Event, ReplacementAction, State, StatementBody, WithdrawalRequest};
+use holdfast_ledger::{Act, BreakerTrip, Event, ReplacementAction, State, StatementBody, WithdrawalRequest};
+use holdfast_policy::{TripCause, explain_trip};
 
 use crate::explain::money;
 
 /// What it says, in one line for people.
 pub(crate) fn event(event: &Event<'_>) -> String {
     let said = event.act.map(|said| act(event.state, said)).unwrap_or_default();
-    event.trips().fold(said, |said, (wallet, trip)| format!("{said}; pauses `{}`: {trip}", wallet.id))
+    event.trips().fold(said, |said, (wallet, trip)| {
+        let BreakerTrip { rule, policy_version, withdrawal, cause } = trip;
+        let cause = why(event.state, cause);
+        format!(
+            "{said}; pauses `{}`: circuit breaker {rule} of policy version {policy_version}, tripped by {withdrawal}: {cause}",
+            wallet.id
+        )
+    })
+}
+
+/// Why a breaker tripped, with amounts as the cell's registry scales them.
+pub(crate) fn why(state: &State, cause: &TripCause) -> String {
+    explain_trip(cause, &state.genesis().document.assets)
 }
 
 fn asks(state: &State, request: &WithdrawalRequest) -> String {

@@ -171,7 +171,7 @@ impl Row {
             officer: format!("circuit breaker {}", trip.rule),
             action: "pause a wallet".to_owned(),
             subject: wallet.id.to_string(),
-            note: format!("{}, tripped by {}", trip.cause, trip.withdrawal),
+            note: format!("{}, tripped by {}", says::why(event.state, &trip.cause), trip.withdrawal),
         }
     }
 

@@ -18,7 +18,8 @@ fn page_answers_who_what_why_and_where() {
     let verified = cell.verify(&cell.export()).unwrap();
     let explanation = explain(verified.history(), &id).unwrap();
     let page = explanation.to_string();
-    let contract_call = format!("call transfer({PAYEE}, 20000000000) of the token contract {USDT}");
+    let contract_call =
+        format!("call transfer({PAYEE}, 20000000000) of the token contract {USDT}: 20000 USDT\n");
     for part in [
         "client `pipeline` for customer `c-1`",
         "pay 20000 USDT (20000000000 base units) on chain 1",
@@ -27,6 +28,8 @@ fn page_answers_who_what_why_and_where() {
         "ALLOW",
         "ABOVE_AUTOMATIC_LIMIT",
         "APPROVALS_COMPLETE",
+        "old, at most 1 day count",
+        "fee cap 0.01 ETH is not above 0.05 ETH",
         "risk score 0 of 100",
         "SECOND_FACTOR_RESET",
         "officer `alice`",
@@ -43,6 +46,16 @@ fn page_answers_who_what_why_and_where() {
     let json = serde_json::to_value(&explanation).unwrap();
     assert_eq!(json["signed"]["nodes"], serde_json::json!(["node-1", "node-3"]));
     assert_eq!(json["steps"][0]["state"], "HELD");
+}
+
+#[test]
+fn page_has_spans_that_need_not_be_counted_out() {
+    let mut cell = Cell::ready();
+    cell.now += 90_000;
+    let id = cell.pay("k-1", 1250, 0);
+    let page = page(&cell, &id);
+    assert!(page.contains("is 1 minute 30.003 seconds old, at most 1 day count"), "{page}");
+    assert!(!page.contains(" ms "), "{page}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use holdfast_audit::Interest;
 use holdfast_ledger::Genesis;
-use holdfast_policy::{KnownParties, LintCode, PolicyFinding, Severity, lint};
+use holdfast_policy::{KnownParties, LintCode, NamedParties, PolicyFinding, Severity, lint};
 use serde_json::{Value, json};
 
 use crate::audit::LogArgs;
@@ -18,7 +18,7 @@ use crate::{audit, files};
 pub(crate) struct CheckArgs {
     /// The document, TOML
     file: PathBuf,
-    /// Look names up in this genesis document: officers' roles, clients, assets, lists
+    /// Look names up in this genesis document: officers' roles, clients, providers, assets, lists
     #[arg(long, value_name = "FILE", conflicts_with = "log")]
     genesis: Option<PathBuf>,
     #[command(flatten)]
@@ -42,9 +42,48 @@ pub(super) async fn run(profile: &Path, output: Output, args: &CheckArgs) -> Res
     };
     let failing = findings.iter().filter(fails).count();
     let rows: Vec<_> = findings.iter().map(row).collect();
-    let json = json!({"sha256": document.hash(), "findings": rows, "failing": failing});
+    let unknown = KnownParties::leave_unknown(known.as_ref(), NamedParties::of(&document));
+    let json = json!({
+        "sha256": document.hash(),
+        "findings": rows,
+        "failing": failing,
+        "not_looked_up": unknown,
+    });
     let exit = if failing == 0 { Exit::Success } else { Exit::Alarm };
-    Ok(Answer::new(json, text(&args.file, &findings, failing)).with_exit(exit))
+    let text =
+        format!("{}{}", text(&args.file, &findings, failing), not_looked_up(&unknown, known.is_some()));
+    Ok(Answer::new(json, text).with_exit(exit))
+}
+
+/// What passed only because nothing said which names there are. A misspelt role is a role that nobody has: its holds end by time.
+fn not_looked_up(unknown: &NamedParties, with_genesis: bool) -> String {
+    let NamedParties { roles, clients, providers, wallets, assets, lists } = unknown;
+    let kinds = [
+        ("roles", listed(roles.iter())),
+        ("clients", listed(clients.iter())),
+        ("providers", listed(providers.iter())),
+        ("wallets", listed(wallets.iter())),
+        ("assets", listed(assets.iter())),
+        ("screening lists", listed(lists.iter())),
+    ];
+    let named = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let named: Vec<_> = named.map(|(kind, names)| format!("{kind} {names}")).collect();
+    let next = match with_genesis {
+        true => "a genesis has no wallets yet: `--log EXPORT` looks them up in a cell that runs",
+        false => {
+            "`--genesis FILE` looks them up in a cell that is being set up, `--log EXPORT` in one that runs"
+        }
+    };
+    match named.is_empty() {
+        true => String::new(),
+        false => {
+            format!("\nnot looked up, a misspelt one is not found: {}\n    next: {next}", named.join("; "))
+        }
+    }
+}
+
+fn listed(names: impl Iterator<Item = impl std::fmt::Display>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 async fn known(profile: &Path, output: Output, args: &CheckArgs) -> Result<Option<KnownParties>, Failure> {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use holdfast_audit::{Backtester, Event, Interest};
+use holdfast_chains::Asset;
 use holdfast_ledger::WithdrawalId;
 use holdfast_policy::{PolicyCases, PolicyDocument, explain_decision, explain_policy};
 use serde_json::json;
 
-use crate::audit::{LogArgs, replay_supposing};
+use crate::audit::{LogArgs, replay, replay_supposing};
 use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::output::{Answer, Output};
@@ -38,7 +39,7 @@ pub(super) async fn run(profile: &Path, output: Output, args: &ExplainArgs) -> R
         return logged(profile, output, &args.log, document, id).await;
     }
     let Some(path) = &args.withdrawal_facts else {
-        let page = explain_policy(&document, &[]);
+        let page = explain_policy(&document, &registry(profile, output, &args.log).await?);
         return Ok(Answer::new(json!({"sha256": document.hash(), "page": page}), page));
     };
     let cases = PolicyCases::parse_facts(&files::read_text(path)?);
@@ -48,6 +49,15 @@ pub(super) async fn run(profile: &Path, output: Output, args: &ExplainArgs) -> R
     let page: String = decisions.iter().map(explain_decision).collect();
     let json = json!({"sha256": document.hash(), "page": page, "decision": decisions.first()});
     Ok(Answer::new(json, format!("{policy}\n{page}")))
+}
+
+/// The assets of a log that is named; without one nothing here knows decimals, and amounts stay in base units.
+async fn registry(profile: &Path, output: Output, log: &LogArgs) -> Result<Vec<Asset>, Failure> {
+    if log.log.is_none() {
+        return Ok(Vec::new());
+    }
+    let history = replay(profile, output, log, Interest::Nothing, &mut |_| {}).await?;
+    Ok(history.state().genesis().document.assets.clone())
 }
 
 async fn logged(

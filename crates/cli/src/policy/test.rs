@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use holdfast_policy::{CaseResult, ExpectedOutcome, PolicyCases, Verdict};
+use holdfast_policy::{CaseResult, ExpectedOutcome, PolicyCases, Verdict, readable};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
@@ -54,7 +54,7 @@ fn shown(result: &CaseResult) -> String {
     let decides = |verdict: Verdict| matches!(verdict, Verdict::Hold | Verdict::Deny);
     let rules = result.decision.rules.iter().filter(|rule| decides(rule.verdict));
     let rules: String = rules
-        .map(|rule| format!("    rule `{}` {}: {}\n", rule.rule, rule.code.code(), rule.detail))
+        .map(|rule| format!("    rule `{}` {}: {}\n", rule.rule, rule.code.code(), readable(&rule.detail)))
         .collect();
     let differences: String = result.differences.iter().map(|what| format!("  {what}\n")).collect();
     format!("{}: FAILED {}\n{differences}{rules}", result.line, result.name)

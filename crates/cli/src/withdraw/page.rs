@@ -1,7 +1,7 @@
 //! Withdrawals and decisions as text.
 
 use holdfast_chains::Calldata;
-use holdfast_policy::TimestampMs;
+use holdfast_policy::{TimestampMs, readable};
 use holdfast_proto::v1;
 use serde_json::{Value, json};
 
@@ -226,7 +226,12 @@ pub(crate) fn decision_lines(decision: &v1::Decision) -> String {
     for rule in &decision.rules {
         let verdict = wire::verdict_name(rule);
         let verdict = if verdict == "NOT_APPLICABLE" { "-" } else { verdict.as_str() };
-        text.push_str(&format!("    {verdict:<5} {:<18} {:<26} {}\n", rule.rule, rule.code, rule.detail));
+        text.push_str(&format!(
+            "    {verdict:<5} {:<18} {:<26} {}\n",
+            rule.rule,
+            rule.code,
+            readable(&rule.detail)
+        ));
     }
     if let Some(risk) = &decision.risk {
         text.push_str(&format!("    risk score {} of 100\n", risk.score));
@@ -301,6 +306,14 @@ mod tests {
         ] {
             assert!(lines.contains(part), "{part}: {lines}");
         }
+    }
+
+    #[test]
+    fn spans_in_the_details_of_a_decision_are_written_for_people() {
+        let detail = "the report of `crm` is 90000 ms old, at most 86400000 ms count".to_owned();
+        let rules = vec![v1::RuleResult { rule: "risk".to_owned(), detail, ..v1::RuleResult::default() }];
+        let lines = decision_lines(&v1::Decision { rules, ..v1::Decision::default() });
+        assert!(lines.contains("is 1 minute 30 seconds old, at most 1 day count\n"), "{lines}");
     }
 
     #[test]

@@ -28,6 +28,8 @@ use crate::{
 };
 
 const VERSION: u64 = 1;
+/// Every name at the top of a file.
+const TOP: [&str; 4] = ["version", "asset", "facts", "case"];
 /// The largest file, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
 const MAX_CASES: usize = 4096;
@@ -73,6 +75,7 @@ fn head(root: &mut Table<'_>) -> Result<Vec<Asset>, PolicyError> {
     if version.number(0, u64::MAX)? != VERSION {
         return Err(version.invalid(format_args!("this program reads version {VERSION}")));
     }
+    root.refuse_others(&TOP)?;
     root.required("asset")?.elements(MAX_VALUES)?.into_iter().map(asset).collect()
 }
 

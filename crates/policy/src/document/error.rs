@@ -68,8 +68,11 @@ pub enum FieldProblem {
     #[error("is missing; add it")]
     Missing,
     /// No such field exists here.
-    #[error("is unknown here; remove it or correct its name")]
-    Unknown,
+    #[error("is unknown here; {}", correction(*near))]
+    Unknown {
+        /// The known name that it may be a misspelling of.
+        near: Option<&'static str>,
+    },
     /// The value has another type.
     #[error("must be {expected}")]
     WrongType {
@@ -117,7 +120,7 @@ impl FieldProblem {
     const fn code(&self) -> &'static str {
         match self {
             Self::Missing => "POLICY_FIELD_MISSING",
-            Self::Unknown => "POLICY_FIELD_UNKNOWN",
+            Self::Unknown { .. } => "POLICY_FIELD_UNKNOWN",
             Self::WrongType { .. } => "POLICY_FIELD_TYPE",
             Self::Invalid { .. } => "POLICY_FIELD_INVALID",
             Self::Empty => "POLICY_FIELD_EMPTY",
@@ -126,6 +129,13 @@ impl FieldProblem {
             Self::OutOfRange { .. } => "POLICY_FIELD_OUT_OF_RANGE",
             Self::BelowOther { .. } => "POLICY_FIELD_CONTRADICTION",
         }
+    }
+}
+
+fn correction(near: Option<&str>) -> String {
+    match near {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => "remove it or correct its name".to_owned(),
     }
 }
 

@@ -31,6 +31,22 @@ use crate::{
 };
 
 const VERSION: u64 = 1;
+/// Every name at the top of a document.
+const TOP: [&str; 13] = [
+    "version",
+    "tier",
+    "grant",
+    "restriction",
+    "risk",
+    "hold",
+    "whitelist",
+    "authorization",
+    "prices",
+    "sessions",
+    "legal",
+    "exposure",
+    "identity",
+];
 const MAX_RULES: usize = 256;
 const MAX_VALUES: usize = 256;
 const MAX_ROLES: usize = 8;
@@ -47,6 +63,7 @@ pub(super) fn read(text: &str) -> Result<Rules, PolicyError> {
     if version.number(0, u64::MAX)? != VERSION {
         return Err(version.invalid(format_args!("this program reads version {VERSION}")));
     }
+    root.refuse_others(&TOP)?;
     let grants = root.required("grant")?.elements(MAX_RULES)?;
     let restrictions = match root.optional("restriction") {
         Some(field) => field.elements(MAX_RULES)?,

@@ -16,6 +16,8 @@ use crate::ids::{TierId, WalletId};
 
 const MAX_TIERS: usize = 32;
 const MAX_CEILINGS: usize = 32;
+/// Every name in a ceiling.
+const CEILING: [&str; 7] = ["id", "window_ms", "asset", "unit", "step_up_above", "hold_above", "deny_above"];
 
 /// Wallets that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,6 +138,8 @@ fn read_ceiling(
     hold: &HoldTerms,
 ) -> Result<Restriction, PolicyError> {
     let mut table = field.table()?;
+    // A misspelt `window_ms` would make it a ceiling of another kind, and the error one about that.
+    table.refuse_others(&CEILING)?;
     let id = ids.claim(&table.required("id")?)?;
     let tier = Some(scope.clone());
     let rule = match table.optional("window_ms") {

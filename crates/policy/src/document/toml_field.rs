@@ -9,6 +9,7 @@ use toml::{
 };
 
 use super::error::{FieldProblem, PolicyError, excerpt};
+use super::near::nearest;
 
 /// One value of the document.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub(crate) struct Table<'t> {
     path: String,
     span: Range<usize>,
     left: BTreeMap<&'t str, Field<'t>>,
+    /// The names that were asked for, found or not: what may have been meant by one that nobody knows.
+    asked: Vec<&'static str>,
 }
 
 /// Parses the document's text as TOML.
@@ -47,23 +50,36 @@ impl<'t> Table<'t> {
             (name, Field { text, path, span: key.span(), value: value.get_ref() })
         });
         let left = left.collect();
-        Self { text, path, span, left }
+        Self { text, path, span, left, asked: Vec::new() }
+    }
+
+    /// Refuses the first field with another name than these, before anything is said about what is in the others.
+    pub(crate) fn refuse_others(&self, known: &[&'static str]) -> Result<(), PolicyError> {
+        self.refuse_unknown(self.left.iter().filter(|(name, _)| !known.contains(name)), known)
     }
 
     pub(crate) fn required(&mut self, name: &'static str) -> Result<Field<'t>, PolicyError> {
         self.optional(name).ok_or_else(|| {
+            // Who misspelt it, or what would do in its place, has written it: the error belongs there.
+            let meant = |written: &str| nearest(written, self.asked.iter().copied());
+            let mut misspelt = self.left.iter().filter_map(|(written, field)| Some((field, meant(written)?)));
+            if let Some((field, near)) = misspelt.next() {
+                return field.error(FieldProblem::Unknown { near: Some(near) });
+            }
             let field = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
             let line = line_at(self.text, self.span.start);
             PolicyError::Field { line, field, problem: FieldProblem::Missing }
         })
     }
 
-    pub(crate) fn optional(&mut self, name: &str) -> Option<Field<'t>> {
+    pub(crate) fn optional(&mut self, name: &'static str) -> Option<Field<'t>> {
+        self.asked.push(name);
         self.left.remove(name)
     }
 
     /// Whether a field of this name is left.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&mut self, name: &'static str) -> bool {
+        self.asked.push(name);
         self.left.contains_key(name)
     }
 
@@ -82,8 +98,22 @@ impl<'t> Table<'t> {
 
     /// Refuses fields that nobody took.
     pub(crate) fn finish(self) -> Result<(), PolicyError> {
-        let first = self.left.into_values().min_by_key(|field| field.span.start);
-        first.map_or(Ok(()), |field| Err(field.error(FieldProblem::Unknown)))
+        self.refuse_unknown(self.left.iter(), &self.asked)
+    }
+
+    /// Refuses the first of these fields, and says which of the known names may have been meant.
+    fn refuse_unknown<'f>(
+        &self,
+        unknown: impl Iterator<Item = (&'f &'t str, &'f Field<'t>)>,
+        known: &[&'static str],
+    ) -> Result<(), PolicyError>
+    where
+        't: 'f,
+    {
+        let first = unknown.min_by_key(|(_, field)| field.span.start);
+        first.map_or(Ok(()), |(name, field)| {
+            Err(field.error(FieldProblem::Unknown { near: nearest(name, known.iter().copied()) }))
+        })
     }
 }
 
@@ -133,13 +163,21 @@ impl<'t> Field<'t> {
     }
 
     pub(crate) fn table(self) -> Result<Table<'t>, PolicyError> {
-        let table = self.value.as_table().ok_or_else(|| self.wrong_type("a table"))?;
+        let expected = match self.is_array() {
+            true => "one table: write one pair of brackets around its name",
+            false => "a table",
+        };
+        let table = self.value.as_table().ok_or_else(|| self.wrong_type(expected))?;
         Ok(Table::new(self.text, self.path, self.span, table))
     }
 
     /// The elements of an array, at least one and at most `max`.
     pub(crate) fn elements(&self, max: usize) -> Result<Vec<Field<'t>>, PolicyError> {
-        let array = self.value.as_array().ok_or_else(|| self.wrong_type("an array"))?;
+        let expected = match self.value.is_table() {
+            true => "an array of tables: write two pairs of brackets around its name",
+            false => "an array",
+        };
+        let array = self.value.as_array().ok_or_else(|| self.wrong_type(expected))?;
         if array.is_empty() {
             return Err(self.error(FieldProblem::Empty));
         }

@@ -3,6 +3,12 @@
 use holdfast_chains::ChainId;
 
 use super::*;
+use crate::{
+    decision::{RuleKind, RuleResult},
+    facts::PolicyVersion,
+    reason::ReasonCode,
+    risk::RiskScore,
+};
 
 const DEMO: &str = include_str!("../../fixtures/demo-policy.toml");
 
@@ -74,10 +80,55 @@ fn tiers_and_their_ceilings_are_explained() {
 }
 
 #[test]
-fn spans_are_in_their_largest_whole_unit() {
-    for (ms, text) in
-        [(0, "0 ms"), (999, "999 ms"), (1000, "1 second"), (90_000, "90 seconds"), (7_200_000, "2 hours")]
-    {
-        assert_eq!(span(DurationMs(ms)), text);
+fn details_of_a_decision_are_explained_in_spans_that_people_read() {
+    let result = |rule: &str, detail: &str| RuleResult {
+        rule: rule.parse().unwrap(),
+        kind: RuleKind::SessionReport,
+        verdict: Verdict::Pass,
+        code: ReasonCode::SessionReportCurrent,
+        detail: detail.to_owned(),
+    };
+    let decision = Decision {
+        outcome: Outcome::Allow,
+        satisfied_hold: None,
+        rules: vec![result("risk", "the report of `crm` is 5400000 ms old, at most 86400000 ms count")],
+        risk: RiskScore { score: 0, components: Vec::new() },
+        policy_version: PolicyVersion(1),
+        policy_hash: PolicyDocument::parse(DEMO).unwrap().hash(),
+    };
+    let page = explain_decision(&decision);
+    assert!(page.contains("is 1 hour 30 minutes old, at most 1 day count\n"), "{page}");
+}
+
+#[test]
+fn trips_are_explained_in_whole_units_where_the_registry_knows_them() {
+    let usdt = Asset {
+        symbol: AssetSymbol::parse("USDT").unwrap(),
+        chain_id: ChainId(1),
+        contract: None,
+        decimals: 6,
+    };
+    let outflow = |unit: &str| TripCause::Outflow {
+        sum: Amount::from_u128(2_001_000_000),
+        most: Amount::from_u128(2_000_000_000),
+        unit: unit.to_owned(),
+        window_ms: 5_400_000,
+    };
+    for (cause, said) in [
+        (outflow("USDT"), "2001 USDT were authorized within 1 hour 30 minutes, it lets 2000 USDT pass"),
+        (
+            outflow("WBTC"),
+            "2001000000 base units of WBTC were authorized within 1 hour 30 minutes, it lets 2000000000 base units of WBTC pass",
+        ),
+        (
+            outflow("usd_cents"),
+            "20010000 USD were authorized within 1 hour 30 minutes, it lets 20000000 USD pass",
+        ),
+        (
+            TripCause::Denials { counted: 3, most: 2, window_ms: 3_600_000 },
+            "3 requests were denied within 1 hour, it lets 2 pass",
+        ),
+    ] {
+        assert_eq!(explain_trip(&cause, std::slice::from_ref(&usdt)), said);
     }
 }

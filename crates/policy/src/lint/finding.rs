@@ -78,6 +78,7 @@ findings! {
     HoldRoleUnfilled, "HOLD_ROLE_UNFILLED", Error, "The officers in the roster cannot give the approvals that a hold needs.", "ask for fewer or other roles, or add officers first";
     HoldOwnerUnfilled, "HOLD_OWNER_UNFILLED", Warning, "No officer has the role that looks after holds.", "name a role that somebody has";
     ClientUnknown, "CLIENT_UNKNOWN", Warning, "A rule names a client that the roster does not have.", "correct the name, or add the client";
+    ProviderUnknown, "PROVIDER_UNKNOWN", Warning, "A rule or term names a provider that the roster does not have: it never reports.", "correct the name, or add the provider";
     WalletUnknown, "WALLET_UNKNOWN", Warning, "A rule names a wallet that does not exist.", "correct the name, or create the wallet";
     AssetUnknown, "ASSET_UNKNOWN", Error, "A rule names an asset that the registry does not have.", "correct the symbol: the rule never applies";
     ListUnknown, "LIST_UNKNOWN", Error, "A rule names a screening list that is not loaded, so it denies everything.", "load the list first";

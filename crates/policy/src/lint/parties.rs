@@ -1,19 +1,19 @@
-//! Owns the question whether the names in a document are those of a cell: roles that nobody has, clients, wallets, assets and
+//! Owns the question whether the names in a document are those of a cell: roles that nobody has, clients, providers, wallets, assets and
 //! lists that do not exist.
 
 use std::collections::BTreeSet;
 
 use holdfast_chains::{Asset, AssetSymbol, ChainId};
 
-use super::{KnownParties, LintCode, Report, breakers, width};
+use super::{KnownParties, LintCode, Report, breakers, named, width};
 use crate::{
     approvals::quorum_is_met,
-    document::{AmountUnit, LimitUnit, RequiredApprovals, RestrictionRule},
+    document::{AmountUnit, Escalation, HoldTerms, LimitUnit, RequiredApprovals, RestrictionRule},
     ids::RuleId,
 };
 
 pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
-    let KnownParties { officers: _, clients, assets, lists: _, wallets } = known;
+    let KnownParties { officers: _, clients, providers, assets, lists: _, wallets } = known;
     let document = report.document;
     let registered = |asset: &AssetSymbol| assets.iter().any(|known| known.symbol == *asset);
     for (index, grant) in document.grants().iter().enumerate() {
@@ -38,6 +38,12 @@ pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
             report.find(LintCode::WalletUnknown, &path, None, format!("no wallet `{wallet}`"));
         }
     }
+    for (path, named) in named::providers(document) {
+        for provider in named.difference(providers) {
+            let sentence = format!("no provider `{provider}` in the roster");
+            report.find(LintCode::ProviderUnknown, &path, None, sentence);
+        }
+    }
     for (index, restriction) in document.restrictions().iter().enumerate() {
         names(report, known, index, &restriction.rule);
         for (field, approvals) in width::holds(&restriction.rule) {
@@ -56,10 +62,13 @@ pub(super) fn check(report: &mut Report<'_>, known: &KnownParties) {
         }
     }
     uncapped_chains(report, assets);
-    let owner = &document.hold().owner;
-    if !known.officers.iter().any(|(_, roles)| roles.contains(owner)) {
-        let sentence = format!("no officer has the role `{owner}`");
-        report.find(LintCode::HoldOwnerUnfilled, "hold.owner", None, sentence);
+    let HoldTerms { deadline: _, owner, escalation } = document.hold();
+    let escalated = escalation.iter().map(|Escalation { after: _, to }| ("hold.escalate_to", to));
+    for (path, role) in std::iter::once(("hold.owner", owner)).chain(escalated) {
+        if !known.officers.iter().any(|(_, roles)| roles.contains(role)) {
+            let sentence = format!("no officer has the role `{role}`");
+            report.find(LintCode::HoldOwnerUnfilled, path, None, sentence);
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use holdfast_chains::{AssetSymbol, ChainId};
 
 use super::*;
 
+mod named;
+
 const DEMO: &str = include_str!("../../fixtures/demo-policy.toml");
 
 fn found(text: &str, known: Option<&KnownParties>) -> Vec<(&'static str, usize, Option<String>)> {
@@ -253,6 +255,7 @@ fn cell() -> KnownParties {
             ("carol".parse().unwrap(), roles(&["withdrawal-approver"])),
         ],
         clients: ["pipeline".parse().unwrap()].into(),
+        providers: ["sessions".parse().unwrap()].into(),
         assets: vec![asset("USDT", 1), asset("ETH", 1)],
         lists: ["ofac-eth".parse().unwrap()].into(),
         wallets: Some(["hot-1".parse().unwrap()].into()),
@@ -390,6 +393,9 @@ fn example_of_an_exchange_has_nothing_that_fails_the_check() {
         ],
         clients: ["pipeline-web", "pipeline-api", "pipeline-desk", "treasury"]
             .map(|client| ClientId::new(client).unwrap())
+            .into(),
+        providers: ["sessions", "chain-analyst", "identity", "market", "vasp-net"]
+            .map(|provider| ProviderId::new(provider).unwrap())
             .into(),
         assets: ["ETH", "USDT", "USDC", "WBTC"].map(asset).into(),
         lists: BTreeSet::from([ListId::new("ofac-eth").unwrap()]),

@@ -19,6 +19,7 @@ mod footings;
 mod holds;
 mod legal_orders;
 mod lists;
+mod misspelt;
 mod own_transfers;
 mod properties;
 mod risk;
