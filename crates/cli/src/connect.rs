@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use holdfast_transport::client::{self, Endpoint, Timeouts};
-use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
+use holdfast_transport::{PeerIdentity, Role, TlsIdentity, with_causes};
 use tonic::transport::Channel;
 
-use crate::failure::{Exit, Failure, with_sources};
+use crate::failure::{Exit, Failure};
 use crate::profile::{Profile, Server, Who};
 
 /// Longer than the longest call of a server, so that its answer arrives and not our timeout.
@@ -42,7 +42,7 @@ pub(crate) fn identity(profile: &Profile, who: &Who) -> Result<TlsIdentity, Fail
         &profile.path(&profile.file.ca),
     );
     let tls = load.map_err(|error| {
-        Failure::new(Exit::Usage, error.reason(), with_sources(&error))
+        Failure::new(Exit::Usage, error.reason(), with_causes(&error))
             .during(&format!("TLS identity of {} `{}`", who.role, who.name))
             .next("correct the files that the profile names")
     })?;

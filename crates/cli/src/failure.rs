@@ -11,6 +11,7 @@ use holdfast_policy::PolicyError;
 use holdfast_proto::{CallerAction, FieldViolation, field_violations, reason_of};
 use holdfast_transport::client::{ConnectError, ProbeError};
 use holdfast_transport::files::FileError;
+use holdfast_transport::with_causes;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -230,19 +231,19 @@ impl From<ConnectError> for Failure {
             }
             ConnectError::Tls(_) | ConnectError::Name => "correct the TLS files that the profile names",
         };
-        Self::new(exit, error.reason(), with_sources(&error)).next(next)
+        Self::new(exit, error.reason(), with_causes(&error)).next(next)
     }
 }
 
 impl From<ProbeError> for Failure {
     fn from(error: ProbeError) -> Self {
-        Self::new(Exit::Unavailable, error.reason(), with_sources(&error)).next("look into the server's log")
+        Self::new(Exit::Unavailable, error.reason(), with_causes(&error)).next("look into the server's log")
     }
 }
 
 impl From<FileError> for Failure {
     fn from(error: FileError) -> Self {
-        Self::new(Exit::Usage, error.reason(), with_sources(&error))
+        Self::new(Exit::Usage, error.reason(), with_causes(&error))
     }
 }
 
@@ -336,20 +337,6 @@ impl From<Rejection> for Failure {
         }
         failure
     }
-}
-
-/// An error with everything that caused it, in one sentence.
-pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use holdfast_ledger::{OfficerKey, key_id};
 use holdfast_log::{Envelope, PayloadType};
 use holdfast_transport::files;
 use holdfast_transport::signing_key::{self, SigningKeyError};
+use holdfast_transport::with_causes;
 use rand::rngs::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
-use crate::failure::{Exit, Failure, with_sources};
+use crate::failure::{Exit, Failure};
 use crate::profile::{Profile, Who};
 
 /// Loads an officer's OpenSSH private key.
@@ -36,7 +37,7 @@ pub(crate) fn ssh(path: &Path) -> Result<PrivateKey, Failure> {
 /// Signs as `ssh-keygen -Y sign` would.
 pub(crate) fn ssh_sign(path: &Path, namespace: &str, message: &[u8]) -> Result<Vec<u8>, Failure> {
     OfficerKey::sign(&ssh(path)?, namespace, message).map_err(|error| {
-        Failure::new(Exit::Usage, "SSH_KEY_INVALID", with_sources(&error))
+        Failure::new(Exit::Usage, "SSH_KEY_INVALID", with_causes(&error))
             .next("use `--write-statement FILE` and `ssh-keygen -Y sign`")
     })
 }

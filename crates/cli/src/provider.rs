@@ -21,7 +21,7 @@ use holdfast_proto::v1;
 use holdfast_proto::v1::risk_provider_server::{RiskProvider, RiskProviderServer};
 use holdfast_transport::access::{AccessTable, HEALTH};
 use holdfast_transport::server::serve;
-use holdfast_transport::{Limits, Role};
+use holdfast_transport::{Limits, Role, with_causes};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +30,7 @@ use tonic::{Request, Response, Status};
 
 use crate::clock;
 use crate::connect;
-use crate::failure::{Exit, Failure, with_sources};
+use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::keys;
 use crate::output::Answer;
@@ -127,7 +127,7 @@ async fn serve_scores(session: &Session, args: &ServeArgs) -> Result<Answer, Fai
     session.output.notice(&format!("provider `{}` listens on {}, next report {next}", who.name, args.listen));
     serve(listener, &tls, routes, access, Limits::default(), stopped())
         .await
-        .map_err(|error| Failure::other(error.reason(), with_sources(&error)))?;
+        .map_err(|error| Failure::other(error.reason(), with_causes(&error)))?;
     Ok(Answer::new(json!({"provider": who.name}), format!("provider `{}` stopped", who.name)))
 }
 

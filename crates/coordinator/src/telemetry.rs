@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use holdfast_ledger::{WithdrawalId, WithdrawalState};
 use holdfast_policy::TimestampMs;
+use holdfast_transport::with_causes;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+use tracing::field::DisplayValue;
 use tracing_subscriber::EnvFilter;
 
 use crate::log_book::{LogFailed, Reader, SharedLog};
@@ -89,11 +91,9 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
     Ok(())
 }
 
-/// An error for the log, which prints its whole chain of causes.
-pub(crate) fn cause<'a>(
-    error: &'a (dyn std::error::Error + 'static),
-) -> &'a (dyn std::error::Error + 'static) {
-    error
+/// An error for the log with its whole chain of causes, of which the JSON lines would show the outermost only.
+pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> DisplayValue<String> {
+    tracing::field::display(with_causes(error))
 }
 
 /// Publishes how many withdrawals are in each state.

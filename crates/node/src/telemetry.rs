@@ -14,7 +14,7 @@ pub enum TelemetryError {
     #[error("logging cannot be set up: {0}")]
     Logging(String),
     /// The port is taken, or metrics were set up before.
-    #[error("metrics cannot be served on `{address}`: {source}")]
+    #[error("metrics cannot be served on `{address}`")]
     Metrics {
         /// The address asked for.
         address: SocketAddr,

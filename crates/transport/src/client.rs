@@ -7,7 +7,6 @@
 
 use std::error::Error;
 use std::io;
-use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::causes::causes;
 use crate::identity::PeerIdentity;
 use crate::tls::{ALPN, TlsError, TlsIdentity};
 
@@ -293,16 +293,4 @@ fn was_alerted(error: &(dyn Error + 'static)) -> bool {
 fn was_lost(status: &Status) -> bool {
     let broke = causes(status).any(|cause| cause.is::<tonic::transport::Error>());
     broke && tls_cause(status).is_none() && !was_alerted(status)
-}
-
-/// An error and everything behind it.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(error), |error| {
-        let error: &'a (dyn Error + 'static) = *error;
-        // An `io::Error` reports the source of what it wraps, not what it wraps.
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        }
-    })
 }

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::transport::server::Connected as _;
 
+use crate::causes::with_causes;
 use crate::identity::{PeerIdentity, Role};
 use crate::limits::Limits;
 use crate::server::{VerifiedConnection, incoming};
@@ -119,8 +120,7 @@ async fn serve_connection(connection: VerifiedConnection, guard: Arc<Guard>) {
         async move { Ok::<_, Infallible>(respond(&guard, &peer, &request).await) }
     });
     if let Err(error) = builder.serve_connection(TokioIo::new(connection), service).await {
-        let cause: &dyn std::error::Error = &*error;
-        tracing::debug!(%peer, cause, "HTTPS connection ended");
+        tracing::debug!(%peer, cause = with_causes(&*error), "HTTPS connection ended");
     }
 }
 

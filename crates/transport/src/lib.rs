@@ -5,6 +5,7 @@
 //! own cluster, or know anything about withdrawals, wallets or keys other than TLS keys.
 
 pub mod access;
+pub mod causes;
 pub mod client;
 pub mod files;
 pub mod https;
@@ -16,6 +17,7 @@ pub mod signing_key;
 pub mod tls;
 
 pub use access::{AccessTable, peer_identity};
+pub use causes::with_causes;
 pub use identity::{PeerIdentity, Role};
 pub use limits::{Limits, MAX_MESSAGE_BYTES};
 pub use tls::TlsIdentity;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use holdfast_transport::files as secure;
 use holdfast_transport::issue::{CertificateAuthority, IssueError, Validity, certificate_request};
-use holdfast_transport::{PeerIdentity, Role};
+use holdfast_transport::{PeerIdentity, Role, with_causes};
 use serde_json::json;
 
 use crate::clock::{self, parse_duration};
-use crate::failure::{Exit, Failure, with_sources};
+use crate::failure::{Exit, Failure};
 use crate::files;
 use crate::output::Answer;
 
@@ -118,7 +118,7 @@ pub(super) fn validity(span: Duration) -> Result<Validity, Failure> {
 }
 
 pub(super) fn refused(error: IssueError) -> Failure {
-    Failure::new(Exit::Usage, error.reason(), with_sources(&error))
+    Failure::new(Exit::Usage, error.reason(), with_causes(&error))
 }
 
 fn identity(cluster: &str, text: &str) -> Result<PeerIdentity, Failure> {

@@ -19,6 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::connection::{Places, VerifiedConnection};
 use crate::access::PeerConnection;
+use crate::causes::with_causes;
 use crate::identity::PeerIdentity;
 use crate::identity::certificate::PeerCertificate;
 use crate::limits::{KeyedLimit, Limits};
@@ -111,8 +112,7 @@ impl Gate {
                 // The server may have stopped meanwhile; then the connection is simply closed.
                 Ok(connection) => drop(ready.send(Ok(connection)).await),
                 Err(refusal) => {
-                    let cause: &dyn std::error::Error = &refusal;
-                    tracing::debug!(%address, cause, "connection refused");
+                    tracing::debug!(%address, cause = with_causes(&refusal), "connection refused");
                 }
             }
         });

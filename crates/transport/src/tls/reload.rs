@@ -9,6 +9,7 @@ use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::TlsIdentity;
+use crate::causes::with_causes;
 
 /// Reads both files again at every SIGHUP for as long as the future is polled. The signal no longer ends the process from this
 /// call on.
@@ -31,8 +32,7 @@ pub fn reload_on_hangup(
             match tokio::task::spawn_blocking(move || tls.reload(&certificate, &key)).await {
                 Ok(Ok(())) => tracing::info!("certificate read again: new connections use it"),
                 Ok(Err(error)) => {
-                    let reason = error.reason();
-                    let error: &dyn std::error::Error = &error;
+                    let (reason, error) = (error.reason(), with_causes(&error));
                     tracing::error!(reason, error, "the new certificate is not used, the old one stays");
                 }
                 Err(error) => tracing::error!(%error, "reading the certificate was interrupted"),
