@@ -6,7 +6,7 @@ use serde_json::Value;
 use ssh_key::PrivateKey;
 
 use crate::COORDINATOR;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Options};
 
 impl Cluster {
     /// Changes the genesis document of a cluster none of whose processes has run yet.
@@ -29,6 +29,23 @@ impl Cluster {
         std::fs::write(self.path("genesis.json"), &bytes).unwrap();
         std::fs::write(self.path("genesis.entry.json"), entry.bytes()).unwrap();
         self.pin(Genesis::hash_of(&bytes));
+    }
+
+    /// The same for the policy in it: every process is then started, and the wallet, its payee and a session are made.
+    pub async fn with_policy(change: impl FnOnce(&str) -> String) -> Self {
+        let mut cluster = Self::make(Options::default());
+        cluster.amend_policy(change);
+        cluster.start_all().await;
+        cluster.make_ready().await;
+        cluster
+    }
+
+    /// Changes the policy in the genesis document.
+    pub fn amend_policy(&mut self, change: impl FnOnce(&str) -> String) {
+        self.amend_genesis(|document| {
+            let changed = change(document["policy"].as_str().unwrap());
+            document["policy"] = changed.into();
+        });
     }
 
     /// Writes the document's hash into every configuration.

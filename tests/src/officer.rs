@@ -25,6 +25,18 @@ use crate::{COORDINATOR, ENGINE, WALLET, eventually, now_ms};
 const LIFE_MS: u64 = 60 * 60 * 1_000;
 const CEREMONY: Duration = Duration::from_secs(90);
 
+/// The proposal of a house entry for USDT on Ethereum.
+pub fn house_entry(address: &str, expires_at_ms: u64) -> StatementBody {
+    StatementBody::ProposeWhitelistEntry(WhitelistProposal {
+        chain_id: ChainId(1),
+        address: Address::parse(address).unwrap(),
+        assets: vec!["USDT".parse().unwrap()],
+        customer: None,
+        not_before: None,
+        expires_at: TimestampMs(expires_at_ms),
+    })
+}
+
 /// An officer with an SSH key.
 #[derive(Clone, Debug)]
 pub struct Officer<'a> {
@@ -176,14 +188,7 @@ impl Officer<'_> {
         address: &str,
         expires_at_ms: u64,
     ) -> Result<v1::Ceremony, Status> {
-        let body = StatementBody::ProposeWhitelistEntry(WhitelistProposal {
-            chain_id: ChainId(1),
-            address: Address::parse(address).unwrap(),
-            assets: vec!["USDT".parse().unwrap()],
-            customer: None,
-            not_before: None,
-            expires_at: TimestampMs(expires_at_ms),
-        });
+        let body = house_entry(address, expires_at_ms);
         let request = v1::AddWhitelistEntryRequest { envelope: self.says(body).await.to_json() };
         let channel = self.cluster.to_coordinator(Role::Officer, &self.name).await;
         Ok(WhitelistServiceClient::new(channel).add(request).await?.into_inner())

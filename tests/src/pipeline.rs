@@ -24,6 +24,11 @@ pub struct Pipeline<'a> {
     withdrawals: WithdrawalServiceClient<Channel>,
 }
 
+/// Why a withdrawal is where it is: the reason code, empty if there is none.
+pub fn reason_code(withdrawal: &v1::Withdrawal) -> String {
+    withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
+}
+
 impl Cluster {
     /// The client, connected to the coordinator.
     pub async fn pipeline(&self) -> Pipeline<'_> {

@@ -18,6 +18,8 @@ pub const STRANGER: &str = "0x52908400098527886E0F7030069857D2E4169EE7";
 pub const THIEF: &str = "0xdD870fA1b7C4700F2BD7f44238821C26f7392148";
 
 const USDT: &str = "0xdAC17F958D2ee523a2206206994597C13D831ec7";
+/// Base units of a USDT.
+const USDT_UNITS: u128 = 1_000_000;
 const AMOUNT: u128 = 1_250_000_000;
 const FEE_CAP: u128 = 10_000_000_000_000_000;
 const LIFE_MS: u64 = 10 * 60 * 1_000;
@@ -77,6 +79,12 @@ impl Cluster {
     /// The same with its transaction, under an account nonce of its own.
     pub fn request(&self) -> Request {
         self.intent().with_transfer(self.next_account_nonce())
+    }
+
+    /// A withdrawal of so many USDT to somebody, with its transaction.
+    pub fn request_of(&self, usdt: u128, to: &str) -> Request {
+        let intent = self.intent().set("amount", (usdt * USDT_UNITS).to_string()).set("destination", to);
+        intent.with_transfer(self.next_account_nonce())
     }
 
     /// A transaction for an earlier intent.

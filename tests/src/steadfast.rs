@@ -8,10 +8,10 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use holdfast_chains::{Address, ChainId};
+use holdfast_chains::Address;
 use holdfast_ledger::{
     CeremonyId, IdentityReport, IdentitySubject, PayloadKind, StatementBody, StatementDigest, WalletProposal,
-    WhitelistProposal, Withdrawal, WithdrawalId, WithdrawalState, key_id,
+    Withdrawal, WithdrawalId, WithdrawalState, key_id,
 };
 use holdfast_log::{Entry, Envelope, Hash, RightEdge, TlogProof};
 use holdfast_policy::{IntentDigest, ListId, ProviderId, TimestampMs, WalletId};
@@ -29,6 +29,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::cluster::Cluster;
+use crate::officer::house_entry;
 use crate::replica::LogCopy;
 use crate::request::Request;
 use crate::{CLIENT, COORDINATOR, ENGINE, NODES, now_ms};
@@ -121,14 +122,7 @@ impl<'a> Steadfast<'a> {
 
     /// An hour on the whitelist for an address; returns the entry's id.
     pub async fn whitelist(&self, address: &str) -> String {
-        let body = StatementBody::ProposeWhitelistEntry(WhitelistProposal {
-            chain_id: ChainId(1),
-            address: Address::parse(address).unwrap(),
-            assets: vec!["USDT".parse().unwrap()],
-            customer: None,
-            not_before: None,
-            expires_at: TimestampMs(now_ms() + HOUR_MS),
-        });
+        let body = house_entry(address, now_ms() + HOUR_MS);
         let done = self.ceremony(&self.log().await, body, false).await;
         self.told().whitelisted.insert(done.result_ids[0].clone());
         done.result_ids[0].clone()

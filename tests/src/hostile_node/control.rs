@@ -175,7 +175,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let control = Control::create(directory.path().join("control"));
         control.did(&[7], &Deviation::new(Phase::Keygen, 1, "silent"));
-        fs::OpenOptions::new().append(true).open(control.beside("done")).unwrap().write_all(b"08 keygen").unwrap();
+        fs::OpenOptions::new()
+            .append(true)
+            .open(control.beside("done"))
+            .unwrap()
+            .write_all(b"08 keygen")
+            .unwrap();
         assert_eq!(control.done(), [("07".to_owned(), Deviation::new(Phase::Keygen, 1, "silent"))]);
     }
 

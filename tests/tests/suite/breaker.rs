@@ -1,28 +1,16 @@
 //! Circuit breakers through real processes: denials that a client provokes, and outflow that a thief with the coordinator's keys
 //! authorizes, pause the wallet at every node until officers resume it.
 
-use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
-use holdfast_tests::{COORDINATOR, Cluster, Hostile, Options, STRANGER, WALLET, refused};
+use holdfast_tests::{COORDINATOR, Cluster, Hostile, STRANGER, WALLET, reason_code, refused};
 use tonic::Code;
 
 /// A running cell whose policy has a circuit breaker.
 async fn cell(rule: &str) -> Cluster {
-    let mut cluster = Cluster::make(Options::default());
-    cluster.amend_genesis(|document| {
-        let rule = format!(
-            "[[restriction]]\nid = \"fuse\"\ntype = \"circuit_breaker\"\nwindow_ms = 3600000\n{rule}\n\n[risk]"
-        );
-        let policy = document["policy"].as_str().unwrap().replacen("[risk]", &rule, 1);
-        document["policy"] = policy.into();
-    });
-    cluster.start_all().await;
-    cluster.make_ready().await;
-    cluster
-}
-
-fn code(withdrawal: &v1::Withdrawal) -> String {
-    withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
+    let rule = format!(
+        "[[restriction]]\nid = \"fuse\"\ntype = \"circuit_breaker\"\nwindow_ms = 3600000\n{rule}\n\n[risk]"
+    );
+    Cluster::with_policy(|policy| policy.replacen("[risk]", &rule, 1)).await
 }
 
 #[tokio::test]
@@ -36,12 +24,12 @@ async fn denials_that_a_client_provokes_pause_the_wallet_until_officers_resume_i
     let mut last = String::new();
     for attempt in 1..=4 {
         let denied = pipeline.submit(&cluster.intent().set("destination", STRANGER)).await.unwrap();
-        assert_eq!(code(&denied), "DESTINATION_NOT_WHITELISTED", "attempt {attempt}");
+        assert_eq!(reason_code(&denied), "DESTINATION_NOT_WHITELISTED", "attempt {attempt}");
         last = denied.id;
     }
     // Then an honest withdrawal is refused by a stable code
     let honest = pipeline.submit(&cluster.request()).await.unwrap();
-    assert_eq!((honest.state(), code(&honest).as_str()), (State::Denied, "WALLET_PAUSED"));
+    assert_eq!((honest.state(), reason_code(&honest).as_str()), (State::Denied, "WALLET_PAUSED"));
     // And status, wallet and explanation name the breaker and what tripped it
     let status = terminal.ok("status");
     let pause = &status["paused_wallets"][0]["pauses"][0];

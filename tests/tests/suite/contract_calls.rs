@@ -9,7 +9,7 @@ use holdfast_chains::{Address, Amount, Calldata, ChainId, Eip1559Draft, Transfer
 use holdfast_ledger::{PayloadKind, StatementBody};
 use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_tests::{
-    COORDINATOR, CUSTOMER, Cluster, Hostile, Options, PAYEE, Request, THIEF, Terminal, WALLET, admitted,
+    COORDINATOR, CUSTOMER, Cluster, Hostile, PAYEE, Request, THIEF, Terminal, WALLET, admitted, reason_code,
     refused,
 };
 use serde_json::{Value, json};
@@ -21,16 +21,10 @@ const ETHER: u128 = 1_000_000_000_000_000_000;
 
 /// A running cell whose wallet may approve up to 5,000 USDT to the payee, with up to 5 ether along.
 async fn cell() -> Cluster {
-    let mut cluster = Cluster::make(Options::default());
-    cluster.amend_genesis(|document| {
-        let grant = format!(
-            "[[grant]]\nid = \"hot-calls\"\nwallets = [\"hot-1\"]\nassets = [\"ETH\"]\nclients = [\"pipeline\"]\ndestinations = \"whitelisted\"\nmax_amount = {{ ETH = \"5000000000000000000\" }}\n\n[[grant.call]]\ncontract = \"{USDT}\"\nfunction = \"approve(address,uint256)\"\narguments = [{{ position = 1, one_of = [\"whitelisted\"] }}, {{ position = 2, at_most = \"5000000000\" }}]\n\n[[restriction]]"
-        );
-        let policy = document["policy"].as_str().unwrap().replacen("[[restriction]]", &grant, 1);
-        document["policy"] = policy.into();
-    });
-    cluster.start_all().await;
-    cluster.make_ready().await;
+    let grant = format!(
+        "[[grant]]\nid = \"hot-calls\"\nwallets = [\"hot-1\"]\nassets = [\"ETH\"]\nclients = [\"pipeline\"]\ndestinations = \"whitelisted\"\nmax_amount = {{ ETH = \"5000000000000000000\" }}\n\n[[grant.call]]\ncontract = \"{USDT}\"\nfunction = \"approve(address,uint256)\"\narguments = [{{ position = 1, one_of = [\"whitelisted\"] }}, {{ position = 2, at_most = \"5000000000\" }}]\n\n[[restriction]]"
+    );
+    let cluster = Cluster::with_policy(|policy| policy.replacen("[[restriction]]", &grant, 1)).await;
     let terminal = cluster.terminal();
     for address in [USDT, PAYEE] {
         let added = terminal.ok(&format!("whitelist add {address} --expires-in 30d --officer alice --yes"));
@@ -71,10 +65,6 @@ fn asks(cluster: &Cluster, calldata: &Calldata, wei: u128) -> Request {
         .set("destination", USDT)
         .set("calldata", calldata.to_string())
         .set("transaction", transaction)
-}
-
-fn code(withdrawal: &holdfast_proto::v1::Withdrawal) -> String {
-    withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
 }
 
 /// By the command line, read again by another Ethereum library.
@@ -131,14 +121,14 @@ async fn what_is_no_listed_call_is_refused_or_denied(cluster: &Cluster) {
         (honest, 5 * ETHER + 1, "NO_GRANT"),
     ] {
         let denied = pipeline.submit(&asks(cluster, &calldata, wei)).await.unwrap();
-        assert_eq!((denied.state(), code(&denied).as_str()), (State::Denied, reason));
+        assert_eq!((denied.state(), reason_code(&denied).as_str()), (State::Denied, reason));
     }
 }
 
 async fn officers_approve_what_they_read(cluster: &Cluster) {
     let calldata = approve(PAYEE, 1_000);
     let held = cluster.pipeline().await.submit(&asks(cluster, &calldata, 3 * ETHER)).await.unwrap();
-    assert_eq!((held.state(), code(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
+    assert_eq!((held.state(), reason_code(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
     let body = StatementBody::ApproveHold(held.id.parse().unwrap());
     let (alice, carol) = (cluster.officer("alice"), cluster.officer("carol"));
     let text = alice.statement(cluster.download().await.state(), body.clone());

@@ -7,7 +7,7 @@ use holdfast_ledger::StatementBody;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_tests::{
-    CUSTOMER, Cluster, Options, PAYEE, Refusal, Request, Terminal, eventually, now_ms, transfer,
+    CUSTOMER, Cluster, PAYEE, Refusal, Terminal, eventually, now_ms, reason_code, transfer,
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -59,26 +59,7 @@ fn policy(demo: &str) -> String {
 
 async fn cell() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
-    CLUSTER.get_or_init(|| with_policy(policy)).await
-}
-
-async fn with_policy(change: impl FnOnce(&str) -> String) -> Cluster {
-    let mut cluster = Cluster::make(Options::default());
-    cluster.amend_genesis(|document| {
-        let changed = change(document["policy"].as_str().unwrap());
-        document["policy"] = changed.into();
-    });
-    cluster.start_all().await;
-    cluster.make_ready().await;
-    cluster
-}
-
-fn pays(cluster: &Cluster, usdt: u128) -> Request {
-    cluster.intent().set("amount", (usdt * USDT).to_string()).with_transfer(cluster.next_account_nonce())
-}
-
-fn code(withdrawal: &v1::Withdrawal) -> String {
-    withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
+    CLUSTER.get_or_init(|| Cluster::with_policy(policy)).await
 }
 
 fn hold(withdrawal: &v1::Withdrawal) -> v1::HoldRequirement {
@@ -110,9 +91,9 @@ async fn until(ms: u64) {
 async fn time_releases_what_no_rule_leaves_to_people_and_not_a_moment_sooner() {
     let cluster = cell().await;
     let pipeline = cluster.pipeline().await;
-    let asked = pipeline.submit_only(&pays(cluster, 1_501)).await.unwrap();
+    let asked = pipeline.submit_only(&cluster.request_of(1_501, PAYEE)).await.unwrap();
     let hold = hold(&asked);
-    assert_eq!((code(&asked).as_str(), approvals(&hold)), ("ABOVE_AUTOMATIC_LIMIT", vec![]));
+    assert_eq!((reason_code(&asked).as_str(), approvals(&hold)), ("ABOVE_AUTOMATIC_LIMIT", vec![]));
     let released = hold.release_at_ms.unwrap();
     assert_eq!(hold.not_before_ms, Some(released));
     // Nobody can shorten it
@@ -130,7 +111,7 @@ async fn time_releases_what_no_rule_leaves_to_people_and_not_a_moment_sooner() {
 async fn time_rejects_what_people_did_not_approve_in_time() {
     let cluster = cell().await;
     let (terminal, pipeline) = (cluster.terminal(), cluster.pipeline().await);
-    let asked = pipeline.submit_only(&pays(cluster, 60_000)).await.unwrap();
+    let asked = pipeline.submit_only(&cluster.request_of(60_000, PAYEE)).await.unwrap();
     let deadline = hold(&asked).deadline_ms;
     let request = asked.positions.as_ref().unwrap().request.as_ref().unwrap().time_ms;
     assert_eq!(deadline, request + REJECT_MS);
@@ -147,11 +128,11 @@ async fn time_rejects_what_people_did_not_approve_in_time() {
 async fn a_larger_amount_needs_what_every_band_below_it_says_and_officers_see_what_is_missing() {
     let cluster = cell().await;
     let (terminal, pipeline) = (cluster.terminal(), cluster.pipeline().await);
-    let small = pipeline.submit_only(&pays(cluster, 1_500)).await.unwrap();
+    let small = pipeline.submit_only(&cluster.request_of(1_500, PAYEE)).await.unwrap();
     assert_ne!(small.state(), State::Held, "a limit is inclusive");
-    let middle = pipeline.submit_only(&pays(cluster, 6_000)).await.unwrap();
+    let middle = pipeline.submit_only(&cluster.request_of(6_000, PAYEE)).await.unwrap();
     assert_eq!(approvals(&hold(&middle)), [("withdrawal-approver", 2)]);
-    let large = pipeline.submit_only(&pays(cluster, 30_000)).await.unwrap();
+    let large = pipeline.submit_only(&cluster.request_of(30_000, PAYEE)).await.unwrap();
     assert_eq!(approvals(&hold(&large)), [("compliance-officer", 1), ("withdrawal-approver", 2)]);
     // Two approvers are not enough: carol's role is missing, and one person fills one role
     approve(&terminal, &large.id, "alice");
@@ -219,7 +200,7 @@ async fn a_freeze_that_nobody_confirms_lapses() {
     let cluster = cell().await;
     let (terminal, pipeline) = (cluster.terminal(), cluster.pipeline().await);
     terminal.ok("fact session --customer customer-lapse");
-    let pays = || pays(cluster, 10).set("customer", "customer-lapse");
+    let pays = || cluster.request_of(10, PAYEE).set("customer", "customer-lapse");
     std::fs::write(cluster.path("order.txt"), "freeze").unwrap();
     let order = terminal.ok(
         "order open freeze --customer customer-lapse --agency fiu --reference L-1 --document order.txt --officer carol --yes",
@@ -228,7 +209,7 @@ async fn a_freeze_that_nobody_confirms_lapses() {
     let lapses_at = order["lapses_at"].as_u64().unwrap();
     // The open order stopped it, unless this machine took longer than that
     if frozen.positions.as_ref().unwrap().request.as_ref().unwrap().time_ms < lapses_at {
-        assert_eq!((frozen.state(), code(&frozen).as_str()), (State::Denied, "CUSTOMER_FROZEN"));
+        assert_eq!((frozen.state(), reason_code(&frozen).as_str()), (State::Denied, "CUSTOMER_FROZEN"));
     }
     until(lapses_at).await;
     let free = pipeline.submit(&pays()).await.unwrap();
@@ -251,10 +232,10 @@ async fn outside_its_hours_a_payment_waits_for_people_until_officers_change_the_
     let rule = format!(
         "[[restriction]]\nid = \"office\"\ntype = \"time_window\"\n{hours}\napprovals = {{ withdrawal-approver = 1 }}\n\n[risk]"
     );
-    let cluster = with_policy(|demo| demo.replacen("[risk]", &rule, 1)).await;
+    let cluster = Cluster::with_policy(|demo| demo.replacen("[risk]", &rule, 1)).await;
     let (terminal, pipeline) = (cluster.terminal(), cluster.pipeline().await);
-    let night = pipeline.submit(&pays(&cluster, 10)).await.unwrap();
-    assert_eq!(code(&night), "OUTSIDE_TIME_WINDOW");
+    let night = pipeline.submit(&cluster.request_of(10, PAYEE)).await.unwrap();
+    assert_eq!(reason_code(&night), "OUTSIDE_TIME_WINDOW");
     assert_eq!(approvals(&hold(&night)), [("withdrawal-approver", 1)]);
     // An officer lets it go
     approve(&terminal, &night.id, "bob");
@@ -265,6 +246,6 @@ async fn outside_its_hours_a_payment_waits_for_people_until_officers_change_the_
     std::fs::write(cluster.path("open.toml"), policy).unwrap();
     let proposed = terminal.ok("policy propose open.toml --officer alice --yes");
     terminal.approve(proposed["id"].as_str().unwrap(), &["alice", "bob"]);
-    let day = pipeline.submit(&pays(&cluster, 10)).await.unwrap();
+    let day = pipeline.submit(&cluster.request_of(10, PAYEE)).await.unwrap();
     assert_eq!(day.state(), State::Signed, "{:?}", day.reason);
 }

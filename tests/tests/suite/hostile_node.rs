@@ -39,11 +39,11 @@ enum Verdict {
 
 use Verdict::{Coordinator, Named, Nothing, Unnamed};
 
-fn keygen(round: u8, act: &str) -> Deviation {
+pub(crate) fn keygen(round: u8, act: &str) -> Deviation {
     Deviation::new(Phase::Keygen, round, act)
 }
 
-fn sign(round: u8, act: &str) -> Deviation {
+pub(crate) fn sign(round: u8, act: &str) -> Deviation {
     Deviation::new(Phase::Sign, round, act)
 }
 
@@ -196,7 +196,7 @@ async fn assert_verdicts(cluster: &Cluster, done: &[(String, Deviation)], expect
 }
 
 /// Another library finds the wallet's signature in it.
-fn assert_rightly_signed(cluster: &Cluster, withdrawal: &v1::Withdrawal, address: &str) {
+pub(crate) fn assert_rightly_signed(cluster: &Cluster, withdrawal: &v1::Withdrawal, address: &str) {
     assert_eq!(withdrawal.state(), State::Signed, "{:?} {}", withdrawal.reason, cluster.name());
     let receipt = withdrawal.receipt.as_ref().unwrap();
     let TxEnvelope::Eip1559(signed) =

@@ -12,13 +12,12 @@ use holdfast_policy::LegalOrderId;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_proto::v1::legal_order_service_client::LegalOrderServiceClient;
-use holdfast_tests::{Cluster, Options, PAYEE, Request, Terminal, now_ms, refused};
+use holdfast_tests::{Cluster, PAYEE, Request, Terminal, now_ms, refused};
 use holdfast_transport::Role;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use tonic::Code;
 
-const USDT: u128 = 1_000_000;
 const HOUR_MS: u64 = 3_600_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 const AGENCY: &str = "fiu";
@@ -35,17 +34,11 @@ async fn cell() -> &'static Cluster {
 
 /// A cell whose policy knows legal orders and the Travel Rule, with two contacts of an agency in its roster.
 async fn make() -> Cluster {
-    let mut cluster = Cluster::make(Options::default());
-    cluster.amend_genesis(|document| {
-        let more = "[[restriction]]\nid = \"travel\"\ntype = \"travel_rule\"\nabove = { USDT = \"3000000000\" }\n\
+    let more = "[[restriction]]\nid = \"travel\"\ntype = \"travel_rule\"\nabove = { USDT = \"3000000000\" }\n\
                     providers = [\"sessions\"]\napprovals = { compliance-officer = 1 }\n\n\
                     [legal]\nfreeze_lapse_ms = 600000\nopened_by = \"compliance-officer\"\n\
                     approvals = { compliance-officer = 1, security-officer = 1 }\n\n[risk]";
-        let policy = document["policy"].as_str().unwrap().replacen("[risk]", more, 1);
-        document["policy"] = policy.into();
-    });
-    cluster.start_all().await;
-    cluster.make_ready().await;
+    let cluster = Cluster::with_policy(|policy| policy.replacen("[risk]", more, 1)).await;
     let terminal = cluster.terminal();
     std::fs::write(cluster.path(DOCUMENT), "By order of the court: pay.").unwrap();
     for name in CONTACTS.into_iter().chain([FORGER]) {
@@ -63,8 +56,7 @@ async fn make() -> Cluster {
 }
 
 fn pays(cluster: &Cluster, usdt: u128, to: &str, customer: &str) -> Request {
-    let intent = cluster.intent().set("amount", (usdt * USDT).to_string()).set("destination", to);
-    intent.set("customer", customer).with_transfer(cluster.next_account_nonce())
+    cluster.request_of(usdt, to).set("customer", customer)
 }
 
 async fn submitted(cluster: &Cluster, request: &Request) -> (State, String) {

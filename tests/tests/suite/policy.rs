@@ -10,7 +10,8 @@ use holdfast_proto::v1::WithdrawalState as State;
 use holdfast_proto::v1::ceremony_service_client::CeremonyServiceClient;
 use holdfast_proto::v1::whitelist_service_client::WhitelistServiceClient;
 use holdfast_tests::{
-    CUSTOMER, Cluster, Options, PAYEE, Refusal, Request, STRANGER, THIEF, Terminal, now_ms, refused, transfer,
+    CUSTOMER, Cluster, Options, PAYEE, Refusal, Request, STRANGER, THIEF, Terminal, now_ms, reason_code,
+    refused, transfer,
 };
 use holdfast_transport::Role;
 use tokio::sync::OnceCell;
@@ -25,21 +26,11 @@ async fn cluster() -> &'static Cluster {
     CLUSTER.get_or_init(|| Cluster::ready(Options::default())).await
 }
 
-/// An intent to pay so much USDT to somebody, with its transaction.
-fn pays(cluster: &Cluster, usdt: u128, to: &str) -> Request {
-    let intent = cluster.intent().set("amount", (usdt * USDT).to_string()).set("destination", to);
-    intent.with_transfer(cluster.next_account_nonce())
-}
-
-fn reason(withdrawal: &v1::Withdrawal) -> String {
-    withdrawal.reason.clone().unwrap().code
-}
-
 /// Denied, first of all for this reason, with every rule's result and nothing signed.
 async fn assert_denied(cluster: &Cluster, request: &Request, code: &str) {
     let pipeline = cluster.pipeline().await;
     let denied = pipeline.submit(request).await.unwrap();
-    assert_eq!((denied.state(), reason(&denied).as_str()), (State::Denied, code), "{:?}", denied.reason);
+    assert_eq!((denied.state(), reason_code(&denied).as_str()), (State::Denied, code), "{:?}", denied.reason);
     assert!(denied.receipt.is_none() && denied.positions.unwrap().authorization.is_none());
     let rules = denied.decision.unwrap().rules;
     let denying = |rule: &&v1::RuleResult| rule.verdict() == v1::Verdict::Deny;
@@ -53,7 +44,7 @@ async fn assert_denied(cluster: &Cluster, request: &Request, code: &str) {
 #[tokio::test]
 async fn a_destination_that_nobody_listed_is_denied() {
     let cluster = cluster().await;
-    assert_denied(cluster, &pays(cluster, 10, STRANGER), "DESTINATION_NOT_WHITELISTED").await;
+    assert_denied(cluster, &cluster.request_of(10, STRANGER), "DESTINATION_NOT_WHITELISTED").await;
 }
 
 #[tokio::test]
@@ -65,11 +56,11 @@ async fn a_destination_whose_entry_has_expired_is_denied() {
     let expires_at_ms = now_ms() + 4_000;
     cluster.whitelist(&address, expires_at_ms).await;
     let pipeline = cluster.pipeline().await;
-    let paid = pipeline.submit(&pays(cluster, 10, &address)).await.unwrap();
+    let paid = pipeline.submit(&cluster.request_of(10, &address)).await.unwrap();
     assert_eq!(paid.state(), State::Signed, "{:?}", paid.reason);
     // When the moment is over
     tokio::time::sleep(Duration::from_millis(expires_at_ms.saturating_sub(now_ms()) + 50)).await;
-    assert_denied(cluster, &pays(cluster, 10, &address), "WHITELIST_ENTRY_EXPIRED").await;
+    assert_denied(cluster, &cluster.request_of(10, &address), "WHITELIST_ENTRY_EXPIRED").await;
 }
 
 #[tokio::test]
@@ -82,7 +73,7 @@ async fn a_destination_whose_entry_was_revoked_is_denied_at_once() {
     let channel = cluster.to_coordinator(Role::Officer, "alice").await;
     let revoked = WhitelistServiceClient::new(channel).revoke(request).await.unwrap().into_inner();
     assert_eq!(revoked.state(), v1::WhitelistEntryState::Revoked);
-    assert_denied(cluster, &pays(cluster, 10, THIEF), "WHITELIST_ENTRY_REVOKED").await;
+    assert_denied(cluster, &cluster.request_of(10, THIEF), "WHITELIST_ENTRY_REVOKED").await;
 }
 
 #[tokio::test]
@@ -91,14 +82,14 @@ async fn a_sanctioned_destination_is_denied_although_officers_listed_it() {
     let log = cluster.download().await;
     let sanctioned = log.state().genesis().screening[0].addresses().next().unwrap().to_string();
     cluster.whitelist(&sanctioned, now_ms() + HOUR_MS).await;
-    assert_denied(cluster, &pays(cluster, 10, &sanctioned), "DESTINATION_SANCTIONED").await;
+    assert_denied(cluster, &cluster.request_of(10, &sanctioned), "DESTINATION_SANCTIONED").await;
 }
 
 #[tokio::test]
 async fn amounts_and_fees_above_the_maximum_are_denied_whoever_would_approve_them() {
     let cluster = cluster().await;
-    assert_denied(cluster, &pays(cluster, 100_001, PAYEE), "ABOVE_MAXIMUM").await;
-    let fees = pays(cluster, 10, PAYEE).set("fee_cap", "50000000000000001");
+    assert_denied(cluster, &cluster.request_of(100_001, PAYEE), "ABOVE_MAXIMUM").await;
+    let fees = cluster.request_of(10, PAYEE).set("fee_cap", "50000000000000001");
     assert_denied(cluster, &fees, "FEE_CAP_TOO_HIGH").await;
 }
 
@@ -118,8 +109,8 @@ async fn calldata_that_pays_somebody_else_is_refused_before_any_decision() {
 
 /// A withdrawal that waits for two approvals, and alice's approving text.
 async fn held(cluster: &Cluster) -> (v1::Withdrawal, StatementBody) {
-    let held = cluster.pipeline().await.submit(&pays(cluster, 20_000, PAYEE)).await.unwrap();
-    assert_eq!((held.state(), reason(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
+    let held = cluster.pipeline().await.submit(&cluster.request_of(20_000, PAYEE)).await.unwrap();
+    assert_eq!((held.state(), reason_code(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
     let hold = held.decision.as_ref().unwrap().hold.as_ref().expect("what it waits for");
     assert_eq!(hold.approvals["withdrawal-approver"], 2);
     let body = StatementBody::ApproveHold(held.id.parse().unwrap());
@@ -180,7 +171,7 @@ async fn a_rejected_withdrawal_is_denied_and_no_approval_revives_it() {
     let (withdrawal, body) = held(cluster).await;
     let late = cluster.officer("alice").says(body).await;
     let rejected = cluster.officer("bob").reject_hold(&withdrawal.id).await.unwrap();
-    assert_eq!((rejected.state(), reason(&rejected).as_str()), (State::Denied, "REJECTED_BY_OFFICER"));
+    assert_eq!((rejected.state(), reason_code(&rejected).as_str()), (State::Denied, "REJECTED_BY_OFFICER"));
     let revived = cluster.officer("alice").approve_hold(&late).await;
     let refusal = Refusal::from(&revived.unwrap_err());
     // Its description has changed with its state, so either check may come first
@@ -194,7 +185,7 @@ async fn session_signals_raise_the_risk_and_an_unknown_session_holds() {
     let (pipeline, provider) = (cluster.pipeline().await, cluster.provider().await);
     provider.report("customer-new-device", true, false).await;
     provider.report("customer-reset", false, true).await;
-    let for_customer = |customer: &str| pays(cluster, 10, PAYEE).set("customer", customer);
+    let for_customer = |customer: &str| cluster.request_of(10, PAYEE).set("customer", customer);
     let score =
         |withdrawal: &v1::Withdrawal| withdrawal.decision.as_ref().unwrap().risk.as_ref().unwrap().score;
     let calm = pipeline.submit(&for_customer(CUSTOMER)).await.unwrap();
@@ -202,9 +193,9 @@ async fn session_signals_raise_the_risk_and_an_unknown_session_holds() {
     let device = pipeline.submit(&for_customer("customer-new-device")).await.unwrap();
     assert_eq!((device.state(), score(&device)), (State::Signed, 25), "{:?}", device.reason);
     let reset = pipeline.submit(&for_customer("customer-reset")).await.unwrap();
-    assert_eq!((reset.state(), reason(&reset).as_str(), score(&reset)), (State::Held, "RISK_HOLD", 45));
+    assert_eq!((reset.state(), reason_code(&reset).as_str(), score(&reset)), (State::Held, "RISK_HOLD", 45));
     let unknown = pipeline.submit(&for_customer("customer-unknown")).await.unwrap();
-    assert_eq!((unknown.state(), reason(&unknown).as_str()), (State::Held, "SESSION_REPORT_ABSENT"));
+    assert_eq!((unknown.state(), reason_code(&unknown).as_str()), (State::Held, "SESSION_REPORT_ABSENT"));
 }
 
 #[tokio::test]
@@ -222,7 +213,7 @@ async fn a_gap_in_a_providers_reports_is_refused() {
 async fn a_dry_run_decides_the_same_and_logs_nothing() {
     let cluster = cluster().await;
     let pipeline = cluster.pipeline().await;
-    let request = pays(cluster, 10, STRANGER);
+    let request = cluster.request_of(10, STRANGER);
     let decision = pipeline.evaluate(&request).await.unwrap();
     assert_eq!(decision.outcome(), v1::Outcome::Deny);
     let found = pipeline.by_key(&request.text("idempotency_key")).await;
@@ -241,7 +232,7 @@ async fn one_person_fills_one_place_in_a_quorum_and_only_with_the_right_role() {
     let open = cluster.ceremony(&ceremony.id).await.unwrap();
     assert_eq!((open.phase(), open.approvals.len()), (v1::CeremonyPhase::Proposed, 1));
     // The address stays unlisted
-    assert_denied(cluster, &pays(cluster, 10, STRANGER), "DESTINATION_NOT_WHITELISTED").await;
+    assert_denied(cluster, &cluster.request_of(10, STRANGER), "DESTINATION_NOT_WHITELISTED").await;
 }
 
 /// The policy in force with one replacement, as a file beside the terminal's profile.
@@ -258,7 +249,7 @@ async fn officers_approve_a_policy_by_its_diff_and_by_a_backtest_that_every_mach
     let cluster = Cluster::ready(Options::default()).await;
     let terminal = cluster.terminal();
     let pipeline = cluster.pipeline().await;
-    let paid = pipeline.submit(&pays(&cluster, 3_000, PAYEE)).await.unwrap();
+    let paid = pipeline.submit(&cluster.request_of(3_000, PAYEE)).await.unwrap();
     assert_eq!(paid.state(), State::Signed, "{:?}", paid.reason);
     let policy = cluster.download().await.state().policy().source().to_owned();
     let hold = "hold_above = { amount = \"5000000000\"";
@@ -312,8 +303,8 @@ async fn officers_approve_a_policy_by_its_diff_and_by_a_backtest_that_every_mach
     let proposed = terminal.ok("policy propose strict.toml --officer alice --signature honest.txt.sig");
     let ceremony = proposed["id"].as_str().unwrap().to_owned();
     terminal.approve(&ceremony, &["alice", "bob"]);
-    let held = pipeline.submit(&pays(&cluster, 3_000, PAYEE)).await.unwrap();
-    assert_eq!((held.state(), reason(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
+    let held = pipeline.submit(&cluster.request_of(3_000, PAYEE)).await.unwrap();
+    assert_eq!((held.state(), reason_code(&held).as_str()), (State::Held, "ABOVE_AUTOMATIC_LIMIT"));
     let shown = terminal.ok("policy show");
     assert_eq!(shown["version"], 2, "{shown:#}");
 }

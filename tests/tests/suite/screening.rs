@@ -18,7 +18,7 @@ use holdfast_proto::v1::fact_service_client::FactServiceClient;
 use holdfast_proto::v1::risk_provider_client::RiskProviderClient;
 use holdfast_tests::{
     COORDINATOR, Cluster, Hostile, NODES, Options, PAYEE, Request, STRANGER, THIEF, eventually, free_address,
-    now_ms, program, refused, transfer,
+    now_ms, program, reason_code, refused, transfer,
 };
 use holdfast_transport::client::{Endpoint, Timeouts, connect};
 use holdfast_transport::{PeerIdentity, Role};
@@ -31,17 +31,12 @@ const LIST: &str = "ofac-eth";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn pays(cluster: &Cluster, to: &str) -> Request {
-    let intent = cluster.intent().set("amount", (10 * USDT).to_string()).set("destination", to);
-    intent.with_transfer(cluster.next_account_nonce())
-}
-
-fn reason(withdrawal: &v1::Withdrawal) -> String {
-    withdrawal.reason.clone().unwrap().code
+    cluster.request_of(10, to)
 }
 
 async fn submitted(cluster: &Cluster, to: &str) -> (State, String) {
     let withdrawal = cluster.pipeline().await.submit(&pays(cluster, to)).await.unwrap();
-    (withdrawal.state(), reason(&withdrawal))
+    (withdrawal.state(), reason_code(&withdrawal))
 }
 
 /// The list in force with one more address, in a file.
@@ -81,7 +76,7 @@ async fn an_updated_list_stops_a_payment_at_decision_authorization_and_signing()
     // And the one that was allowed is denied when it is to be authorized
     let transaction = transfer(PAYEE, 10 * USDT, cluster.next_account_nonce());
     let bound = pipeline.bind(&cluster.bind(&allowed.id, &transaction)).await.unwrap();
-    assert_eq!((bound.state(), reason(&bound).as_str()), (State::Denied, "DESTINATION_SANCTIONED"));
+    assert_eq!((bound.state(), reason_code(&bound).as_str()), (State::Denied, "DESTINATION_SANCTIONED"));
     // And nodes refuse to sign what was authorized before, even for a thief with the coordinator's keys
     let mut log = cluster.download().await;
     cluster.kill_9(COORDINATOR);
@@ -206,14 +201,11 @@ impl Watched {
     async fn ready() -> Self {
         let mut cluster = Cluster::make(Options::default());
         let address = free_address().to_string();
-        cluster.amend_genesis(|document| {
-            let table = format!(
-                "[exposure]\nproviders = [\"{NAME}\"]\nmax_age_ms = 12000\nrequired = true\nhold_at = 50\ndeny_at = 80\n\
-                 approvals = {{ withdrawal-approver = 2 }}\n\n[hold]"
-            );
-            let policy = document["policy"].as_str().unwrap().replacen("[hold]", &table, 1);
-            document["policy"] = json!(policy);
-        });
+        let table = format!(
+            "[exposure]\nproviders = [\"{NAME}\"]\nmax_age_ms = 12000\nrequired = true\nhold_at = 50\ndeny_at = 80\n\
+             approvals = {{ withdrawal-approver = 2 }}\n\n[hold]"
+        );
+        cluster.amend_policy(|policy| policy.replacen("[hold]", &table, 1));
         let config = cluster.path("coordinator/coordinator.toml");
         let text = std::fs::read_to_string(&config).unwrap();
         let provider = format!("\n[[risk_providers]]\nname = \"{NAME}\"\naddress = \"{address}\"\n");
@@ -297,7 +289,7 @@ async fn a_payment_waits_for_the_provider_and_obeys_what_it_says() {
     let pipeline = watched.cluster.pipeline().await;
     // Nobody answers: people have to look
     let unanswered = pipeline.submit(&pays(&watched.cluster, PAYEE)).await.unwrap();
-    assert_eq!((unanswered.state(), reason(&unanswered).as_str()), (State::Held, "EXPOSURE_ABSENT"));
+    assert_eq!((unanswered.state(), reason_code(&unanswered).as_str()), (State::Held, "EXPOSURE_ABSENT"));
     // It answers that nothing is known
     let serving = watched.serve().await;
     eventually("the payee is paid", PATIENCE, || async {

@@ -7,7 +7,9 @@ use holdfast_log::Envelope;
 use holdfast_policy::ProviderId;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
-use holdfast_tests::{COORDINATOR, Cluster, Hostile, Options, Request, admitted, now_ms, refused};
+use holdfast_tests::{
+    COORDINATOR, Cluster, Hostile, Options, Request, admitted, now_ms, reason_code, refused,
+};
 use serde_json::json;
 use tonic::Code;
 
@@ -37,10 +39,6 @@ fn pays(cluster: &Cluster, wallet: &str) -> Request {
     cluster.request().set("wallet", wallet)
 }
 
-fn code(withdrawal: &v1::Withdrawal) -> String {
-    withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
-}
-
 #[tokio::test]
 async fn what_two_wallets_of_a_tier_pay_at_the_same_time_is_one_sum() {
     // Given a ceiling that four payments fill to the unit
@@ -53,12 +51,16 @@ async fn what_two_wallets_of_a_tier_pay_at_the_same_time_is_one_sum() {
     // Then exactly four are signed, and nothing more leaves either of them
     let signed = ended.iter().filter(|withdrawal| withdrawal.state() == State::Signed).count();
     let refused = ended.iter().filter(|withdrawal| {
-        (withdrawal.state(), code(withdrawal).as_str()) == (State::Denied, "TIER_CEILING_REACHED")
+        (withdrawal.state(), reason_code(withdrawal).as_str()) == (State::Denied, "TIER_CEILING_REACHED")
     });
     assert_eq!((signed, refused.count()), (4, 8));
     for wallet in WALLETS {
         let more = pipeline.submit(&pays(&cluster, wallet)).await.unwrap();
-        assert_eq!((more.state(), code(&more).as_str()), (State::Denied, "TIER_CEILING_REACHED"), "{wallet}");
+        assert_eq!(
+            (more.state(), reason_code(&more).as_str()),
+            (State::Denied, "TIER_CEILING_REACHED"),
+            "{wallet}"
+        );
     }
 }
 

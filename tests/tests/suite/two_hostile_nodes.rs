@@ -6,27 +6,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use alloy_consensus::TxEnvelope;
-use alloy_eips::eip2718::Decodable2718 as _;
 use holdfast_proto::v1;
-use holdfast_proto::v1::WithdrawalState as State;
-use holdfast_tests::hostile_node::{Control, Deviation, Phase};
+use holdfast_tests::hostile_node::{Control, Deviation};
 use holdfast_tests::{COORDINATOR, CUSTOMER, Cluster, Options, PAYEE, WALLET, now_ms};
 use serde_json::Value;
 
+use crate::hostile_node::{assert_rightly_signed, keygen, sign};
 use crate::is_long;
 
 const HOSTILE: [&str; 2] = ["node-4", "node-5"];
 const HONEST: [&str; 3] = ["node-1", "node-2", "node-3"];
 const PATIENCE: Duration = Duration::from_secs(240);
-
-fn keygen(round: u8, act: &str) -> Deviation {
-    Deviation::new(Phase::Keygen, round, act)
-}
-
-fn sign(round: u8, act: &str) -> Deviation {
-    Deviation::new(Phase::Sign, round, act)
-}
 
 /// What each of the two does wrong in the key generation: in the same attempts, and in attempts of its own.
 fn keygen_attacks() -> [Vec<Deviation>; 2] {
@@ -39,18 +29,6 @@ fn sign_attacks() -> [Vec<Deviation>; 2] {
         vec![sign(1, "flip").of("commitment"), sign(3, "flip").of("u")],
         vec![sign(2, "silence"), sign(4, "signature-flipped")],
     ]
-}
-
-fn assert_rightly_signed(withdrawal: &v1::Withdrawal, address: &str) {
-    assert_eq!(withdrawal.state(), State::Signed, "{:?}", withdrawal.reason);
-    let receipt = withdrawal.receipt.as_ref().unwrap();
-    let TxEnvelope::Eip1559(signed) =
-        TxEnvelope::decode_2718(&mut receipt.raw_transaction.as_slice()).unwrap()
-    else {
-        panic!("another type of transaction");
-    };
-    assert_eq!(signed.recover_signer().unwrap().to_string(), address);
-    assert_eq!(signed.signature_hash().as_slice(), receipt.signing_hash);
 }
 
 /// Whom honest nodes accuse, by party.
@@ -87,7 +65,7 @@ async fn pay_until_done(
     let mut so_far = left();
     for _ in 0..200 {
         let withdrawal = cluster.pipeline().await.submit(&cluster.request()).await.unwrap();
-        assert_rightly_signed(&withdrawal, address);
+        assert_rightly_signed(cluster, &withdrawal, address);
         match left() {
             0 => return,
             now if now < so_far => {
@@ -147,5 +125,5 @@ async fn two_hostile_nodes_of_five_lead_to_no_wrong_key_no_wrong_signature_and_n
         cluster.kill_9(node);
     }
     let withdrawal = cluster.pipeline().await.submit(&cluster.request()).await.unwrap();
-    assert_rightly_signed(&withdrawal, &address);
+    assert_rightly_signed(&cluster, &withdrawal, &address);
 }

@@ -3,31 +3,14 @@
 use futures::future::join_all;
 use holdfast_proto::v1;
 use holdfast_proto::v1::WithdrawalState as State;
-use holdfast_tests::{Cluster, Options, Request};
-
-const USDT: u128 = 1_000_000;
+use holdfast_tests::{Cluster, PAYEE, Request, reason_code};
 
 /// A running cell whose policy has one more rule.
 async fn cell(window: &str) -> Cluster {
-    let mut cluster = Cluster::make(Options::default());
-    cluster.amend_genesis(|document| {
-        let rule = format!(
-            "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{window}\n\n[prices]\nmax_age_ms = 60000\nproviders = [\"sessions\"]\n\n[risk]"
-        );
-        let policy = document["policy"].as_str().unwrap().replacen("[risk]", &rule, 1);
-        document["policy"] = policy.into();
-    });
-    cluster.start_all().await;
-    cluster.make_ready().await;
-    cluster
-}
-
-fn pays(cluster: &Cluster, usdt: u128) -> Request {
-    cluster.intent().set("amount", (usdt * USDT).to_string()).with_transfer(cluster.next_account_nonce())
-}
-
-fn code(withdrawal: &v1::Withdrawal) -> String {
-    withdrawal.reason.as_ref().map(|reason| reason.code.clone()).unwrap_or_default()
+    let rule = format!(
+        "[[restriction]]\nid = \"window\"\ntype = \"limit_window\"\n{window}\n\n[prices]\nmax_age_ms = 60000\nproviders = [\"sessions\"]\n\n[risk]"
+    );
+    Cluster::with_policy(|policy| policy.replacen("[risk]", &rule, 1)).await
 }
 
 /// Ten of 24 fit into the wallet's 250, four into each customer's 100.
@@ -43,7 +26,8 @@ async fn of_two_hundred_that_race_for_two_windows_exactly_those_that_fit_are_sig
         provider.report(customer, false, false).await;
     }
     let pipelines = join_all((0..4).map(|_| cluster.pipeline())).await;
-    let of = |number: usize| pays(&cluster, 24).set("customer", CUSTOMERS[number % CUSTOMERS.len()]);
+    let of =
+        |number: usize| cluster.request_of(24, PAYEE).set("customer", CUSTOMERS[number % CUSTOMERS.len()]);
     let requests: Vec<Request> = (0..200).map(of).collect();
     let racing = requests.iter().zip(pipelines.iter().cycle());
     let ended = join_all(racing.map(|(request, pipeline)| pipeline.submit(request))).await;
@@ -51,7 +35,7 @@ async fn of_two_hundred_that_race_for_two_windows_exactly_those_that_fit_are_sig
     let is_signed = |withdrawal: &&v1::Withdrawal| withdrawal.state() == State::Signed;
     let signed = ended.iter().filter(is_signed).count();
     let refused = ended.iter().filter(|withdrawal| {
-        (withdrawal.state(), code(withdrawal).as_str()) == (State::Denied, "WINDOW_LIMIT_REACHED")
+        (withdrawal.state(), reason_code(withdrawal).as_str()) == (State::Denied, "WINDOW_LIMIT_REACHED")
     });
     assert_eq!((signed, refused.count()), (10, 190));
     for customer in CUSTOMERS {
@@ -60,9 +44,9 @@ async fn of_two_hundred_that_race_for_two_windows_exactly_those_that_fit_are_sig
     }
     // What is left still fits, to the base unit.
     let pipeline = cluster.pipeline().await;
-    let more = pipeline.submit(&pays(&cluster, 11)).await.unwrap();
-    assert_eq!(code(&more), "WINDOW_LIMIT_REACHED");
-    let rest = pipeline.submit(&pays(&cluster, 10)).await.unwrap();
+    let more = pipeline.submit(&cluster.request_of(11, PAYEE)).await.unwrap();
+    assert_eq!(reason_code(&more), "WINDOW_LIMIT_REACHED");
+    let rest = pipeline.submit(&cluster.request_of(10, PAYEE)).await.unwrap();
     assert_eq!(rest.state(), State::Signed, "{:?}", rest.reason);
 }
 
@@ -71,13 +55,13 @@ async fn a_limit_in_dollars_wants_a_signed_price_and_follows_it() {
     let window = "unit = \"usd_cents\"\nper = [\"customer\"]\nwindow_ms = 86400000\ndeny_above = \"100000\"";
     let cluster = cell(window).await;
     let pipeline = cluster.pipeline().await;
-    let blind = pipeline.submit(&pays(&cluster, 1)).await.unwrap();
-    assert_eq!((blind.state(), code(&blind).as_str()), (State::Denied, "PRICE_ABSENT"));
+    let blind = pipeline.submit(&cluster.request_of(1, PAYEE)).await.unwrap();
+    assert_eq!((blind.state(), reason_code(&blind).as_str()), (State::Denied, "PRICE_ABSENT"));
     cluster.provider().await.price("USDT", 2_000_000).await;
-    let above = pipeline.submit(&pays(&cluster, 501)).await.unwrap();
-    assert_eq!((above.state(), code(&above).as_str()), (State::Denied, "WINDOW_LIMIT_REACHED"));
-    let within = pipeline.submit(&pays(&cluster, 500)).await.unwrap();
+    let above = pipeline.submit(&cluster.request_of(501, PAYEE)).await.unwrap();
+    assert_eq!((above.state(), reason_code(&above).as_str()), (State::Denied, "WINDOW_LIMIT_REACHED"));
+    let within = pipeline.submit(&cluster.request_of(500, PAYEE)).await.unwrap();
     assert_eq!(within.state(), State::Signed, "{:?}", within.reason);
-    let more = pipeline.submit(&pays(&cluster, 1)).await.unwrap();
-    assert_eq!(code(&more), "WINDOW_LIMIT_REACHED");
+    let more = pipeline.submit(&cluster.request_of(1, PAYEE)).await.unwrap();
+    assert_eq!(reason_code(&more), "WINDOW_LIMIT_REACHED");
 }

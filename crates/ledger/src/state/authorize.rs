@@ -110,23 +110,14 @@ impl State {
             Rejection::new(RejectionCode::WithdrawalNotAuthorizable, detail).with_field("withdrawal")
         };
         match withdrawal.state_at(time) {
-            WithdrawalState::Bound | WithdrawalState::Authorized
-                if self.has_time_to_sign(&withdrawal.request, time) => {}
+            WithdrawalState::Bound | WithdrawalState::Authorized => {}
             // What time released is decided anew, like everything that is authorized.
-            WithdrawalState::Held
-                if withdrawal.released_at().is_some_and(|at| time >= at)
-                    && self.has_time_to_sign(&withdrawal.request, time) => {}
+            WithdrawalState::Held if withdrawal.released_at().is_some_and(|at| time >= at) => {}
             // Nor does a provider's silence last longer than it is silent.
-            WithdrawalState::Held
-                if self.is_answered(withdrawal, time) && self.has_time_to_sign(&withdrawal.request, time) => {
-            }
-            WithdrawalState::Bound => {
-                return Err(refuse("too little time is left before the intent expires"));
-            }
+            WithdrawalState::Held if self.is_answered(withdrawal, time) => {}
             WithdrawalState::Received
             | WithdrawalState::Held
             | WithdrawalState::Allowed
-            | WithdrawalState::Authorized
             | WithdrawalState::Signed
             | WithdrawalState::Denied
             | WithdrawalState::Cancelled
@@ -135,6 +126,9 @@ impl State {
             | WithdrawalState::Tombstoned => {
                 return Err(refuse("only a bound, unexpired withdrawal can be authorized"));
             }
+        }
+        if !self.has_time_to_sign(&withdrawal.request, time) {
+            return Err(refuse("too little time is left before the intent expires"));
         }
         if self.is_of_former_chain_code(withdrawal) {
             return Err(refuse("its deposit address ended with the wallet's former chain code"));

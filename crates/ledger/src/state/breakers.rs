@@ -92,21 +92,16 @@ impl State {
         if paused || changed.to_oneself {
             return None;
         }
-        let before = self.withdrawal(&changed.id);
-        let becomes = |state: WithdrawalState| {
-            changed.logged_state() == state && before.is_none_or(|before| before.logged_state() != state)
-        };
-        let first = before.is_none_or(|before| before.authorization.is_none());
-        let what = if becomes(WithdrawalState::Denied) && changed.rejected_by.is_none() {
-            Happened::Denied(changed.decision.reasons())
-        } else if becomes(WithdrawalState::Authorized)
-            && first
-            && matches!(changed.kind, WithdrawalKind::Payment)
-        {
-            // A replacement moves what was counted already.
-            Happened::Authorized
-        } else {
-            return None;
+        let was_authorized =
+            self.withdrawal(&changed.id).is_some_and(|before| before.authorization.is_some());
+        let what = match (changed.logged_state(), changed.kind) {
+            // What is denied never changes again: this is the entry that denies it.
+            (WithdrawalState::Denied, _) if changed.rejected_by.is_none() => {
+                Happened::Denied(changed.decision.reasons())
+            }
+            // A renewal or a replacement moves what was counted already.
+            (WithdrawalState::Authorized, WithdrawalKind::Payment) if !was_authorized => Happened::Authorized,
+            _ => return None,
         };
         Some(Counted { outflow: self.outflow_of(changed, document, time)?, what })
     }
@@ -117,12 +112,9 @@ impl State {
         let Some(counted) = change.counted.take() else { return };
         // The pauses of those that trip are in the change.
         drop(counted.add_to(&mut self.breakers, time));
-        let index = self.size;
-        let pauses = change.wallet.iter().flat_map(|wallet| &wallet.pauses);
-        let trips = pauses.filter(|pause| pause.index == index && pause.by.breaker().is_some());
-        // From now on the log has them, like an officer's statement.
-        for trip in trips.map(|pause| pause.statement).collect::<Vec<_>>() {
-            self.statements.insert(trip);
+        // From now on the log has the trips, as it has the officers' statements behind the other pauses.
+        for pause in change.wallet.iter().flat_map(|wallet| &wallet.pauses) {
+            self.statements.insert(pause.statement);
         }
     }
 

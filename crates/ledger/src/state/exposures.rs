@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use holdfast_chains::{Address, ChainId};
-use holdfast_policy::{Exposure, ExposureSignal, MAX_EXPOSURE_AGE, ProviderId, ReasonCode, TimestampMs};
+use holdfast_policy::{
+    Exposure, ExposureSignal, HoldReason, MAX_EXPOSURE_AGE, ProviderId, ReasonCode, TimestampMs,
+};
 use imbl::OrdMap;
 
 use super::{Change, State};
@@ -92,10 +94,11 @@ impl State {
 
     /// Whether a withdrawal is held because providers were silent and for nothing else.
     pub fn waits_for_providers(&self, withdrawal: &Withdrawal, at: TimestampMs) -> bool {
-        let held = withdrawal.state_at(at) == WithdrawalState::Held;
-        let mut reasons =
-            withdrawal.decision.hold().filter(|_| held).into_iter().flat_map(|hold| &hold.reasons).peekable();
-        reasons.peek().is_some() && reasons.all(|reason| reason.code == ReasonCode::ExposureAbsent)
+        let is_silence = |reason: &HoldReason| reason.code == ReasonCode::ExposureAbsent;
+        let mut reasons = withdrawal.decision.hold().into_iter().flat_map(|hold| &hold.reasons);
+        withdrawal.state_at(at) == WithdrawalState::Held
+            && reasons.next().is_some_and(is_silence)
+            && reasons.all(is_silence)
     }
 
     /// Whether it is held for that alone, and all of them have spoken since: it is decided again when the coordinator asks for its

@@ -349,14 +349,14 @@ impl State {
     /// INVARIANT (G1): one officer's false order keeps no true one out, and of all under one reference one is confirmed.
     fn waiting_order(&self, id: &LegalOrderId, time: TimestampMs) -> Result<&LegalOrder, Rejection> {
         let order = self.legal_order(id).ok_or_else(|| unknown_order(id))?;
-        if let Some(other) = self.confirmed_under(&order.proposal).filter(|other| other.id != *id) {
-            let detail = format!("`{}` was confirmed under this reference", other.id);
-            return Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("order"));
-        }
         let state = order.state_at(time);
         if state != OrderState::Open {
             let detail =
                 format!("the order is {state:?}: it takes no approval or confirmation").to_lowercase();
+            return Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("order"));
+        }
+        if let Some(other) = self.confirmed_under(&order.proposal) {
+            let detail = format!("`{}` was confirmed under this reference", other.id);
             return Err(Rejection::new(RejectionCode::LegalOrderState, detail).with_field("order"));
         }
         Ok(order)

@@ -80,14 +80,14 @@ impl Drop for IdentityDesk {
 async fn what_the_command_line_reports_about_account_and_session_moves_the_score() {
     let cluster = cell().await;
     let (terminal, pipeline) = (cluster.terminal(), cluster.pipeline().await);
-    let pays = || pays(cluster, 10).set("customer", "c-signals");
+    let pays = || cluster.request_of(10, PAYEE).set("customer", "c-signals");
     let session = "fact session --customer c-signals --device d-1 --second-factor-reset-ago never --email-changed-ago never";
     // Given a new account, a fresh password and a session over Tor
     terminal.ok("fact customer --customer c-signals --opened-ago 1h");
     terminal.ok(&format!("{session} --network tor --password-reset-ago 2h"));
     let risky = pipeline.submit(&pays()).await.unwrap();
     assert_eq!(components(&risky), ["FRESH_ACCOUNT", "PASSWORD_RESET", "TOR_NETWORK"]);
-    assert_eq!((score(&risky), code(&risky).as_str()), (55, "RISK_HOLD"));
+    assert_eq!((score(&risky), reason_code(&risky).as_str()), (55, "RISK_HOLD"));
     let held = hold(&risky);
     assert!(held.step_up_required);
     assert_eq!(approvals(&held), [("withdrawal-approver", 1)]);
@@ -107,7 +107,7 @@ async fn what_the_command_line_reports_about_account_and_session_moves_the_score
     // When the session is an ordinary one, only the young account is left, and the customer is asked
     terminal.ok(&format!("{session} --network ordinary --password-reset-ago never"));
     let calm = pipeline.submit(&pays()).await.unwrap();
-    assert_eq!((score(&calm), code(&calm).as_str()), (30, "RISK_STEP_UP"));
+    assert_eq!((score(&calm), reason_code(&calm).as_str()), (30, "RISK_STEP_UP"));
     assert!(hold(&calm).approvals.is_empty() && hold(&calm).step_up_required);
     let row = row(&terminal, "", &calm.id).expect("shown as held");
     assert_eq!((&row["customer_must_confirm"], &row["missing"]), (&json!(true), &json!({})), "{row:#}");
@@ -118,8 +118,8 @@ async fn risk_that_wants_a_step_up_and_a_person_gets_both_or_nothing() {
     let cluster = cell().await;
     let (terminal, pipeline) = (cluster.terminal(), cluster.pipeline().await);
     terminal.ok("fact session --customer c-reset --second-factor-reset");
-    let asked = pipeline.submit(&pays(cluster, 10).set("customer", "c-reset")).await.unwrap();
-    assert_eq!((score(&asked), code(&asked).as_str()), (45, "RISK_HOLD"));
+    let asked = pipeline.submit(&cluster.request_of(10, PAYEE).set("customer", "c-reset")).await.unwrap();
+    assert_eq!((score(&asked), reason_code(&asked).as_str()), (45, "RISK_HOLD"));
     // A person alone is not enough
     approve(&terminal, &asked.id, "bob");
     let waiting = row(&terminal, "", &asked.id).expect("it is held");
@@ -143,12 +143,12 @@ async fn the_reference_identity_provider_attests_what_was_confirmed_and_nothing_
     let cluster = cell().await;
     let pipeline = cluster.pipeline().await;
     cluster.terminal().ok("fact session --customer c-desk --new-device");
-    let pays = || pays(cluster, 10).set("customer", "c-desk");
+    let pays = || cluster.request_of(10, PAYEE).set("customer", "c-desk");
     // Given two payments of one customer that wait for the customer
     let mine = pipeline.submit(&pays()).await.unwrap();
     let other = pipeline.submit(&pays()).await.unwrap();
     for asked in [&mine, &other] {
-        assert_eq!((asked.state(), code(asked).as_str()), (State::Held, "RISK_STEP_UP"));
+        assert_eq!((asked.state(), reason_code(asked).as_str()), (State::Held, "RISK_STEP_UP"));
     }
     let mut desk = IdentityDesk::open(cluster);
     let shown = desk.shows("ASKED", &mine.id);

@@ -1,13 +1,13 @@
 //! Attacks on who may speak and by which rules: policy, roster, whitelist, facts, and what officers say directly.
 
-use holdfast_chains::{Address, ChainId};
+use holdfast_chains::Address;
 use holdfast_ledger::{
-    BacktestClaim, Before, Outcome, PayloadKind, RosterChange, RosterProposal, StatementBody,
-    WhitelistProposal, WithdrawalId, key_id,
+    BacktestClaim, Before, Outcome, PayloadKind, RosterChange, RosterProposal, StatementBody, WithdrawalId,
+    key_id,
 };
 use holdfast_log::Envelope;
 use holdfast_policy::{PolicyDocument, TimestampMs};
-use holdfast_tests::{Cluster, Hostile, Request, STRANGER, THIEF, admitted, now_ms};
+use holdfast_tests::{Cluster, Hostile, Request, STRANGER, THIEF, admitted, house_entry, now_ms};
 use serde_json::json;
 use tonic::Code;
 
@@ -18,15 +18,9 @@ fn to(cluster: &Cluster, address: &str) -> Request {
     cluster.intent().set("destination", address).with_transfer(cluster.next_account_nonce())
 }
 
-fn entry_for(address: &str, life_ms: u64) -> StatementBody {
-    StatementBody::ProposeWhitelistEntry(WhitelistProposal {
-        chain_id: ChainId(1),
-        address: Address::parse(address).unwrap(),
-        assets: vec!["USDT".parse().unwrap()],
-        customer: None,
-        not_before: None,
-        expires_at: TimestampMs(now_ms() + life_ms),
-    })
+/// An entry for a month.
+fn entry_for(address: &str) -> StatementBody {
+    house_entry(address, now_ms() + MONTH_MS)
 }
 
 /// An address of nobody.
@@ -154,10 +148,10 @@ async fn a_forged_or_rolled_back_roster_admits_nobody() {
 async fn a_forged_whitelist_entry_pays_nobody() {
     let (cluster, mut log) = Stolen::get().await;
     let mut hostile = Hostile::with(cluster, &mut log);
-    let envelope = forged(cluster, &hostile, "alice", entry_for(THIEF, MONTH_MS));
+    let envelope = forged(cluster, &hostile, "alice", entry_for(THIEF));
     hostile.stops(&envelope, "ENVELOPE_SIGNATURE_INVALID").await;
     // A genuine proposal, with one approval and a forged one
-    let proposal = hostile.officer_says("bob", entry_for(THIEF, MONTH_MS));
+    let proposal = hostile.officer_says("bob", entry_for(THIEF));
     let Outcome::Admitted(admission) = hostile.log.append(&proposal).outcome else { panic!() };
     let approve = StatementBody::ApproveCeremony(admission.ceremony.unwrap());
     let approval = hostile.officer_says("bob", approve.clone());
@@ -176,7 +170,7 @@ async fn a_rolled_back_whitelist_pays_nobody() {
     let (proposal, approvals) = {
         let mut log = stolen.log.lock().await;
         let mut hostile = Hostile::with(cluster, &mut log);
-        let id = hostile.ceremony(entry_for(&address, MONTH_MS));
+        let id = hostile.ceremony(entry_for(&address));
         let ceremony = hostile.log.state().ceremony(&id).unwrap().clone();
         let end = hostile.log.entries().len();
         let said: Vec<Envelope> =
@@ -204,7 +198,7 @@ async fn a_whitelist_entry_in_its_cooling_off_pays_nobody() {
     let (cluster, mut log) = Stolen::get().await;
     let mut hostile = Hostile::with(cluster, &mut log);
     let address = fresh_address(0x32);
-    hostile.ceremony(entry_for(&address, MONTH_MS));
+    hostile.ceremony(entry_for(&address));
     let id = admitted(&hostile.log.append(&to(cluster, &address).signed(cluster)));
     never_authorized(&mut hostile, id).await;
 }
@@ -310,7 +304,7 @@ async fn a_statement_that_stops_nothing_or_is_forged_is_not_taken_directly() {
     let (cluster, mut log) = Stolen::get().await;
     let hostile = Hostile::with(cluster, &mut log);
     // Officers' statements that stop nothing are not taken over the direct path, whoever brings them
-    let resume = hostile.officer_says("alice", entry_for(STRANGER, MONTH_MS));
+    let resume = hostile.officer_says("alice", entry_for(STRANGER));
     let delivered = cluster.officer("alice").deliver("node-1", &resume).await;
     hostile.caught("node-1", delivered, Code::InvalidArgument, "STATEMENT_NOT_PROTECTIVE");
     let pause = StatementBody::PauseWallet(holdfast_tests::WALLET.parse().unwrap());

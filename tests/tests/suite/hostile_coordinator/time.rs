@@ -3,28 +3,15 @@
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use holdfast_chains::{Address, ChainId};
-use holdfast_ledger::{
-    Outcome, PayloadKind, State, Statement, StatementBody, WhitelistProposal, WithdrawalId, WithdrawalState,
-};
+use holdfast_chains::Address;
+use holdfast_ledger::{Outcome, PayloadKind, State, Statement, StatementBody, WithdrawalId, WithdrawalState};
 use holdfast_log::{Envelope, Hash};
 use holdfast_policy::{TimestampMs, WalletId};
-use holdfast_tests::{Cluster, Hostile, NODES, new_session, now_ms, restamped};
+use holdfast_tests::{Cluster, Hostile, NODES, house_entry, new_session, now_ms, restamped};
 use serde_json::json;
 use tonic::Code;
 
 use super::{COOLING_OFF, LATE_WALLET, MAX_AGE, PAIR, SKEW_MS, Stolen};
-
-fn entry_for(address: &str, expires_at_ms: u64) -> StatementBody {
-    StatementBody::ProposeWhitelistEntry(WhitelistProposal {
-        chain_id: ChainId(1),
-        address: Address::parse(address).unwrap(),
-        assets: vec!["USDT".parse().unwrap()],
-        customer: None,
-        not_before: None,
-        expires_at: TimestampMs(expires_at_ms),
-    })
-}
 
 #[tokio::test]
 async fn an_entry_ahead_of_the_nodes_clock_waits() {
@@ -74,7 +61,7 @@ async fn an_order_whose_whitelist_entry_expires_between_decision_and_signing_is_
     let address = Address::from_bytes([0x33; 20]).to_string();
     // Given an entry that is valid for a few seconds after its cooling-off
     let expires_at = now_ms() + 7_500;
-    hostile.ceremony(entry_for(&address, expires_at));
+    hostile.ceremony(house_entry(&address, expires_at));
     for node in NODES {
         hostile.catch_up(node).await;
     }
@@ -94,7 +81,7 @@ async fn an_order_whose_whitelist_entry_expires_between_decision_and_signing_is_
 /// What officers say about an entry now, which the coordinator keeps to itself: proposal and two approvals.
 fn said_about(cluster: &Cluster, hostile: &Hostile<'_>, address: &str) -> Vec<Envelope> {
     let mut aside = hostile.log.clone();
-    let proposal = hostile.officer_says("alice", entry_for(address, now_ms() + 60_000));
+    let proposal = hostile.officer_says("alice", house_entry(address, now_ms() + 60_000));
     let Outcome::Admitted(admission) = aside.append(&proposal).outcome else { panic!() };
     let approve = StatementBody::ApproveCeremony(admission.ceremony.unwrap());
     let approvals = ["alice", "bob"].map(|name| {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::after::{by_pipeline, gwei, pays_usdt};
 use super::cell::{Cell, PAYEE, document, genesis_entry, sign};
+use super::sweeps::sweep;
 use crate::*;
 
 const STRANGER: &str = "0xdD870fA1b7C4700F2BD7f44238821C26f7392148";
@@ -254,6 +255,18 @@ fn only_what_a_registered_client_asks_for_and_the_policy_denies_counts() {
 }
 
 #[test]
+fn sweeps_that_are_denied_do_not_count() {
+    let mut cell = fused("window_ms = 3600000\nmax_denials = 1");
+    for (key, index) in [("k-1", 5), ("k-2", 6), ("k-3", 7)] {
+        let mut request = sweep(&cell, key, index, 0);
+        request["fee_cap"] = json!("50000000000000001");
+        let id = cell.accept(&by_pipeline(PayloadKind::SweepRequest, &request)).withdrawal.unwrap();
+        assert_eq!(cell.state_of(id), WithdrawalState::Denied);
+    }
+    assert!(!cell.is_paused());
+}
+
+#[test]
 fn revoked_client_trips_nothing() {
     let mut cell = fused("window_ms = 3600000\nmax_denials = 1");
     cell.denied("k-1");
@@ -386,7 +399,11 @@ fn breakers_that_one_entry_trips_pause_each_by_itself() {
     assert_eq!(rules, ["fuse", "other"]);
     let lifts = cell.lifts();
     assert_ne!(lifts[0], lifts[1]);
-    cell.approved(StatementBody::ProposeResume { wallet: hot(), lifts: lifts[..1].to_vec() });
+    // Officers read what tripped, of what they lift
+    let resume = StatementBody::ProposeResume { wallet: hot(), lifts: lifts[..1].to_vec() };
+    let shown = cell.state.describe(&resume).unwrap();
+    assert!(shown.len() == 1 && shown[0].1.contains("fuse"), "{shown:?}");
+    cell.approved(resume);
     assert!(cell.is_paused());
     let honest = cell.asked("k-4", 10);
     let said: Vec<_> = cell

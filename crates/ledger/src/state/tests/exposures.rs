@@ -109,6 +109,22 @@ fn answer_does_not_lift_what_people_have_to_lift() {
 }
 
 #[test]
+fn only_what_is_held_waits_for_providers() {
+    let mut cell = cell();
+    let waits = |cell: &Cell, id: WithdrawalId, at: u64| {
+        cell.state.waits_for_providers(cell.withdrawal(id), TimestampMs(at))
+    };
+    let request = cell.request("k-1", 1250);
+    let id = cell.ask(&request);
+    let expires = cell.withdrawal(id).request.expires_at_ms.0;
+    assert!(waits(&cell, id, expires - 1));
+    assert!(!waits(&cell, id, expires));
+    let cancel = json!({"cluster": "demo-1", "client": "pipeline", "withdrawal": id});
+    cell.accept(&sign(PayloadKind::CancelWithdrawal, &cancel, "client", "pipeline"));
+    assert!(!waits(&cell, id, cell.now));
+}
+
+#[test]
 fn answer_that_grew_too_old_is_none() {
     let mut cell = cell();
     let id = answered(&mut cell, 1250, 0);

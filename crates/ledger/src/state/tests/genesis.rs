@@ -1,5 +1,7 @@
 //! Attacks on the first entry.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::cell::{document, ed25519, genesis_entry, ssh};
@@ -231,4 +233,20 @@ fn signature_under_another_officers_name_is_none() {
 fn node_that_is_listed_twice_under_other_keys_is_refused() {
     let message = refused(|d| d["nodes"][1]["name"] = json!("node-1"));
     assert!(message.contains("a node is listed twice"), "{message}");
+}
+
+#[test]
+fn quorum_that_genesis_leaves_out_is_the_one_of_what_is_done() {
+    let listed = json!({"create-wallet": {"security-officer": 2}, "change-policy": {"security-officer": 3}});
+    let quorums: BTreeMap<String, Quorum> = serde_json::from_value(listed).unwrap();
+    for (name, instead) in [
+        ("migrate-wallet", "create-wallet"),
+        ("import-wallet", "create-wallet"),
+        ("tighten-policy", "change-policy"),
+        ("extend-screening-list", "change-policy"),
+        ("reduce-screening-list", "change-policy"),
+    ] {
+        assert_eq!(ceremony::quorum_of(&quorums, name), quorums.get(instead), "{name}");
+    }
+    assert_eq!(ceremony::quorum_of(&quorums, "resume-wallet"), None);
 }

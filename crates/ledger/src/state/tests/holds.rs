@@ -1,6 +1,6 @@
 //! Holds by the log: approvals that are taken back, and what time releases.
 
-use holdfast_policy::{ReasonCode, TimestampMs};
+use holdfast_policy::{HoldDigest, ReasonCode, TimestampMs};
 use serde_json::json;
 
 use super::after::{gwei, pays_usdt};
@@ -266,6 +266,15 @@ fn missing_approvals_are_those_of_the_hold_in_force_by_the_roles_of_now() {
     // An approval that has expired counts no more
     let expires = cell.withdrawal(id).approvals[0].expires_at.0;
     assert_eq!((missing(&cell, expires - 1), missing(&cell, expires)), (1, 2));
+    // Nor does one for other reasons, nor the requester's own
+    let lacks = |changed: &Withdrawal| {
+        cell.state.missing_approvals(changed, TimestampMs(cell.now)).values().sum::<u32>()
+    };
+    let (mut of_other_hold, mut of_requester) = (cell.withdrawal(id).clone(), cell.withdrawal(id).clone());
+    assert_eq!(lacks(&of_requester), 1);
+    of_other_hold.approvals[0].hold = HoldDigest::from_bytes([7; 32]);
+    of_requester.request.client = "alice".parse().unwrap();
+    assert_eq!((lacks(&of_other_hold), lacks(&of_requester)), (2, 2));
     cell.approves("carol", id);
     assert_eq!(missing(&cell, cell.now), 0, "it is held no more");
 }

@@ -168,11 +168,13 @@ fn of_refused_numbers_the_newest_are_remembered() {
     let mut cell = cell();
     let first = exposure(&cell, "score", json!(101));
     assert_eq!(cell.refuse(&first), "FIELD_INVALID");
-    let mut last = first.clone();
-    for _ in 0..64 {
-        last = exposure(&cell, "score", json!(101));
-        cell.refuse(&last);
+    for _ in 1..64 {
+        let other = exposure(&cell, "score", json!(101));
+        cell.refuse(&other);
     }
+    assert_eq!(cell.refuse(&first), "FIELD_INVALID", "as many as are remembered");
+    let last = exposure(&cell, "score", json!(101));
+    cell.refuse(&last);
     assert_eq!(cell.refuse(&last), "FIELD_INVALID");
     assert_eq!(cell.refuse(&first), "ALREADY_RECORDED");
 }

@@ -207,6 +207,15 @@ fn sweep_may_not_burn_more_than_it_moves() {
 }
 
 #[test]
+fn sweep_rests_on_no_whitelist_entry_even_if_there_is_one() {
+    let mut cell = Cell::ready();
+    cell.whitelist(&own_address(), 2_000_000);
+    let request = sweep(&cell, "k-1", 5, 0);
+    let id = asked(&mut cell, &request);
+    assert!(cell.state.whitelist_footings(&id, TimestampMs(cell.now)).is_empty());
+}
+
+#[test]
 fn paused_wallet_sweeps_nothing() {
     let mut cell = Cell::ready();
     let request = sweep(&cell, "k-1", 5, 0);

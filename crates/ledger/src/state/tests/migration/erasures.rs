@@ -50,6 +50,17 @@ fn each_node_speaks_for_itself_and_once() {
     cell.accept(&erased(1, 1, 0));
     assert_eq!(cell.refuse(&erased(1, 1, 0)), "ALREADY_RECORDED");
     assert_eq!(said_by(&cell, 0), ["node-1"]);
+    assert!(said_by(&cell, 1).is_empty(), "nothing is said of what comes after");
+}
+
+#[test]
+fn node_outside_the_committee_has_nothing_to_say() {
+    let mut cell = migrated();
+    let mut of_two = wallet(&cell).clone();
+    of_two.nodes.truncate(2);
+    cell.state.wallets.insert(of_two.id.clone(), std::sync::Arc::new(of_two));
+    assert_names(&mut cell, &erased(3, 1, 0), "SIGNER_NOT_AUTHORIZED", "node");
+    cell.accept(&erased(2, 1, 0));
 }
 
 #[test]
