@@ -237,9 +237,6 @@ impl State {
         withdrawal: &Withdrawal,
         time: TimestampMs,
     ) -> Vec<(WhitelistEntryId, TimestampMs)> {
-        if withdrawal.to_oneself {
-            return Vec::new();
-        }
         let footings = self.whitelist_footings(&withdrawal.id, time);
         let used: BTreeSet<_> = footings.into_iter().flatten().flatten().collect();
         used.into_iter().map(|entry| (entry, time)).collect()

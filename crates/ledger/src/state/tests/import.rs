@@ -299,6 +299,9 @@ fn officers_read_the_address_and_that_old_shares_outlive_the_import() {
     );
     assert!(text.contains(&expected), "{text}");
     assert!(text.contains("old threshold: 2 of 5\nold public key: "));
+    // A text that counts its shares wrongly is none.
+    let counted = text.replace("old threshold: 2 of 5", "old threshold: 2 of 4");
+    assert_eq!(Statement::parse(counted.as_bytes()).unwrap_err().field(), Some("old threshold"));
     // Whoever approves reads the same.
     let id = cell.accept(&statement).ceremony.unwrap();
     let approval = cell.statement("bob", StatementBody::ApproveCeremony(id));

@@ -120,6 +120,7 @@ fn nothing_is_signed_for_a_deposit_address_whose_chain_code_ended() {
     cell.accept_authorize(authorized);
     cell.accept_authorize(signed);
     let signature = child_signature(7, cell.order(signed).unwrap().digest());
+    let paid = cell.authorized("k-6", 10, 0);
     // When the chain code ends
     move_to_fresh(&mut cell);
     // Then no node signs for the old addresses, and nothing about them is authorized or replaced
@@ -132,6 +133,9 @@ fn nothing_is_signed_for_a_deposit_address_whose_chain_code_ended() {
         "transaction": pays_usdt(&own_address(), 7, 0, gwei(60, 2)).to_hex()});
     let bump = sign(PayloadKind::ReplacementRequest, &bump, "client", "pipeline");
     assert_eq!(cell.refuse(&bump), "REPLACEMENT_NOT_PERMITTED");
+    // A payment from the wallet's own address goes on
+    assert!(cell.order(paid).is_ok());
+    cell.accept_authorize(paid);
     // What was signed before stays proven under the key that signed it
     cell.accept(&signature_entry(signed, signature));
     let sender = cell.state.sender(cell.withdrawal(signed)).unwrap();
