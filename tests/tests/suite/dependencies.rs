@@ -23,8 +23,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The ledger's own vocabulary comes from these two.
     ("audit", &["ledger", "log", "chains", "policy"]),
     ("proto", &["chains", "log", "policy", "ledger"]),
-    ("node", &["proto", "transport", "store", "threshold", "ledger", "log", "policy", "chains"]),
-    ("coordinator", &["proto", "transport", "store", "ledger", "log", "policy", "chains"]),
+    ("server", &["transport", "store", "ledger", "log", "policy"]),
+    ("node", &["server", "proto", "transport", "store", "threshold", "ledger", "log", "policy", "chains"]),
+    ("coordinator", &["server", "proto", "transport", "store", "ledger", "log", "policy", "chains"]),
     ("cli", &["score", "traffic", "audit", "proto", "transport", "ledger", "log", "policy", "chains"]),
 ];
 
@@ -142,7 +143,7 @@ fn node_and_coordinator_never_reach_each_other() {
 #[test]
 fn a_process_that_cannot_name_a_key_share_cannot_leak_one() {
     let graph = Graph::load();
-    for name in ["coordinator", "cli", "audit", "proto", "ledger", "transport", "store"] {
+    for name in ["coordinator", "cli", "audit", "proto", "ledger", "transport", "store", "server"] {
         let reached = graph.reached(graph.ours(name), None);
         assert!(!has(&reached, "holdfast-threshold"), "holdfast-{name} reaches holdfast-threshold");
         let engine: Vec<_> = reached.iter().filter(|full| is_engine(full)).collect();
