@@ -5,16 +5,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use holdfast_policy::{ClusterId, NodeId, ProviderId};
+use holdfast_server::config::{self, ConfigError, TlsFiles};
 use holdfast_store::{BackendKind, StoreConfig};
-use holdfast_transport::files::{self, FileError};
 use serde::Deserialize;
-
-const DEFAULT_HISTORY_MIB: usize = 64;
-const HISTORY_MIB: RangeInclusive<usize> = 1..=65_536;
 
 /// What a coordinator is configured with. Paths are absolute or relative to the working directory once loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +32,6 @@ pub struct CoordinatorConfig {
     pub(crate) risk_providers: Vec<ProviderAddress>,
     /// Bytes.
     pub(crate) history_memory: usize,
-}
-
-/// Files of the coordinator's TLS identity.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TlsFiles {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-    pub(crate) ca: PathBuf,
 }
 
 /// Files of the coordinator's Ed25519 keys.
@@ -155,38 +142,13 @@ struct ConfigFile {
     history_memory_mib: Option<usize>,
 }
 
-/// Why a configuration is not used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// It is not text.
-    #[error("the configuration file is not UTF-8 text")]
-    NotText,
-    /// It is not TOML with exactly the known members.
-    #[error("the configuration file is not acceptable:\n{0}")]
-    Toml(#[from] toml::de::Error),
-    /// A member has a value that is not allowed.
-    #[error("`{field}` {problem}")]
-    Member {
-        /// The member.
-        field: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-}
-
 impl CoordinatorConfig {
     /// Loads a configuration file; relative paths in it are relative to its directory.
     ///
     /// # Errors
     /// [`ConfigError`] with the member at fault.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = files::read_public(path)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| ConfigError::NotText)?;
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Self::parse(text, directory.unwrap_or(Path::new(".")))
+        config::load(path, Self::parse)
     }
 
     /// Reads a configuration whose relative paths are relative to `directory`.
@@ -195,13 +157,8 @@ impl CoordinatorConfig {
     /// [`ConfigError`] with the member at fault.
     pub fn parse(text: &str, directory: &Path) -> Result<Self, ConfigError> {
         let file: ConfigFile = toml::from_str(text)?;
-        let member = |field, problem| ConfigError::Member { field, problem };
-        if file.metrics_listen.is_some_and(|address| !address.ip().is_loopback()) {
-            return Err(member(
-                "metrics_listen",
-                "must be a loopback address: metrics are not authenticated",
-            ));
-        }
+        let member = ConfigError::member;
+        config::check_metrics(file.metrics_listen)?;
         let names: BTreeSet<&NodeId> = file.nodes.iter().map(|node| &node.name).collect();
         if names.len() != file.nodes.len() {
             return Err(member("nodes", "names a node twice"));
@@ -217,35 +174,26 @@ impl CoordinatorConfig {
         if file.keys.log.paths().is_empty() || file.keys.entry.paths().is_empty() {
             return Err(member("keys", "must name at least one file of each kind"));
         }
-        let history_memory = file.history_memory_mib.unwrap_or(DEFAULT_HISTORY_MIB);
-        if !HISTORY_MIB.contains(&history_memory) {
-            return Err(member("history_memory_mib", "must be 1 to 65536"));
-        }
-        let name = "must be 1 to 64 characters of `a-z`, `0-9`, `.`, `_` or `-`";
+        let history_memory = config::history_memory(file.history_memory_mib)?;
         let at = |path: PathBuf| directory.join(path);
         Ok(Self {
-            cluster: ClusterId::new(file.cluster).map_err(|_| member("cluster", name))?,
+            cluster: config::cluster(file.cluster)?,
             // Checked like any id, although nothing but the certificate and the key id carries it.
-            name: NodeId::new(file.name).map_err(|_| member("name", name))?.to_string(),
+            name: config::name(file.name)?.to_string(),
             listen: file.listen,
             metrics_listen: file.metrics_listen,
             data_dir: at(file.data_dir),
             store: file.store,
             genesis: at(file.genesis),
-            genesis_sha256: hash(&file.genesis_sha256)
-                .ok_or_else(|| member("genesis_sha256", "must be 64 lower-case hexadecimal digits"))?,
-            tls: TlsFiles {
-                certificate: at(file.tls.certificate),
-                key: at(file.tls.key),
-                ca: at(file.tls.ca),
-            },
+            genesis_sha256: config::genesis_sha256(&file.genesis_sha256)?,
+            tls: file.tls.at(directory),
             keys: KeyFiles { log: file.keys.log.at(directory), entry: file.keys.entry.at(directory) },
             nodes: file.nodes,
             tiles_listen: file.tiles_listen,
             witnesses: witnesses(file.witnesses, directory)?,
             client_calls: file.client_calls,
             risk_providers: file.risk_providers,
-            history_memory: history_memory.saturating_mul(1 << 20),
+            history_memory,
         })
     }
 
@@ -257,7 +205,7 @@ impl CoordinatorConfig {
 
 /// What a witness's server sees is not secret, but who it is must be known: HTTPS with named authorities, or this machine.
 fn witnesses(listed: Vec<WitnessAddress>, directory: &Path) -> Result<Vec<WitnessAddress>, ConfigError> {
-    let member = |problem| ConfigError::Member { field: "witnesses", problem };
+    let member = |problem| ConfigError::member("witnesses", problem);
     let names: BTreeSet<&str> = listed.iter().map(|witness| witness.name.as_str()).collect();
     if names.len() != listed.len() {
         return Err(member("names a witness twice"));
@@ -281,12 +229,6 @@ fn witnesses(listed: Vec<WitnessAddress>, directory: &Path) -> Result<Vec<Witnes
         Ok(witness)
     };
     listed.into_iter().map(checked).collect()
-}
-
-fn hash(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    hex::decode_to_slice(text, &mut bytes).ok()?;
-    (hex::encode(bytes) == text).then_some(bytes)
 }
 
 #[cfg(test)]
@@ -334,7 +276,7 @@ mod tests {
         assert_eq!((config.tiles_listen, config.witnesses.len()), (None, 0));
         assert_eq!(config.tls.ca, Path::new("/etc/holdfast/ca.pem"));
         assert_eq!((config.store, config.genesis_sha256), (BackendKind::Sled, [0xab; 32]));
-        assert_eq!(config.nodes.len(), 2);
+        assert_eq!((config.nodes.len(), config.history_memory), (2, 64 << 20));
     }
 
     #[test]
@@ -392,24 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn memory_for_histories_has_a_default_and_bounds() {
-        let with = |mib: &str| format!("history_memory_mib = {mib}\n{GOOD}");
-        assert_eq!(parse(GOOD).unwrap().history_memory, 64 << 20);
-        assert_eq!(parse(&with("1")).unwrap().history_memory, 1 << 20);
-        assert_eq!(parse(&with("65536")).unwrap().history_memory, 64 << 30);
-        assert_eq!((field(&with("0")), field(&with("65537"))), ("history_memory_mib", "history_memory_mib"));
-    }
-
-    #[test]
-    fn metrics_are_served_on_loopback_only() {
-        assert_eq!(field(&GOOD.replace("127.0.0.1:9100", "0.0.0.0:9100")), "metrics_listen");
-    }
-
-    #[test]
-    fn bad_names_hashes_and_repeated_nodes_are_refused_with_their_member() {
+    fn values_that_are_not_allowed_are_refused_with_their_member() {
         assert_eq!(field(&GOOD.replace("\"main\"", "\"../main\"")), "name");
         assert_eq!(field(&GOOD.replace("\"demo\"", "\"\"")), "cluster");
         assert_eq!(field(&GOOD.replace("abababab", "ABababab")), "genesis_sha256");
         assert_eq!(field(&GOOD.replace("\"node-2\"", "\"node-1\"")), "nodes");
+        assert_eq!(field(&GOOD.replace("127.0.0.1:9100", "0.0.0.0:9100")), "metrics_listen");
+        assert_eq!(field(&format!("history_memory_mib = 0\n{GOOD}")), "history_memory_mib");
     }
 }

@@ -39,8 +39,9 @@ mod witnesses;
 #[cfg(test)]
 mod testing;
 
-pub use config::{ConfigError, CoordinatorConfig};
+pub use config::CoordinatorConfig;
 pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCrashPoint};
+pub use holdfast_server::config::ConfigError;
 pub use log_book::{LogFailed, OpenError};
 pub use run::{RunError, run};
 pub use seeding::SeedError;

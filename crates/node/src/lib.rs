@@ -46,10 +46,11 @@ mod vault;
 mod witnessed;
 
 pub use clock::{Clock, SystemClock};
-pub use config::{ConfigError, NodeConfig};
+pub use config::NodeConfig;
 pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCrashPoint};
 pub use enrolment::{EnrolError, Enrolment, EnrolmentRequest, enrol};
 pub use halt::{HaltError, clear_halt};
+pub use holdfast_server::config::ConfigError;
 pub use imports::{ImportError, inspect_share};
 pub use incidents::list_incidents;
 pub use run::{RunError, run};
