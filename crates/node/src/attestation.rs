@@ -4,6 +4,7 @@
 //! roster does not name.
 
 use holdfast_ledger::{ATTEST_EVERY, PayloadKind, StateAttestation};
+use holdfast_server::telemetry::cause;
 
 use crate::enrolled::OwnKeys;
 use crate::node::Node;
@@ -18,7 +19,7 @@ impl Node {
         match signed {
             Ok(envelope) => Some(envelope.to_json()),
             Err(error) => {
-                tracing::error!(%error, "the state cannot be attested");
+                tracing::error!(error = cause(&error), "the state cannot be attested");
                 None
             }
         }

@@ -4,6 +4,7 @@
 //! that the roster does not name.
 
 use holdfast_ledger::{PayloadKind, SharesErased};
+use holdfast_server::telemetry::cause;
 
 use crate::enrolled::OwnKeys;
 use crate::node::Node;
@@ -22,7 +23,7 @@ impl Node {
             match self.identity.sign(PayloadKind::SharesErased.payload_type(), payload) {
                 Ok(envelope) => Some(envelope.to_json()),
                 Err(error) => {
-                    tracing::error!(%error, "it cannot be said that old shares are erased");
+                    tracing::error!(error = cause(&error), "it cannot be said that old shares are erased");
                     None
                 }
             }

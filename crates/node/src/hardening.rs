@@ -3,6 +3,7 @@
 //! Owns the calls that keep secrets out of core dumps, of other processes of the same user, and of swap space. It must
 //! never let the node start without the former two, or hide that it runs without the last.
 
+use holdfast_server::telemetry::cause;
 use nix::errno::Errno;
 use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::prctl;
@@ -39,7 +40,7 @@ pub(crate) fn lock_memory(required: bool) -> Result<(), LockError> {
     match lock_all() {
         Err(error) if required => Err(error),
         Err(error) => {
-            tracing::warn!(%error, "memory is not locked");
+            tracing::warn!(error = cause(&error), "memory is not locked");
             Ok(())
         }
         Ok(()) => Ok(()),

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holdfast_ledger::Wallet;
 use holdfast_policy::{NodeId, WalletId};
+use holdfast_server::telemetry::cause;
 use holdfast_store::{Batch, StoreError, StoreHandle};
 
 use crate::bans::{self, Bans, Turn};
@@ -25,7 +26,7 @@ use crate::vault::{Dead, Vault, VaultError, Which};
 pub(crate) struct Retirement {
     store: StoreHandle,
     vault: Arc<Vault>,
-    crash: Arc<dyn CrashPoints>,
+    crash: Arc<dyn CrashPoints<CrashPoint>>,
     known: Mutex<BTreeMap<WalletId, Known>>,
 }
 
@@ -98,7 +99,7 @@ impl Node {
     async fn forget_keygens(&self) -> bool {
         let forgotten = self.keygens.forget_over(&self.replica).await;
         if let Err(error) = &forgotten {
-            tracing::error!(%error, cause = error.code(), "states of key generations are kept");
+            tracing::error!(error = cause(error), cause = error.code(), "states of key generations are kept");
         }
         forgotten.is_ok()
     }
@@ -112,7 +113,7 @@ impl Node {
             let name = wallet.id.clone();
             if let Err(error) = self.erase(wallet, which).await {
                 self.retirement.is_stuck(&name);
-                tracing::error!(wallet = %name, %error, cause = error.code(), "old shares are kept");
+                tracing::error!(wallet = %name, error = cause(&error), cause = error.code(), "old shares are kept");
             }
         }
     }
@@ -133,7 +134,11 @@ impl Node {
 }
 
 impl Retirement {
-    pub(crate) fn new(store: StoreHandle, vault: Arc<Vault>, crash: Arc<dyn CrashPoints>) -> Self {
+    pub(crate) fn new(
+        store: StoreHandle,
+        vault: Arc<Vault>,
+        crash: Arc<dyn CrashPoints<CrashPoint>>,
+    ) -> Self {
         Self { store, vault, crash, known: Mutex::default() }
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use holdfast_proto::ApiError;
 use holdfast_proto::v1;
 use holdfast_proto::v1::node_service_server::NodeService;
+use holdfast_server::telemetry::cause;
 use holdfast_threshold::MAX_ROUNDS;
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
@@ -259,10 +260,10 @@ impl Node {
         code: &'static str,
         ordinary: bool,
         subject: &dyn Display,
-        refusal: &dyn std::error::Error,
+        refusal: &(dyn std::error::Error + 'static),
     ) {
         if ordinary {
-            tracing::info!(code, %subject, %refusal, "not now");
+            tracing::info!(code, %subject, refusal = cause(refusal), "not now");
         } else {
             self.incidents.record(self.now(), code, &subject.to_string(), refusal);
         }
