@@ -4,6 +4,7 @@
 //! For tests only: no shipped program knows of it.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::future::Future;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use holdfast_server::crash::CrashPoints;
+use holdfast_server::snapshot::SNAPSHOT_EVERY;
+use holdfast_store::Table;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -91,9 +95,19 @@ impl DieAt {
         let trouble = std::env::var(CRASH_BY).ok().map(|text| DiskTrouble::parse(&text)).transpose()?;
         Ok(Self { point, left, trouble })
     }
+}
 
-    fn reached(&self, name: &str) {
-        if self.point.as_ref().is_some_and(|point| point != name) {
+fn die(signal: Signal) {
+    // The signal may take a moment to arrive; nothing may happen after the point.
+    while kill(Pid::this(), signal).is_ok() {
+        std::thread::park();
+    }
+}
+
+impl<P: Display> CrashPoints<P> for DieAt {
+    fn reached(&self, point: P) {
+        let name = point.to_string();
+        if self.point.as_ref().is_some_and(|point| *point != name) {
             return;
         }
         if self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
@@ -106,52 +120,15 @@ impl DieAt {
     }
 
     /// Whoever shall die around a snapshot writes one as soon as there is anything to keep.
-    fn snapshot_every(&self, usual: u64) -> u64 {
+    fn snapshot_every(&self) -> u64 {
         let is_near = |point: &String| point.ends_with("-snapshot") || point.ends_with("-pages");
-        if self.point.as_ref().is_some_and(is_near) { 2 } else { usual }
+        if self.point.as_ref().is_some_and(is_near) { 2 } else { SNAPSHOT_EVERY }
     }
 
-    fn unnamed(table: &str) {
-        eprintln!("a write to table `{table}` has no crash point: name it in crash.rs");
+    fn unnamed_write(&self, table: Table) {
+        eprintln!("a write to table `{}` has no crash point: name it in crash.rs", table.name());
         // Not SIGKILL: whoever waits for this process sees that it did not die as planned.
         die(Signal::SIGABRT);
-    }
-}
-
-fn die(signal: Signal) {
-    // The signal may take a moment to arrive; nothing may happen after the point.
-    while kill(Pid::this(), signal).is_ok() {
-        std::thread::park();
-    }
-}
-
-impl holdfast_node::CrashPoints for DieAt {
-    fn reached(&self, point: holdfast_node::CrashPoint) {
-        self.reached(point.name());
-    }
-
-    fn snapshot_every(&self) -> u64 {
-        self.snapshot_every(holdfast_node::CrashPoints::snapshot_every(&holdfast_node::NoCrashPoints))
-    }
-
-    fn unnamed_write(&self, table: holdfast_store::Table) {
-        Self::unnamed(table.name());
-    }
-}
-
-impl holdfast_coordinator::CrashPoints for DieAt {
-    fn reached(&self, point: holdfast_coordinator::CrashPoint) {
-        self.reached(point.name());
-    }
-
-    fn snapshot_every(&self) -> u64 {
-        self.snapshot_every(holdfast_coordinator::CrashPoints::snapshot_every(
-            &holdfast_coordinator::NoCrashPoints,
-        ))
-    }
-
-    fn unnamed_write(&self, table: holdfast_store::Table) {
-        Self::unnamed(table.name());
     }
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use holdfast_ledger::{Ceremony, CeremonyId, CeremonyPhase};
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::CeremonyLive;
+use holdfast_server::telemetry::cause;
 use tokio::sync::watch;
 use tracing::Instrument;
 
@@ -19,7 +20,6 @@ use crate::log_book::{LogFailed, ReadError, Subject};
 use crate::nodes::{CallError, jittered};
 use crate::sequencer::ProposeError;
 use crate::speaker::SpeakError;
-use crate::telemetry::cause;
 
 mod keygen;
 mod transcript;

@@ -16,6 +16,7 @@ use holdfast_log::{
 };
 use holdfast_policy::NodeId;
 use holdfast_proto::convert::Tip;
+use holdfast_server::telemetry::cause;
 use holdfast_store::Batch;
 use tokio::sync::watch;
 
@@ -23,7 +24,6 @@ use crate::clock::Clock;
 use crate::log_book::evidence::Evidence;
 use crate::log_book::schema::{CHECKPOINTS, COSIGNED_CHECKPOINT};
 use crate::log_book::{LogBook, LogBookError, LogFailed};
-use crate::telemetry::cause;
 
 /// Sizes that are kept while too few have cosigned them.
 const KEPT_SIZES: usize = 512;

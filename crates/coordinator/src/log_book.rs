@@ -15,10 +15,10 @@ use holdfast_log::{
 };
 use holdfast_policy::TimestampMs;
 use holdfast_proto::convert::EntryTimes;
+use holdfast_server::snapshot::SnapshotFile;
+use holdfast_server::telemetry::cause;
 use holdfast_store::{StoreError, StoreHandle};
 use tokio::sync::{RwLock, RwLockReadGuard, watch};
-
-use crate::telemetry::cause;
 
 mod adopt;
 mod events;
@@ -38,13 +38,13 @@ pub(crate) use index::{LogIndex, Subject, is_final};
 pub(crate) use keys::{KeyHistory, LogKeys};
 pub use open::OpenError;
 pub(crate) use read::{CHUNK_ENTRIES, Chunk, ReadError};
-pub(crate) use snapshot::{SNAPSHOT_EVERY, Snapshots};
+pub(crate) use snapshot::snapshot_file;
 pub(crate) use writer::Writer;
 
 /// The log. Shared by everything in the process; only the sequencer writes.
 pub(crate) struct LogBook {
     store: StoreHandle,
-    snapshots: Snapshots,
+    snapshots: SnapshotFile,
     keys: LogKeys,
     inner: RwLock<Inner>,
     tip: watch::Sender<u64>,

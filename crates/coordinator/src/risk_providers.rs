@@ -16,6 +16,7 @@ use holdfast_policy::ProviderId;
 use holdfast_proto::convert::bounded_envelope;
 use holdfast_proto::v1;
 use holdfast_proto::v1::risk_provider_client::RiskProviderClient;
+use holdfast_server::telemetry::cause;
 use tokio::sync::{Mutex as Turn, Semaphore};
 use tokio::time::timeout;
 use tonic::Status;
@@ -24,7 +25,6 @@ use tonic::transport::Channel;
 use crate::coordinator::Coordinator;
 use crate::log_book::LogFailed;
 use crate::sequencer::ProposeError;
-use crate::telemetry;
 
 mod breaker;
 
@@ -144,7 +144,7 @@ impl Coordinator {
                 count(provider, "reported");
             }
             Err(error) => {
-                tracing::warn!(%provider, error = telemetry::cause(&error), "a risk provider did not report");
+                tracing::warn!(%provider, error = cause(&error), "a risk provider did not report");
                 link.lock().failed(Instant::now());
                 count(provider, "failed");
             }

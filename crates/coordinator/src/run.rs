@@ -4,7 +4,6 @@
 //! on serving after a write failed, or end with work that is acknowledged and not on disk.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,8 @@ use ed25519_dalek::SigningKey;
 use holdfast_ledger::{Roster, WithdrawalId};
 use holdfast_log::{Entry, EntryError};
 use holdfast_policy::{NodeId, ProviderId};
+use holdfast_server::process::{self, StartError};
+use holdfast_server::telemetry::{TelemetryError, cause};
 use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::client::{ConnectError, Endpoint, Timeouts, connect_lazy};
 use holdfast_transport::files::{self, FileError};
@@ -21,8 +22,6 @@ use holdfast_transport::server::{ServeError, serve};
 use holdfast_transport::signing_key::{self, SigningKeyError};
 use holdfast_transport::tls::{TlsError, reload_on_hangup};
 use holdfast_transport::{Limits, PeerIdentity, Role, TlsIdentity};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tonic::transport::Channel;
@@ -33,9 +32,9 @@ use crate::clock::Clock;
 use crate::config::{CoordinatorConfig, OneOrMore, WitnessAddress};
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
-use crate::crash::{self, CrashPoints};
+use crate::crash::{self, CrashPoint, CrashPoints};
 use crate::given_up::GivenUp;
-use crate::log_book::{LogBook, LogFailed, OpenError, Reader, Snapshots, schema};
+use crate::log_book::{LogBook, LogFailed, OpenError, Reader, schema, snapshot_file};
 use crate::nodes::{CallLimits, DeliveredStatements, NodeClient, Nodes, Replicator};
 use crate::progress::Progress;
 use crate::risk_providers::RiskProviders;
@@ -44,7 +43,7 @@ use crate::sequencer::Sequencer;
 use crate::server::{self, ServicesError};
 use crate::services::Streams;
 use crate::speaker::Speaker;
-use crate::telemetry::{self, TelemetryError};
+use crate::telemetry;
 use crate::tiles::{AuditorsTiles, Tiles, TilesError};
 use crate::time_guard::TimeGuard;
 use crate::withdrawals::Withdrawals;
@@ -130,13 +129,8 @@ pub enum RunError {
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     /// The address cannot be listened on, or a signal handler cannot be set.
-    #[error("cannot {action}")]
-    Io {
-        /// What was attempted.
-        action: String,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The server failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -155,15 +149,16 @@ pub enum RunError {
 /// # Errors
 /// [`RunError`]; its sources say more. A log that cannot be written any more ends the process with
 /// [`RunError::Failed`]: what is on disk is read back at the next start.
-pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), RunError> {
-    let signalled = stop_signal()?;
+pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints<CrashPoint>>) -> Result<(), RunError> {
+    let signalled = process::stop_signal()?;
     tokio::pin!(signalled);
     if let Some(address) = config.metrics_listen {
         telemetry::serve_metrics(address)?;
     }
     let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
     check_certificate(&config, tls.identity())?;
-    let reloading = reload_on_hangup(&tls, &config.tls.certificate, &config.tls.key).map_err(no_handler)?;
+    let reloading =
+        reload_on_hangup(&tls, &config.tls.certificate, &config.tls.key).map_err(process::no_handler)?;
     tokio::spawn(reloading);
     let (book, entry_keys) = open_log(config.clone(), Arc::clone(&hooks)).await?;
     let book = Arc::new(book);
@@ -180,7 +175,7 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     let mut tasks = JoinSet::new();
     let parts = assemble(&config, &tls, Arc::clone(&book), nodes, entry_keys, &stopped, &mut tasks).await?;
 
-    let listener = listen(config.listen).await?;
+    let listener = process::listen(config.listen).await?;
     publish_tiles(&config, &tls, &parts, &hooks, &stopped, &mut tasks).await?;
     tasks.spawn(keep_snapshots(Arc::clone(&book), hooks, stopped));
     let (closing, closed) = watch::channel(false);
@@ -210,22 +205,6 @@ pub async fn run(config: CoordinatorConfig, hooks: Arc<dyn CrashPoints>) -> Resu
     Ok(served?)
 }
 
-fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
-    let handler = |kind| signal(kind).map_err(no_handler);
-    let (mut terminate, mut interrupt) =
-        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-fn no_handler(source: std::io::Error) -> RunError {
-    RunError::Io { action: "set a signal handler".to_owned(), source }
-}
-
 fn check_certificate(config: &CoordinatorConfig, found: &PeerIdentity) -> Result<(), RunError> {
     let expected = PeerIdentity::new(config.cluster.as_str(), Role::Coordinator, &config.name)?;
     if *found == expected {
@@ -237,7 +216,7 @@ fn check_certificate(config: &CoordinatorConfig, found: &PeerIdentity) -> Result
 /// Loads what the configuration names and replays the log, on a thread that may block.
 async fn open_log(
     config: CoordinatorConfig,
-    hooks: Arc<dyn CrashPoints>,
+    hooks: Arc<dyn CrashPoints<CrashPoint>>,
 ) -> Result<(LogBook, Vec<SigningKey>), RunError> {
     let opening = tokio::task::spawn_blocking(move || {
         let genesis = Entry::parse(&files::read_public(&config.genesis)?)?;
@@ -245,7 +224,7 @@ async fn open_log(
         let entry_keys = signing_keys(&config.keys.entry)?;
         let store = StoreHandle::open(&config.store_config(), &schema::TABLES)?;
         let store = crash::watched(store, &hooks);
-        let snapshots = Snapshots::at(&config.data_dir, store.clone(), config.history_memory);
+        let snapshots = snapshot_file(&config.data_dir, store.clone(), config.history_memory);
         let book = LogBook::open(store, &genesis, &config.genesis_sha256, log_keys, snapshots)?;
         Ok((book, entry_keys))
     });
@@ -353,7 +332,7 @@ async fn publish_tiles(
     config: &CoordinatorConfig,
     tls: &TlsIdentity,
     parts: &Coordinator,
-    hooks: &Arc<dyn CrashPoints>,
+    hooks: &Arc<dyn CrashPoints<CrashPoint>>,
     stopped: &watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), RunError> {
@@ -363,26 +342,25 @@ async fn publish_tiles(
     tasks.spawn(tiles.map_err(Box::new)?.run(stopped.clone()));
     let Some(address) = config.tiles_listen else { return Ok(()) };
     let files = Arc::new(AuditorsTiles::in_directory(directory).map_err(|error| Box::new(error.into()))?);
-    let listener = listen(address).await?;
+    let listener = process::listen(address).await?;
     let (tls, mut stop) = (tls.clone(), stopped.clone());
     tracing::info!(listen = %address, "serving the log's tiles to auditors");
     tasks.spawn(async move {
         let stopping = async move { drop(stop.wait_for(|stop| *stop).await) };
         let served = serve_files(listener, &tls, &[Role::Auditor], files, Limits::default(), stopping).await;
         if let Err(error) = served {
-            tracing::error!(error = telemetry::cause(&error), "the log's tiles are not served");
+            tracing::error!(error = cause(&error), "the log's tiles are not served");
         }
     });
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    let failed = |source| RunError::Io { action: format!("listen on `{address}`"), source };
-    TcpListener::bind(address).await.map_err(failed)
-}
-
 /// Writes snapshots of the log as it grows, so that the next start is a short one.
-async fn keep_snapshots(book: Arc<LogBook>, hooks: Arc<dyn CrashPoints>, mut stopped: watch::Receiver<bool>) {
+async fn keep_snapshots(
+    book: Arc<LogBook>,
+    hooks: Arc<dyn CrashPoints<CrashPoint>>,
+    mut stopped: watch::Receiver<bool>,
+) {
     while book.keep_snapshot(&hooks).await.is_ok() {
         tokio::select! {
             () = tokio::time::sleep(SNAPSHOTS_LOOKED_AT_EVERY) => {}

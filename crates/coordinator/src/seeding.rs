@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use holdfast_log::Hash;
 use holdfast_policy::{ClusterId, NodeId};
+use holdfast_server::telemetry::cause;
 
 use crate::log_book::{AdoptError, LogBook, LogBookError, LogFailed};
 use crate::nodes::{CallError, NodeLink, Nodes};
-use crate::telemetry::cause;
 
 mod ask;
 mod verify;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use holdfast_ledger::{ActError, Admission, Outcome, PayloadKind, Rejection, RejectionCode};
 use holdfast_log::{Entry, EntryError, Envelope};
 use holdfast_policy::TimestampMs;
+use holdfast_server::telemetry::cause;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::log_book::{LogBook, LogBookError, LogFailed, Writer};
-use crate::telemetry::cause;
 use crate::time_guard::{ClockRefusal, TimeGuard};
 
 /// Proposals that may wait; further ones are refused.

@@ -1,13 +1,10 @@
-//! Logs and metrics: structured lines on standard error, Prometheus on a loopback port. Owns their set-up.
+//! The coordinator's metrics, by name, and how many withdrawals are in each state.
 
 use std::net::SocketAddr;
 
 use holdfast_ledger::{WithdrawalId, WithdrawalState};
 use holdfast_policy::TimestampMs;
-use holdfast_transport::with_causes;
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
-use tracing::field::DisplayValue;
-use tracing_subscriber::EnvFilter;
+use holdfast_server::telemetry::{self, TelemetryError};
 
 use crate::log_book::{LogFailed, Reader, SharedLog};
 
@@ -15,46 +12,9 @@ use crate::log_book::{LogFailed, Reader, SharedLog};
 const WITHDRAWAL_SECONDS: [f64; 13] =
     [0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 600.0, 3_600.0];
 
-/// Logs or metrics could not be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TelemetryError {
-    /// The filter in `RUST_LOG` does not parse, or logging was set up before.
-    #[error("logging cannot be set up: {0}")]
-    Logging(String),
-    /// The port is taken, or metrics were set up before.
-    #[error("metrics cannot be served on `{address}`")]
-    Metrics {
-        /// The address asked for.
-        address: SocketAddr,
-        /// Why not.
-        source: BuildError,
-    },
-}
-
-/// One JSON object a line on standard error, from level `info` on unless `RUST_LOG` says otherwise. The lines of a
-/// withdrawal carry its id as `trace_id` in their span.
-///
-/// # Errors
-/// [`TelemetryError::Logging`].
-pub fn start_logging() -> Result<(), TelemetryError> {
-    let filter = EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
-    let filter = filter.from_env().map_err(|error| TelemetryError::Logging(error.to_string()))?;
-    tracing_subscriber::fmt()
-        .json()
-        .with_writer(std::io::stderr)
-        .with_env_filter(filter)
-        .try_init()
-        .map_err(|error| TelemetryError::Logging(error.to_string()))
-}
-
 /// Serves `/metrics`. The configuration has checked that the address is a loopback one.
 pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
-    let seconds = Matcher::Full("holdfast_withdrawal_seconds".to_owned());
-    PrometheusBuilder::new()
-        .with_http_listener(address)
-        .set_buckets_for_metric(seconds, &WITHDRAWAL_SECONDS)
-        .and_then(PrometheusBuilder::install)
-        .map_err(|source| TelemetryError::Metrics { address, source })?;
+    telemetry::serve_metrics(address, &[("holdfast_withdrawal_seconds", &WITHDRAWAL_SECONDS)])?;
     metrics::describe_gauge!("holdfast_withdrawals", "withdrawals, by state");
     metrics::describe_histogram!(
         "holdfast_withdrawal_seconds",
@@ -89,11 +49,6 @@ pub(crate) fn serve_metrics(address: SocketAddr) -> Result<(), TelemetryError> {
         "times that a node was found to hold another log"
     );
     Ok(())
-}
-
-/// An error for the log with its whole chain of causes, of which the JSON lines would show the outermost only.
-pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> DisplayValue<String> {
-    tracing::field::display(with_causes(error))
 }
 
 /// Publishes how many withdrawals are in each state.

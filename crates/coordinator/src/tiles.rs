@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use holdfast_log::tiles::{encode_entry_bundle, encode_hash_tile, tile_hashes};
 use holdfast_log::{ExportError, SignedCheckpoint, TileError, TilePath};
+use holdfast_server::telemetry::cause;
 use holdfast_store::{Batch, CommitError, StoreError};
 use tokio::sync::watch;
 
@@ -16,7 +17,6 @@ use crate::cosigned::Cosigned;
 use crate::crash::{CrashPoint, CrashPoints};
 use crate::log_book::schema::{CHECKPOINTS, TILES, index_key, index_of};
 use crate::log_book::{LogBook, LogFailed, ReadError};
-use crate::telemetry::cause;
 
 mod files;
 mod serve;
@@ -69,7 +69,7 @@ pub(crate) struct Tiles {
     book: Arc<LogBook>,
     cosigned: Arc<Cosigned>,
     files: TileFiles,
-    hooks: Arc<dyn CrashPoints>,
+    hooks: Arc<dyn CrashPoints<CrashPoint>>,
     // All full tiles of the tree of this size are durable.
     durable: u64,
     // All tiles of the tree of this size were written by this process.
@@ -83,7 +83,7 @@ impl Tiles {
         book: Arc<LogBook>,
         cosigned: Arc<Cosigned>,
         directory: PathBuf,
-        hooks: Arc<dyn CrashPoints>,
+        hooks: Arc<dyn CrashPoints<CrashPoint>>,
     ) -> Result<Self, TilesError> {
         let files = TileFiles::in_directory(directory)?;
         let durable = book.store().read(CHECKPOINTS, TILES)?.and_then(|bytes| index_of(&bytes));

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use holdfast_log::{Cosignature, SignedCheckpoint, TreeError};
 use holdfast_proto::v1;
+use holdfast_server::telemetry::cause;
 use holdfast_transport::https::{OutsideServer, RequestError};
 use tokio::sync::watch;
 
@@ -17,7 +18,6 @@ use crate::coordinator::Coordinator;
 use crate::cosigned::TipRefusal;
 use crate::log_book::{LogBookError, LogFailed};
 use crate::nodes::jittered;
-use crate::telemetry::cause;
 
 mod protocol;
 

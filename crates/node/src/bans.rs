@@ -216,7 +216,7 @@ mod tests {
     #[derive(Debug)]
     struct Disk(StoreHandle, Mutex<Vec<(CrashPoint, usize)>>);
 
-    impl CrashPoints for Disk {
+    impl CrashPoints<CrashPoint> for Disk {
         fn reached(&self, point: CrashPoint) {
             let bans = self.0.scan(BANS, &[], 10).unwrap().len();
             self.1.lock().unwrap().push((point, bans));
@@ -229,7 +229,7 @@ mod tests {
         let store =
             StoreHandle::open(&StoreConfig::at(directory.path().join("store")), &tables::ALL).unwrap();
         let disk = Arc::new(Disk(store.clone(), Mutex::default()));
-        let points: Arc<dyn CrashPoints> = Arc::<Disk>::clone(&disk);
+        let points: Arc<dyn CrashPoints<CrashPoint>> = Arc::<Disk>::clone(&disk);
         let bans = Bans::load(crash::watched(store, &points)).unwrap();
         bans.add(ban(), 0, "OT_CONSISTENCY_CHECK_FAILED").await.unwrap();
         let seen = disk.1.lock().unwrap().clone();

@@ -1,99 +1,20 @@
 //! Named points at which a test may end the process, to show what survives.
 //!
-//! Owns the names: a point before and after every kind of durable write, found by what is written and not by who writes
+//! Owns this program's names: a point before and after every kind of durable write, found by what is written and not by who writes
 //! it, and the points in between that matter. The production program passes [`NoCrashPoints`]; nothing a configuration or
 //! a caller says may ever choose another implementation.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use holdfast_store::{Durable, StoreHandle, Table, WriteWatch};
+pub use holdfast_server::crash::{CrashPoints, NoCrashPoints, UnknownCrashPoint};
+use holdfast_server::{crash, crash_points};
+use holdfast_store::{StoreHandle, Table};
 
-use crate::replica::SNAPSHOT_EVERY;
 use crate::tables::{
     BANS, BINDINGS, ENTRIES, ERASED, HALT, INCIDENTS, KEYGEN_STATES, KEYGENS, NODE, NOTE, PAGES,
     SEALING_CHECK, SESSIONS, SHARES, STATEMENTS, TIP, WITNESSED,
 };
-
-/// Told when the node reaches a named point.
-pub trait CrashPoints: fmt::Debug + Send + Sync {
-    /// The node is at this point. An implementation for tests may not return.
-    fn reached(&self, point: CrashPoint);
-
-    /// The node is about to write something that has no name, so that no test ends the process there.
-    fn unnamed_write(&self, _table: Table) {}
-
-    /// After how many entries a new snapshot is written. A test may ask for more snapshots.
-    fn snapshot_every(&self) -> u64 {
-        SNAPSHOT_EVERY
-    }
-}
-
-/// The production implementation: nothing happens.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoCrashPoints;
-
-impl CrashPoints for NoCrashPoints {
-    fn reached(&self, _point: CrashPoint) {}
-}
-
-/// A name that is no crash point's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no crash point")]
-pub struct UnknownCrashPoint(String);
-
-macro_rules! crash_points {
-    (
-        writes { $($(#[$write_doc:meta])* $write:ident: $before:ident = $before_name:literal, $after:ident = $after_name:literal;)+ }
-        between { $($(#[$doc:meta])* $variant:ident = $name:literal;)+ }
-    ) => {
-        /// A kind of durable write. A batch is of the first kind that any of its records is of.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum DurableWrite {
-            $($(#[$write_doc])* $write,)+
-        }
-
-        /// A named point in the node's work.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum CrashPoint {
-            $(
-                #[doc = concat!("Nothing of the write is durable: [`DurableWrite::", stringify!($write), "`].")]
-                $before,
-                #[doc = concat!("The write is durable and nobody has heard of it: [`DurableWrite::", stringify!($write), "`].")]
-                $after,
-            )+
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl DurableWrite {
-            /// The point before it.
-            pub fn before(self) -> CrashPoint {
-                match self { $(DurableWrite::$write => CrashPoint::$before,)+ }
-            }
-
-            /// The point after it.
-            pub fn after(self) -> CrashPoint {
-                match self { $(DurableWrite::$write => CrashPoint::$after,)+ }
-            }
-        }
-
-        impl CrashPoint {
-            /// Every point.
-            pub const ALL: &'static [CrashPoint] =
-                &[$(CrashPoint::$before, CrashPoint::$after,)+ $(CrashPoint::$variant,)+];
-
-            /// The point's name, such as `after-binding`.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(CrashPoint::$before => $before_name, CrashPoint::$after => $after_name,)+
-                    $(CrashPoint::$variant => $name,)+
-                }
-            }
-        }
-    };
-}
 
 crash_points! {
     writes {
@@ -199,42 +120,8 @@ impl DurableWrite {
 }
 
 /// The same store; everything that is written to it reaches its points.
-pub(crate) fn watched(store: StoreHandle, points: &Arc<dyn CrashPoints>) -> StoreHandle {
-    store.watched(Arc::new(Watch(Arc::clone(points))))
-}
-
-#[derive(Debug)]
-struct Watch(Arc<dyn CrashPoints>);
-
-impl WriteWatch for Watch {
-    fn begins(&self, records: &mut dyn Iterator<Item = (Table, &[u8])>) -> Durable {
-        let named = records.filter_map(|(table, key)| {
-            let write = DurableWrite::of(table, key);
-            if write.is_none() {
-                self.0.unnamed_write(table);
-            }
-            write
-        });
-        let Some(write) = DurableWrite::of_batch(&named.collect()) else { return Box::new(|| {}) };
-        self.0.reached(write.before());
-        let points = Arc::clone(&self.0);
-        Box::new(move || points.reached(write.after()))
-    }
-}
-
-impl FromStr for CrashPoint {
-    type Err = UnknownCrashPoint;
-
-    fn from_str(name: &str) -> Result<Self, UnknownCrashPoint> {
-        let found = CrashPoint::ALL.iter().copied().find(|point| point.name() == name);
-        found.ok_or_else(|| UnknownCrashPoint(name.chars().take(64).collect()))
-    }
-}
-
-impl fmt::Display for CrashPoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
+pub(crate) fn watched(store: StoreHandle, points: &Arc<dyn CrashPoints<CrashPoint>>) -> StoreHandle {
+    crash::watched(store, points, DurableWrite::of, DurableWrite::of_batch)
 }
 
 #[cfg(test)]

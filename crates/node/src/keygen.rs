@@ -49,7 +49,7 @@ pub(crate) struct Keygens {
     identity: Arc<Identity>,
     vault: Arc<Vault>,
     clock: Arc<dyn Clock>,
-    crash: Arc<dyn CrashPoints>,
+    crash: Arc<dyn CrashPoints<CrashPoint>>,
     // Lock order: this one before the replica's. One round at a time is enough: ceremonies are rare and their rounds
     // keep a processor busy.
     runs: Mutex<BTreeMap<CeremonyId, Run>>,
@@ -80,7 +80,7 @@ impl Keygens {
         identity: Arc<Identity>,
         vault: Arc<Vault>,
         clock: Arc<dyn Clock>,
-        crash: Arc<dyn CrashPoints>,
+        crash: Arc<dyn CrashPoints<CrashPoint>>,
     ) -> Result<Self, KeygenRefusal> {
         let mut runs = BTreeMap::new();
         let mut from = Vec::new();

@@ -51,7 +51,8 @@ pub use crash::{CrashPoint, CrashPoints, DurableWrite, NoCrashPoints, UnknownCra
 pub use enrolment::{EnrolError, Enrolment, EnrolmentRequest, enrol};
 pub use halt::{HaltError, clear_halt};
 pub use holdfast_server::config::ConfigError;
+pub use holdfast_server::process::StartError;
+pub use holdfast_server::telemetry::{TelemetryError, start_logging};
 pub use imports::{ImportError, inspect_share};
 pub use incidents::list_incidents;
 pub use run::{RunError, run};
-pub use telemetry::{TelemetryError, start_logging};

@@ -10,6 +10,7 @@ use ed25519_dalek::SigningKey;
 use holdfast_ledger::Genesis;
 use holdfast_log::Entry;
 use holdfast_policy::TimestampMs;
+use holdfast_server::telemetry::cause;
 use holdfast_store::StoreHandle;
 use holdfast_threshold::{Engines, SessionId};
 use zeroize::Zeroizing;
@@ -57,7 +58,7 @@ pub(crate) struct NodeParts<'a> {
     /// Bytes of customers' histories that stay in memory.
     pub(crate) history_memory: usize,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) crash: Arc<dyn CrashPoints>,
+    pub(crate) crash: Arc<dyn CrashPoints<CrashPoint>>,
 }
 
 /// Why a node does not start.
@@ -151,7 +152,7 @@ impl Node {
     pub(crate) async fn replicate(&self, extension: Extension) -> Result<TipRecord, ReplicateRefusal> {
         let tip = self.replica.extend(extension).await.inspect_err(|refusal| {
             if let ExtendRefusal::PageLost(_) = refusal {
-                self.snapshots.discard();
+                self.snapshots.file.discard();
             }
         })?;
         self.latches.lift(&self.replica).await?;
@@ -163,8 +164,12 @@ impl Node {
     /// is no reason to stop: the next start takes longer. One that names a page which is lost is removed.
     pub(crate) async fn keep_snapshot(&self) {
         if let Some(fault) = self.replica.read().await.state().page_fault() {
-            tracing::error!(%fault, cause = fault.code(), "a page of customers' histories is lost");
-            self.snapshots.discard();
+            tracing::error!(
+                fault = cause(&fault),
+                cause = fault.code(),
+                "a page of customers' histories is lost"
+            );
+            self.snapshots.file.discard();
             return;
         }
         let every = self.signing.crash.snapshot_every();
@@ -183,7 +188,9 @@ impl Node {
                 self.replica.settle_pages(&kept).await;
                 tracing::info!(size, pages = kept.iter().len(), "snapshot written");
             }
-            Ok(Err(error)) => tracing::warn!(%error, "the snapshot of the replica was not written"),
+            Ok(Err(error)) => {
+                tracing::warn!(error = cause(&error), "the snapshot of the replica was not written")
+            }
             Err(error) => tracing::warn!(%error, "writing the snapshot of the replica was interrupted"),
         }
     }
@@ -192,7 +199,7 @@ impl Node {
     pub(crate) async fn keep_little(&self) {
         self.erase_all_dead().await;
         if let Err(error) = self.replica.forget_moments().await {
-            tracing::warn!(%error, "moments that no rule asks for were not forgotten");
+            tracing::warn!(error = cause(&error), "moments that no rule asks for were not forgotten");
         }
     }
 

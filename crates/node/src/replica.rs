@@ -28,7 +28,7 @@ pub(crate) use fork::ForkEvidence;
 pub(crate) use held::Held;
 pub(crate) use load::{LoadError, install, load, start};
 pub(crate) use refusal::ExtendRefusal;
-pub(crate) use snapshot::{SNAPSHOT_EVERY, Snapshots};
+pub(crate) use snapshot::Snapshots;
 pub(crate) use tip::TipRecord;
 
 use held::{Finding, Staged};

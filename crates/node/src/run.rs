@@ -9,21 +9,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_server::process::{self, StartError};
+use holdfast_server::telemetry::TelemetryError;
 use holdfast_store::{StoreError, StoreHandle};
 use holdfast_transport::files::{self, FileError};
 use holdfast_transport::server::{ServeError, serve};
 use holdfast_transport::signing_key::{self, SigningKeyError};
 use holdfast_transport::tls::{TlsError, reload_on_hangup};
 use holdfast_transport::{PeerIdentity, Role, TlsIdentity};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
 use tonic_health::server::HealthReporter;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::NodeConfig;
-use crate::crash::CrashPoints;
+use crate::crash::{CrashPoint, CrashPoints};
 use crate::engines::{self, NotAccepted};
 use crate::hardening::{self, HardeningError, LockError};
 use crate::latches::DeliverRefusal;
@@ -32,7 +32,7 @@ use crate::replica::{self, LoadError};
 use crate::sealing::KdfParameters;
 use crate::server::{self, ServicesError};
 use crate::tables;
-use crate::telemetry::{self, TelemetryError};
+use crate::telemetry;
 
 /// How often forgotten attempts are swept and gauges set.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
@@ -85,13 +85,8 @@ pub enum RunError {
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
     /// The address cannot be listened on, or a signal handler cannot be set.
-    #[error("cannot {action}")]
-    Io {
-        /// What was attempted.
-        action: String,
-        /// Why it failed.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Start(#[from] StartError),
     /// The server failed.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -106,24 +101,23 @@ pub enum RunError {
 ///
 /// # Errors
 /// [`RunError`]; its sources say more.
-pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), RunError> {
+pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints<CrashPoint>>) -> Result<(), RunError> {
     hardening::harden()?;
     hardening::lock_memory(config.require_locked_memory)?;
-    let stop = stop_signal()?;
+    let stop = process::stop_signal()?;
     if let Some(address) = config.metrics_listen {
         telemetry::serve_metrics(address)?;
     }
     let tls = TlsIdentity::load(&config.tls.certificate, &config.tls.key, &config.tls.ca)?;
     check_certificate(&config, tls.identity())?;
-    let reloading = reload_on_hangup(&tls, &config.tls.certificate, &config.tls.key).map_err(no_handler)?;
+    let reloading =
+        reload_on_hangup(&tls, &config.tls.certificate, &config.tls.key).map_err(process::no_handler)?;
     let reloading = tokio::spawn(reloading);
     let (node, store) = open(config.clone(), hooks, Arc::new(SystemClock)).await?;
     // What the log took over just before a crash.
     node.latches.lift(&node.replica).await?;
 
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|source| RunError::Io { action: format!("listen on `{}`", config.listen), source })?;
+    let listener = process::listen(config.listen).await?;
     let (routes, health) = server::services(&node).await?;
     let access = server::access().map_err(ServicesError::from)?;
     let housekeeping = tokio::spawn(housekeeping(Arc::clone(&node), health.clone()));
@@ -146,7 +140,7 @@ pub async fn run(config: NodeConfig, hooks: Arc<dyn CrashPoints>) -> Result<(), 
 /// Loads everything that the configuration names, on a thread that may block.
 async fn open(
     config: NodeConfig,
-    crash: Arc<dyn CrashPoints>,
+    crash: Arc<dyn CrashPoints<CrashPoint>>,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Node>, StoreHandle), RunError> {
     let opening = tokio::task::spawn_blocking(move || {
@@ -198,23 +192,6 @@ fn check_certificate(config: &NodeConfig, found: &PeerIdentity) -> Result<(), Ru
     }
     let expected = format!("spiffe://{cluster}/{}/{node}", Role::Node);
     Err(RunError::OtherCertificate { expected, found: found.to_string() })
-}
-
-/// Completes on SIGTERM or SIGINT.
-fn stop_signal() -> Result<impl Future<Output = ()>, RunError> {
-    let handler = |kind| signal(kind).map_err(no_handler);
-    let (mut terminate, mut interrupt) =
-        (handler(SignalKind::terminate())?, handler(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-fn no_handler(source: std::io::Error) -> RunError {
-    RunError::Io { action: "set a signal handler".to_owned(), source }
 }
 
 /// Signing states are wiped when their time is over, not only when the next call comes.

@@ -69,7 +69,7 @@ pub(crate) enum SignAnswer {
 pub(crate) struct Signing {
     pub(crate) identity: Arc<Identity>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) crash: Arc<dyn CrashPoints>,
+    pub(crate) crash: Arc<dyn CrashPoints<CrashPoint>>,
     pub(crate) replica: Arc<DurableReplica>,
     pub(crate) latches: Arc<Latches>,
     pub(crate) vault: Arc<Vault>,

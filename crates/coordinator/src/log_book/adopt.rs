@@ -2,11 +2,11 @@
 
 use holdfast_ledger::Replica;
 use holdfast_log::{Entry, Hash, SignedCheckpoint};
+use holdfast_server::telemetry::cause;
 use holdfast_store::Batch;
 
 use super::schema::{CHECKPOINTS, LOG_CHECKPOINT, SEEDING, index_key};
 use super::{LogBook, LogBookError, LogFailed, Writer};
-use crate::telemetry::cause;
 
 /// Entries in one commit: far fewer than the store takes, each with up to five derived records.
 const TOGETHER: usize = 256;

@@ -9,6 +9,8 @@ use holdfast_ledger::{Applied, Replica, ReplicaError};
 use holdfast_log::{
     CheckpointError, Entry, EntryError, Hash, MemoryTree, NoteKeyError, Origin, SignedCheckpoint, TreeError,
 };
+use holdfast_server::snapshot::SnapshotFile;
+use holdfast_server::telemetry::cause;
 use holdfast_store::{Batch, CommitError, StoreError, StoreHandle, Table};
 use tokio::sync::{RwLock, watch};
 
@@ -16,8 +18,7 @@ use super::schema::{
     CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, SEEDING, index_key, index_of, payload_key,
 };
 use super::snapshot::Kept;
-use super::{Inner, KeyHistory, LogBook, LogBookError, LogIndex, LogKeys, Snapshots, events};
-use crate::telemetry::cause;
+use super::{Inner, KeyHistory, LogBook, LogBookError, LogIndex, LogKeys, events};
 
 /// Entries that are read at a time, and events that are mended at a time.
 const PAGE: usize = 64;
@@ -112,7 +113,7 @@ impl LogBook {
         genesis: &Entry,
         pinned: &[u8; 32],
         log_keys: Vec<SigningKey>,
-        snapshots: Snapshots,
+        snapshots: SnapshotFile,
     ) -> Result<Self, OpenError> {
         let mut replica = Replica::from_genesis(genesis, pinned)?;
         replica.read_pages_from(&snapshots.pages());
@@ -179,10 +180,10 @@ fn resumed(
     genesis: &Entry,
     pinned: &[u8; 32],
     held: &LogKeys,
-    snapshots: &Snapshots,
+    snapshots: &SnapshotFile,
 ) -> Option<Inner> {
     let mut entries = |index: u64| Entry::parse(&store.read(ENTRIES, &index_key(index)).ok()??).ok();
-    let kept = snapshots.read(genesis, &mut entries)?;
+    let kept = Kept::read(snapshots, genesis, &mut entries)?;
     let (size, named) = (kept.tree.size(), kept.state.named_pages().collect::<Vec<_>>());
     let resumed = check_kept(store, &kept.tree).and_then(|()| {
         let Kept { state, tree, index, keys } = kept;

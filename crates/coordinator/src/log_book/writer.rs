@@ -4,13 +4,12 @@ use std::fmt;
 
 use holdfast_ledger::{Applied, Event, State};
 use holdfast_log::{Entry, Envelope, SignedCheckpoint};
+use holdfast_server::telemetry::cause;
 use holdfast_store::Batch;
 use tokio::sync::RwLockWriteGuard;
 
 use super::schema::{CHECKPOINTS, ENTRIES, LOG_CHECKPOINT, PAYLOADS, index_key, payload_key};
 use super::{Inner, LogBook, LogBookError, LogFailed, events};
-
-use crate::telemetry::cause;
 
 /// Exclusive access to the log until [`Writer::commit`].
 ///

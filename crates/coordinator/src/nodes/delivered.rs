@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use holdfast_ledger::RejectionCode;
 use holdfast_log::Envelope;
 use holdfast_policy::NodeId;
+use holdfast_server::telemetry::cause;
 use sha2::{Digest as _, Sha256};
 
 use crate::sequencer::{ProposeError, Proposed, Sequencer};
-use crate::telemetry::cause;
 
 /// Statements that are remembered as settled, so that they are not proposed again with every status.
 const REMEMBERED: usize = 4_096;

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::coordinator::Coordinator;
 use crate::cosigned::Cosigned;
 use crate::given_up::GivenUp;
-use crate::log_book::{LogBook, Snapshots, schema};
+use crate::log_book::{LogBook, schema, snapshot_file};
 use crate::nodes::{DeliveredStatements, Nodes, Replicator};
 use crate::progress::Progress;
 use crate::sequencer::{Proposed, Sequencer};
@@ -303,7 +303,7 @@ pub(crate) async fn open_book(dir: &TempDir, log_keys: Vec<SigningKey>, genesis:
         let store = StoreHandle::open(&StoreConfig::at(path), &schema::TABLES).unwrap();
         let pinned = Genesis::hash_of(&genesis.envelope().payload);
         // No page stays in memory.
-        let snapshots = Snapshots::at(&data_dir, store.clone(), 0);
+        let snapshots = snapshot_file(&data_dir, store.clone(), 0);
         LogBook::open(store, &genesis, &pinned, log_keys, snapshots).unwrap()
     })
     .await

@@ -45,7 +45,7 @@ pub(super) struct Bench {
 #[derive(Debug)]
 struct Often;
 
-impl CrashPoints for Often {
+impl CrashPoints<CrashPoint> for Often {
     fn reached(&self, _: CrashPoint) {}
 
     fn snapshot_every(&self) -> u64 {
@@ -147,7 +147,7 @@ impl Machine {
         let (of, store) = (&self.node, bench.store.clone());
         let replica = Arc::new(of.replica.copied(store.clone()).await);
         let latches = Arc::new(of.latches.copied(store.clone()).await);
-        let crash: Arc<dyn CrashPoints> = Arc::new(NoCrashPoints);
+        let crash: Arc<dyn CrashPoints<CrashPoint>> = Arc::new(NoCrashPoints);
         let (identity, vault) = (Arc::clone(&of.identity), Arc::clone(&of.signing.vault));
         let retirement = Retirement::new(store.clone(), Arc::clone(&vault), Arc::clone(&crash));
         let signing = Signing {

@@ -6,6 +6,7 @@
 
 use holdfast_ledger::{Genesis, GenesisError, Replica, ReplicaError};
 use holdfast_log::{Entry, EntryError, Hash, MemoryTree, TreeError};
+use holdfast_server::telemetry::cause;
 use holdfast_store::{Batch, StoreError, StoreHandle};
 
 use super::fork::ForkEvidence;
@@ -104,7 +105,7 @@ pub(crate) fn load(
         None => {
             let mut replica = Replica::from_genesis(&genesis, pinned)?;
             if let Some(snapshots) = snapshots {
-                replica.read_pages_from(&snapshots.pages());
+                replica.read_pages_from(&snapshots.file.pages());
             }
             let tree = MemoryTree::from_leaf_hashes([genesis.leaf_hash()])?;
             replayed(store, &tip, replica, tree)?
@@ -130,12 +131,16 @@ fn resumed(
     match resumed {
         Ok(resumed) => {
             tracing::info!(size, tip = tip.size, "started from the snapshot");
-            snapshots.is_used(size);
-            snapshots.names(named);
+            snapshots.file.is_used(size);
+            snapshots.file.names(named);
             Some(resumed)
         }
         Err(error) => {
-            tracing::warn!(size, %error, "the snapshot does not lead to the tip: replaying the log");
+            tracing::warn!(
+                size,
+                error = cause(&error),
+                "the snapshot does not lead to the tip: replaying the log"
+            );
             None
         }
     }

@@ -56,7 +56,7 @@ impl Probe {
     }
 }
 
-impl CrashPoints for Probe {
+impl CrashPoints<CrashPoint> for Probe {
     fn reached(&self, point: CrashPoint) {
         let store = self.store.get().unwrap();
         let count = |table| store.scan(table, &[], 10_000).unwrap().len();
@@ -138,7 +138,7 @@ impl TestNode {
         let (path, for_node) = (directory.path().to_owned(), store.clone());
         let shared: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let probe = Arc::new(Probe { store: OnceLock::from(store.clone()), ..Probe::default() });
-        let hooks: Arc<dyn CrashPoints> = Arc::<Probe>::clone(&probe);
+        let hooks: Arc<dyn CrashPoints<CrashPoint>> = Arc::<Probe>::clone(&probe);
         let opening = tokio::task::spawn_blocking(move || {
             Node::open(NodeParts {
                 name,

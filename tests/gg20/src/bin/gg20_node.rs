@@ -16,7 +16,7 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let file = config_argument()?;
-    let hooks: Arc<dyn CrashPoints> = match std::env::var_os(CRASH_AT) {
+    let hooks: Arc<dyn CrashPoints<CrashPoint>> = match std::env::var_os(CRASH_AT) {
         Some(_) => Arc::new(DieAt::from_environment(|name| name.parse::<CrashPoint>().is_ok())?),
         None => Arc::new(NoCrashPoints),
     };

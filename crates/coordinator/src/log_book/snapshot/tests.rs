@@ -2,10 +2,14 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "test")]
 
+use std::fs;
+use std::path::PathBuf;
+
 use holdfast_chains::{ChainId, Eip1559Draft, UnsignedTransaction};
 use holdfast_ledger::{PayloadKind, WithdrawalId, WithdrawalState};
 use holdfast_log::Envelope;
 use holdfast_policy::TimestampMs;
+use holdfast_server::snapshot::RETRY_AFTER;
 use holdfast_store::Batch;
 use serde_json::json;
 use tempfile::TempDir;
@@ -63,7 +67,7 @@ async fn write(cell: &Cell) {
 /// Writing blocks.
 async fn written(cell: &Cell, picture: Picture) -> Result<KeptPages, KeepError> {
     let book = Arc::clone(&cell.parts.book);
-    tokio::task::spawn_blocking(move || book.snapshots.write(&picture)).await.unwrap()
+    tokio::task::spawn_blocking(move || picture.write(&book.snapshots)).await.unwrap()
 }
 
 fn file(dir: &TempDir) -> PathBuf {
@@ -76,7 +80,7 @@ async fn reopened(cell: Cell) -> Cell {
 }
 
 fn used(cell: &Cell) -> u64 {
-    cell.parts.book.snapshots.used()
+    cell.parts.book.snapshots.kept()
 }
 
 /// What a replay of everything gives, from the same directory.
@@ -311,15 +315,15 @@ async fn snapshot_is_written_when_it_is_due_and_what_was_cut_off_is_cleared_away
     /// Asks for a snapshot after every five entries.
     #[derive(Debug)]
     struct Often;
-    impl CrashPoints for Often {
+    impl CrashPoints<CrashPoint> for Often {
         fn reached(&self, _: CrashPoint) {}
         fn snapshot_every(&self) -> u64 {
             5
         }
     }
     let cell = busy().await;
-    let often: Arc<dyn CrashPoints> = Arc::new(Often);
-    let usual: Arc<dyn CrashPoints> = Arc::new(crate::NoCrashPoints);
+    let often: Arc<dyn CrashPoints<CrashPoint>> = Arc::new(Often);
+    let usual: Arc<dyn CrashPoints<CrashPoint>> = Arc::new(crate::NoCrashPoints);
     cell.parts.book.keep_snapshot(&usual).await.unwrap();
     assert!(!file(&cell.dir).exists());
     cell.parts.book.keep_snapshot(&often).await.unwrap();

@@ -7,13 +7,13 @@ use futures::future::join_all;
 use holdfast_ledger::{WithdrawalId, WithdrawalState};
 use holdfast_log::Envelope;
 use holdfast_proto::v1;
+use holdfast_server::telemetry::cause;
 
 use super::super::caller::Scope;
 use super::WithdrawalApi;
 use crate::nodes::{CallError, NodeLink};
 use crate::sequencer::ProposeError;
 use crate::status::RequestError;
-use crate::telemetry::cause;
 
 /// Why a node's oath is not in the log.
 #[derive(Debug, thiserror::Error)]

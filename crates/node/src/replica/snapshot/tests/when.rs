@@ -1,4 +1,6 @@
-//! When a snapshot is due, and how much of a file is read.
+//! When a snapshot is due.
+
+use holdfast_server::snapshot::SNAPSHOT_EVERY;
 
 use super::*;
 
@@ -24,22 +26,4 @@ async fn replica_that_does_not_know_what_its_disk_holds_is_not_written_down() {
     // Given a memory that may be ahead of the disk
     node.node.replica.apply_in_memory_for_tests(&[]).await;
     assert!(!due().await);
-}
-
-#[test]
-fn file_is_read_up_to_the_largest_length_and_not_beyond_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("file");
-    fs::write(&path, b"abc").unwrap();
-    assert_eq!(read_bounded(&path, 3).unwrap().as_deref(), Some(&b"abc"[..]));
-    assert!(matches!(read_bounded(&path, 2), Err(KeepError::Altered)));
-}
-
-#[tokio::test]
-async fn removing_a_snapshot_that_is_not_there_is_no_failure() {
-    let (_, node) = with_snapshot().await;
-    let remove = || node.node.snapshots.remove().unwrap();
-    assert_eq!((remove(), remove()), (true, false));
-    fs::create_dir(file(&node)).unwrap();
-    assert!(node.node.snapshots.remove().is_err());
 }
