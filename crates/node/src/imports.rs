@@ -203,18 +203,12 @@ fn open(path: &Path, write: bool) -> Result<File, ImportError> {
     }
 }
 
-/// In one buffer that was sized first and is wiped on drop.
+/// In one buffer that was sized first and is wiped on drop. Of what is too long, enough is read for [`ForeignShare::from_local_key`] to
+/// refuse it.
 fn read_bounded(file: &mut File) -> Result<Zeroizing<Vec<u8>>, ImportError> {
     let limit = MAX_FOREIGN_FILE_LEN.saturating_add(1);
-    let len = usize::try_from(file.metadata()?.len()).unwrap_or(limit);
-    if len >= limit {
-        return Err(ForeignError::TooLarge { len }.into());
-    }
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
     file.take(u64::try_from(limit).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
-    if bytes.len() >= limit {
-        return Err(ForeignError::TooLarge { len: bytes.len() }.into());
-    }
     Ok(bytes)
 }
 

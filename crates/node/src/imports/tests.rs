@@ -83,6 +83,13 @@ fn only_a_plain_file_that_nobody_else_can_touch_is_read() {
     assert_eq!(code(), Err("IMPORT_FILE_TOO_LARGE"));
     put_at(&path, b"{}");
     assert_eq!(code(), Err("IMPORT_FILE_MALFORMED"));
+    // A socket cannot be opened at all, and neither can what lies behind a file
+    fs::remove_file(&path).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    assert_eq!(code(), Err("IMPORT_FILE_NOT_PLAIN"));
+    fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path.parent().unwrap(), b"").unwrap();
+    assert_eq!(code(), Err("FILE_IO"));
 }
 
 #[test]
@@ -110,6 +117,10 @@ fn file_of_the_key_is_overwritten_and_removed_and_any_other_is_kept() {
     assert!(imports.has(&wallet()));
     assert_eq!(imports.set_aside(&wallet(), &key).unwrap(), Ended::None);
     assert!(!imports.has(&wallet()));
+    // What else has that name is not this program's to erase.
+    fs::create_dir(imports.aside(&wallet())).unwrap();
+    assert_eq!(imports.erase_set_aside(&wallet()).unwrap_err().code(), "IMPORT_FILE_NOT_PLAIN");
+    fs::remove_dir(imports.aside(&wallet())).unwrap();
     // One of another key stays as it is: it may be somebody's only copy.
     put_at(&path, OTHER_KEY);
     assert_eq!(erase().unwrap(), Ended::Kept);
@@ -234,6 +245,7 @@ async fn key_of_another_deployment_signs_from_its_address_and_the_files_end_with
         assert!(path_of(node).exists(), "{}", node.name());
         node.hear(&cell, &[1, 2, 3]).await;
         assert!(!path_of(node).exists(), "{}", node.name());
+        assert!(!node.node.signing.vault.imports().has(&wallet()), "nor under another name");
         assert!(node.node.retirement.is_settled(&active));
     }
     assert_eq!(fs::read(&beside).unwrap(), OTHER_KEY);

@@ -83,10 +83,14 @@ async fn new_shares_sign_from_the_same_address_and_the_old_ones_and_their_backup
         assert_eq!(epochs, ["1"], "{}", node.name());
         assert!(backups.len() == 1 && backups[0].starts_with("hot-1-1-"), "{backups:?}");
         assert!(node.node.retirement.is_settled(&after));
+        let next = Wallet { epoch: after.epoch + 1, ..after.clone() };
+        assert!(!node.node.retirement.is_settled(&next), "nothing was looked at since those became active");
         assert_eq!(node.node.signing.vault.share_of(&before).unwrap_err().code(), "SHARE_MISSING");
     }
     let withdrawal = cell.authorized("k-1", 0);
     attempt(&cell, &[&nodes[0], &nodes[2]], withdrawal, 9).await.unwrap();
+    // What was looked at once is not looked at again with every entry
+    assert!(nodes[0].node.retirement.is_settled(&after));
 }
 
 #[tokio::test]
@@ -216,6 +220,26 @@ async fn shares_and_states_of_a_ceremony_that_failed_are_erased_and_the_active_o
     }
     let withdrawal = cell.authorized("k-1", 0);
     attempt(&cell, &[&nodes[0], &nodes[1]], withdrawal, 9).await.unwrap();
+}
+
+/// Between choosing what is due and the key's turn the log goes on.
+#[tokio::test]
+async fn what_was_due_before_the_log_went_on_is_erased_no_more() {
+    let (mut cell, nodes) = ready().await;
+    let (node, before) = (&nodes[0].node, wallet(&cell));
+    // Given shares of an attempt, due before the ceremony was approved
+    let ceremony = cell.approve_migration(EngineId::Dkls23EcdsaSecp256k1V06);
+    for confirmation in make_shares(&cell, &nodes, ceremony, [0x51; 32]).await {
+        cell.accept(&confirmation);
+    }
+    nodes[0].catch_up(&cell).await;
+    node.erase(before.clone(), Which::Unused).await.unwrap();
+    assert_eq!(kept(&nodes[0]).0, ["0", "1"], "they are being made");
+    // And due while the shares before them were the active ones
+    cell.activate(ceremony);
+    nodes[0].catch_up(&cell).await;
+    node.erase(before, Which::Unused).await.unwrap();
+    assert_eq!(kept(&nodes[0]).0, ["0", "1"], "they are the active ones");
 }
 
 #[tokio::test]

@@ -125,6 +125,12 @@ fn a_polynomial_of_lower_degree_than_is_said_is_no_lie_about_what_t_can_do() {
 }
 
 #[test]
+fn key_of_all_parties_is_one() {
+    let foreign = Foreign::new(&[7, 11, 13], 3);
+    assert!(ForeignKey::new(3, foreign.public_key, foreign.points).is_ok());
+}
+
+#[test]
 fn points_that_are_none_are_refused() {
     let foreign = two_of_three();
     let mut off_curve = [0; 33];
@@ -184,6 +190,15 @@ fn a_file_that_contradicts_itself_is_refused() {
     assert_eq!(code(&with("i", "2")), "IMPORT_SHARE_INVALID", "the secret is party 1's");
     let parameters = replaced("vss_scheme", r#""threshold":1"#, r#""threshold":2"#);
     assert_eq!(code(&parameters), "IMPORT_KEY_INVALID");
+    // It says twice that there are four parties, and has three.
+    let four = |(name, value): (&'static str, String)| match name {
+        "n" => (name, "4".to_owned()),
+        "vss_scheme" => (name, value.replacen(r#""share_count":3"#, r#""share_count":4"#, 1)),
+        _ => (name, value),
+    };
+    let members: Vec<_> = two_of_three().members(1).into_iter().map(four).collect();
+    assert!(members.iter().any(|(_, value)| value.contains(r#""share_count":4"#)));
+    assert_eq!(code(&object(&members)), "IMPORT_KEY_INVALID");
     // The key of the shares is another one than the key.
     let mut other = two_of_three();
     other.public_key = other.points[0];
@@ -235,6 +250,14 @@ fn what_is_written_otherwise_than_the_library_writes_it_is_refused() {
     assert_eq!(code(&[file.as_slice(), b"x"].concat()), "IMPORT_FILE_MALFORMED");
     assert_eq!(code(&[file.as_slice(), &file].concat()), "IMPORT_FILE_MALFORMED");
     assert_eq!(code(&with("paillier_dk", "{\"p\":\"1\",}")), "IMPORT_FILE_MALFORMED");
+    assert!(read(&with("paillier_dk", "{\"p\":\" 1~\"}")).is_ok());
+    for text in ["\\u0041", "\\", "1\n", "\u{7f}", "\u{e9}"] {
+        assert_eq!(
+            code(&with("paillier_dk", &format!("{{\"p\":\"{text}\"}}"))),
+            "IMPORT_FILE_MALFORMED",
+            "{text:?}"
+        );
+    }
     assert_eq!(code(&[&[0xef, 0xbb, 0xbf][..], &file].concat()), "IMPORT_FILE_MALFORMED");
     for text in ["", " ", "{}", "[]", "{", "null", "\"x\"", "{\"i\"}", "{\"i\":}"] {
         assert_eq!(code(text.as_bytes()), "IMPORT_FILE_MALFORMED", "{text}");
@@ -255,6 +278,7 @@ fn no_part_of_a_file_is_a_file() {
 fn a_file_that_is_too_long_or_too_deep_costs_nothing() {
     let long = vec![b' '; MAX_FOREIGN_FILE_LEN + 1];
     assert_eq!(read(&long).unwrap_err(), ForeignError::TooLarge { len: long.len() });
+    assert_eq!(code(&long[1..]), "IMPORT_FILE_MALFORMED", "as long as a file may be");
     let deep = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(read(&with("h1_h2_n_tilde_vec", &deep(4))).is_ok());
     for depth in [9, 500_000] {

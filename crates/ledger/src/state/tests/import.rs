@@ -167,6 +167,10 @@ fn key_of_a_wallet_is_not_imported_a_second_time() {
     let statement = cell.statement("bob", StatementBody::ApproveCeremony(late));
     assert_names(&mut cell, &statement, "ALREADY_EXISTS", "old public key");
     assert_not_proposed(&mut cell, second.clone(), "ALREADY_EXISTS", "old public key");
+    // Another key does not wait for this one.
+    let other = ImportProposal { old: old_key(8, 2, 5), ..second.clone() };
+    let statement = cell.statement("alice", body(other));
+    cell.accept(&statement);
     // And when the first is a wallet.
     for node in 1..=3 {
         cell.accept(&confirmed(id, node, None));

@@ -58,6 +58,13 @@ fn fewer_than_t_hand_nothing_on() {
 }
 
 #[test]
+fn only_givers_have_a_place() {
+    let resharing = handed_on(&[1, 2]).unwrap();
+    let places = [1, 2, 3].map(|giver| resharing.place_of(party(giver)).map(|(place, _)| place));
+    assert_eq!(places, [Some(party(1)), Some(party(2)), None]);
+}
+
+#[test]
 fn a_giver_needs_its_own_share_of_this_key() {
     let giver = |me: u8, share: Option<&KeyShare>| {
         prepare(task(me), handed_on(&[1, 2]).unwrap(), share).map(|_| ()).unwrap_err()
