@@ -45,7 +45,7 @@ impl Graph {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
         let metadata = MetadataCommand::new()
             .manifest_path(manifest)
-            .other_options(vec!["--offline".to_owned(), "--locked".to_owned()])
+            .other_options(vec!["--locked".to_owned()])
             .exec()
             .unwrap();
         let nodes = &metadata.resolve.as_ref().unwrap().nodes;
